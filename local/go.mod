@@ -1,0 +1,3 @@
+module fargate-nginx-sidecar/local
+
+go 1.26
