@@ -1,0 +1,92 @@
+# Everything a person or CI runs. `make help` lists it.
+
+# The environment that `make local` runs: Pulumi.$(STACK).yaml.
+STACK ?= dev
+
+CACHE  := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/fargate-nginx-sidecar
+DRIVER := $(CACHE)/bin/local
+
+# Tools of `make check`, built from the Go module proxy at these versions.
+GOLANGCI   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.11.4
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+
+# Each folder is a Go module of its own, so that nothing of the local run or the benchmark reaches the program.
+MODULES := . local local/plugins bench
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: local
+local: driver ## Run the whole stack on this machine, without an AWS account (STACK=dev)
+	@$(DRIVER) up --stack $(STACK)
+
+.PHONY: local-status
+local-status: driver ## Show what the local run is doing
+	@$(DRIVER) status
+
+.PHONY: local-logs
+local-logs: driver ## Print the containers' logs and follow them
+	@$(DRIVER) logs
+
+.PHONY: local-down
+local-down: driver ## Destroy the local stack and leave nothing behind
+	@$(DRIVER) down
+
+.PHONY: test
+test: driver ## Run all tests, the end-to-end ones included
+	@$(DRIVER) with-docker -- $(MAKE) --no-print-directory test-all
+
+# Everything below needs a Docker engine, which `make test` starts for as long as it runs.
+.PHONY: test-all
+test-all: base-images test-program test-local test-plugins test-e2e
+
+.PHONY: base-images
+base-images:
+	cd local && go run ./cmd/baseimages
+
+.PHONY: test-program
+test-program: ## Test the program under mocks, and both images (needs Docker)
+	go test ./...
+
+.PHONY: test-local
+test-local: ## Test the parts of the local run (needs Docker)
+	cd local && go test $$(go list ./... | grep -v /e2e)
+
+.PHONY: test-plugins
+test-plugins: ## Test the stand-ins for Pulumi's plugins (needs Docker)
+	cd local/plugins && go test ./...
+
+.PHONY: test-e2e
+test-e2e: ## Deploy, change, break and destroy the real stacks locally (needs Docker)
+	cd local && go test -count=1 -timeout 60m -v ./e2e
+
+.PHONY: check
+check: format vet lint workflows test ## Format, vet, lint and test
+
+.PHONY: format
+format: ## Fail when a Go file is not formatted
+	@files=$$(gofmt -l .); test -z "$$files" || { echo "not formatted, run gofmt -w:"; echo "$$files"; exit 1; }
+
+.PHONY: vet
+vet: ## Run go vet over every module
+	@for module in $(MODULES); do echo "go vet $$module"; (cd $$module && go vet ./...) || exit 1; done
+
+.PHONY: lint
+lint: ## Run golangci-lint over every module
+	@for module in $(MODULES); do echo "golangci-lint $$module"; (cd $$module && go run $(GOLANGCI) run ./...) || exit 1; done
+
+.PHONY: workflows
+workflows: ## Check the GitHub workflows
+	go run $(ACTIONLINT)
+
+.PHONY: bench
+bench: driver ## Measure the sidecar beside other proxies and draw docs/benchmark.md
+	@$(DRIVER) with-docker -- sh -c 'cd local && go run ./cmd/baseimages && cd ../bench && go run .'
+
+# The driver of the local run. The Go build cache makes this cheap when nothing changed.
+.PHONY: driver
+driver:
+	@command -v go >/dev/null || { echo "go is not on PATH; install it: https://go.dev/doc/install"; exit 1; }
+	@cd local && go build -o $(DRIVER) .
