@@ -1,0 +1,110 @@
+package infra
+
+import (
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra/config"
+	"fargate-nginx-sidecar/infra/image"
+	"fargate-nginx-sidecar/infra/ingress"
+	"fargate-nginx-sidecar/infra/network"
+	"fargate-nginx-sidecar/infra/service"
+)
+
+// This file turns settings and other components' outputs into the arguments of each component. Nothing is decided here.
+
+func imageArgs(cfg *config.Config, in *account, prebuilt, context string) image.Args {
+	return image.Args{
+		Prebuilt:     prebuilt,
+		Partition:    in.partition,
+		Context:      context,
+		Architecture: cfg.Task.Architecture,
+		Keep:         cfg.Images.Keep,
+		ForceDelete:  cfg.Images.ForceDelete,
+	}
+}
+
+func networkArgs(cfg *config.Config) network.Args {
+	return network.Args{
+		Mode:             network.Mode(cfg.Network.Mode),
+		CIDR:             cfg.Network.CIDR,
+		SingleNAT:        cfg.Network.NATGateways == "single",
+		VPCID:            cfg.Network.VPCID,
+		PublicSubnetIDs:  cfg.Network.PublicSubnetIDs,
+		PrivateSubnetIDs: cfg.Network.PrivateSubnetIDs,
+	}
+}
+
+func ingressArgs(cfg *config.Config, net *network.Network) ingress.Args {
+	return ingress.Args{
+		VPCID:      net.VPCID,
+		SubnetIDs:  net.PublicSubnetIDs,
+		TargetPort: cfg.Task.ContainerPort,
+		HealthCheck: ingress.HealthCheck{
+			Path:      cfg.LoadBalancer.HealthCheckPath,
+			Interval:  cfg.LoadBalancer.HealthCheckInterval,
+			Timeout:   cfg.LoadBalancer.HealthCheckTimeout,
+			Healthy:   cfg.LoadBalancer.HealthyThreshold,
+			Unhealthy: cfg.LoadBalancer.UnhealthyThreshold,
+		},
+		DeregistrationDelay: cfg.LoadBalancer.DeregistrationDelay,
+		IdleTimeout:         cfg.LoadBalancer.IdleTimeout,
+		DeletionProtection:  cfg.LoadBalancer.DeletionProtection,
+	}
+}
+
+func serviceArgs(
+	cfg *config.Config, in *account, net *network.Network, front *ingress.Ingress, nginxImage, appImage *image.Image,
+) service.Args {
+	return service.Args{
+		Partition: in.partition,
+		Account:   in.id,
+		Region:    cfg.Region,
+
+		VPCID:           net.VPCID,
+		SubnetIDs:       net.TaskSubnetIDs,
+		PublicAddresses: net.PublicTasks,
+		BalancerGroupID: front.SecurityGroupID,
+		TargetGroupARN:  front.TargetGroupARN,
+		EgressPorts:     cfg.Task.EgressPorts,
+
+		NginxImage:     nginxImage.Reference,
+		AppImage:       appImage.Reference,
+		RepositoryARNs: together(nginxImage.RepositoryARNs, appImage.RepositoryARNs),
+
+		CPU:                cfg.Task.CPU,
+		Memory:             cfg.Task.Memory,
+		Architecture:       cfg.Task.Architecture,
+		ContainerPort:      cfg.Task.ContainerPort,
+		AppPort:            cfg.Task.AppPort,
+		StopTimeout:        cfg.Task.StopTimeout,
+		Health:             service.ContainerHealth(cfg.Task.Health),
+		LogRetentionDays:   cfg.Task.LogRetentionDays,
+		LogBufferMegabytes: cfg.Task.LogBufferMegabytes,
+
+		ContainerInsights:             cfg.Service.ContainerInsights,
+		DesiredCount:                  cfg.Service.DesiredCount,
+		MaximumPercent:                cfg.Service.MaximumPercent,
+		MinimumHealthyPercent:         cfg.Service.MinimumHealthyPercent,
+		CircuitBreaker:                cfg.Service.CircuitBreaker,
+		ZoneRebalancing:               cfg.Service.ZoneRebalancing,
+		HealthCheckGracePeriodSeconds: cfg.Service.HealthCheckGracePeriodSeconds,
+		DeploymentTimeout:             cfg.Service.DeploymentTimeout,
+
+		After: append([]pulumi.Resource{front.Listener}, net.Routes...),
+	}
+}
+
+func together(lists ...pulumi.StringArrayOutput) pulumi.StringArrayOutput {
+	all := make([]any, len(lists))
+	for i, list := range lists {
+		all[i] = list
+	}
+
+	return pulumi.All(all...).ApplyT(func(values []any) []string {
+		var joined []string
+		for _, value := range values {
+			joined = append(joined, value.([]string)...)
+		}
+		return joined
+	}).(pulumi.StringArrayOutput)
+}

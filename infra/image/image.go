@@ -1,0 +1,272 @@
+// Package image declares where the image of one container comes from: an ECR repository, and a build that is pushed to
+// it; or nothing, when the image is prebuilt. It is for task definitions, which need a reference that names exactly one
+// image, and for the role that pulls it.
+package image
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecr"
+	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// Token is the component's type in the stack.
+const Token = "fargate-nginx-sidecar:image:Image"
+
+const dockerfile = "Dockerfile"
+
+// Architectures of a task, as ECS spells them, and the platforms of their images.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RuntimePlatform.html
+var platforms = map[string]string{
+	"X86_64": "linux/amd64",
+	"ARM64":  "linux/arm64",
+}
+
+// Args describes one image. With Prebuilt, everything else but Partition is left unread.
+type Args struct {
+	// Prebuilt is a reference with a tag or digest.
+	Prebuilt string
+	// Partition is the AWS partition, such as aws or aws-cn. It completes the name of a prebuilt image's repository.
+	Partition pulumi.StringInput
+
+	// Context is a relative path: it becomes an input of the build, and must be the same on every machine.
+	Context      string
+	BuildArgs    map[string]string
+	Architecture string
+	// Keep is the number of images that do not expire.
+	Keep int
+	// ForceDelete lets the repository be deleted together with the images in it.
+	ForceDelete bool
+}
+
+// Platform is the container engine's name for the architecture.
+func (a Args) Platform() string {
+	return platforms[a.Architecture]
+}
+
+// Validate reports what New would refuse.
+func (a Args) Validate() error {
+	if a.Prebuilt != "" {
+		if !strings.ContainsAny(a.Prebuilt[strings.LastIndex(a.Prebuilt, "/")+1:], ":@") {
+			return fmt.Errorf("reference %q has no tag and no digest", a.Prebuilt)
+		}
+		return nil
+	}
+
+	var errs []error
+	if a.Platform() == "" {
+		errs = append(errs, fmt.Errorf("architecture %q; allowed: X86_64, ARM64", a.Architecture))
+	}
+	if a.Context == "" || filepath.IsAbs(a.Context) {
+		errs = append(errs, fmt.Errorf("context %q; allowed: a relative path", a.Context))
+	}
+	if a.Keep < 2 {
+		errs = append(errs, fmt.Errorf("%d images kept; allowed: 2 or more", a.Keep))
+	}
+
+	return errors.Join(errs...)
+}
+
+// Image is an image that a task can run.
+type Image struct {
+	pulumi.ResourceState
+
+	// Reference names the image. For a built one it has the form repository@sha256:<64 hexadecimal digits>.
+	Reference pulumi.StringOutput
+	// RepositoryARNs are the ECR repositories that must be readable to pull the image: one, or none for an image of
+	// another registry.
+	RepositoryARNs pulumi.StringArrayOutput
+}
+
+// New declares an image.
+func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Image, error) {
+	if err := args.Validate(); err != nil {
+		return nil, fmt.Errorf("image %s: %w", name, err)
+	}
+	var tag string
+	if args.Prebuilt == "" {
+		digest, err := contentDigest(args)
+		if err != nil {
+			return nil, fmt.Errorf("image %s: context: %w", name, err)
+		}
+		tag = digest
+	}
+
+	i := &Image{}
+	if err := ctx.RegisterComponentResource(Token, name, i, opts...); err != nil {
+		return nil, fmt.Errorf("image %s: %w", name, err)
+	}
+
+	var err error
+	if args.Prebuilt != "" {
+		i.take(args)
+	} else {
+		err = i.build(ctx, name, tag, args)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("image %s: %w", name, err)
+	}
+
+	return i, ctx.RegisterResourceOutputs(i, pulumi.Map{
+		"reference":      i.Reference,
+		"repositoryArns": i.RepositoryARNs,
+	})
+}
+
+// A private ECR repository's address: account, region, and the name up to tag or digest.
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html
+var ecrPattern = regexp.MustCompile(
+	`^([0-9]{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([a-z0-9._/-]+)`)
+
+func (i *Image) take(args Args) {
+	i.Reference = pulumi.String(args.Prebuilt).ToStringOutput()
+
+	i.RepositoryARNs = pulumi.StringArray{}.ToStringArrayOutput()
+	if part := ecrPattern.FindStringSubmatch(args.Prebuilt); part != nil {
+		i.RepositoryARNs = pulumi.StringArray{
+			pulumi.Sprintf("arn:%s:ecr:%s:%s:repository/%s", args.Partition, part[2], part[1], part[3]),
+		}.ToStringArrayOutput()
+	}
+}
+
+func (i *Image) build(ctx *pulumi.Context, name, tag string, args Args) error {
+	repository, err := i.repository(ctx, name, args)
+	if err != nil {
+		return err
+	}
+
+	// The token lasts twelve hours. It goes into this resource, not into a provider, whose change would touch every
+	// image. https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html
+	token := ecr.GetAuthorizationTokenOutput(ctx,
+		ecr.GetAuthorizationTokenOutputArgs{RegistryId: repository.RegistryId}, pulumi.Parent(i))
+
+	built, err := docker.NewImage(ctx, name, &docker.ImageArgs{
+		ImageName: pulumi.Sprintf("%s:%s", repository.RepositoryUrl, tag),
+		Build: docker.DockerBuildArgs{
+			Context:        pulumi.String(args.Context),
+			Dockerfile:     pulumi.String(args.Context + "/" + dockerfile),
+			Platform:       pulumi.String(args.Platform()),
+			Args:           pulumi.ToStringMap(args.BuildArgs),
+			BuilderVersion: docker.BuilderVersionBuilderBuildKit,
+		},
+		Registry: docker.RegistryArgs{
+			Server:   repository.RepositoryUrl,
+			Username: token.UserName(),
+			Password: pulumi.ToSecret(token.Password()).(pulumi.StringOutput),
+		},
+	}, pulumi.Parent(i))
+	if err != nil {
+		return fmt.Errorf("build: %w", err)
+	}
+
+	i.Reference = checked(name, repository.RepositoryUrl, built.RepoDigest)
+	i.RepositoryARNs = pulumi.StringArray{repository.Arn}.ToStringArrayOutput()
+
+	return nil
+}
+
+func (i *Image) repository(ctx *pulumi.Context, name string, args Args) (*ecr.Repository, error) {
+	repository, err := ecr.NewRepository(ctx, name, &ecr.RepositoryArgs{
+		// A tag is made from the contents, so there is never a reason to move one.
+		ImageTagMutability: pulumi.String("IMMUTABLE"),
+		ImageScanningConfiguration: ecr.RepositoryImageScanningConfigurationArgs{
+			ScanOnPush: pulumi.Bool(true),
+		},
+		EncryptionConfigurations: ecr.RepositoryEncryptionConfigurationArray{
+			ecr.RepositoryEncryptionConfigurationArgs{EncryptionType: pulumi.String("AES256")},
+		},
+		ForceDelete: pulumi.Bool(args.ForceDelete),
+	}, pulumi.Parent(i))
+	if err != nil {
+		return nil, fmt.Errorf("repository: %w", err)
+	}
+
+	policy, err := lifecyclePolicy(args.Keep)
+	if err != nil {
+		return nil, fmt.Errorf("lifecycle policy: %w", err)
+	}
+	_, err = ecr.NewLifecyclePolicy(ctx, name, &ecr.LifecyclePolicyArgs{
+		Repository: repository.Name,
+		Policy:     pulumi.String(policy),
+	}, pulumi.Parent(i))
+	if err != nil {
+		return nil, fmt.Errorf("lifecycle policy: %w", err)
+	}
+
+	return repository, nil
+}
+
+// lifecycle is a lifecycle policy of ECR, as far as this package needs it.
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_parameters.html
+type lifecycle struct {
+	Rules []rule `json:"rules"`
+}
+
+type rule struct {
+	Priority    int       `json:"rulePriority"`
+	Description string    `json:"description"`
+	Selection   selection `json:"selection"`
+	Action      action    `json:"action"`
+}
+
+type selection struct {
+	TagStatus   string `json:"tagStatus"`
+	CountType   string `json:"countType"`
+	CountNumber int    `json:"countNumber"`
+}
+
+type action struct {
+	Type string `json:"type"`
+}
+
+// lifecyclePolicy keeps the newest images whatever their tags. A rule for untagged images alone would never apply,
+// and one by age would delete what runs. https://github.com/aws/containers-roadmap/issues/1078
+func lifecyclePolicy(keep int) (string, error) {
+	var text bytes.Buffer
+	err := json.NewEncoder(&text).Encode(lifecycle{Rules: []rule{{
+		Priority:    1,
+		Description: fmt.Sprintf("Keep the newest %d images", keep),
+		Selection:   selection{TagStatus: "any", CountType: "imageCountMoreThan", CountNumber: keep},
+		Action:      action{Type: "expire"},
+	}}})
+
+	return strings.TrimSpace(text.String()), err
+}
+
+var digestPattern = regexp.MustCompile(`^(.+)@sha256:[0-9a-f]{64}$`)
+
+// checkDigest returns the reference when it names one image of the given repository. The Docker provider can hand back
+// an empty one, or that of another image with the same layers.
+// https://github.com/pulumi/pulumi-docker/issues/1015
+func checkDigest(repository, reference string) (string, error) {
+	part := digestPattern.FindStringSubmatch(reference)
+	if part == nil {
+		return "", fmt.Errorf("digest %q from the Docker provider; allowed: %s@sha256: and 64 hexadecimal digits",
+			reference, repository)
+	}
+	if part[1] != repository {
+		return "", fmt.Errorf("digest %q from the Docker provider is of another repository; allowed: %s@sha256:…",
+			reference, repository)
+	}
+
+	return reference, nil
+}
+
+// checked applies checkDigest once both outputs are known.
+func checked(name string, repository, reference pulumi.StringOutput) pulumi.StringOutput {
+	return pulumi.StringArray{repository, reference}.ToStringArrayOutput().ApplyT(
+		func(values []string) (string, error) {
+			digest, err := checkDigest(values[0], values[1])
+			if err != nil {
+				return "", fmt.Errorf("image %s: %w; run the update again, and if it stays, delete the image with this tag", name, err)
+			}
+			return digest, nil
+		}).(pulumi.StringOutput)
+}

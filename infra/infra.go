@@ -1,0 +1,109 @@
+// Package infra puts the components together: which there are, and what they tell each other.
+package infra
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra/config"
+	"fargate-nginx-sidecar/infra/image"
+	"fargate-nginx-sidecar/infra/ingress"
+	"fargate-nginx-sidecar/infra/network"
+	"fargate-nginx-sidecar/infra/service"
+)
+
+// Stack is what was deployed.
+type Stack struct {
+	config               *config.Config
+	ingress              *ingress.Ingress
+	service              *service.Service
+	appImage, nginxImage *image.Image
+}
+
+// Deploy declares the architecture: images, network, load balancer, service.
+func Deploy(ctx *pulumi.Context, cfg *config.Config) (*Stack, error) {
+	account, err := newAccount(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	in := pulumi.Provider(account.provider)
+
+	appImage, err := image.New(ctx, cfg.ServiceName+"-app", imageArgs(cfg, account, cfg.Images.App, cfg.Images.AppContext), in)
+	if err != nil {
+		return nil, err
+	}
+	nginxImage, err := image.New(ctx, cfg.ServiceName+"-nginx", imageArgs(cfg, account, cfg.Images.Nginx, cfg.Images.NginxContext), in)
+	if err != nil {
+		return nil, err
+	}
+	net, err := network.New(ctx, cfg.ServiceName, networkArgs(cfg), in)
+	if err != nil {
+		return nil, err
+	}
+	front, err := ingress.New(ctx, cfg.ServiceName, ingressArgs(cfg, net), in)
+	if err != nil {
+		return nil, err
+	}
+	tasks, err := service.New(ctx, cfg.ServiceName, serviceArgs(cfg, account, net, front, nginxImage, appImage), in)
+	if err != nil {
+		return nil, err
+	}
+
+	return &Stack{config: cfg, ingress: front, service: tasks, appImage: appImage, nginxImage: nginxImage}, nil
+}
+
+// account is where everything goes: the provider, and what it says about the account behind it.
+type account struct {
+	provider      *aws.Provider
+	partition, id pulumi.StringOutput
+}
+
+func newAccount(ctx *pulumi.Context, cfg *config.Config) (*account, error) {
+	args := &aws.ProviderArgs{
+		// Stated, because the SDK would else take it from the environment of whoever runs the update.
+		Region: pulumi.String(cfg.Region),
+		DefaultTags: aws.ProviderDefaultTagsArgs{Tags: pulumi.StringMap{
+			"Project":   pulumi.String(ctx.Project()),
+			"Stack":     pulumi.String(ctx.Stack()),
+			"Service":   pulumi.String(cfg.ServiceName),
+			"ManagedBy": pulumi.String("pulumi"),
+		}},
+	}
+	if cfg.Profile != "" {
+		args.Profile = pulumi.String(cfg.Profile)
+	}
+	provider, err := aws.NewProvider(ctx, "aws", args)
+	if err != nil {
+		return nil, fmt.Errorf("AWS provider: %w", err)
+	}
+
+	in := pulumi.Provider(provider)
+
+	return &account{
+		provider:  provider,
+		partition: aws.GetPartitionOutput(ctx, aws.GetPartitionOutputArgs{}, in).Partition(),
+		id:        aws.GetCallerIdentityOutput(ctx, aws.GetCallerIdentityOutputArgs{}, in).AccountId(),
+	}, nil
+}
+
+// Export publishes what people and scripts need to reach the service.
+func (s *Stack) Export(ctx *pulumi.Context) {
+	region := s.config.Region
+	running := s.service
+
+	ctx.Export("url", s.ingress.URL)
+	ctx.Export("healthUrl", pulumi.Sprintf("%s%s", s.ingress.URL, s.config.LoadBalancer.HealthCheckPath))
+	ctx.Export("clusterName", running.ClusterName)
+	ctx.Export("serviceName", running.ServiceName)
+	ctx.Export("taskDefinitionArn", running.TaskDefinitionARN)
+	ctx.Export("appImage", s.appImage.Reference)
+	ctx.Export("nginxImage", s.nginxImage.Reference)
+	ctx.Export("appLogGroup", running.AppLogGroup)
+	ctx.Export("nginxLogGroup", running.NginxLogGroup)
+	ctx.Export("tailAppLogsCommand", pulumi.Sprintf("aws logs tail %s --follow --region %s", running.AppLogGroup, region))
+	ctx.Export("tailNginxLogsCommand", pulumi.Sprintf("aws logs tail %s --follow --region %s", running.NginxLogGroup, region))
+	ctx.Export("listTasksCommand", pulumi.Sprintf("aws ecs list-tasks --cluster %s --service-name %s --region %s",
+		running.ClusterName, running.ServiceName, region))
+}

@@ -1,0 +1,244 @@
+// Package ingress declares the way in from the Internet: an Application Load Balancer, its listener, the target group
+// that tasks register in, and the load balancer's security group. It is for an ECS service with one HTTP port.
+package ingress
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// Token is the component's type in the stack.
+const Token = "fargate-nginx-sidecar:ingress:Ingress"
+
+// NameLimit is the length of the longest logical name of a load balancer or target group, in characters: AWS takes 32,
+// of which Pulumi's random suffix needs 8.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html
+const NameLimit = 32 - 8
+
+const (
+	listenerPort = 80
+	// All requests go to one target group, whose weight then only has to be more than 0. The pattern says 100.
+	weight   = 100
+	anywhere = "0.0.0.0/0"
+)
+
+// Args describes a load balancer.
+type Args struct {
+	VPCID     pulumi.StringInput
+	SubnetIDs pulumi.StringArrayInput
+	// TargetPort is the TCP port on which the targets listen.
+	TargetPort  int
+	HealthCheck HealthCheck
+	// DeregistrationDelay is the time in which requests to a leaving target may finish, at most an hour.
+	DeregistrationDelay time.Duration
+	// IdleTimeout is the time after which a silent connection is closed, 1 s to 4000 s.
+	IdleTimeout        time.Duration
+	DeletionProtection bool
+}
+
+// HealthCheck says how targets are probed, in whole seconds and probes in a row.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
+type HealthCheck struct {
+	Path               string
+	Interval, Timeout  time.Duration
+	Healthy, Unhealthy int
+}
+
+// Validate reports what New would refuse.
+func (a Args) Validate() error {
+	var errs []error
+	if a.VPCID == nil || a.SubnetIDs == nil {
+		errs = append(errs, errors.New("VPC and subnets must be given"))
+	}
+	if a.TargetPort < 1 || a.TargetPort > 65535 {
+		errs = append(errs, fmt.Errorf("target port %d; allowed: 1 to 65535", a.TargetPort))
+	}
+	if a.HealthCheck.Timeout >= a.HealthCheck.Interval {
+		errs = append(errs, fmt.Errorf("health check timeout %s; allowed: less than the interval of %s",
+			a.HealthCheck.Timeout, a.HealthCheck.Interval))
+	}
+	if a.IdleTimeout < time.Second || a.IdleTimeout > 4000*time.Second {
+		errs = append(errs, fmt.Errorf("idle timeout %s; allowed: 1 s to 4000 s", a.IdleTimeout))
+	}
+
+	return errors.Join(errs...)
+}
+
+// Ingress is a load balancer with one listener and one target group.
+type Ingress struct {
+	pulumi.ResourceState
+
+	URL             pulumi.StringOutput
+	TargetGroupARN  pulumi.StringOutput
+	SecurityGroupID pulumi.StringOutput
+	// Listener must be there before a service registers targets: ECS refuses a target group without a load balancer.
+	Listener pulumi.Resource
+}
+
+// New declares a load balancer.
+func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Ingress, error) {
+	if err := args.Validate(); err != nil {
+		return nil, fmt.Errorf("ingress %s: %w", name, err)
+	}
+	if longest := len(name + "-alb"); longest > NameLimit {
+		return nil, fmt.Errorf("ingress %s: name of %d characters; allowed: %d", name, len(name), NameLimit-len("-alb"))
+	}
+
+	i := &Ingress{}
+	if err := ctx.RegisterComponentResource(Token, name, i, opts...); err != nil {
+		return nil, fmt.Errorf("ingress %s: %w", name, err)
+	}
+	if err := i.build(ctx, name, args); err != nil {
+		return nil, fmt.Errorf("ingress %s: %w", name, err)
+	}
+
+	return i, ctx.RegisterResourceOutputs(i, pulumi.Map{
+		"url":             i.URL,
+		"targetGroupArn":  i.TargetGroupARN,
+		"securityGroupId": i.SecurityGroupID,
+	})
+}
+
+func (i *Ingress) build(ctx *pulumi.Context, name string, args Args) error {
+	group, err := i.securityGroup(ctx, name, args)
+	if err != nil {
+		return err
+	}
+	balancer, err := i.loadBalancer(ctx, name, args, group)
+	if err != nil {
+		return err
+	}
+	targets, err := i.targetGroup(ctx, name, args, balancer)
+	if err != nil {
+		return err
+	}
+	listener, err := i.listener(ctx, name, balancer, targets)
+	if err != nil {
+		return err
+	}
+
+	i.URL = pulumi.Sprintf("http://%s", balancer.DnsName)
+	i.TargetGroupARN = targets.Arn
+	i.SecurityGroupID = group.ID().ToStringOutput()
+	i.Listener = listener
+
+	return nil
+}
+
+// securityGroup lets the Internet in on the listener's port. The way out, to the targets alone, is added by whoever
+// knows the targets' group.
+func (i *Ingress) securityGroup(ctx *pulumi.Context, name string, args Args) (*ec2.SecurityGroup, error) {
+	group, err := ec2.NewSecurityGroup(ctx, name+"-alb", &ec2.SecurityGroupArgs{
+		// A description cannot be changed in place, so it says nothing that could.
+		Description: pulumi.String("Load balancer"),
+		VpcId:       args.VPCID,
+	}, pulumi.Parent(i))
+	if err != nil {
+		return nil, fmt.Errorf("security group: %w", err)
+	}
+
+	_, err = vpc.NewSecurityGroupIngressRule(ctx, name+"-alb-http", &vpc.SecurityGroupIngressRuleArgs{
+		SecurityGroupId: group.ID(),
+		Description:     pulumi.String("HTTP from the Internet"),
+		IpProtocol:      pulumi.String("tcp"),
+		FromPort:        pulumi.Int(listenerPort),
+		ToPort:          pulumi.Int(listenerPort),
+		CidrIpv4:        pulumi.String(anywhere),
+	}, pulumi.Parent(i))
+	if err != nil {
+		return nil, fmt.Errorf("security group rule: %w", err)
+	}
+
+	return group, nil
+}
+
+func (i *Ingress) loadBalancer(
+	ctx *pulumi.Context, name string, args Args, group *ec2.SecurityGroup,
+) (*lb.LoadBalancer, error) {
+	balancer, err := lb.NewLoadBalancer(ctx, name+"-alb", &lb.LoadBalancerArgs{
+		LoadBalancerType: pulumi.String("application"),
+		Internal:         pulumi.Bool(false),
+		IpAddressType:    pulumi.String("ipv4"),
+		Subnets:          args.SubnetIDs,
+		SecurityGroups:   pulumi.StringArray{group.ID()},
+		IdleTimeout:      pulumi.Int(int(args.IdleTimeout.Seconds())),
+		// https://docs.aws.amazon.com/securityhub/latest/userguide/elb-controls.html#elb-4
+		DropInvalidHeaderFields: pulumi.Bool(true),
+		// https://docs.aws.amazon.com/securityhub/latest/userguide/elb-controls.html#elb-12
+		DesyncMitigationMode:     pulumi.String("defensive"),
+		EnableDeletionProtection: pulumi.Bool(args.DeletionProtection),
+	},
+		pulumi.Parent(i),
+		// The group is replaced when the VPC is another one, and a load balancer cannot move to another VPC.
+		pulumi.ReplaceWith([]pulumi.Resource{group}),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("load balancer: %w", err)
+	}
+
+	return balancer, nil
+}
+
+func (i *Ingress) targetGroup(
+	ctx *pulumi.Context, name string, args Args, balancer *lb.LoadBalancer,
+) (*lb.TargetGroup, error) {
+	targets, err := lb.NewTargetGroup(ctx, name+"-tasks", &lb.TargetGroupArgs{
+		VpcId:               args.VPCID,
+		TargetType:          pulumi.String("ip"),
+		Port:                pulumi.Int(args.TargetPort),
+		Protocol:            pulumi.String("HTTP"),
+		ProtocolVersion:     pulumi.String("HTTP1"),
+		DeregistrationDelay: pulumi.Int(int(args.DeregistrationDelay.Seconds())),
+		HealthCheck: lb.TargetGroupHealthCheckArgs{
+			Enabled:            pulumi.Bool(true),
+			Protocol:           pulumi.String("HTTP"),
+			Port:               pulumi.String("traffic-port"),
+			Path:               pulumi.String(args.HealthCheck.Path),
+			Matcher:            pulumi.String(strconv.Itoa(200)),
+			Interval:           pulumi.Int(int(args.HealthCheck.Interval.Seconds())),
+			Timeout:            pulumi.Int(int(args.HealthCheck.Timeout.Seconds())),
+			HealthyThreshold:   pulumi.Int(args.HealthCheck.Healthy),
+			UnhealthyThreshold: pulumi.Int(args.HealthCheck.Unhealthy),
+		},
+	},
+		pulumi.Parent(i),
+		// A target group belongs to one load balancer for life: a new one cannot take over the group of the old one.
+		// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-target-groups.html
+		pulumi.ReplaceWith([]pulumi.Resource{balancer}),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("target group: %w", err)
+	}
+
+	return targets, nil
+}
+
+func (i *Ingress) listener(
+	ctx *pulumi.Context, name string, balancer *lb.LoadBalancer, targets *lb.TargetGroup,
+) (*lb.Listener, error) {
+	listener, err := lb.NewListener(ctx, name+"-http", &lb.ListenerArgs{
+		LoadBalancerArn: balancer.Arn,
+		Port:            pulumi.Int(listenerPort),
+		Protocol:        pulumi.String("HTTP"),
+		DefaultActions: lb.ListenerDefaultActionArray{lb.ListenerDefaultActionArgs{
+			Type: pulumi.String("forward"),
+			Forward: lb.ListenerDefaultActionForwardArgs{
+				TargetGroups: lb.ListenerDefaultActionForwardTargetGroupArray{
+					lb.ListenerDefaultActionForwardTargetGroupArgs{Arn: targets.Arn, Weight: pulumi.Int(weight)},
+				},
+			},
+		}},
+	}, pulumi.Parent(i))
+	if err != nil {
+		return nil, fmt.Errorf("listener: %w", err)
+	}
+
+	return listener, nil
+}

@@ -1,0 +1,199 @@
+package service
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The names of the two containers; target group and log streams refer to them.
+const (
+	nginxName = "nginx"
+	appName   = "app"
+)
+
+// temporaryVolume is the one place where NGINX writes: its rendered configuration and its buffers. It is an empty
+// directory of the task's own. The image declares the path as a volume too, which makes Fargate keep its permissions.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/bind-mounts.html
+const (
+	temporaryVolume = "nginx-tmp"
+	temporaryPath   = "/tmp"
+)
+
+// appKeepAlive is the time the app keeps a silent connection open. It is longer than NGINX does towards the app, so
+// that the app never closes a connection on which a request is already on its way.
+const appKeepAlive = 65 * time.Second
+
+// container is a container definition, with every default that AWS fills in when it is left out: what AWS echoes back
+// then equals what was sent, and a second preview is empty.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+type container struct {
+	Name             string           `json:"name"`
+	Image            string           `json:"image"`
+	Essential        bool             `json:"essential"`
+	CPU              int              `json:"cpu"`
+	User             string           `json:"user"`
+	ReadOnly         bool             `json:"readonlyRootFilesystem"`
+	StopTimeout      int              `json:"stopTimeout"`
+	PortMappings     []portMapping    `json:"portMappings"`
+	Environment      []variable       `json:"environment"`
+	MountPoints      []mountPoint     `json:"mountPoints"`
+	VolumesFrom      []struct{}       `json:"volumesFrom"`
+	SystemControls   []struct{}       `json:"systemControls"`
+	DependsOn        []dependency     `json:"dependsOn,omitempty"`
+	HealthCheck      healthCheck      `json:"healthCheck"`
+	LogConfiguration logConfiguration `json:"logConfiguration"`
+}
+
+type portMapping struct {
+	ContainerPort int    `json:"containerPort"`
+	HostPort      int    `json:"hostPort"`
+	Protocol      string `json:"protocol"`
+}
+
+type variable struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+type mountPoint struct {
+	SourceVolume  string `json:"sourceVolume"`
+	ContainerPath string `json:"containerPath"`
+	ReadOnly      bool   `json:"readOnly"`
+}
+
+type dependency struct {
+	ContainerName string `json:"containerName"`
+	Condition     string `json:"condition"`
+}
+
+type healthCheck struct {
+	Command     []string `json:"command"`
+	Interval    int      `json:"interval"`
+	Timeout     int      `json:"timeout"`
+	Retries     int      `json:"retries"`
+	StartPeriod int      `json:"startPeriod"`
+}
+
+type logConfiguration struct {
+	LogDriver     string            `json:"logDriver"`
+	Options       map[string]string `json:"options"`
+	SecretOptions []struct{}        `json:"secretOptions"`
+}
+
+// resolved are the values of a task definition that other resources provide.
+type resolved struct {
+	nginxImage, appImage       string
+	nginxLogGroup, appLogGroup string
+}
+
+// containerDefinitions renders both containers of a task: first NGINX, which the load balancer talks to, then the app.
+func containerDefinitions(service string, args Args, values resolved) (string, error) {
+	if values.nginxImage == "" || values.appImage == "" {
+		return "", fmt.Errorf("images %q and %q; allowed: two references", values.nginxImage, values.appImage)
+	}
+	if values.nginxLogGroup == "" || values.appLogGroup == "" {
+		return "", fmt.Errorf("log groups %q and %q; allowed: two names", values.nginxLogGroup, values.appLogGroup)
+	}
+
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode([]container{nginx(service, args, values), app(service, args, values)})
+
+	return strings.TrimSpace(text.String()), err
+}
+
+func nginx(service string, args Args, values resolved) container {
+	c := common(args, nginxName, values.nginxImage)
+	c.User = "101:101"
+	c.PortMappings = []portMapping{{ContainerPort: args.ContainerPort, HostPort: args.ContainerPort, Protocol: "tcp"}}
+	c.Environment = environment(map[string]string{
+		"NGINX_PORT":             strconv.Itoa(args.ContainerPort),
+		"APP_PORT":               strconv.Itoa(args.AppPort),
+		"NGINX_WORKER_PROCESSES": strconv.Itoa(workers(args.CPU)),
+	})
+	c.MountPoints = []mountPoint{{SourceVolume: temporaryVolume, ContainerPath: temporaryPath}}
+	// ECS stops containers in the reverse order: NGINX finishes its requests while the app still answers.
+	c.DependsOn = []dependency{{ContainerName: appName, Condition: "HEALTHY"}}
+	c.HealthCheck.Command = []string{"CMD", "/usr/local/bin/healthcheck"}
+	c.LogConfiguration = logs(service, args, nginxName, values.nginxLogGroup)
+
+	return c
+}
+
+func app(service string, args Args, values resolved) container {
+	c := common(args, appName, values.appImage)
+	c.User = "1000:1000"
+	c.Environment = environment(map[string]string{
+		"HOST":                  "127.0.0.1",
+		"PORT":                  strconv.Itoa(args.AppPort),
+		"NODE_ENV":              "production",
+		"KEEP_ALIVE_TIMEOUT_MS": strconv.FormatInt(appKeepAlive.Milliseconds(), 10),
+	})
+	c.HealthCheck.Command = []string{"CMD", "node", "healthcheck.js"}
+	c.LogConfiguration = logs(service, args, appName, values.appLogGroup)
+
+	return c
+}
+
+// common is what both containers have in common. Both are essential: when one ends, the task ends, and the service
+// starts another.
+func common(args Args, name, image string) container {
+	return container{
+		Name:           name,
+		Image:          image,
+		Essential:      true,
+		ReadOnly:       true,
+		StopTimeout:    int(args.StopTimeout.Seconds()),
+		PortMappings:   []portMapping{},
+		MountPoints:    []mountPoint{},
+		VolumesFrom:    []struct{}{},
+		SystemControls: []struct{}{},
+		HealthCheck: healthCheck{
+			Interval:    int(args.Health.Interval.Seconds()),
+			Timeout:     int(args.Health.Timeout.Seconds()),
+			Retries:     args.Health.Retries,
+			StartPeriod: int(args.Health.StartPeriod.Seconds()),
+		},
+	}
+}
+
+// logs sends a container's output to its log group without ever blocking it: when CloudWatch is slow and the buffer
+// full, lines are lost and the service keeps answering.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html
+func logs(service string, args Args, name, group string) logConfiguration {
+	return logConfiguration{
+		LogDriver: "awslogs",
+		Options: map[string]string{
+			"awslogs-group":         group,
+			"awslogs-region":        args.Region,
+			"awslogs-stream-prefix": service + "/" + name,
+			"mode":                  "non-blocking",
+			"max-buffer-size":       strconv.Itoa(args.LogBufferMegabytes) + "m",
+		},
+		SecretOptions: []struct{}{},
+	}
+}
+
+// environment sorts by name, as AWS hands it back.
+func environment(values map[string]string) []variable {
+	all := []variable{}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		all = append(all, variable{Name: name, Value: values[name]})
+	}
+
+	return all
+}
+
+// workers is the number of NGINX processes for a number of CPU units: one per vCPU. NGINX's own "auto" counts the
+// host's processors, of which a task has a share.
+// https://nginx.org/en/docs/ngx_core_module.html#worker_processes
+func workers(cpu int) int {
+	return max(1, cpu/1024)
+}

@@ -1,0 +1,93 @@
+package service
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// securityGroup declares the tasks' group and everything that may pass: the load balancer in, on one port, and the
+// tasks out, on the given ports. It returns the rules, which a service has to wait for.
+//
+// The way out is open to every address, because ECR, S3 and CloudWatch have no fixed ones. Name resolution needs no
+// rule: traffic to the VPC's resolver does not pass through security groups.
+// https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html
+func (s *Service) securityGroup(
+	ctx *pulumi.Context, name string, args Args,
+) (*ec2.SecurityGroup, []pulumi.Resource, error) {
+	group, err := ec2.NewSecurityGroup(ctx, name+"-tasks", &ec2.SecurityGroupArgs{
+		// A description cannot be changed in place, so it says nothing that could.
+		Description: pulumi.String("Tasks"),
+		VpcId:       args.VPCID,
+	}, pulumi.Parent(s))
+	if err != nil {
+		return nil, nil, fmt.Errorf("security group: %w", err)
+	}
+
+	edge, err := s.fromLoadBalancer(ctx, name, args, group)
+	if err != nil {
+		return nil, nil, err
+	}
+	egress, err := s.egress(ctx, name, args, group)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	return group, append(edge, egress...), nil
+}
+
+// fromLoadBalancer opens one port between the two groups, on both sides.
+func (s *Service) fromLoadBalancer(
+	ctx *pulumi.Context, name string, args Args, group *ec2.SecurityGroup,
+) ([]pulumi.Resource, error) {
+	in, err := vpc.NewSecurityGroupIngressRule(ctx, name+"-tasks-from-alb", &vpc.SecurityGroupIngressRuleArgs{
+		SecurityGroupId:           group.ID(),
+		ReferencedSecurityGroupId: args.BalancerGroupID,
+		Description:               pulumi.String("Requests from the load balancer"),
+		IpProtocol:                pulumi.String("tcp"),
+		FromPort:                  pulumi.Int(args.ContainerPort),
+		ToPort:                    pulumi.Int(args.ContainerPort),
+	}, pulumi.Parent(s))
+	if err != nil {
+		return nil, fmt.Errorf("security group rule: %w", err)
+	}
+
+	out, err := vpc.NewSecurityGroupEgressRule(ctx, name+"-alb-to-tasks", &vpc.SecurityGroupEgressRuleArgs{
+		SecurityGroupId:           args.BalancerGroupID,
+		ReferencedSecurityGroupId: group.ID(),
+		Description:               pulumi.String("Requests and health checks to the tasks"),
+		IpProtocol:                pulumi.String("tcp"),
+		FromPort:                  pulumi.Int(args.ContainerPort),
+		ToPort:                    pulumi.Int(args.ContainerPort),
+	}, pulumi.Parent(s))
+	if err != nil {
+		return nil, fmt.Errorf("security group rule: %w", err)
+	}
+
+	return []pulumi.Resource{in, out}, nil
+}
+
+func (s *Service) egress(
+	ctx *pulumi.Context, name string, args Args, group *ec2.SecurityGroup,
+) ([]pulumi.Resource, error) {
+	var rules []pulumi.Resource
+	for _, port := range args.EgressPorts {
+		rule, err := vpc.NewSecurityGroupEgressRule(ctx, fmt.Sprintf("%s-tasks-to-%d", name, port),
+			&vpc.SecurityGroupEgressRuleArgs{
+				SecurityGroupId: group.ID(),
+				Description:     pulumi.String("Connections of the tasks"),
+				IpProtocol:      pulumi.String("tcp"),
+				FromPort:        pulumi.Int(port),
+				ToPort:          pulumi.Int(port),
+				CidrIpv4:        pulumi.String("0.0.0.0/0"),
+			}, pulumi.Parent(s))
+		if err != nil {
+			return nil, fmt.Errorf("security group rule: %w", err)
+		}
+		rules = append(rules, rule)
+	}
+
+	return rules, nil
+}
