@@ -20,23 +20,23 @@ help: ## List the commands
 
 .PHONY: local
 local: driver ## Run the whole stack on this machine, without an AWS account (STACK=dev)
-	@$(DRIVER) up --stack $(STACK)
+	@$(DRIVER) --root $(CURDIR) up --stack $(STACK)
 
 .PHONY: local-status
 local-status: driver ## Show what the local run is doing
-	@$(DRIVER) status
+	@$(DRIVER) --root $(CURDIR) status
 
 .PHONY: local-logs
 local-logs: driver ## Print the containers' logs and follow them
-	@$(DRIVER) logs
+	@$(DRIVER) --root $(CURDIR) logs
 
 .PHONY: local-down
 local-down: driver ## Destroy the local stack and leave nothing behind
-	@$(DRIVER) down
+	@$(DRIVER) --root $(CURDIR) down
 
 .PHONY: test
 test: driver ## Run all tests, the end-to-end ones included
-	@$(DRIVER) with-docker -- $(MAKE) --no-print-directory test-all
+	@$(DRIVER) --root $(CURDIR) with-docker -- $(MAKE) --no-print-directory test-all
 
 # Everything below needs a Docker engine, which `make test` starts for as long as it runs.
 .PHONY: test-all
@@ -83,7 +83,7 @@ workflows: ## Check the GitHub workflows
 
 .PHONY: bench
 bench: driver ## Measure the sidecar beside other proxies and draw docs/benchmark.md
-	@$(DRIVER) with-docker -- sh -c 'cd local && go run ./cmd/baseimages && cd ../bench && go run .'
+	@$(DRIVER) --root $(CURDIR) with-docker -- sh -c 'cd local && go run ./cmd/baseimages && cd ../bench && go run .'
 
 # The driver of the local run. The Go build cache makes this cheap when nothing changed.
 .PHONY: driver

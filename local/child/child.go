@@ -26,13 +26,23 @@ type Process struct {
 
 // Start runs the command with its output in logFile. The child dies with this process, however that ends.
 func Start(name, logFile string, cmd *exec.Cmd) (*Process, error) {
+	dieWithParent(cmd)
+	return start(name, logFile, cmd)
+}
+
+// StartDetached is Start for a child that goes on when this process has ended, in a session of its own.
+func StartDetached(name, logFile string, cmd *exec.Cmd) (*Process, error) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return start(name, logFile, cmd)
+}
+
+func start(name, logFile string, cmd *exec.Cmd) (*Process, error) {
 	file, err := os.Create(logFile)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	defer func() { _ = file.Close() }() // the child holds its own copy
 	cmd.Stdout, cmd.Stderr = file, file
-	dieWithParent(cmd)
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

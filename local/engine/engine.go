@@ -92,11 +92,11 @@ func (e *Engine) copyProject() error {
 // copyStack writes the stack's file anew, keeping the salt with which the CLI encrypted this stack's secrets.
 func (e *Engine) copyStack(values map[string]any) error {
 	name := "Pulumi." + e.Stack + ".yaml"
-	file, err := readStackFile(filepath.Join(e.Root, name))
+	file, err := readYAML(filepath.Join(e.Root, name))
 	if err != nil {
 		return err
 	}
-	before, err := readStackFile(filepath.Join(e.ProjectDir(), name))
+	before, err := readYAML(filepath.Join(e.ProjectDir(), name))
 	if err == nil && before["encryptionsalt"] != nil {
 		file["encryptionsalt"] = before["encryptionsalt"]
 	}
@@ -117,7 +117,7 @@ func (e *Engine) copyStack(values map[string]any) error {
 
 // StackConfig returns the values of a stack's file in the checkout.
 func (e *Engine) StackConfig() (map[string]any, error) {
-	file, err := readStackFile(filepath.Join(e.Root, "Pulumi."+e.Stack+".yaml"))
+	file, err := readYAML(filepath.Join(e.Root, "Pulumi."+e.Stack+".yaml"))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("stack %s: there is no Pulumi.%[1]s.yaml; have: %s", e.Stack, strings.Join(e.stacks(), ", "))
 	}
@@ -126,6 +126,19 @@ func (e *Engine) StackConfig() (map[string]any, error) {
 	}
 	config, _ := file["config"].(map[string]any)
 	return config, nil
+}
+
+// ProjectName returns the name in Pulumi.yaml, which is also the namespace of the project's settings.
+func (e *Engine) ProjectName() (string, error) {
+	file, err := readYAML(filepath.Join(e.Root, "Pulumi.yaml"))
+	if err != nil {
+		return "", fmt.Errorf("project: %w", err)
+	}
+	name, _ := file["name"].(string)
+	if name == "" {
+		return "", errors.New("project: Pulumi.yaml has no name")
+	}
+	return name, nil
 }
 
 func (e *Engine) stacks() []string {
@@ -137,7 +150,7 @@ func (e *Engine) stacks() []string {
 	return files
 }
 
-func readStackFile(name string) (map[string]any, error) {
+func readYAML(name string) (map[string]any, error) {
 	content, err := os.ReadFile(name)
 	if err != nil {
 		return nil, err

@@ -142,6 +142,18 @@ func (f *Finder) goBuild(ctx context.Context, output, pkg string, flags ...strin
 	return nil
 }
 
+// CompileProgram compiles the Pulumi program, so that the engine, which shows nothing while it does, need not.
+func (f *Finder) CompileProgram(ctx context.Context) error {
+	return f.Progress.Step("compile the program (minutes the first time)", func() error {
+		cmd := exec.CommandContext(ctx, "go", "build", ".", "./infra/...")
+		cmd.Dir = f.Root
+		if text, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("program: go build: %w\n%s", err, lastLines(text, 20))
+		}
+		return nil
+	})
+}
+
 // moduleVersion reads which version of a module the go.mod in dir selects.
 func (f *Finder) moduleVersion(ctx context.Context, dir, module string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Version}}", module)

@@ -1,0 +1,166 @@
+// Package cloud is the background process of a local run: everything that AWS would do for the stack.
+//
+// It starts the emulator, the registry and the endpoint, and beside them the scheduler and the load balancer, which
+// turn the services and listeners that the emulator holds into containers and a port that answers.
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"fargate-nginx-sidecar/local/alb"
+	"fargate-nginx-sidecar/local/emulator"
+	"fargate-nginx-sidecar/local/endpoint"
+	"fargate-nginx-sidecar/local/fargate"
+	"fargate-nginx-sidecar/local/registry"
+	"fargate-nginx-sidecar/local/run"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+)
+
+// stopWait bounds the end of all tasks. A task may take its stopTimeout, of which Fargate allows 120 seconds.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+const stopWait = 150 * time.Second
+
+// Options describe the run that the process carries.
+type Options struct {
+	Dir       string         // of the run
+	Emulator  string         // the moto_server program
+	Run       run.Run        // ID, stack, region, Docker; the process adds where it listens
+	Listeners map[int]string // load balancer port → local address
+	Log       *slog.Logger
+}
+
+// cloud holds the parts while they run.
+type cloud struct {
+	options   Options
+	emulator  *emulator.Emulator
+	balancer  *alb.Balancer
+	scheduler *fargate.Scheduler
+	endpoint  *endpoint.Endpoint
+	servers   []*http.Server
+}
+
+// Serve runs until ctx ends or a part of it fails. At its end nothing of it runs any more.
+func Serve(ctx context.Context, options Options) (err error) {
+	c := &cloud{options: options}
+	if c.emulator, err = emulator.Start(ctx, options.Emulator, options.Dir); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.emulator.Stop()) }()
+
+	registryAddress, endpointAddress, err := c.listen(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+
+	parts, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	failed := make(chan error, 2)
+	go func() { failed <- c.balancer.Run(parts) }()
+	go func() { failed <- c.scheduler.Run(parts) }()
+
+	described := options.Run
+	described.PID = os.Getpid()
+	described.Started = time.Now()
+	described.Registry = registryAddress
+	described.Endpoint = "http://" + endpointAddress
+	if err := described.Save(options.Dir); err != nil {
+		return err
+	}
+	options.Log.Info("ready", "endpoint", described.Endpoint, "registry", registryAddress)
+
+	select {
+	case <-ctx.Done():
+	case <-c.emulator.Done():
+		err = errors.New("emulator: ended by itself; its log is " + filepath.Join(options.Dir, "emulator.log"))
+	case err = <-failed:
+	}
+	return errors.Join(err, c.stopTasks())
+}
+
+// listen makes the parts and opens the two ports that clients use.
+func (c *cloud) listen(ctx context.Context) (registryAddress, endpointAddress string, err error) {
+	client := ecr.New(ecr.Options{
+		Region:       c.options.Run.Region,
+		BaseEndpoint: aws.String(c.emulator.URL),
+		Credentials:  credentials.NewStaticCredentialsProvider("local", "local", ""),
+	})
+	images := registry.New(registry.Options{
+		BlobDir:      filepath.Join(c.options.Dir, "registry"),
+		Repositories: registry.ECR{Client: client},
+	})
+	if registryAddress, err = c.serve(ctx, images); err != nil {
+		return "", "", fmt.Errorf("registry: %w", err)
+	}
+	if c.balancer, err = alb.New(alb.Options{
+		Endpoint:  c.emulator.URL,
+		Region:    c.options.Run.Region,
+		Listeners: c.options.Listeners,
+		Logger:    c.options.Log,
+	}); err != nil {
+		return "", "", err
+	}
+	if c.scheduler, err = fargate.New(fargate.Options{
+		RunID:        c.options.Run.ID,
+		Endpoint:     c.emulator.URL,
+		Region:       c.options.Run.Region,
+		LoadBalancer: c.balancer,
+		Overlay:      func(arn string) map[string]any { return c.endpoint.Overlay(arn) },
+		Logger:       c.options.Log,
+	}); err != nil {
+		return "", "", err
+	}
+	if c.endpoint, err = endpoint.New(endpoint.Options{
+		Emulator: c.emulator.URL,
+		Registry: registryAddress,
+		Tasks:    c.scheduler,
+		Targets:  c.balancer,
+	}); err != nil {
+		return "", "", err
+	}
+	if endpointAddress, err = c.serve(ctx, c.endpoint); err != nil {
+		return "", "", fmt.Errorf("endpoint: %w", err)
+	}
+	return registryAddress, endpointAddress, nil
+}
+
+// serve answers HTTP on a free loopback port until close.
+func (c *cloud) serve(ctx context.Context, handler http.Handler) (address string, err error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	// No limit on the body: an image layer may take as long as it takes.
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	c.servers = append(c.servers, server)
+	go func() {
+		if err := server.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			c.options.Log.Error("server ended", "address", listener.Addr(), "error", err)
+		}
+	}()
+	return listener.Addr().String(), nil
+}
+
+func (c *cloud) close() {
+	for _, server := range c.servers {
+		_ = server.Close()
+	}
+}
+
+// stopTasks ends every container of the run, as ECS would, and removes what is left of any.
+func (c *cloud) stopTasks() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopWait)
+	defer cancel()
+	return errors.Join(c.scheduler.Stop(ctx), fargate.Cleanup(context.WithoutCancel(ctx), nil, c.options.Run.ID))
+}

@@ -1,0 +1,129 @@
+// Command local runs the whole stack on this machine, without an AWS account: the unchanged Pulumi program through
+// the real Pulumi engine against an AWS emulator, and beside it what ECS and the load balancer would do.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"fargate-nginx-sidecar/local/progress"
+	"fargate-nginx-sidecar/local/stack"
+)
+
+const usage = `usage: local [--root DIR] COMMAND
+
+  up [--stack dev] [--port 8080] [--set key=value]...   deploy to this machine and verify
+  status                                                what runs
+  logs [--follow=false]                                 the containers' logs
+  down                                                  destroy, and remove everything
+  with-docker -- COMMAND [ARG]...                       run a command while a Docker engine answers
+`
+
+// defaultPort is where the load balancer listens unless --port or LOCAL_PORT says otherwise.
+const defaultPort = 8080
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := command(ctx, os.Args[1:])
+	stop()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+	case errors.As(err, &exit) && exit.Exited() && strings.HasPrefix(err.Error(), "exit status"):
+		os.Exit(exit.ExitCode()) // with-docker: the command has said what was wrong
+	default:
+		fmt.Fprintln(os.Stderr, "\nerror:", err)
+		os.Exit(1)
+	}
+}
+
+func command(ctx context.Context, arguments []string) error {
+	global := flag.NewFlagSet("local", flag.ContinueOnError)
+	global.Usage = func() { fmt.Fprint(os.Stderr, usage) }
+	root := global.String("root", "..", "the checkout")
+	if err := global.Parse(arguments); err != nil {
+		return err
+	}
+	if global.NArg() == 0 {
+		return errors.New("no command given\n" + usage)
+	}
+	local, err := stack.New(*root, progress.New(os.Stdout))
+	if err != nil {
+		return err
+	}
+	name, rest := global.Arg(0), global.Args()[1:]
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.Usage = global.Usage
+	switch name {
+	case "up":
+		return up(ctx, local, flags, rest)
+	case "status":
+		return local.Status(ctx)
+	case "logs":
+		follow := flags.Bool("follow", true, "go on until interrupted")
+		if err := flags.Parse(rest); err != nil {
+			return err
+		}
+		return local.Logs(ctx, *follow)
+	case "down":
+		return local.Down(ctx)
+	case "with-docker":
+		if err := flags.Parse(rest); err != nil {
+			return err
+		}
+		if flags.NArg() == 0 {
+			return errors.New("with-docker: no command given\n" + usage)
+		}
+		return local.WithDocker(ctx, flags.Args())
+	case stack.ServeCommand:
+		emulator := flags.String("emulator", "", "the moto_server program")
+		run := flags.String("run", "", "the run, as JSON")
+		if err := flags.Parse(rest); err != nil {
+			return err
+		}
+		return local.Serve(ctx, *emulator, *run)
+	}
+	return fmt.Errorf("unknown command %q\n%s", name, usage)
+}
+
+func up(ctx context.Context, local *stack.Local, flags *flag.FlagSet, arguments []string) error {
+	port, err := environmentPort()
+	if err != nil {
+		return err
+	}
+	options := stack.UpOptions{Config: map[string]string{}}
+	flags.StringVar(&options.Stack, "stack", "dev", "which Pulumi.<stack>.yaml")
+	flags.IntVar(&options.Port, "port", port, "local port of the load balancer")
+	flags.Func("set", "replace a setting for this run", func(pair string) error {
+		key, value, found := strings.Cut(pair, "=")
+		if !found {
+			return fmt.Errorf("%q is not key=value", pair)
+		}
+		options.Config[key] = value
+		return nil
+	})
+	if err := flags.Parse(arguments); err != nil {
+		return err
+	}
+	return local.Up(ctx, options)
+}
+
+func environmentPort() (int, error) {
+	text := os.Getenv("LOCAL_PORT")
+	if text == "" {
+		return defaultPort, nil
+	}
+	port, err := strconv.Atoi(text)
+	if err != nil || port < 1 || port > 65535 {
+		return 0, fmt.Errorf("LOCAL_PORT: %q is not a port; allowed: 1 to 65535", text)
+	}
+	return port, nil
+}

@@ -1,0 +1,112 @@
+// Package run knows where one local run keeps its things and who is running it.
+//
+// A run is one folder, .local in the checkout. While its background process runs, the folder holds run.json, which
+// says where everything listens. The folder goes when the run does.
+package run
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Run is a local run, as its background process describes it.
+type Run struct {
+	ID       string    `json:"id"`       // label of every container of the run
+	PID      int       `json:"pid"`      // of the background process
+	Started  time.Time `json:"started"`  // when it was ready
+	Stack    string    `json:"stack"`    // dev, staging, prod
+	Region   string    `json:"region"`   // AWS region
+	Endpoint string    `json:"endpoint"` // URL that stands for all of AWS
+	Registry string    `json:"registry"` // host:port that stands for ECR
+	Listen   string    `json:"listen"`   // host:port of the load balancer's port 80
+	Docker   bool      `json:"docker"`   // the run started the Docker engine, and stops it
+}
+
+// Dir is the folder of a checkout's run.
+func Dir(root string) string { return filepath.Join(root, ".local") }
+
+func file(dir string) string { return filepath.Join(dir, "run.json") }
+
+// ErrNone says that nothing runs in this checkout.
+var ErrNone = errors.New("nothing is running here; start it with `make local`")
+
+// Load reads the run of a folder. It is ErrNone when there is none, or when its background process is gone.
+func Load(dir string) (Run, error) {
+	content, err := os.ReadFile(file(dir))
+	if errors.Is(err, os.ErrNotExist) {
+		return Run{}, ErrNone
+	}
+	if err != nil {
+		return Run{}, fmt.Errorf("run: %w", err)
+	}
+	var run Run
+	if err := json.Unmarshal(content, &run); err != nil {
+		return Run{}, fmt.Errorf("run: %s: %w", file(dir), err)
+	}
+	if err := syscall.Kill(run.PID, 0); err != nil {
+		return run, fmt.Errorf("%w (the background process %d of an earlier run is gone)", ErrNone, run.PID)
+	}
+	return run, nil
+}
+
+// Save writes the run's description, whole or not at all.
+func (r Run) Save(dir string) error {
+	content, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	unfinished := file(dir) + ".new"
+	if err := os.WriteFile(unfinished, content, 0o644); err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	return os.Rename(unfinished, file(dir))
+}
+
+// AWS is the environment in which every AWS client talks to this run, and cannot talk to anything else.
+func (r Run) AWS() map[string]string {
+	return map[string]string{
+		"AWS_ENDPOINT_URL":          r.Endpoint,
+		"AWS_REGION":                r.Region,
+		"AWS_DEFAULT_REGION":        r.Region,
+		"AWS_ACCESS_KEY_ID":         "local",
+		"AWS_SECRET_ACCESS_KEY":     "local",
+		"AWS_SESSION_TOKEN":         "",
+		"AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_PAGER":                 "",
+		// A profile of the user's must neither be used nor be able to redirect a request.
+		"AWS_CONFIG_FILE":             os.DevNull,
+		"AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+	}
+}
+
+// WriteEnv writes the file that a shell sources to use the run. A variable without a value is unset.
+func WriteEnv(dir string, settings map[string]string) error {
+	keys := make([]string, 0, len(settings))
+	for key := range settings {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	var text strings.Builder
+	text.WriteString("# Points the AWS CLI and pulumi at the local run: . .local/env\nunset AWS_PROFILE\n")
+	for _, key := range keys {
+		if settings[key] == "" && key != "AWS_PAGER" {
+			fmt.Fprintf(&text, "unset %s\n", key)
+			continue
+		}
+		fmt.Fprintf(&text, "export %s=%s\n", key, quote(settings[key]))
+	}
+	if err := os.WriteFile(filepath.Join(dir, "env"), []byte(text.String()), 0o644); err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	return nil
+}
+
+// quote makes a value one shell word, whatever is in it.
+func quote(value string) string { return "'" + strings.ReplaceAll(value, "'", `'\''`) + "'" }

@@ -1,0 +1,75 @@
+package stack
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"fargate-nginx-sidecar/local/child"
+	"fargate-nginx-sidecar/local/cloud"
+	"fargate-nginx-sidecar/local/run"
+)
+
+// ServeCommand is the hidden command under which this program is its own background process.
+const ServeCommand = "serve"
+
+// httpsOffset is added to the HTTP listener's local port for the listener on 443: 8080 and 8443.
+const httpsOffset = 363
+
+// launch starts this program again as the background process. What it needs to know goes as one JSON argument.
+func (l *Local) launch(description run.Run, emulator string) (*child.Process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	content, err := json.Marshal(description)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(self, "--root", l.Root, ServeCommand, "--emulator", emulator, "--run", string(content)) //nolint:gosec // this program itself
+	return child.StartDetached("cloud", LogFile(l.dir()), cmd)
+}
+
+// Serve is the background process. It ends on SIGTERM or SIGINT, and then takes every container with it.
+func (l *Local) Serve(ctx context.Context, emulator, description string) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	var current run.Run
+	if err := json.Unmarshal([]byte(description), &current); err != nil {
+		return fmt.Errorf("serve: --run: %w", err)
+	}
+	host, port, err := net.SplitHostPort(current.Listen)
+	if err != nil {
+		return fmt.Errorf("serve: --run: %w", err)
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		return fmt.Errorf("serve: --run: %w", err)
+	}
+	return cloud.Serve(ctx, cloud.Options{
+		Dir:      l.dir(),
+		Emulator: emulator,
+		Run:      current,
+		Listeners: map[int]string{
+			80:  current.Listen,
+			443: net.JoinHostPort(host, strconv.Itoa(number+httpsOffset)),
+		},
+		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{ReplaceAttr: shortTime})),
+	})
+}
+
+// shortTime leaves the date out of the log of a process that lives for hours.
+func shortTime(_ []string, attribute slog.Attr) slog.Attr {
+	if attribute.Key == slog.TimeKey {
+		attribute.Value = slog.StringValue(attribute.Value.Time().Format(time.TimeOnly))
+	}
+	return attribute
+}

@@ -1,0 +1,104 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"fargate-nginx-sidecar/local/fargate"
+	"fargate-nginx-sidecar/local/run"
+)
+
+// endWait bounds the end of the background process, which stops containers that may take 120 s each to stop.
+const endWait = 180 * time.Second
+
+// Down destroys the stack as `pulumi destroy` would in AWS, and then removes all that the run consists of, even
+// where destroying failed.
+func (l *Local) Down(ctx context.Context) error {
+	current, err := run.Load(l.dir())
+	if errors.Is(err, run.ErrNone) {
+		if _, statErr := os.Stat(l.dir()); errors.Is(statErr, os.ErrNotExist) {
+			l.Progress.Line("nothing is running here")
+			return nil
+		}
+		return l.clean()
+	}
+	if err != nil {
+		return err
+	}
+	destroyErr := l.destroy(ctx, current)
+	// Removing goes on when the user interrupts: half a removal is worse than a late one.
+	if err := errors.Join(destroyErr, l.remove(current)); err != nil {
+		return err
+	}
+	l.Progress.Line("destroyed and removed in %s; no container, process, network or file of the run is left", l.Progress.Elapsed())
+	return nil
+}
+
+func (l *Local) destroy(ctx context.Context, current run.Run) error {
+	found, err := l.finder.Pulumi(ctx)
+	if err != nil {
+		return err
+	}
+	pulumi := l.engine(current, found)
+	return l.Progress.Step("pulumi destroy", func() error { return pulumi.Destroy(ctx, l.Progress) })
+}
+
+// remove ends the background process, and removes the containers, images and files of a run.
+func (l *Local) remove(current run.Run) error {
+	err := errors.Join(
+		endProcess(current.PID),
+		fargate.Cleanup(context.Background(), nil, current.ID),
+		removeImages(current.Registry),
+		os.RemoveAll(l.dir()),
+	)
+	if current.Docker {
+		err = errors.Join(err, l.finder.StopDocker())
+	}
+	return err
+}
+
+// endProcess asks the background process to end, and waits for it.
+func endProcess(pid int) error {
+	if err := syscall.Kill(pid, syscall.SIGTERM); errors.Is(err, syscall.ESRCH) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("cloud: stop process %d: %w", pid, err)
+	}
+	for deadline := time.Now().Add(endWait); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) || reap(pid) {
+			return nil
+		}
+	}
+	return fmt.Errorf("cloud: process %d still runs %s after SIGTERM; its log is %s", pid, endWait, LogFile(".local"))
+}
+
+// reap collects the background process if it is this process's own child, which else stays as a zombie.
+func reap(pid int) bool {
+	reaped, err := syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
+	return err == nil && reaped == pid
+}
+
+// removeImages removes what was built for the run's registry; base images stay for the next run.
+func removeImages(registry string) error {
+	if registry == "" {
+		return nil
+	}
+	listed, err := exec.Command("docker", "images", "--quiet", "--no-trunc", "--filter", "reference="+registry+"/*").Output() //nolint:gosec,noctx // our own address; runs to its end on purpose
+	if err != nil {
+		return fmt.Errorf("images: %w", err)
+	}
+	images := strings.Fields(string(listed))
+	if len(images) == 0 {
+		return nil
+	}
+	if output, err := exec.Command("docker", append([]string{"rmi", "--force"}, images...)...).CombinedOutput(); err != nil { //nolint:gosec,noctx // as above
+		return fmt.Errorf("images: %w: %s", err, output)
+	}
+	return nil
+}
