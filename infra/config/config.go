@@ -216,11 +216,12 @@ func (r *reader) service() Service {
 }
 
 // Visible ASCII without quotes, as the load balancer takes it in a health check path.
-var pathPattern = regexp.MustCompile(`^/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]{0,1023}$`)
+var pathPattern = regexp.MustCompile(`^/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*$`)
 
 func (r *reader) loadBalancer() LoadBalancer {
 	return LoadBalancer{
-		HealthCheckPath:     r.text("healthCheckPath", "a path that starts with /, at most 1024 characters", pathPattern.MatchString),
+		HealthCheckPath: r.text("healthCheckPath", "a path that starts with /, at most 1024 characters",
+			func(path string) bool { return len(path) <= 1024 && pathPattern.MatchString(path) }),
 		HealthCheckInterval: r.seconds("healthCheckIntervalSeconds", 5, 300),
 		HealthCheckTimeout:  r.seconds("healthCheckTimeoutSeconds", 2, 120),
 		HealthyThreshold:    r.between("healthyThreshold", 2, 10, "checks"),

@@ -1,0 +1,231 @@
+// Package infratest runs a Pulumi program without an engine and records everything it declares. It is for tests that
+// state properties of the whole graph: it invents an output for every property that AWS would fill in, each different
+// from all others, so that a wrong wire shows; and it answers no call that it does not know.
+package infratest
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// What the invented account looks like.
+const (
+	Partition = "aws"
+	Account   = "123456789012"
+)
+
+// Options say how the program is run.
+type Options struct {
+	Project, Stack string
+	// Settings are those that the engine would hand to the program, with their namespaces.
+	Settings map[string]string
+	// Preview runs the program as a preview does: what AWS fills in is unknown.
+	Preview bool
+	// Outputs may change the invented outputs of a resource, to play a provider that misbehaves.
+	Outputs func(Resource, resource.PropertyMap)
+	// Answer may answer a call in place of the recorder; the second result says whether it did.
+	Answer func(token string, args resource.PropertyMap) (resource.PropertyMap, bool)
+}
+
+// Resource is one registered resource.
+type Resource struct {
+	Type, Name, URN, Parent string
+	// Custom is true for a resource of a provider, false for a component. Remote is true for a component of a plugin.
+	Custom, Remote bool
+	// Provider is the URN of the explicit provider, or empty. Providers are those handed to a component.
+	Provider  string
+	Providers map[string]string
+	Inputs    resource.PropertyMap
+	// DependsOn are the URNs of everything the resource waits for, through options and inputs.
+	DependsOn   []string
+	ReplaceWith []string
+	// CreateTimeout and UpdateTimeout are custom timeouts, such as 20m.
+	CreateTimeout, UpdateTimeout string
+}
+
+// Call is one call of a provider's function.
+type Call struct {
+	Token    string
+	Args     resource.PropertyMap
+	Provider string
+}
+
+// Graph is everything a run declared.
+type Graph struct {
+	Resources []Resource
+	Calls     []Call
+}
+
+// Run runs the program. Error and graph are those of the run: a program that fails late has declared something.
+func Run(program pulumi.RunFunc, options Options) (*Graph, error) {
+	recorder := &recorder{options: options, graph: &Graph{}}
+
+	err := pulumi.RunErr(program, pulumi.WithMocks(options.Project, options.Stack, recorder), func(info *pulumi.RunInfo) {
+		info.Config = options.Settings
+		info.DryRun = options.Preview
+	})
+
+	recorder.mutex.Lock()
+	defer recorder.mutex.Unlock()
+	// Registrations run side by side; the order of names is the one that stays.
+	slices.SortFunc(recorder.graph.Resources, func(a, b Resource) int { return strings.Compare(a.URN, b.URN) })
+	slices.SortFunc(recorder.graph.Calls, func(a, b Call) int {
+		return strings.Compare(a.Token+fmt.Sprint(a.Args), b.Token+fmt.Sprint(b.Args))
+	})
+
+	return recorder.graph, err
+}
+
+// recorder is the monitor behind the program. The SDK calls it from many goroutines.
+type recorder struct {
+	options Options
+	mutex   sync.Mutex
+	graph   *Graph
+}
+
+// NewResource records a registration and returns what the provider would.
+func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+
+	if args.RegisterRPC == nil {
+		return "", nil, fmt.Errorf("resource %s of type %s is read, not registered", args.Name, args.TypeToken)
+	}
+
+	recorded := r.record(args)
+	if r.options.Preview && recorded.Type != "pulumi:providers:aws" {
+		// Without an id and outputs, the SDK takes both for unknown.
+		return "", recorded.Inputs.Copy(), nil
+	}
+
+	outputs, err := invent(recorded)
+	if err != nil {
+		return "", nil, err
+	}
+	if r.options.Outputs != nil {
+		r.options.Outputs(recorded, outputs)
+	}
+
+	id := ""
+	if recorded.Custom {
+		id = suffixed(recorded) + "-id"
+	}
+
+	return id, outputs, nil
+}
+
+func (r *recorder) record(args pulumi.MockResourceArgs) Resource {
+	rpc := args.RegisterRPC
+	recorded := Resource{
+		Type: args.TypeToken, Name: args.Name, Parent: rpc.GetParent(),
+		URN:    urn(r.options, rpc.GetParent(), args.TypeToken, args.Name),
+		Custom: args.Custom, Remote: rpc.GetRemote(),
+		Provider: providerURN(args.Provider), Providers: map[string]string{},
+		Inputs:        args.Inputs,
+		DependsOn:     slices.Sorted(slices.Values(rpc.GetDependencies())),
+		ReplaceWith:   rpc.GetReplaceWith(),
+		CreateTimeout: rpc.GetCustomTimeouts().GetCreate(), UpdateTimeout: rpc.GetCustomTimeouts().GetUpdate(),
+	}
+	for name, reference := range rpc.GetProviders() {
+		recorded.Providers[name] = providerURN(reference)
+	}
+	r.graph.Resources = append(r.graph.Resources, recorded)
+
+	return recorded
+}
+
+func urn(options Options, parent, typ, name string) string {
+	qualified := ""
+	if parent != "" {
+		if above := resource.URN(parent).QualifiedType(); above != "pulumi:pulumi:Stack" {
+			qualified = string(above) + "$"
+		}
+	}
+
+	return fmt.Sprintf("urn:pulumi:%s::%s::%s%s::%s", options.Stack, options.Project, qualified, typ, name)
+}
+
+// providerURN cuts the id off a reference to a provider.
+func providerURN(reference string) string {
+	if at := strings.LastIndex(reference, "::"); at >= 0 {
+		return reference[:at]
+	}
+
+	return reference
+}
+
+// Call answers the calls that AWS's providers would.
+func (r *recorder) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+
+	r.graph.Calls = append(r.graph.Calls, Call{Token: args.Token, Args: args.Args, Provider: providerURN(args.Provider)})
+	if r.options.Answer != nil {
+		if answer, ok := r.options.Answer(args.Token, args.Args); ok {
+			return answer, nil
+		}
+	}
+
+	return r.answer(args.Token, args.Args)
+}
+
+// OfType returns the resources of one type, in the order of their names.
+func (g *Graph) OfType(token string) []Resource {
+	var all []Resource
+	for _, r := range g.Resources {
+		if r.Type == token {
+			all = append(all, r)
+		}
+	}
+
+	return all
+}
+
+// Types returns how many resources there are of each type.
+func (g *Graph) Types() map[string]int {
+	count := map[string]int{}
+	for _, r := range g.Resources {
+		count[r.Type]++
+	}
+
+	return count
+}
+
+// ByURN returns the resource with the given URN.
+func (g *Graph) ByURN(urn string) (Resource, bool) {
+	at := slices.IndexFunc(g.Resources, func(r Resource) bool { return r.URN == urn })
+	if at < 0 {
+		return Resource{}, false
+	}
+
+	return g.Resources[at], true
+}
+
+// Walk calls visit for every value in the inputs of a resource, with the path to it.
+func (r Resource) Walk(visit func(path string, value resource.PropertyValue)) {
+	for _, key := range slices.Sorted(maps.Keys(r.Inputs)) {
+		walk(string(key), r.Inputs[key], visit)
+	}
+}
+
+func walk(path string, value resource.PropertyValue, visit func(string, resource.PropertyValue)) {
+	visit(path, value)
+	switch {
+	case value.IsSecret():
+		walk(path, value.SecretValue().Element, visit)
+	case value.IsArray():
+		for i, element := range value.ArrayValue() {
+			walk(fmt.Sprintf("%s[%d]", path, i), element, visit)
+		}
+	case value.IsObject():
+		for key, element := range value.ObjectValue() {
+			walk(path+"."+string(key), element, visit)
+		}
+	}
+}

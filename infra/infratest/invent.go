@@ -1,0 +1,125 @@
+package infratest
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+)
+
+// suffixed is the physical name that the engine would make: the logical one and seven random digits, which here come
+// from the URN.
+func suffixed(r Resource) string {
+	return r.Name + "-" + digest(r.URN)[:7]
+}
+
+// digest returns 64 hexadecimal digits that belong to the text.
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+
+	return hex.EncodeToString(sum[:])
+}
+
+// invent returns the outputs of a resource: its inputs, and one value for each property that AWS fills in. A type
+// that is not known is an error, because an output that is left out is empty in the program, and wires nothing.
+func invent(r Resource) (resource.PropertyMap, error) {
+	outputs := r.Inputs.Copy()
+	set := func(key, value string) {
+		outputs[resource.PropertyKey(key)] = resource.NewProperty(value)
+	}
+	arn := func(service, rest string) string {
+		return fmt.Sprintf("arn:%s:%s:eu-central-1:%s:%s", Partition, service, Account, rest)
+	}
+	name := suffixed(r)
+
+	switch r.Type {
+	case "aws:ecr/repository:Repository":
+		set("name", name)
+		set("arn", arn("ecr", "repository/"+name))
+		set("registryId", Account)
+		set("repositoryUrl", Account+".dkr.ecr.eu-central-1.amazonaws.com/"+name)
+	case "docker:index/image:Image":
+		repository, _, _ := strings.Cut(r.Inputs["imageName"].StringValue(), ":")
+		set("repoDigest", repository+"@sha256:"+digest(r.URN+r.Inputs["imageName"].StringValue()))
+	case "awsx:ec2:Vpc":
+		set("vpcId", "vpc-"+digest(r.URN)[:17])
+		outputs["publicSubnetIds"] = subnets(r, "Public")
+		outputs["privateSubnetIds"] = subnets(r, "Private")
+	case "aws:lb/loadBalancer:LoadBalancer":
+		set("name", name)
+		set("arn", arn("elasticloadbalancing", "loadbalancer/app/"+name))
+		set("dnsName", name+".eu-central-1.elb.amazonaws.com")
+	case "aws:lb/targetGroup:TargetGroup":
+		set("name", name)
+		set("arn", arn("elasticloadbalancing", "targetgroup/"+name))
+	case "aws:lb/listener:Listener":
+		set("arn", arn("elasticloadbalancing", "listener/app/"+name))
+	case "aws:cloudwatch/logGroup:LogGroup":
+		set("name", name)
+		set("arn", arn("logs", "log-group:"+name))
+	case "aws:ecs/cluster:Cluster":
+		set("name", name)
+		set("arn", arn("ecs", "cluster/"+name))
+	case "aws:ecs/taskDefinition:TaskDefinition":
+		set("arn", arn("ecs", "task-definition/"+r.Inputs["family"].StringValue()+":7"))
+	case "aws:ecs/service:Service":
+		set("name", name)
+	case "aws:iam/role:Role":
+		set("name", name)
+		set("arn", fmt.Sprintf("arn:%s:iam::%s:role/%s", Partition, Account, name))
+	case "aws:ec2/securityGroup:SecurityGroup",
+		"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
+		"aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+		"aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
+		"aws:ecr/lifecyclePolicy:LifecyclePolicy",
+		"aws:iam/rolePolicy:RolePolicy",
+		"pulumi:providers:aws":
+		// The program uses their ids at most, and every resource gets one.
+	default:
+		if r.Custom || r.Remote {
+			return nil, fmt.Errorf("resource type %s: no outputs are invented for it", r.Type)
+		}
+	}
+
+	return outputs, nil
+}
+
+// subnets returns one id for each range of the given type.
+func subnets(vpc Resource, kind string) resource.PropertyValue {
+	ids := []resource.PropertyValue{}
+	for _, spec := range vpc.Inputs["subnetSpecs"].ArrayValue() {
+		if spec.ObjectValue()["type"].StringValue() != kind {
+			continue
+		}
+		for _, cidr := range spec.ObjectValue()["cidrBlocks"].ArrayValue() {
+			ids = append(ids, resource.NewProperty("subnet-"+digest(vpc.URN + cidr.StringValue())[:17]))
+		}
+	}
+
+	return resource.NewProperty(ids)
+}
+
+func (r *recorder) answer(token string, args resource.PropertyMap) (resource.PropertyMap, error) {
+	switch token {
+	case "aws:index/getPartition:getPartition":
+		return resource.PropertyMap{"partition": resource.NewProperty(Partition)}, nil
+	case "aws:index/getCallerIdentity:getCallerIdentity":
+		return resource.PropertyMap{"accountId": resource.NewProperty(Account)}, nil
+	case "aws:ecr/getAuthorizationToken:getAuthorizationToken":
+		return resource.PropertyMap{
+			"userName": resource.NewProperty("AWS"),
+			"password": resource.NewProperty("password-of-registry-" + args["registryId"].StringValue()),
+		}, nil
+	case "aws:ecs/getService:getService":
+		for _, service := range r.graph.Resources {
+			if service.Type == "aws:ecs/service:Service" && suffixed(service) == args["serviceName"].StringValue() {
+				return resource.PropertyMap{"taskDefinition": service.Inputs["taskDefinition"]}, nil
+			}
+		}
+		return nil, fmt.Errorf("service %v does not exist", args["serviceName"])
+	default:
+		return nil, fmt.Errorf("call of %s: no answer is known", token)
+	}
+}
