@@ -19,6 +19,8 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi-terraform-bridge/v3/dynamic/fargate-nginx-sidecar/awsbridge"
+	"github.com/pulumi/pulumi-terraform-bridge/v3/dynamic/fargate-nginx-sidecar/awsx"
+	"github.com/pulumi/pulumi-terraform-bridge/v3/dynamic/fargate-nginx-sidecar/docker"
 	"github.com/pulumi/pulumi-terraform-bridge/v3/dynamic/fargate-nginx-sidecar/golang"
 )
 
@@ -36,6 +38,12 @@ var plugins = map[string]plugin{
 	"pulumi-resource-aws": {
 		"the aws plugin " + awsbridge.Version + ": Pulumi's bridge around a Terraform AWS provider found on this machine",
 		awsbridge.Serve,
+	},
+	"pulumi-resource-awsx": {
+		"the awsx plugin " + awsx.Version + ": awsx:ec2:Vpc only", awsx.Serve,
+	},
+	"pulumi-resource-docker": {
+		"the docker plugin " + docker.Version + ": docker:index/image:Image only", docker.Serve,
 	},
 }
 
