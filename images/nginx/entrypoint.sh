@@ -1,0 +1,208 @@
+#!/bin/sh
+# Checks the settings in the environment, writes nginx's configuration to
+# /tmp/nginx and becomes nginx. Every wrong setting is named, all at once, on
+# stderr; then it ends with 1 and nginx never starts.
+#
+# Only what POSIX sh, sed and mkdir offer: it runs on Debian's dash and on
+# Alpine's BusyBox.
+set -eu
+
+directory=/tmp/nginx
+template=/etc/nginx/nginx.conf.template
+errors=''
+
+# wrong NAME VALUE ALLOWED: notes an error.
+wrong() {
+    errors="$errors$1: got \"$2\", allowed: $3
+"
+}
+
+# number NAME DEFAULT MIN MAX [UNIT]: a whole number; an empty setting is the default.
+number() {
+    eval "value=\${$1:-$2}"
+    case $value in
+    *[!0-9]* | 0?* | ??????????*)
+        wrong "$1" "$value" "$3 to $4${5:+ $5}"
+        value=$2
+        ;;
+    *)
+        if [ "$value" -lt "$3" ] || [ "$value" -gt "$4" ]; then
+            wrong "$1" "$value" "$3 to $4${5:+ $5}"
+            value=$2
+        fi
+        ;;
+    esac
+    eval "$1=\$value"
+}
+
+# choice NAME DEFAULT WORD…: one of the words.
+choice() {
+    name=$1
+    eval "value=\${$1:-$2}"
+    fallback=$2
+    shift 2
+    for word; do
+        if [ "$value" = "$word" ]; then
+            eval "$name=\$value"
+            return
+        fi
+    done
+    wrong "$name" "$value" "$*"
+    eval "$name=\$fallback"
+}
+
+# words NAME DEFAULT: prints a comma-separated setting, one word a line.
+# Newlines would pass for separators, so they become a character no word may have.
+words() {
+    eval "printf '%s' \"\${$1:-$2}\"" | tr '\n' '\a' | tr ',' '\n'
+    echo
+}
+
+# ---- One number a line: name, default, smallest, largest, unit ----
+number NGINX_PORT 8080 1 65535
+number APP_PORT 3000 1 65535
+number NGINX_WORKER_PROCESSES 1 1 64
+number NGINX_WORKER_CONNECTIONS 24576 64 200000
+# The load balancer's idle timeout. The other times follow from it.
+number NGINX_IDLE_TIMEOUT 30 5 4000 s
+number NGINX_KEEPALIVE_TIMEOUT $((NGINX_IDLE_TIMEOUT + 10)) 1 5000 s
+number NGINX_READ_TIMEOUT $((NGINX_IDLE_TIMEOUT - 1)) 1 4000 s
+number NGINX_UPSTREAM_KEEPALIVE_TIMEOUT "$NGINX_IDLE_TIMEOUT" 1 4000 s
+number KEEP_ALIVE_TIMEOUT_MS $((NGINX_UPSTREAM_KEEPALIVE_TIMEOUT * 1000 + 35000)) 1 5000000 ms
+number NGINX_CLIENT_TIMEOUT 10 1 300 s
+number NGINX_SHUTDOWN_TIMEOUT 50 1 120 s
+number NGINX_UPSTREAM_KEEPALIVE 512 1 10000
+number NGINX_MAX_BODY_KB 1024 1 1048576 KiB
+number NGINX_RATE_LIMIT 0 0 100000 'requests per second and client'
+number NGINX_RATE_BURST 20 0 100000 requests
+number NGINX_GZIP_LEVEL 1 0 9
+choice NGINX_ACCESS_LOG json json text off
+choice NGINX_LOG_HEALTH_CHECKS off on off
+
+# ---- The chain of timeouts, outermost first ----
+if [ "$NGINX_KEEPALIVE_TIMEOUT" -le "$NGINX_IDLE_TIMEOUT" ]; then
+    wrong NGINX_KEEPALIVE_TIMEOUT "$NGINX_KEEPALIVE_TIMEOUT" "more than NGINX_IDLE_TIMEOUT ($NGINX_IDLE_TIMEOUT s)"
+fi
+if [ "$NGINX_READ_TIMEOUT" -ge "$NGINX_IDLE_TIMEOUT" ]; then
+    wrong NGINX_READ_TIMEOUT "$NGINX_READ_TIMEOUT" "less than NGINX_IDLE_TIMEOUT ($NGINX_IDLE_TIMEOUT s)"
+fi
+if [ $((NGINX_UPSTREAM_KEEPALIVE_TIMEOUT * 1000)) -ge "$KEEP_ALIVE_TIMEOUT_MS" ]; then
+    wrong NGINX_UPSTREAM_KEEPALIVE_TIMEOUT "$NGINX_UPSTREAM_KEEPALIVE_TIMEOUT" "less than the application's KEEP_ALIVE_TIMEOUT_MS ($KEEP_ALIVE_TIMEOUT_MS ms)"
+fi
+if [ "$NGINX_PORT" = "$APP_PORT" ]; then
+    wrong APP_PORT "$APP_PORT" "another port than NGINX_PORT: both are in one network namespace"
+fi
+
+# ---- Lists ----
+# Path prefixes: /segment or several; letters, digits, - and _ (a dot would be
+# a wildcard in the pattern they become part of).
+prefixes=''
+for word in $(words NGINX_PATH_PREFIXES /api); do
+    case $word in
+    */ | *//* | *[!A-Za-z0-9_/-]* | [!/]* | '') wrong NGINX_PATH_PREFIXES "$word" 'paths like /api or /v1/orders, separated by commas' ;;
+    *) prefixes="$prefixes${prefixes:+|}$word" ;;
+    esac
+done
+methods='' methods_list=''
+for word in $(words NGINX_METHODS GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS); do
+    case $word in
+    GET | HEAD | POST | PUT | PATCH | DELETE | OPTIONS)
+        methods="$methods${methods:+|}$word"
+        methods_list="$methods_list${methods_list:+, }$word"
+        ;;
+    *) wrong NGINX_METHODS "$word" 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, separated by commas' ;;
+    esac
+done
+
+# cidr WORD: is it an address range? IPv4 exactly; IPv6 by its characters, the
+# rest is left to nginx.
+cidr() {
+    printf '%s\n' "$1" | grep -Eq \
+        -e '^((25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(/(3[0-2]|[12]?[0-9]))?$' \
+        -e '^[0-9A-Fa-f:]*:[0-9A-Fa-f:]*(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?$'
+}
+trusted='' trusted_geo=''
+for word in $(words NGINX_TRUSTED_PROXIES ''); do
+    if cidr "$word"; then
+        trusted="${trusted}set_real_ip_from $word;
+"
+        trusted_geo="$trusted_geo    $word 1;
+"
+    else
+        wrong NGINX_TRUSTED_PROXIES "$word" 'address ranges like 10.0.0.0/16, separated by commas'
+    fi
+done
+
+if [ -n "$errors" ]; then
+    printf '%s' "$errors" >&2
+    exit 1
+fi
+
+# ---- What follows from the settings ----
+# Descriptors per worker: connections, and a file for each large body. Never
+# above the container's hard limit, which nginx could not raise.
+files=$((NGINX_WORKER_CONNECTIONS + 2048))
+hard=$(ulimit -Hn)
+if [ "$hard" != unlimited ] && [ "$files" -gt "$hard" ]; then
+    files=$hard
+fi
+# With several workers each gets its own queue of new connections, which the
+# kernel fills evenly; one worker needs no such thing.
+listen_options=''
+[ "$NGINX_WORKER_PROCESSES" -eq 1 ] || listen_options=' reuseport'
+case $NGINX_ACCESS_LOG in
+off) access_log=off ;;
+*) access_log="/dev/stdout $NGINX_ACCESS_LOG buffer=4k flush=1s" ;;
+esac
+health_log='access_log off;'
+[ "$NGINX_LOG_HEALTH_CHECKS" = off ] || health_log=''
+gzip=on gzip_level=$NGINX_GZIP_LEVEL
+if [ "$NGINX_GZIP_LEVEL" -eq 0 ]; then
+    gzip=off gzip_level=1
+fi
+
+mkdir -p "$directory"
+# geo asks for the peer's own address, before X-Forwarded-For is looked at.
+# https://nginx.org/en/docs/http/ngx_http_geo_module.html#geo
+printf '%sgeo $realip_remote_addr $trusted_peer {\n    default 0;\n%s}\n' "$trusted" "$trusted_geo" \
+    >"$directory/trusted-proxies.conf"
+# 10 MiB hold about 80,000 clients. https://nginx.org/en/docs/http/ngx_http_limit_req_module.html#limit_req_zone
+: >"$directory/rate-zone.conf"
+: >"$directory/rate-limit.conf"
+if [ "$NGINX_RATE_LIMIT" -gt 0 ]; then
+    printf 'limit_req_zone $binary_remote_addr zone=clients:10m rate=%sr/s;\nlimit_req_status 429;\n' "$NGINX_RATE_LIMIT" \
+        >"$directory/rate-zone.conf"
+    burst=''
+    [ "$NGINX_RATE_BURST" -eq 0 ] || burst=" burst=$NGINX_RATE_BURST nodelay"
+    printf 'limit_req zone=clients%s;\n' "$burst" >"$directory/rate-limit.conf"
+fi
+
+# None of the values has a comma, an ampersand or a backslash by now, except the
+# list of methods, which has commas.
+sed \
+    -e "s,@WORKER_PROCESSES@,$NGINX_WORKER_PROCESSES,g" \
+    -e "s,@WORKER_CONNECTIONS@,$NGINX_WORKER_CONNECTIONS,g" \
+    -e "s,@WORKER_FILES@,$files,g" \
+    -e "s,@SHUTDOWN_TIMEOUT@,$NGINX_SHUTDOWN_TIMEOUT,g" \
+    -e "s,@PREFIXES@,$prefixes,g" \
+    -e "s,@METHODS@,$methods,g" \
+    -e "s/@METHODS_LIST@/$methods_list/g" \
+    -e "s/@ACCESS_LOG@/$(printf %s "$access_log" | sed 's,/,\\/,g')/g" \
+    -e "s,@HEALTH_LOG@,$health_log,g" \
+    -e "s,@MAX_BODY@,${NGINX_MAX_BODY_KB}k,g" \
+    -e "s,@CLIENT_TIMEOUT@,$NGINX_CLIENT_TIMEOUT,g" \
+    -e "s,@KEEPALIVE_TIMEOUT@,$NGINX_KEEPALIVE_TIMEOUT,g" \
+    -e "s,@READ_TIMEOUT@,$NGINX_READ_TIMEOUT,g" \
+    -e "s,@GZIP@,$gzip,g" \
+    -e "s,@GZIP_LEVEL@,$gzip_level,g" \
+    -e "s,@APP_PORT@,$APP_PORT,g" \
+    -e "s,@UPSTREAM_KEEPALIVE@,$NGINX_UPSTREAM_KEEPALIVE,g" \
+    -e "s,@UPSTREAM_KEEPALIVE_TIMEOUT@,$NGINX_UPSTREAM_KEEPALIVE_TIMEOUT,g" \
+    -e "s,@PORT@,$NGINX_PORT,g" \
+    -e "s,@LISTEN_OPTIONS@,$listen_options,g" \
+    "$template" >"$directory/nginx.conf"
+
+# `entrypoint -t` checks the rendered configuration; no argument serves.
+# -e: before the configuration is read, errors go to a file that is not writable.
+# https://nginx.org/en/docs/switches.html
+exec nginx -e stderr -c "$directory/nginx.conf" "$@"

@@ -1,0 +1,141 @@
+package baseimage
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// Versions of what stand-ins are made of. The npm packages carry the binaries
+// of nodejs.org; Debian's are what the suite has on the day.
+const (
+	debianMirror = "http://deb.debian.org/debian"
+	nodeVersion  = "24.21.0"
+	npmVersion   = "11.21.2"
+)
+
+// recipe is all that decides what a stand-in contains.
+type recipe struct {
+	arch     string
+	suite    string   // Debian release; the newest nginx that installs without other sources
+	packages []string // Debian packages on top of mmdebstrap's minbase
+	npm      []string // npm packages put into the build context
+	steps    string   // Dockerfile after FROM: users, links, stop signal
+	caBundle string   // the host's extra CA certificates, PEM; empty when it has none
+	contents string   // for people
+}
+
+// digest identifies the image a recipe makes. It changes with every field.
+func (r recipe) digest() string {
+	return shortDigest(r.arch, r.suite, debianMirror, r.packages, r.npm, r.steps, r.caBundle)
+}
+
+// rootfsDigest identifies the Debian part alone, which is what is worth
+// keeping: a new certificate must not unpack Debian again.
+func (r recipe) rootfsDigest() string {
+	return shortDigest(r.arch, r.suite, debianMirror, r.packages)
+}
+
+func shortDigest(parts ...any) string {
+	text, err := json.Marshal(parts)
+	if err != nil {
+		panic(err) // strings and lists of strings only
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
+
+// recipeFor finds the recipe by the repository's last path element.
+func recipeFor(ref, arch string) (recipe, error) {
+	name := ref[strings.LastIndex(ref, "/")+1:]
+	name, _, _ = strings.Cut(name, "@")
+	name, _, _ = strings.Cut(name, ":")
+	npmArch, known := map[string]string{"amd64": "x64", "arm64": "arm64"}[arch]
+	if !known {
+		return recipe{}, fmt.Errorf("architecture: got %s, allowed: amd64, arm64", arch)
+	}
+	ca, err := hostCertificates()
+	if err != nil {
+		return recipe{}, err
+	}
+	switch name {
+	case "nginx", "nginx-unprivileged":
+		return nginxRecipe(arch, ca), nil
+	case "node":
+		return nodeRecipe(arch, npmArch, ca), nil
+	}
+	return recipe{}, fmt.Errorf("image name: got %s, allowed: nginx, node", name)
+}
+
+// hostCertificates returns what NODE_EXTRA_CA_CERTS points at: a machine behind
+// a proxy that opens TLS needs it inside the build as well.
+func hostCertificates() (string, error) {
+	path := os.Getenv("NODE_EXTRA_CA_CERTS")
+	if path == "" {
+		return "", nil
+	}
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("NODE_EXTRA_CA_CERTS: %w", err)
+	}
+	return string(pem), nil
+}
+
+// withCertificates adds the host's bundle at a path of its own, so that the
+// distribution's bundle stays what it is.
+func withCertificates(steps, ca string) string {
+	if ca == "" {
+		return steps
+	}
+	const inside = "/usr/local/share/ca-certificates/host.crt"
+	return steps + "COPY ca.crt " + inside + "\n" +
+		"ENV NODE_EXTRA_CA_CERTS=" + inside + " npm_config_cafile=" + inside + "\n"
+}
+
+// nginxRecipe resembles nginx:*-alpine-slim: nginx under uid and gid 101, and
+// BusyBox's wget, which Alpine has and Debian's smallest set has not.
+// https://github.com/nginx/docker-nginx/blob/master/stable/alpine-slim/Dockerfile
+func nginxRecipe(arch, ca string) recipe {
+	steps := `RUN groupadd --system --gid 101 nginx \
+ && useradd --system --uid 101 --gid 101 --no-create-home --home-dir /var/cache/nginx --shell /usr/sbin/nologin nginx \
+ && ln -s /bin/busybox /usr/local/bin/wget \
+ && rm -rf /etc/nginx/sites-enabled /etc/nginx/modules-enabled \
+ && nginx -v
+STOPSIGNAL SIGQUIT
+EXPOSE 80
+CMD ["nginx", "-g", "daemon off;"]
+`
+	return recipe{
+		arch: arch, suite: "trixie",
+		packages: []string{"nginx-light", "busybox-static", "ca-certificates"},
+		steps:    withCertificates(steps, ca), caBundle: ca,
+		contents: "nginx of Debian trixie",
+	}
+}
+
+// nodeRecipe resembles node:24-*-slim: node and npm below /usr/local, user node
+// with uid and gid 1000.
+// https://github.com/nodejs/docker-node/blob/main/24/trixie-slim/Dockerfile
+func nodeRecipe(arch, npmArch, ca string) recipe {
+	binary := "node-linux-" + npmArch
+	steps := `RUN groupadd --gid 1000 node && useradd --uid 1000 --gid node --shell /bin/bash --create-home node
+COPY ` + binary + `/bin/node /usr/local/bin/node
+COPY npm /usr/local/lib/node_modules/npm
+RUN ln -s node /usr/local/bin/nodejs \
+ && ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm \
+ && ln -s ../lib/node_modules/npm/bin/npx-cli.js /usr/local/bin/npx \
+ && node --version && npm --version
+ENV NODE_VERSION=` + nodeVersion + `
+CMD ["node"]
+`
+	return recipe{
+		arch: arch, suite: "trixie",
+		packages: []string{"libstdc++6", "libatomic1", "ca-certificates"},
+		npm:      []string{binary + "@" + nodeVersion, "npm@" + npmVersion},
+		steps:    withCertificates(steps, ca), caBundle: ca,
+		contents: "Node " + nodeVersion + " on Debian trixie",
+	}
+}

@@ -1,0 +1,115 @@
+package baseimage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// standInLabel marks an image as a stand-in and holds its recipe's digest.
+const standInLabel = "fargate-nginx-sidecar.stand-in"
+
+// freeBytesNeeded is what one stand-in takes at its peak: the unpacked root
+// file system, its tarball, the image's layers.
+const freeBytesNeeded = 1 << 30
+
+// build makes the stand-in: a Debian root file system, imported, and on top of
+// it a small build that adds npm packages, users and the stop signal, which
+// `docker import` refuses.
+func (m *maker) build(ctx context.Context, ref string, rec recipe) error {
+	if err := enoughSpace(m.cacheDir, freeBytesNeeded); err != nil {
+		return err
+	}
+	rootfs, err := m.rootfs(ctx, rec)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(m.cacheDir, "build-")
+	if err != nil {
+		return fmt.Errorf("stand-in: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	for _, pkg := range rec.npm {
+		if err := m.unpackNPM(ctx, pkg, dir); err != nil {
+			return err
+		}
+	}
+	imported := "fargate-nginx-sidecar/rootfs:" + rec.rootfsDigest()
+	if err := run(ctx, "", nil, "docker", "import", rootfs, imported); err != nil {
+		return err
+	}
+	dockerfile := "FROM " + imported + "\nLABEL " + standInLabel + "=" + rec.digest() + "\n" + rec.steps
+	err = errors.Join(
+		os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o644),
+		os.WriteFile(filepath.Join(dir, "ca.crt"), []byte(rec.caBundle), 0o644),
+	)
+	if err != nil {
+		return fmt.Errorf("stand-in: %w", err)
+	}
+	// No network: all that the image needs is in the context.
+	err = run(ctx, "", nil, "docker", "build", "--network=none", "--force-rm", "--tag", ref, dir)
+	// The tag is ours to take away; the layers stay with the image.
+	return errors.Join(err, run(ctx, "", nil, "docker", "image", "rm", "--no-prune", imported))
+}
+
+// rootfs returns the path of the Debian part's tarball, from the cache if an
+// earlier run made it.
+func (m *maker) rootfs(ctx context.Context, rec recipe) (string, error) {
+	path := filepath.Join(m.cacheDir, "rootfs-"+rec.rootfsDigest()+".tar")
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	if err := m.install(ctx, "mmdebstrap", "mmdebstrap", "debian-archive-keyring"); err != nil {
+		return "", err
+	}
+	partial := path + ".partial.tar" // mmdebstrap goes by the last suffix
+	defer os.Remove(partial)
+	args := []string{
+		"--variant=minbase", "--architectures=" + rec.arch,
+		"--include=" + strings.Join(rec.packages, ","),
+		"--aptopt=APT::Install-Recommends \"false\"",
+		"--dpkgopt=path-exclude=/usr/share/doc/*",
+		"--dpkgopt=path-exclude=/usr/share/man/*",
+		"--dpkgopt=path-exclude=/usr/share/locale/*",
+		rec.suite, partial, debianMirror,
+	}
+	if err := run(ctx, "", nil, "mmdebstrap", args...); err != nil {
+		return "", err
+	}
+	if err := os.Rename(partial, path); err != nil {
+		return "", fmt.Errorf("stand-in: %w", err)
+	}
+	return path, nil
+}
+
+// unpackNPM puts the files of one npm package into dir/<name>. It goes through
+// the npm client, which checks the package against the registry's hash.
+func (m *maker) unpackNPM(ctx context.Context, pkg, dir string) error {
+	if err := m.install(ctx, "npm", "npm"); err != nil {
+		return err
+	}
+	name, version, _ := strings.Cut(pkg, "@")
+	tarball := filepath.Join(m.cacheDir, name+"-"+version+".tgz")
+	if _, err := os.Stat(tarball); err != nil {
+		tmp, err := os.MkdirTemp(m.cacheDir, "npm-")
+		if err != nil {
+			return fmt.Errorf("stand-in: %w", err)
+		}
+		defer os.RemoveAll(tmp)
+		if err := run(ctx, tmp, nil, "npm", "pack", "--silent", "--pack-destination", tmp, pkg); err != nil {
+			return err
+		}
+		if err := os.Rename(filepath.Join(tmp, name+"-"+version+".tgz"), tarball); err != nil {
+			return fmt.Errorf("stand-in: %w", err)
+		}
+	}
+	into := filepath.Join(dir, name)
+	if err := os.Mkdir(into, 0o755); err != nil {
+		return fmt.Errorf("stand-in: %w", err)
+	}
+	return run(ctx, "", nil, "tar", "-xzf", tarball, "-C", into, "--strip-components=1", "--no-same-owner",
+		"--exclude=package/include", "--exclude=package/share")
+}
