@@ -61,6 +61,7 @@ func serviceArgs(
 		Region:    cfg.Region,
 
 		VPCID:           net.VPCID,
+		BalancerRanges:  net.BalancerRanges,
 		SubnetIDs:       net.TaskSubnetIDs,
 		PublicAddresses: net.PublicTasks,
 		BalancerGroupID: front.SecurityGroupID,
@@ -77,6 +78,7 @@ func serviceArgs(
 		ContainerPort:      cfg.Task.ContainerPort,
 		AppPort:            cfg.Task.AppPort,
 		StopTimeout:        cfg.Task.StopTimeout,
+		IdleTimeout:        cfg.LoadBalancer.IdleTimeout,
 		Health:             service.ContainerHealth(cfg.Task.Health),
 		LogRetentionDays:   cfg.Task.LogRetentionDays,
 		LogBufferMegabytes: cfg.Task.LogBufferMegabytes,

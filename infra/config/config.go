@@ -6,6 +6,8 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -150,16 +152,32 @@ func (r *reader) images() Images {
 	prebuilt := func(value string) bool {
 		return value == "" || imagePattern.MatchString(value) && hasTagOrDigest(value)
 	}
-	const directory = "a relative path inside the project, with forward slashes, such as images/app"
 
-	return Images{
-		App:          r.text("appImage", reference, prebuilt),
-		Nginx:        r.text("nginxImage", reference, prebuilt),
-		AppContext:   r.text("appContext", directory, insideProject),
-		NginxContext: r.text("nginxContext", directory, insideProject),
-		Keep:         r.between("imagesToKeep", 2, 1000, "images"),
-		ForceDelete:  r.boolean("forceDeleteRepositories"),
+	images := Images{
+		App:         r.text("appImage", reference, prebuilt),
+		Nginx:       r.text("nginxImage", reference, prebuilt),
+		Keep:        r.between("imagesToKeep", 2, 1000, "images"),
+		ForceDelete: r.boolean("forceDeleteRepositories"),
 	}
+	images.AppContext = r.context("appContext", images.App == "")
+	images.NginxContext = r.context("nginxContext", images.Nginx == "")
+
+	return images
+}
+
+// context returns a build context. One that is built must hold a Dockerfile: the program runs in the directory of
+// Pulumi.yaml, so that can be seen here, before anything is declared.
+func (r *reader) context(key string, built bool) string {
+	const allowed = "a relative path inside the project, with forward slashes, such as images/app"
+
+	directory := r.text(key, allowed, insideProject)
+	if built && !r.wrong[key] {
+		if _, err := os.Stat(filepath.Join(directory, "Dockerfile")); err != nil {
+			r.fail(key, fmt.Sprintf("%q holds no Dockerfile", directory), "a directory that does")
+		}
+	}
+
+	return directory
 }
 
 // insideProject refuses absolute paths and paths that leave the project: the path is an input of a resource, and must
@@ -215,19 +233,19 @@ func (r *reader) service() Service {
 	}
 }
 
-// Visible ASCII without quotes, as the load balancer takes it in a health check path.
-var pathPattern = regexp.MustCompile(`^/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*$`)
+// What NGINX answers itself, or forwards to the app. Any other path gets 404, and no task would ever be healthy.
+var pathPattern = regexp.MustCompile(`^/(api(/[A-Za-z0-9._~-]+)*)?$`)
 
 func (r *reader) loadBalancer() LoadBalancer {
 	return LoadBalancer{
-		HealthCheckPath: r.text("healthCheckPath", "a path that starts with /, at most 1024 characters",
+		HealthCheckPath: r.text("healthCheckPath", "/ (answered by NGINX) or a path below /api (answered by the app), at most 1024 characters",
 			func(path string) bool { return len(path) <= 1024 && pathPattern.MatchString(path) }),
 		HealthCheckInterval: r.seconds("healthCheckIntervalSeconds", 5, 300),
 		HealthCheckTimeout:  r.seconds("healthCheckTimeoutSeconds", 2, 120),
 		HealthyThreshold:    r.between("healthyThreshold", 2, 10, "checks"),
 		UnhealthyThreshold:  r.between("unhealthyThreshold", 2, 10, "checks"),
 		DeregistrationDelay: r.seconds("deregistrationDelaySeconds", 0, 3600),
-		IdleTimeout:         r.seconds("idleTimeoutSeconds", 1, 60),
+		IdleTimeout:         r.seconds("idleTimeoutSeconds", 5, 3600),
 		DeletionProtection:  r.boolean("deletionProtection"),
 	}
 }

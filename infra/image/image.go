@@ -153,7 +153,7 @@ func (i *Image) build(ctx *pulumi.Context, name, tag string, args Args) error {
 			Context:        pulumi.String(args.Context),
 			Dockerfile:     pulumi.String(args.Context + "/" + dockerfile),
 			Platform:       pulumi.String(args.Platform()),
-			Args:           pulumi.ToStringMap(args.BuildArgs),
+			Args:           buildArgs(args.BuildArgs),
 			BuilderVersion: docker.BuilderVersionBuilderBuildKit,
 		},
 		Registry: docker.RegistryArgs{
@@ -170,6 +170,15 @@ func (i *Image) build(ctx *pulumi.Context, name, tag string, args Args) error {
 	i.RepositoryARNs = pulumi.StringArray{repository.Arn}.ToStringArrayOutput()
 
 	return nil
+}
+
+// buildArgs leaves the input out when there are none: an empty map comes back from the provider as nothing.
+func buildArgs(values map[string]string) pulumi.StringMapInput {
+	if len(values) == 0 {
+		return nil
+	}
+
+	return pulumi.ToStringMap(values)
 }
 
 func (i *Image) repository(ctx *pulumi.Context, name string, args Args) (*ecr.Repository, error) {

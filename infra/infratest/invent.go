@@ -101,6 +101,21 @@ func subnets(vpc Resource, kind string) resource.PropertyValue {
 	return resource.NewProperty(ids)
 }
 
+// ExistingVPC is the VPC of every subnet that a program looks up.
+const ExistingVPC = "vpc-0123456789abcdef0"
+
+// subnet answers a look-up: every id is in a zone and has a range of its own.
+func subnet(id string) resource.PropertyMap {
+	number := digest(id)[:2]
+
+	return resource.PropertyMap{
+		"id":               resource.NewProperty(id),
+		"vpcId":            resource.NewProperty(ExistingVPC),
+		"availabilityZone": resource.NewProperty("eu-central-1-" + number),
+		"cidrBlock":        resource.NewProperty("192.168." + number + "/24"),
+	}
+}
+
 func (r *recorder) answer(token string, args resource.PropertyMap) (resource.PropertyMap, error) {
 	switch token {
 	case "aws:index/getPartition:getPartition":
@@ -112,6 +127,8 @@ func (r *recorder) answer(token string, args resource.PropertyMap) (resource.Pro
 			"userName": resource.NewProperty("AWS"),
 			"password": resource.NewProperty("password-of-registry-" + args["registryId"].StringValue()),
 		}, nil
+	case "aws:ec2/getSubnet:getSubnet":
+		return subnet(args["id"].StringValue()), nil
 	case "aws:ecs/getService:getService":
 		for _, service := range r.graph.Resources {
 			if service.Type == "aws:ecs/service:Service" && suffixed(service) == args["serviceName"].StringValue() {

@@ -3,8 +3,10 @@
 package network
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	awsxec2 "github.com/pulumi/pulumi-awsx/sdk/v2/go/awsx/ec2"
@@ -71,6 +73,8 @@ type Network struct {
 	TaskSubnetIDs pulumi.StringArrayOutput
 	// PublicTasks says that tasks need public addresses to reach ECR and CloudWatch.
 	PublicTasks bool
+	// BalancerRanges are the address ranges of the public subnets, from which a load balancer in them sends.
+	BalancerRanges pulumi.StringArrayOutput
 	// Routes must be there before the first task starts and must outlive the last one: without them no image is
 	// pulled. Empty for a network that exists.
 	Routes []pulumi.Resource
@@ -89,7 +93,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 
 	var err error
 	if args.Mode == Existing {
-		n.take(args)
+		n.take(ctx, args)
 	} else {
 		err = n.build(ctx, name, args)
 	}
@@ -104,7 +108,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	})
 }
 
-func (n *Network) take(args Args) {
+func (n *Network) take(ctx *pulumi.Context, args Args) {
 	n.VPCID = pulumi.String(args.VPCID).ToStringOutput()
 	n.PublicSubnetIDs = pulumi.ToStringArray(args.PublicSubnetIDs).ToStringArrayOutput()
 	n.PublicTasks = len(args.PrivateSubnetIDs) == 0
@@ -113,6 +117,48 @@ func (n *Network) take(args Args) {
 	if !n.PublicTasks {
 		n.TaskSubnetIDs = pulumi.ToStringArray(args.PrivateSubnetIDs).ToStringArrayOutput()
 	}
+
+	n.BalancerRanges = n.ranges(ctx, args)
+}
+
+// ranges looks the given subnets up and checks that they can work together: all in the VPC, the public ones in two
+// zones or more.
+func (n *Network) ranges(ctx *pulumi.Context, args Args) pulumi.StringArrayOutput {
+	var found []any
+	for _, id := range append(slices.Clone(args.PublicSubnetIDs), args.PrivateSubnetIDs...) {
+		found = append(found, ec2.LookupSubnetOutput(ctx,
+			ec2.LookupSubnetOutputArgs{Id: pulumi.String(id)}, pulumi.Parent(n)))
+	}
+
+	return pulumi.All(found...).ApplyT(func(values []any) ([]string, error) {
+		var subnets []ec2.LookupSubnetResult
+		for _, value := range values {
+			subnets = append(subnets, value.(ec2.LookupSubnetResult))
+		}
+		return checkSubnets(args.VPCID, subnets, len(args.PublicSubnetIDs))
+	}).(pulumi.StringArrayOutput)
+}
+
+// checkSubnets returns the ranges of the public subnets, which come first.
+func checkSubnets(vpcID string, subnets []ec2.LookupSubnetResult, public int) ([]string, error) {
+	var errs []error
+	var ranges []string
+	inZones := map[string]bool{}
+
+	for i, subnet := range subnets {
+		if subnet.VpcId != vpcID {
+			errs = append(errs, fmt.Errorf("subnet %s is in VPC %s; allowed: subnets of %s", subnet.Id, subnet.VpcId, vpcID))
+		}
+		if i < public {
+			ranges = append(ranges, subnet.CidrBlock)
+			inZones[subnet.AvailabilityZone] = true
+		}
+	}
+	if len(inZones) < public {
+		errs = append(errs, fmt.Errorf("%d public subnets in %d zones; allowed: each in another zone", public, len(inZones)))
+	}
+
+	return ranges, errors.Join(errs...)
 }
 
 func (n *Network) build(ctx *pulumi.Context, name string, args Args) error {
@@ -135,6 +181,7 @@ func (n *Network) build(ctx *pulumi.Context, name string, args Args) error {
 	n.VPCID = vpc.VpcId
 	n.PublicSubnetIDs = vpc.PublicSubnetIds
 	n.TaskSubnetIDs = vpc.PublicSubnetIds
+	n.BalancerRanges = pulumi.ToStringArray(eighths(args.CIDR, 0)).ToStringArrayOutput()
 	n.PublicTasks = args.Mode == LowCost
 	if args.Mode == Large {
 		n.TaskSubnetIDs = vpc.PrivateSubnetIds

@@ -25,9 +25,20 @@ const (
 	temporaryPath   = "/tmp"
 )
 
-// appKeepAlive is the time the app keeps a silent connection open. It is longer than NGINX does towards the app, so
-// that the app never closes a connection on which a request is already on its way.
-const appKeepAlive = 65 * time.Second
+// appKeepAlive is the time the app keeps a silent connection open. NGINX does so for the idle timeout; the app has to
+// outlast it, so that it never closes a connection on which a request is already on its way. The sidecar's entrypoint
+// adds the same 35 seconds, and refuses to start when the order of the two is wrong.
+func appKeepAlive(args Args) string {
+	return strconv.FormatInt((args.IdleTimeout + 35*time.Second).Milliseconds(), 10)
+}
+
+// drainTime is how long NGINX finishes requests after its stop signal, in seconds: less than the stop timeout, so that
+// it ends by itself.
+func drainTime(args Args) string {
+	seconds := int(args.StopTimeout.Seconds())
+
+	return strconv.Itoa(seconds - max(1, seconds/6))
+}
 
 // container is a container definition, with every default that AWS fills in when it is left out: what AWS echoes back
 // then equals what was sent, and a second preview is empty.
@@ -90,6 +101,8 @@ type logConfiguration struct {
 type resolved struct {
 	nginxImage, appImage       string
 	nginxLogGroup, appLogGroup string
+	// balancerRanges are separated by commas.
+	balancerRanges string
 }
 
 // containerDefinitions renders both containers of a task: first NGINX, which the load balancer talks to, then the app.
@@ -117,6 +130,10 @@ func nginx(service string, args Args, values resolved) container {
 		"NGINX_PORT":             strconv.Itoa(args.ContainerPort),
 		"APP_PORT":               strconv.Itoa(args.AppPort),
 		"NGINX_WORKER_PROCESSES": strconv.Itoa(workers(args.CPU)),
+		"NGINX_IDLE_TIMEOUT":     strconv.Itoa(int(args.IdleTimeout.Seconds())),
+		"NGINX_SHUTDOWN_TIMEOUT": drainTime(args),
+		"NGINX_TRUSTED_PROXIES":  values.balancerRanges,
+		"KEEP_ALIVE_TIMEOUT_MS":  appKeepAlive(args),
 	})
 	c.MountPoints = []mountPoint{{SourceVolume: temporaryVolume, ContainerPath: temporaryPath}}
 	// ECS stops containers in the reverse order: NGINX finishes its requests while the app still answers.
@@ -134,7 +151,7 @@ func app(service string, args Args, values resolved) container {
 		"HOST":                  "127.0.0.1",
 		"PORT":                  strconv.Itoa(args.AppPort),
 		"NODE_ENV":              "production",
-		"KEEP_ALIVE_TIMEOUT_MS": strconv.FormatInt(appKeepAlive.Milliseconds(), 10),
+		"KEEP_ALIVE_TIMEOUT_MS": appKeepAlive(args),
 	})
 	c.HealthCheck.Command = []string{"CMD", "node", "healthcheck.js"}
 	c.LogConfiguration = logs(service, args, appName, values.appLogGroup)

@@ -37,6 +37,9 @@ type Args struct {
 	// BalancerGroupID is the load balancer's security group, which alone may reach the tasks.
 	BalancerGroupID pulumi.StringInput
 	TargetGroupARN  pulumi.StringInput
+	// BalancerRanges are the address ranges from which the load balancer sends; NGINX takes its word on who the
+	// client is.
+	BalancerRanges pulumi.StringArrayInput
 	// EgressPorts are the TCP ports to which tasks may open connections.
 	EgressPorts []int
 
@@ -50,7 +53,9 @@ type Args struct {
 	Architecture           string
 	ContainerPort, AppPort int
 	// StopTimeout is the time from stop signal to kill signal, at most 120 s.
-	StopTimeout        time.Duration
+	StopTimeout time.Duration
+	// IdleTimeout is the load balancer's, 5 s to 3600 s. Those of NGINX and the app follow from it.
+	IdleTimeout        time.Duration
 	Health             ContainerHealth
 	LogRetentionDays   int
 	LogBufferMegabytes int
@@ -81,8 +86,9 @@ func (a Args) Validate() error {
 	if a.Partition == nil || a.Account == nil || a.Region == "" {
 		errs = append(errs, errors.New("partition, account and region must be given"))
 	}
-	if a.VPCID == nil || a.SubnetIDs == nil || a.BalancerGroupID == nil || a.TargetGroupARN == nil {
-		errs = append(errs, errors.New("VPC, subnets, load balancer's security group and target group must be given"))
+	if a.VPCID == nil || a.SubnetIDs == nil || a.BalancerGroupID == nil || a.TargetGroupARN == nil ||
+		a.BalancerRanges == nil {
+		errs = append(errs, errors.New("VPC, subnets, target group, load balancer's security group and ranges must be given"))
 	}
 	if a.NginxImage == nil || a.AppImage == nil || a.RepositoryARNs == nil {
 		errs = append(errs, errors.New("both images and their repositories must be given"))

@@ -3,6 +3,7 @@ package service
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
@@ -45,10 +46,13 @@ func (s *Service) executionRole(
 func (s *Service) taskDefinition(
 	ctx *pulumi.Context, name string, args Args, role *iam.Role, nginxLogs, appLogs *cloudwatch.LogGroup,
 ) (*ecs.TaskDefinition, error) {
-	definitions := text(pulumi.StringArray{args.NginxImage, args.AppImage, nginxLogs.Name, appLogs.Name},
+	ranges := args.BalancerRanges.ToStringArrayOutput().ApplyT(
+		func(ranges []string) string { return strings.Join(ranges, ",") }).(pulumi.StringOutput)
+	definitions := text(pulumi.StringArray{args.NginxImage, args.AppImage, nginxLogs.Name, appLogs.Name, ranges},
 		func(values []string) (string, error) {
 			rendered, err := containerDefinitions(name, args, resolved{
 				nginxImage: values[0], appImage: values[1], nginxLogGroup: values[2], appLogGroup: values[3],
+				balancerRanges: values[4],
 			})
 			if err != nil {
 				return "", fmt.Errorf("service %s: task: %w", name, err)
