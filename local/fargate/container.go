@@ -1,0 +1,357 @@
+package fargate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
+)
+
+// taskContainer is one container of a task. task.mu guards what changes.
+type taskContainer struct {
+	task       *task
+	definition types.ContainerDefinition
+	name       string
+	arnID      string
+	essential  bool
+	check      healthCheck
+	checked    bool // has a health check
+	image      image.InspectResponse
+	stream     *stream
+	id         string
+
+	started chan struct{} // closed when it runs
+	exited  chan struct{} // closed when it has run and ended
+	gone    chan struct{} // closed when stopContainers is done with it
+	changed chan struct{} // replaced on every change of health
+
+	status   string
+	health   string
+	exitCode *int
+	reason   string
+}
+
+func newTaskContainer(t *task, c types.ContainerDefinition) *taskContainer {
+	check, checked := newHealthCheck(c.HealthCheck)
+	return &taskContainer{
+		task: t, definition: c, name: aws.ToString(c.Name), arnID: newID(), essential: isEssential(c),
+		check: check, checked: checked,
+		started: make(chan struct{}), exited: make(chan struct{}), gone: make(chan struct{}), changed: make(chan struct{}),
+		status: statusPending, health: healthUnknown,
+	}
+}
+
+func (c *taskContainer) pull(ctx context.Context) error {
+	found, err := c.task.scheduler.engine.pull(ctx, aws.ToString(c.definition.Image), c.task.definition.arch())
+	if err != nil {
+		c.explain(err.Error())
+		return err
+	}
+	c.image = found
+	return nil
+}
+
+// create makes the container and its log stream.
+func (c *taskContainer) create(ctx context.Context) error {
+	t := c.task
+	secrets, err := c.secrets(ctx)
+	if err != nil {
+		return err
+	}
+	config, host, err := t.definition.containerConfig(c.definition, surroundings{
+		pauseID: t.pauseID, volumes: t.volumes, declared: c.image.Config.Volumes, labels: t.labels(c.name),
+		secrets: secrets, region: t.scheduler.options.Region, cpus: t.scheduler.engine.cpus,
+	})
+	if err != nil {
+		return fmt.Errorf("ResourceInitializationError: %w", err)
+	}
+	if l := c.definition.LogConfiguration; l != nil {
+		if c.stream, err = t.scheduler.emulator.newStream(ctx, l.Options, c.name, t.id); err != nil {
+			return err
+		}
+	}
+	created, err := t.scheduler.engine.ContainerCreate(ctx, config, host, nil, nil, t.name(c.name))
+	if err != nil {
+		reason := "CannotCreateContainerError: " + engineWords(err)
+		c.explain(reason)
+		return errors.New(reason)
+	}
+	t.mu.Lock()
+	c.id = created.ID
+	t.mu.Unlock()
+	return nil
+}
+
+func (c *taskContainer) secrets(ctx context.Context) (map[string]string, error) {
+	values := map[string]string{}
+	for _, secret := range c.definition.Secrets {
+		resolve := c.task.scheduler.options.Secret
+		if resolve == nil {
+			return nil, errors.New("ResourceInitializationError: unable to pull secrets: not carried by this local run")
+		}
+		value, err := resolve(ctx, aws.ToString(secret.ValueFrom))
+		if err != nil {
+			return nil, fmt.Errorf("ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: %w", err)
+		}
+		values[aws.ToString(secret.Name)] = value
+	}
+	return values, nil
+}
+
+// start waits for the container's dependencies and runs it.
+func (c *taskContainer) start(ctx context.Context) error {
+	for _, d := range c.definition.DependsOn {
+		if err := c.await(ctx, d); err != nil {
+			return err
+		}
+	}
+	// Attached before the start, so that no line is missed.
+	if err := c.attach(); err != nil {
+		return fmt.Errorf("CannotStartContainerError: %s", engineWords(err))
+	}
+	engine := c.task.scheduler.engine
+	// Not ctx: a start that is cut off half way would leave the engine and us of two minds.
+	if err := engine.ContainerStart(c.task.scheduler.kill, c.id, container.StartOptions{}); err != nil {
+		reason := "CannotStartContainerError: " + engineWords(err)
+		c.explain(reason)
+		return errors.New(reason)
+	}
+	c.task.mu.Lock()
+	c.status = statusRunning
+	c.task.mu.Unlock()
+	close(c.started)
+	go c.watch()
+	return ctx.Err()
+}
+
+// await blocks until one dependency's condition holds, its startTimeout is over, or it can no longer hold.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDependency.html
+func (c *taskContainer) await(ctx context.Context, d types.ContainerDependency) error {
+	other := c.task.find(aws.ToString(d.ContainerName))
+	if other == nil {
+		return fmt.Errorf("ResourceInitializationError: container %s: dependsOn: no container %q", c.name, aws.ToString(d.ContainerName))
+	}
+	timeout := time.After(time.Duration(startTimeout(other.definition)) * time.Second)
+	for {
+		c.task.mu.Lock()
+		changed := other.changed
+		met, hopeless := dependencyMet(d.Condition, other.status, other.health, other.exitCode)
+		c.task.mu.Unlock()
+		if met {
+			return nil
+		}
+		if hopeless {
+			return fmt.Errorf("dependency graph: container %s: dependsOn %s %s can no longer be met", c.name, other.name, d.Condition)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timeout:
+			return fmt.Errorf("dependency graph: container %s: dependsOn %s %s was not met within %d s", c.name, other.name, d.Condition, startTimeout(other.definition))
+		case <-changed:
+		}
+	}
+}
+
+// dependencyMet says whether a condition holds, or never will.
+func dependencyMet(condition types.ContainerCondition, status, health string, exitCode *int) (met, hopeless bool) {
+	ended := status == statusStopped
+	switch condition {
+	case types.ContainerConditionStart:
+		return status == statusRunning || ended && exitCode != nil, ended && exitCode == nil
+	case types.ContainerConditionComplete:
+		return ended && exitCode != nil, ended && exitCode == nil
+	case types.ContainerConditionSuccess:
+		ok := exitCode != nil && *exitCode == 0
+		return ended && ok, ended && !ok
+	case types.ContainerConditionHealthy:
+		return status == statusRunning && health == healthHealthy, ended
+	}
+	return false, true
+}
+
+// dependantsOf lists, for every container, those that must stop before it.
+func dependantsOf(containers []types.ContainerDefinition) map[string][]string {
+	dependants := map[string][]string{}
+	for _, c := range containers {
+		for _, d := range c.DependsOn {
+			on := aws.ToString(d.ContainerName)
+			dependants[on] = append(dependants[on], aws.ToString(c.Name))
+		}
+	}
+	return dependants
+}
+
+// attach follows the container's output into its log stream.
+func (c *taskContainer) attach() error {
+	if c.stream == nil {
+		return nil
+	}
+	output, err := c.task.scheduler.engine.ContainerAttach(context.Background(), c.id, container.AttachOptions{Stream: true, Stdout: true, Stderr: true})
+	if err != nil {
+		return err
+	}
+	go func() {
+		defer output.Close()
+		c.stream.copyFrom(output.Reader, aws.ToBool(c.definition.PseudoTerminal))
+	}()
+	return nil
+}
+
+// watch follows a running container until it exits.
+func (c *taskContainer) watch() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if c.checked {
+		go c.task.scheduler.engine.watchHealth(ctx, c.id, c.check, c.setHealth)
+	}
+	code := c.wait(ctx)
+	c.task.mu.Lock()
+	c.status, c.exitCode = statusStopped, &code
+	if c.reason == "" && c.outOfMemory(ctx) {
+		c.reason = "OutOfMemoryError: Container killed due to memory usage"
+	}
+	c.notify()
+	c.task.mu.Unlock()
+	close(c.exited)
+	if c.essential {
+		c.task.die.Do(func() { close(c.task.dead) })
+		c.task.end(stopCodeEssential, reasonEssential)
+	}
+	c.task.scheduler.Wake()
+}
+
+// wait returns the exit code. It asks again when the connection to the engine breaks.
+func (c *taskContainer) wait(ctx context.Context) int {
+	engine := c.task.scheduler.engine
+	for {
+		result, failed := engine.ContainerWait(ctx, c.id, container.WaitConditionNotRunning)
+		select {
+		case r := <-result:
+			return int(r.StatusCode)
+		case err := <-failed:
+			if _, gone := engine.ContainerInspect(ctx, c.id); gone != nil {
+				c.task.log().Warn("container is gone", "container", c.name, "error", err)
+				return 137 // removed by somebody else, which kills it
+			}
+			time.Sleep(time.Second)
+		}
+	}
+}
+
+func (c *taskContainer) outOfMemory(ctx context.Context) bool {
+	found, err := c.task.scheduler.engine.ContainerInspect(ctx, c.id)
+	return err == nil && found.State.OOMKilled
+}
+
+func (c *taskContainer) setHealth(status string) {
+	c.task.mu.Lock()
+	c.health = status
+	c.notify()
+	c.task.mu.Unlock()
+	c.task.log().Info("container health", "container", c.name, "health", status)
+	c.task.scheduler.Wake()
+}
+
+// notify wakes whoever waits for a change. The caller holds task.mu.
+func (c *taskContainer) notify() {
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+// stop sends the image's stop signal and, after stopTimeout, SIGKILL. When ctx ends it kills at once.
+func (c *taskContainer) stop(ctx context.Context) {
+	select {
+	case <-c.started:
+	default:
+		c.task.mu.Lock()
+		c.status = statusStopped
+		c.notify()
+		c.task.mu.Unlock()
+		return
+	}
+	if !c.hasExited() {
+		timeout := stopTimeout(c.definition)
+		err := c.task.scheduler.engine.ContainerStop(ctx, c.id, container.StopOptions{Timeout: &timeout})
+		if ctx.Err() != nil {
+			err = c.task.scheduler.engine.ContainerKill(context.Background(), c.id, "KILL")
+		}
+		if err != nil {
+			c.task.log().Warn("container does not stop", "container", c.name, "error", err)
+		}
+	}
+	select {
+	case <-c.exited:
+	case <-time.After(10 * time.Second): // the engine said it stopped; remove forces it anyway
+	}
+}
+
+// finish waits until the container's last lines are shipped.
+func (c *taskContainer) finish(ctx context.Context) {
+	if c.stream == nil {
+		return
+	}
+	select {
+	case <-c.started:
+	default:
+		c.stream.abandon()
+	}
+	select {
+	case <-c.stream.done:
+	case <-ctx.Done():
+	}
+	if lost := c.stream.lost(); lost > 0 {
+		c.task.log().Warn("log lines lost", "container", c.name, "lines", lost)
+	}
+}
+
+func (c *taskContainer) hasExited() bool {
+	select {
+	case <-c.exited:
+		return true
+	default:
+		return false
+	}
+}
+
+// explain keeps the reason a container shows.
+func (c *taskContainer) explain(reason string) {
+	c.task.mu.Lock()
+	defer c.task.mu.Unlock()
+	c.reason = reason
+}
+
+func (t *task) find(name string) *taskContainer {
+	if i := slices.IndexFunc(t.containers, func(c *taskContainer) bool { return c.name == name }); i >= 0 {
+		return t.containers[i]
+	}
+	return nil
+}
+
+// report is the container's entry in its task's report. The caller holds task.mu.
+func (c *taskContainer) report() Container {
+	r := Container{
+		ARN:  containerARN(c.task.clusterARN, c.task.id, c.arnID),
+		Name: c.name, Image: aws.ToString(c.definition.Image), RuntimeID: c.id,
+		LastStatus: c.status, Reason: c.reason, ExitCode: c.exitCode, Ports: map[int]string{},
+	}
+	if c.checked {
+		r.HealthStatus = c.health
+	}
+	for _, m := range c.definition.PortMappings {
+		port := int(aws.ToInt32(m.ContainerPort))
+		r.Ports[port] = c.task.ports[port]
+	}
+	maps.DeleteFunc(r.Ports, func(_ int, address string) bool { return address == "" })
+	if c.stream != nil {
+		r.LogsDropped = c.stream.lost()
+	}
+	return r
+}

@@ -1,0 +1,226 @@
+package fargate
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/volume"
+	"github.com/docker/docker/client"
+)
+
+// Everything made in Docker carries labelRun; containers also the other two.
+const (
+	labelRun       = "fargate-nginx-sidecar.run"
+	labelTask      = "fargate-nginx-sidecar.task"
+	labelContainer = "fargate-nginx-sidecar.container"
+)
+
+const namePrefix = "fargate-nginx-sidecar-"
+
+//go:embed pause/main.go
+var pauseSource []byte
+
+// pauseImage is the image that holds a task's network namespace.
+const pauseImage = "fargate-nginx-sidecar/pause:local"
+
+// engine is the Docker engine as one run uses it.
+type engine struct {
+	client.APIClient
+	runID  string
+	goTool string
+	arch   string  // of the engine, in Go's words
+	cpus   float64 // of the engine's machine
+
+	pulls sync.Map // image reference → *sync.Mutex: tasks that start together pull once
+}
+
+func newEngine(o Options) (*engine, error) {
+	docker, err := dockerOrDefault(o.Docker)
+	if err != nil {
+		return nil, err
+	}
+	info, err := docker.Info(context.Background())
+	if err != nil {
+		return nil, fmt.Errorf("docker engine: %w", err)
+	}
+	version, err := docker.ServerVersion(context.Background())
+	if err != nil {
+		return nil, fmt.Errorf("docker engine: %w", err)
+	}
+	return &engine{APIClient: docker, runID: o.RunID, goTool: o.GoTool, arch: version.Arch, cpus: float64(info.NCPU)}, nil
+}
+
+func dockerOrDefault(docker client.APIClient) (client.APIClient, error) {
+	if docker != nil {
+		return docker, nil
+	}
+	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	if err != nil {
+		return nil, fmt.Errorf("docker engine: %w", err)
+	}
+	return docker, nil
+}
+
+// prepare removes what an earlier run left and makes the network and the pause image.
+func (e *engine) prepare(ctx context.Context) error {
+	if err := Cleanup(ctx, e.APIClient, e.runID); err != nil {
+		return err
+	}
+	if err := e.buildPause(ctx); err != nil {
+		return fmt.Errorf("pause image: %w", err)
+	}
+	_, err := e.NetworkCreate(ctx, e.networkName(), network.CreateOptions{
+		Labels: map[string]string{labelRun: e.runID},
+		// Tasks reach nothing but what is published, as behind a security group that admits the load balancer only.
+		Options: map[string]string{"com.docker.network.bridge.enable_icc": "false"},
+	})
+	if err != nil {
+		return fmt.Errorf("network: %w", err)
+	}
+	return nil
+}
+
+func (e *engine) networkName() string { return namePrefix + e.runID }
+
+// buildPause compiles the pause program for the engine's architecture and imports it as an image of one file.
+func (e *engine) buildPause(ctx context.Context) error {
+	dir, err := os.MkdirTemp("", "pause")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if err := os.WriteFile(filepath.Join(dir, "main.go"), pauseSource, 0o600); err != nil {
+		return err
+	}
+	build := exec.CommandContext(ctx, e.goTool, "build", "-trimpath", "-ldflags=-s -w", "-o", "pause", "main.go")
+	build.Dir = dir
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+e.arch, "GOFLAGS=", "GOWORK=off")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, bytes.TrimSpace(out))
+	}
+	program, err := os.ReadFile(filepath.Join(dir, "pause"))
+	if err != nil {
+		return err
+	}
+	return e.importProgram(ctx, "pause", program, pauseImage, `ENTRYPOINT ["/pause"]`)
+}
+
+// importProgram makes an image that holds one file.
+func (e *engine) importProgram(ctx context.Context, name string, program []byte, reference string, changes ...string) error {
+	var layer bytes.Buffer
+	archive := tar.NewWriter(&layer)
+	if err := errors.Join(
+		archive.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(program))}),
+		second(archive.Write(program)),
+		archive.Close(),
+	); err != nil {
+		return err
+	}
+	progress, err := e.ImageImport(ctx, image.ImportSource{Source: &layer, SourceName: "-"}, reference, image.ImportOptions{Changes: changes})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = progress.Close() }()
+	return readProgress(progress)
+}
+
+func second(_ int, err error) error { return err }
+
+// readProgress reads the engine's progress messages to their end; the engine reports a failure only there.
+func readProgress(r io.Reader) error {
+	decoder := json.NewDecoder(r)
+	for {
+		var message struct {
+			Error string `json:"error"`
+		}
+		switch err := decoder.Decode(&message); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		case message.Error != "":
+			return errors.New(message.Error)
+		}
+	}
+}
+
+// pull fetches an image by its reference, even when the engine has one of that name: so does Fargate.
+func (e *engine) pull(ctx context.Context, reference, arch string) (image.InspectResponse, error) {
+	mutex, _ := e.pulls.LoadOrStore(reference, &sync.Mutex{})
+	mutex.(*sync.Mutex).Lock()
+	defer mutex.(*sync.Mutex).Unlock()
+	options := image.PullOptions{}
+	if arch != e.arch {
+		options.Platform = "linux/" + arch
+	}
+	progress, err := e.ImagePull(ctx, reference, options)
+	if err == nil {
+		err = readProgress(progress)
+		_ = progress.Close()
+	}
+	if err != nil {
+		return image.InspectResponse{}, fmt.Errorf("CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref %s: %s", reference, engineWords(err))
+	}
+	found, err := e.ImageInspect(ctx, reference)
+	if err != nil {
+		return image.InspectResponse{}, fmt.Errorf("CannotPullContainerError: %s", engineWords(err))
+	}
+	return found, nil
+}
+
+// engineWords is an engine's error without the client's preface.
+func engineWords(err error) string {
+	return strings.TrimPrefix(err.Error(), "Error response from daemon: ")
+}
+
+// Cleanup removes every container, volume and network of a run, and the pause image when no other run uses it.
+// docker may be nil.
+func Cleanup(ctx context.Context, docker client.APIClient, runID string) error {
+	docker, err := dockerOrDefault(docker)
+	if err != nil {
+		return err
+	}
+	mine := filters.NewArgs(filters.Arg("label", labelRun+"="+runID))
+	var failed []error
+	note := func(what string, err error) {
+		if err != nil && !errdefs.IsNotFound(err) {
+			failed = append(failed, fmt.Errorf("remove %s: %w", what, err))
+		}
+	}
+	containers, err := docker.ContainerList(ctx, container.ListOptions{All: true, Filters: mine})
+	note("containers", err)
+	for _, c := range containers {
+		note("container "+c.ID, docker.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true, RemoveVolumes: true}))
+	}
+	volumes, err := docker.VolumeList(ctx, volume.ListOptions{Filters: mine})
+	note("volumes", err)
+	for _, v := range volumes.Volumes {
+		note("volume "+v.Name, docker.VolumeRemove(ctx, v.Name, true))
+	}
+	networks, err := docker.NetworkList(ctx, network.ListOptions{Filters: mine})
+	note("networks", err)
+	for _, n := range networks {
+		note("network "+n.Name, docker.NetworkRemove(ctx, n.ID))
+	}
+	_, err = docker.ImageRemove(ctx, pauseImage, image.RemoveOptions{PruneChildren: true})
+	if !errdefs.IsConflict(err) {
+		note("image "+pauseImage, err)
+	}
+	return errors.Join(failed...)
+}
