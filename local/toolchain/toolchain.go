@@ -109,9 +109,12 @@ func (f *Finder) Disk() error {
 	if err := syscall.Statfs(f.CacheDir, &disk); err != nil {
 		return fmt.Errorf("disk: %s: %w", f.CacheDir, err)
 	}
-	free := disk.Bavail * uint64(disk.Bsize) //nolint:gosec // Bsize is a block size, never negative; its type differs by platform
+	return enough(f.CacheDir, disk.Bavail*uint64(disk.Bsize), need) //nolint:gosec // a block size is never negative; its type differs by platform
+}
+
+func enough(dir string, free, need uint64) error {
 	if free < need {
-		return fmt.Errorf("disk: %.1f GB free at %s, %.0f GB needed; free some, or set XDG_CACHE_HOME to a folder on another disk", float64(free)/1e9, f.CacheDir, float64(need)/1e9)
+		return fmt.Errorf("disk: %.1f GB free at %s, %.0f GB needed; free some, or set XDG_CACHE_HOME to a folder on another disk", float64(free)/1e9, dir, float64(need)/1e9)
 	}
 	return nil
 }

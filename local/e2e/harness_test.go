@@ -1,0 +1,242 @@
+// Package e2e_test runs the unchanged program through the real Pulumi engine, on a copy of this checkout, and looks at
+// what came out: in the emulator, in the containers, and through the load balancer.
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"fargate-nginx-sidecar/local/engine"
+	"fargate-nginx-sidecar/local/run"
+)
+
+// driver is the built command of the local run.
+var driver string
+
+func TestMain(m *testing.M) {
+	os.Exit(testMain(m))
+}
+
+func testMain(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "local-driver-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	driver = filepath.Join(dir, "local")
+	build := exec.Command("go", "build", "-o", driver, "..")
+	build.Stdout, build.Stderr = os.Stdout, os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "build the driver:", err)
+		return 1
+	}
+	return m.Run()
+}
+
+// checkout is a copy of this repository that a test may change, and the local run in it.
+type checkout struct {
+	root string
+	port int
+}
+
+// left are the folders that no run reads.
+var left = []string{".git", ".local", ".github", "node_modules", "docs", "bench"}
+
+func newCheckout(t *testing.T) *checkout {
+	t.Helper()
+	c := &checkout{root: filepath.Join(t.TempDir(), "checkout"), port: freePort(t)}
+	source := filepath.Join("..", "..")
+	err := filepath.WalkDir(source, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && slices.Contains(left, entry.Name()) {
+			return fs.SkipDir
+		}
+		relative, err := filepath.Rel(source, name)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(c.root, relative)
+		if entry.IsDir() {
+			return os.MkdirAll(target, 0o755)
+		}
+		return copyFile(name, target)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := copyFile(filepath.Join("testdata", "Pulumi.pattern.yaml"), filepath.Join(c.root, "Pulumi.pattern.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func copyFile(source, target string) error {
+	content, err := os.ReadFile(source)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(source)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(target, content, info.Mode().Perm())
+}
+
+// freePort returns a port that nothing listens on at this moment.
+func freePort(t *testing.T) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+// url is where the stack's load balancer listens.
+func (c *checkout) url() string { return "http://127.0.0.1:" + strconv.Itoa(c.port) }
+
+// try runs a command of the driver and returns what it printed.
+func (c *checkout) try(t *testing.T, command string, arguments ...string) (string, error) {
+	t.Helper()
+	begun := time.Now()
+	cmd := exec.Command(driver, append([]string{"--root", c.root, command}, arguments...)...)
+	cmd.Env = append(os.Environ(), "LOCAL_PORT="+strconv.Itoa(c.port))
+	output, err := cmd.CombinedOutput()
+	t.Logf("local %s %s (%s)\n%s", command, strings.Join(arguments, " "), time.Since(begun).Round(time.Second), output)
+	return string(output), err
+}
+
+// local is try for a command that must succeed.
+func (c *checkout) local(t *testing.T, command string, arguments ...string) string {
+	t.Helper()
+	output, err := c.try(t, command, arguments...)
+	if err != nil {
+		t.Fatalf("local %s: %v", command, err)
+	}
+	return output
+}
+
+// shell runs a script as a person would who has sourced the env file.
+func (c *checkout) shell(t *testing.T, script string, environment ...string) (string, error) {
+	t.Helper()
+	cmd := exec.Command("sh", "-c", ". .local/env && "+script)
+	cmd.Dir = c.root
+	cmd.Env = append(os.Environ(), environment...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	output, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("%w\n%s%s", err, output, stderr.String())
+	}
+	return string(output), err
+}
+
+// current describes the run.
+func (c *checkout) current(t *testing.T) run.Run {
+	t.Helper()
+	current, err := run.Load(run.Dir(c.root))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return current
+}
+
+// changes are the steps that `pulumi preview` announces, without the unchanged resources.
+func (c *checkout) changes(t *testing.T, environment ...string) []engine.Step {
+	t.Helper()
+	output, err := c.shell(t, "pulumi preview --json", environment...)
+	if err != nil {
+		t.Fatalf("pulumi preview: %v", err)
+	}
+	var report struct {
+		Steps []engine.Step `json:"steps"`
+	}
+	if err := json.Unmarshal([]byte(output), &report); err != nil {
+		t.Fatalf("pulumi preview: %v\n%s", err, output)
+	}
+	if len(report.Steps) == 0 {
+		t.Fatal("the preview has no steps, not even for unchanged resources: it read nothing")
+	}
+	return slices.DeleteFunc(report.Steps, func(step engine.Step) bool {
+		return step.Operation == "same" || step.Operation == "read"
+	})
+}
+
+// outputs returns the stack's outputs that are text.
+func (c *checkout) outputs(t *testing.T) map[string]string {
+	t.Helper()
+	output, err := c.shell(t, "pulumi stack output --json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	outputs := map[string]string{}
+	if err := json.Unmarshal([]byte(output), &outputs); err != nil {
+		t.Fatal(err)
+	}
+	return outputs
+}
+
+// edit replaces text in a file of the copy. The text must be there.
+func (c *checkout) edit(t *testing.T, file, before, after string) {
+	t.Helper()
+	name := filepath.Join(c.root, file)
+	content, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(content), before) {
+		t.Fatalf("%s does not hold %q", file, before)
+	}
+	if err := os.WriteFile(name, []byte(strings.Replace(string(content), before, after, 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// assertNothingLeft looks for whatever a run could leave behind.
+func (c *checkout) assertNothingLeft(t *testing.T, ended run.Run) {
+	t.Helper()
+	if _, err := os.Stat(run.Dir(c.root)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the run's folder is left: %v", err)
+	}
+	if comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", ended.PID)); err == nil {
+		t.Errorf("the background process is left: %s", comm)
+	}
+	for what, arguments := range map[string][]string{
+		"containers": {"ps", "--all", "--quiet", "--filter", "label=fargate-nginx-sidecar.run=" + ended.ID},
+		"volumes":    {"volume", "ls", "--quiet", "--filter", "label=fargate-nginx-sidecar.run=" + ended.ID},
+		"networks":   {"network", "ls", "--quiet", "--filter", "label=fargate-nginx-sidecar.run=" + ended.ID},
+		"images":     {"images", "--quiet", "--filter", "reference=" + ended.Registry + "/*"},
+	} {
+		output, err := exec.Command("docker", arguments...).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(bytes.TrimSpace(output)) > 0 {
+			t.Errorf("%s are left: %s", what, output)
+		}
+	}
+	for _, address := range []string{ended.Registry, strings.TrimPrefix(ended.Endpoint, "http://"), ended.Listen} {
+		connection, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", address)
+		if err == nil {
+			_ = connection.Close()
+			t.Errorf("something still listens on %s", address)
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package e2e_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// patternStack is the environment whose settings are the pattern's own; newCheckout adds its file.
+const patternStack = "pattern"
+
+// TestTheStackLivesAWholeLife takes one stack from nothing to nothing. The steps build on each other, so the first
+// one that fails ends the test.
+func TestTheStackLivesAWholeLife(t *testing.T) {
+	c := newCheckout(t)
+	t.Cleanup(func() { _, _ = c.try(t, "down") })
+
+	step := func(claim string, do func(t *testing.T)) {
+		t.Helper()
+		if !t.Run(claim, do) {
+			t.FailNow()
+		}
+	}
+	step("one command deploys and verifies it", func(t *testing.T) {
+		output := c.local(t, "up", "--stack", patternStack)
+		for _, want := range []string{"200 Service is healthy", "200 User 1 found!", "no trace of it", c.url()} {
+			if !strings.Contains(output, want) {
+				t.Errorf("the output lacks %q", want)
+			}
+		}
+	})
+	step("AWS holds what the pattern describes", func(t *testing.T) { comparePattern(t, c) })
+	step("a second preview shows no change", func(t *testing.T) { assertUnchanged(t, c) })
+	step("a changed app is served without one failed request", func(t *testing.T) {
+		c.edit(t, "images/app/server.js", "found!", "found again!")
+		failures := c.hammer(t, func() { c.local(t, "up", "--stack", patternStack) })
+		if len(failures) > 0 {
+			t.Errorf("%d requests failed during the deploy, the first: %s", len(failures), failures[0])
+		}
+		if got := c.get(t, "/api/users/1"); got != "User 1 found again!" {
+			t.Errorf("GET /api/users/1 answers %q", got)
+		}
+	})
+	step("a deploy whose tasks never get healthy fails, and the old one goes on serving", func(t *testing.T) {
+		c.edit(t, "images/app/healthcheck.js", "'use strict';", "'use strict';\nprocess.exit(1);")
+		var output string
+		failures := c.hammer(t, func() {
+			var err error
+			if output, err = c.try(t, "up", "--stack", patternStack); err == nil {
+				t.Error("the deploy is reported as a success")
+			}
+		})
+		if len(failures) > 0 {
+			t.Errorf("%d requests failed during the deploy, the first: %s", len(failures), failures[0])
+		}
+		for _, want := range []string{"ECS rolled the deployment back", "(service web"} {
+			if !strings.Contains(output, want) {
+				t.Errorf("the output lacks %q", want)
+			}
+		}
+		if got := c.get(t, "/api/users/1"); got != "User 1 found again!" {
+			t.Errorf("GET /api/users/1 answers %q", got)
+		}
+	})
+	step("a mended app is deployed over the failed one", func(t *testing.T) {
+		c.edit(t, "images/app/healthcheck.js", "\nprocess.exit(1);", "")
+		c.edit(t, "images/app/server.js", "found again!", "found!")
+		c.local(t, "up", "--stack", patternStack)
+		if got := c.get(t, "/api/users/1"); got != "User 1 found!" {
+			t.Errorf("GET /api/users/1 answers %q", got)
+		}
+	})
+	step("a refresh finds everything as it was deployed", func(t *testing.T) {
+		output, err := c.shell(t, "pulumi refresh --yes --skip-preview --expect-no-changes --non-interactive")
+		if err != nil {
+			t.Error(err)
+		}
+		t.Log(output)
+		assertUnchanged(t, c)
+	})
+	step("destroy leaves nothing in AWS", func(t *testing.T) {
+		if output, err := c.shell(t, "pulumi destroy --yes --skip-preview --non-interactive"); err != nil {
+			t.Fatalf("%v\n%s", err, output)
+		}
+		assertNothingInAWS(t, c)
+	})
+	step("an existing network and prebuilt images need no Docker engine", func(t *testing.T) { existingNetwork(t, c) })
+	step("down leaves nothing on the machine", func(t *testing.T) {
+		ended := c.current(t)
+		c.local(t, "down")
+		c.assertNothingLeft(t, ended)
+	})
+}
+
+func assertUnchanged(t *testing.T, c *checkout) {
+	t.Helper()
+	for _, change := range c.changes(t) {
+		t.Errorf("%s %s %v", change.Operation, change.URN, change.DetailedDiff)
+	}
+}
+
+// get asks the stack for a path and returns the answer's text.
+func (c *checkout) get(t *testing.T, path string) string {
+	t.Helper()
+	response, err := http.Get(c.url() + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(content))
+}
+
+// hammer sends requests one after the other for as long as do runs, and returns what went wrong with any of them.
+func (c *checkout) hammer(t *testing.T, do func()) (failures []string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var sent int
+	var group sync.WaitGroup
+	group.Go(func() {
+		for ctx.Err() == nil {
+			sent++
+			response, err := http.Get(c.url() + "/api/users/1")
+			switch {
+			case err != nil:
+				failures = append(failures, err.Error())
+			case response.StatusCode != http.StatusOK:
+				failures = append(failures, response.Status)
+			}
+			if err == nil {
+				_, _ = io.Copy(io.Discard, response.Body)
+				_ = response.Body.Close()
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	})
+	do()
+	cancel()
+	group.Wait()
+	t.Logf("%d requests during the deploy, %d failed", sent, len(failures))
+	if sent < 100 {
+		t.Errorf("only %d requests were sent: this proves nothing", sent)
+	}
+	return failures
+}
