@@ -60,11 +60,16 @@ type Call struct {
 type Graph struct {
 	Resources []Resource
 	Calls     []Call
+	// IDs and Outputs hold, by URN, what the recorder invented for each resource.
+	IDs     map[string]string
+	Outputs map[string]resource.PropertyMap
 }
 
 // Run runs the program. Error and graph are those of the run: a program that fails late has declared something.
 func Run(program pulumi.RunFunc, options Options) (*Graph, error) {
-	recorder := &recorder{options: options, graph: &Graph{}}
+	recorder := &recorder{options: options, graph: &Graph{
+		IDs: map[string]string{}, Outputs: map[string]resource.PropertyMap{},
+	}}
 
 	err := pulumi.RunErr(program, pulumi.WithMocks(options.Project, options.Stack, recorder), func(info *pulumi.RunInfo) {
 		info.Config = options.Settings
@@ -101,7 +106,13 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	recorded := r.record(args)
 	if r.options.Preview && recorded.Type != "pulumi:providers:aws" {
 		// Without an id and outputs, the SDK takes both for unknown.
-		return "", recorded.Inputs.Copy(), nil
+		outputs := recorded.Inputs.Copy()
+		if recorded.Type == "aws:ecr/repository:Repository" {
+			// The registry's password follows from this one, and the SDK's mock monitor, unlike the engine, cannot
+			// read a secret whose value is unknown.
+			outputs["registryId"] = resource.NewProperty(Account)
+		}
+		return "", outputs, nil
 	}
 
 	outputs, err := invent(recorded)
@@ -116,6 +127,7 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	if recorded.Custom {
 		id = suffixed(recorded) + "-id"
 	}
+	r.graph.IDs[recorded.URN], r.graph.Outputs[recorded.URN] = id, outputs
 
 	return id, outputs, nil
 }

@@ -20,7 +20,8 @@ const Project = "fargate-nginx-sidecar"
 
 // Settings reads Pulumi.yaml and the file of a stack in the given directory, and returns the settings that a program
 // gets, as the Pulumi command makes them: the stack's values, checked against the declared types, and the declared
-// defaults under them. The changes come last; their keys have the project's namespace unless they have one.
+// defaults under them. Without a stack there are the defaults alone. The changes come last; their keys have the
+// project's namespace unless they have one.
 func Settings(t *testing.T, directory, stack string, changes map[string]string) map[string]string {
 	t.Helper()
 
@@ -28,11 +29,13 @@ func Settings(t *testing.T, directory, stack string, changes map[string]string) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, err := workspace.LoadProjectStack(
-		diag.DefaultSink(io.Discard, os.Stderr, diag.FormatOptions{Color: colors.Never}),
-		project, filepath.Join(directory, "Pulumi."+stack+".yaml"))
-	if err != nil {
-		t.Fatal(err)
+	file := &workspace.ProjectStack{Config: config.Map{}}
+	if stack != "" {
+		sink := diag.DefaultSink(io.Discard, os.Stderr, diag.FormatOptions{Color: colors.Never})
+		file, err = workspace.LoadProjectStack(sink, project, filepath.Join(directory, "Pulumi."+stack+".yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	err = workspace.ValidateStackConfigAndApplyProjectConfig(
 		context.Background(), stack, project, esc.Value{}, file.Config, config.NopEncrypter, config.NopDecrypter)

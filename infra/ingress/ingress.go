@@ -189,7 +189,7 @@ func (i *Ingress) loadBalancer(
 func (i *Ingress) targetGroup(
 	ctx *pulumi.Context, name string, args Args, balancer *lb.LoadBalancer,
 ) (*lb.TargetGroup, error) {
-	targets, err := lb.NewTargetGroup(ctx, name+"-tasks", &lb.TargetGroupArgs{
+	targets, err := lb.NewTargetGroup(ctx, name+"-tg", &lb.TargetGroupArgs{
 		VpcId:               args.VPCID,
 		TargetType:          pulumi.String("ip"),
 		Port:                pulumi.Int(args.TargetPort),
