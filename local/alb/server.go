@@ -1,0 +1,363 @@
+package alb
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+)
+
+// Limits of an Application Load Balancer that cannot be changed.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
+const (
+	maxHeaderBytes = 64 << 10
+	connectTimeout = 10 * time.Second
+)
+
+// server is one listener.
+type server struct {
+	balancer *Balancer
+	log      *slog.Logger
+	listener net.Listener
+	http     *http.Server
+	settings atomic.Pointer[listenerSettings]
+	proxy    *httputil.ReverseProxy
+	targets  *http.Transport
+}
+
+// open starts a listener on its local address.
+func (b *Balancer) open(settings listenerSettings) (*server, error) {
+	address, ok := b.options.Listeners[settings.port]
+	if !ok {
+		address = "127.0.0.1:0"
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listener of port %d: %w", settings.port, err)
+	}
+	s := &server{balancer: b, log: b.log.With("listener", settings.port), listener: listener}
+	s.settings.Store(&settings)
+	s.targets = s.newTransport()
+	s.proxy = &httputil.ReverseProxy{
+		Rewrite:      s.rewrite,
+		Transport:    s.targets,
+		ErrorHandler: s.failed,
+		ErrorLog:     log.New(io.Discard, "", 0), // what it would say is in the status already
+		// Bytes go on as they come: the load balancer holds no response back.
+		FlushInterval: -1,
+	}
+	s.http = &http.Server{
+		Handler:           s,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ReadHeaderTimeout: settings.idle,
+		IdleTimeout:       settings.idle,
+		ErrorLog:          log.New(io.Discard, "", 0),
+	}
+	if settings.https {
+		certificate, err := selfSigned(settings.hostname)
+		if err != nil {
+			_ = listener.Close()
+			return nil, err
+		}
+		s.http.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+	}
+	go s.serve(settings.https)
+	b.log.Info("listener open", "port", settings.port, "address", listener.Addr().String())
+	return s, nil
+}
+
+func (s *server) serve(https bool) {
+	var err error
+	if https {
+		err = s.http.ServeTLS(s.listener, "", "")
+	} else {
+		err = s.http.Serve(s.listener)
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
+		s.log.Error("listener ended", "error", err)
+	}
+}
+
+// configure takes new settings; false means that the listener has to be opened anew for them.
+func (s *server) configure(settings listenerSettings) bool {
+	before := s.settings.Swap(&settings)
+	return before.idle == settings.idle && before.https == settings.https && before.port == settings.port
+}
+
+func (s *server) address() string { return s.listener.Addr().String() }
+
+func (s *server) close() {
+	_ = s.http.Close()
+	s.targets.CloseIdleConnections()
+}
+
+// newTransport connects to targets. It never validates a target's certificate: neither does ELB.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-target-groups.html#target-group-routing-configuration
+func (s *server) newTransport() *http.Transport {
+	dialer := net.Dialer{Timeout: connectTimeout}
+	return &http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &idleConn{Conn: conn, idle: func() time.Duration { return s.settings.Load().idle }}, nil
+		},
+		TLSClientConfig:     &tls.Config{InsecureSkipVerify: true},
+		MaxIdleConnsPerHost: 1024,
+		DisableCompression:  true,
+	}
+}
+
+// idleConn fails a connection on which no byte has moved for the idle timeout.
+type idleConn struct {
+	net.Conn
+	idle func() time.Duration
+}
+
+func (c *idleConn) Read(p []byte) (int, error) {
+	_ = c.SetDeadline(time.Now().Add(c.idle()))
+	return c.Conn.Read(p)
+}
+
+func (c *idleConn) Write(p []byte) (int, error) {
+	_ = c.SetDeadline(time.Now().Add(c.idle()))
+	return c.Conn.Write(p)
+}
+
+// ServeHTTP finds the first rule that matches and does what it says.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	for _, rule := range s.settings.Load().rules {
+		ok, unknown := rule.matches(r)
+		if unknown != "" {
+			s.log.Error("rule not carried by the local run", "condition", unknown)
+			refuse(w, http.StatusServiceUnavailable)
+			return
+		}
+		if ok {
+			s.act(w, r, rule.actions)
+			return
+		}
+	}
+	refuse(w, http.StatusServiceUnavailable)
+}
+
+// act carries out a rule's actions; the last one answers.
+func (s *server) act(w http.ResponseWriter, r *http.Request, actions []types.Action) {
+	for _, action := range actions {
+		switch action.Type {
+		case types.ActionTypeEnumForward:
+			s.forward(w, r, forwardsTo(action))
+			return
+		case types.ActionTypeEnumFixedResponse:
+			fixed(w, action.FixedResponseConfig)
+			return
+		case types.ActionTypeEnumRedirect:
+			settings := s.settings.Load()
+			location, code := redirectTo(*action.RedirectConfig, r, settings.https, strconv.Itoa(settings.port), s.localPort)
+			w.Header().Set("Server", serverName)
+			w.Header().Set("Location", location)
+			w.WriteHeader(code)
+			return
+		default: // authenticate-*: never let a request past a check that is missing here
+			s.log.Error("action not carried by the local run", "action", action.Type)
+			refuse(w, http.StatusServiceUnavailable)
+			return
+		}
+	}
+	refuse(w, http.StatusServiceUnavailable)
+}
+
+// localPort is the local port that stands for a listener's port, where there is one.
+func (s *server) localPort(port string) string {
+	n, _ := strconv.Atoi(port)
+	if _, local, err := net.SplitHostPort(s.balancer.options.Listeners[n]); err == nil && local != "0" {
+		return local
+	}
+	return port
+}
+
+func fixed(w http.ResponseWriter, c *types.FixedResponseActionConfig) {
+	code, err := strconv.Atoi(aws.ToString(c.StatusCode))
+	if err != nil {
+		code = http.StatusServiceUnavailable
+	}
+	w.Header().Set("Server", serverName)
+	if kind := aws.ToString(c.ContentType); kind != "" {
+		w.Header().Set("Content-Type", kind)
+	}
+	w.WriteHeader(code)
+	_, _ = io.WriteString(w, aws.ToString(c.MessageBody))
+}
+
+// chosen is the target of a request, on its way through the proxy.
+type chosen struct {
+	address string
+	https   bool
+}
+
+type chosenKey struct{}
+
+// forward sends the request to a target of one of the groups.
+func (s *server) forward(w http.ResponseWriter, r *http.Request, shares []share) {
+	arn := choose(shares)
+	if arn == "" {
+		refuse(w, http.StatusServiceUnavailable)
+		return
+	}
+	g := s.balancer.find(arn)
+	t := g.pick()
+	if t == nil {
+		refuse(w, http.StatusServiceUnavailable)
+		return
+	}
+	// A panic in the proxy means the client is gone; the target is free in any case.
+	defer g.release(t)
+	s.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), chosenKey{}, chosen{t.address, g.isHTTPS()})))
+}
+
+func (g *group) isHTTPS() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.settings.https
+}
+
+// rewrite prepares the request for the target: the same line, plus the headers ELB adds.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/x-forwarded-headers.html
+func (s *server) rewrite(p *httputil.ProxyRequest) {
+	settings := s.settings.Load()
+	to := p.In.Context().Value(chosenKey{}).(chosen)
+	p.Out.URL.Scheme = "http"
+	if to.https {
+		p.Out.URL.Scheme = "https"
+	}
+	p.Out.URL.Host = to.address
+	p.Out.Host = p.In.Host
+	keepLine(p)
+	header := p.Out.Header
+	for _, name := range []string{"Forwarded", "X-Forwarded-Host"} { // ELB leaves these to the target
+		if values, ok := p.In.Header[name]; ok {
+			header[name] = values
+		}
+	}
+	if settings.dropNames {
+		for name := range header {
+			if !validName.MatchString(name) {
+				delete(header, name)
+			}
+		}
+	}
+	setForwardedFor(header, p.In, settings)
+	header.Set("X-Forwarded-Port", strconv.Itoa(settings.port))
+	header.Set("X-Forwarded-Proto", "http")
+	if settings.https {
+		header.Set("X-Forwarded-Proto", "https")
+	}
+	header.Set("X-Amzn-Trace-Id", traceID(p.In.Header.Get("X-Amzn-Trace-Id"), time.Now()))
+	if _, ok := header["User-Agent"]; !ok {
+		header["User-Agent"] = nil // or Go would add its own
+	}
+}
+
+// keepLine passes path and query on byte for byte: Go would re-encode some of them.
+func keepLine(p *httputil.ProxyRequest) {
+	p.Out.URL.RawQuery = p.In.URL.RawQuery
+	p.Out.URL.ForceQuery = p.In.URL.ForceQuery
+	path, _, _ := strings.Cut(p.In.RequestURI, "?")
+	if strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "//") {
+		p.Out.URL.Opaque = path
+	}
+}
+
+// validName is what routing.http.drop_invalid_header_fields.enabled lets through.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html
+var validName = regexp.MustCompile(`^[-A-Za-z0-9]+$`)
+
+// setForwardedFor appends the client's address, keeps the header, or removes it.
+func setForwardedFor(header http.Header, in *http.Request, settings *listenerSettings) {
+	before := strings.Join(in.Header.Values("X-Forwarded-For"), ", ")
+	client, port, _ := net.SplitHostPort(in.RemoteAddr)
+	if settings.withPort {
+		client = net.JoinHostPort(client, port)
+	}
+	switch settings.forwarded {
+	case "remove":
+		header.Del("X-Forwarded-For")
+	case "preserve":
+		if before != "" {
+			header.Set("X-Forwarded-For", before)
+		}
+	default:
+		if before != "" {
+			client = before + ", " + client
+		}
+		header.Set("X-Forwarded-For", client)
+	}
+}
+
+// traceID starts a trace, or adds a Self field to the one that arrives.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-request-tracing.html
+func traceID(arrived string, now time.Time) string {
+	var random [12]byte
+	_, _ = rand.Read(random[:]) // never fails
+	fresh := fmt.Sprintf("1-%08x-%s", now.Unix(), hex.EncodeToString(random[:]))
+	if !strings.Contains(arrived, "Root=") {
+		if arrived != "" {
+			return "Root=" + fresh + ";" + arrived
+		}
+		return "Root=" + fresh
+	}
+	fields := []string{"Self=" + fresh}
+	for field := range strings.SplitSeq(arrived, ";") {
+		if !strings.HasPrefix(strings.TrimSpace(field), "Self=") {
+			fields = append(fields, field)
+		}
+	}
+	return strings.Join(fields, ";")
+}
+
+// failed answers for a target that gave no answer: 504 when time ran out, 502 otherwise.
+func (s *server) failed(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		return // the client is gone; ELB only logs its 460
+	}
+	var timeout net.Error
+	code := http.StatusBadGateway
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
+		code = http.StatusGatewayTimeout
+	}
+	s.log.Warn("target failed", "status", code, "path", r.URL.Path, "error", err)
+	refuse(w, code)
+}
+
+// serverName is the Server header of the load balancer's own answers.
+const serverName = "awselb/2.0"
+
+// refuse is one of the load balancer's own error pages.
+func refuse(w http.ResponseWriter, code int) {
+	text := map[int]string{502: "502 Bad Gateway", 503: "503 Service Temporarily Unavailable", 504: "504 Gateway Time-out"}[code]
+	page := "<html>\r\n<head><title>" + text + "</title></head>\r\n<body>\r\n<center><h1>" + text + "</h1></center>\r\n</body>\r\n</html>\r\n"
+	w.Header().Set("Server", serverName)
+	w.Header().Set("Content-Type", "text/html")
+	w.Header().Set("Content-Length", strconv.Itoa(len(page)))
+	w.WriteHeader(code)
+	_, _ = io.WriteString(w, page)
+}

@@ -1,0 +1,239 @@
+package alb
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+)
+
+// key names a target within its group.
+type key struct {
+	target string
+	port   int
+}
+
+// group is a target group's targets and their health.
+type group struct {
+	arn string
+	log *slog.Logger
+
+	mu       sync.Mutex
+	settings groupSettings
+	known    bool // the emulator has told the settings
+	targets  []*target
+	turn     int // round robin
+	ready    chan struct{}
+}
+
+// target is one registered target. group.mu guards what changes.
+type target struct {
+	key
+	address  string
+	standing standing
+	draining bool
+	inFlight int
+	idle     chan struct{} // closed when draining and nothing is in flight
+	stop     context.CancelFunc
+}
+
+func newGroup(arn string, log *slog.Logger) *group {
+	return &group{arn: arn, log: log, ready: make(chan struct{})}
+}
+
+func (g *group) configure(s groupSettings) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.settings = s
+	if !g.known {
+		g.known = true
+		close(g.ready)
+	}
+}
+
+func (g *group) register(k key, address string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if i := g.index(k); i >= 0 {
+		if !g.targets[i].draining && g.targets[i].address == address {
+			return
+		}
+		g.targets[i].stop()
+		g.targets = slices.Delete(g.targets, i, i+1)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	t := &target{key: k, address: address, standing: newStanding(), idle: make(chan struct{}), stop: stop}
+	g.targets = append(g.targets, t)
+	go g.watch(ctx, t)
+}
+
+// watch checks a target's health until ctx ends.
+func (g *group) watch(ctx context.Context, t *target) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-g.ready:
+	}
+	began := time.Now()
+	for first := true; ; first = false {
+		g.mu.Lock()
+		check := g.settings.check
+		g.mu.Unlock()
+		wait := check.interval
+		if check.enabled {
+			r := check.check(ctx, t.address)
+			if ctx.Err() != nil {
+				return
+			}
+			early := time.Since(began) < check.interval && g.stateOf(t) == stateInitial
+			if r.ok || first || !early {
+				g.observe(t, r, check)
+			}
+			if early && !r.ok {
+				wait = earlyInterval
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+	}
+}
+
+func (g *group) stateOf(t *target) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return t.standing.state
+}
+
+func (g *group) observe(t *target, r result, check checkSettings) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	before := t.standing.state
+	t.standing = t.standing.observe(r, check)
+	if t.standing.state != before {
+		g.log.Info("target", "target", t.target, "port", t.port, "state", t.standing.state, "description", t.standing.description)
+	}
+}
+
+// deregister takes a target out of the rotation. ELB waits the deregistration delay, or less when the target has no
+// request in flight and no active connection; here idle connections do not count, so that a drain usually ends sooner.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html#deregistration-delay
+func (g *group) deregister(ctx context.Context, k key) <-chan struct{} {
+	done := make(chan struct{})
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	i := g.index(k)
+	if i < 0 {
+		close(done)
+		return done
+	}
+	t := g.targets[i]
+	if !t.draining {
+		t.draining = true
+		t.stop()
+		if t.inFlight == 0 {
+			close(t.idle)
+		}
+	}
+	delay := g.settings.delay
+	go func() {
+		defer close(done)
+		select {
+		case <-t.idle:
+		case <-time.After(delay):
+		case <-ctx.Done():
+		}
+		g.forget(t)
+	}()
+	return done
+}
+
+func (g *group) forget(t *target) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.targets = slices.DeleteFunc(g.targets, func(other *target) bool { return other == t })
+}
+
+// pick chooses the target of one request and counts the request; release must follow. nil means no target.
+//
+// Requests go round robin over the healthy targets. When there is none, they go to all unhealthy ones: ELB fails
+// open. Targets whose first check is still to come get nothing.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
+func (g *group) pick() *target {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	candidates := g.inState(stateHealthy)
+	if len(candidates) == 0 {
+		candidates = g.inState(stateUnhealthy)
+	}
+	if len(candidates) == 0 {
+		return nil
+	}
+	g.turn++
+	chosen := candidates[g.turn%len(candidates)]
+	if g.settings.leastRequests {
+		chosen = slices.MinFunc(candidates, func(a, b *target) int { return a.inFlight - b.inFlight })
+	}
+	chosen.inFlight++
+	return chosen
+}
+
+func (g *group) release(t *target) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	t.inFlight--
+	if t.draining && t.inFlight == 0 {
+		close(t.idle)
+	}
+}
+
+// inState lists the targets in rotation that have a state. Without health checks every target counts as healthy.
+func (g *group) inState(state string) []*target {
+	var found []*target
+	for _, t := range g.targets {
+		if !t.draining && (t.standing.state == state || !g.settings.check.enabled && state == stateHealthy) {
+			found = append(found, t)
+		}
+	}
+	return found
+}
+
+func (g *group) health() []Health {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var all []Health
+	for _, t := range g.targets {
+		h := Health{
+			Target: t.target, Port: t.port, HealthCheckPort: g.settings.check.port,
+			State: t.standing.state, Reason: t.standing.reason, Description: t.standing.description,
+		}
+		switch {
+		case t.draining:
+			h.State, h.Reason, h.Description = stateDraining, reasonDraining, "Target deregistration is in progress"
+		case !g.known:
+			h.State, h.Reason, h.Description = stateInitial, "Elb.RegistrationInProgress", "Target registration is in progress"
+		case !g.settings.used:
+			h.State, h.Reason, h.Description = stateUnused, reasonNotInUse, "Target group is not configured to receive traffic from the load balancer"
+		case !g.settings.check.enabled:
+			h.State, h.Reason, h.Description = stateUnavailable, reasonDisabled, "Health checks are disabled for this target group"
+		}
+		all = append(all, h)
+	}
+	return all
+}
+
+func (g *group) index(k key) int {
+	return slices.IndexFunc(g.targets, func(t *target) bool { return t.key == k })
+}
+
+// close ends all health checks.
+func (g *group) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, t := range g.targets {
+		t.stop()
+	}
+}
