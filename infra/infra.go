@@ -88,22 +88,36 @@ func newAccount(ctx *pulumi.Context, cfg *config.Config) (*account, error) {
 	}, nil
 }
 
-// Export publishes what people and scripts need to reach the service.
-func (s *Stack) Export(ctx *pulumi.Context) {
-	region := s.config.Region
-	running := s.service
+// Outputs are what people and scripts need to reach the service.
+func (s *Stack) Outputs() pulumi.Map {
+	url, region := s.ingress.URL, s.config.Region
+	clusterName, serviceName := s.service.ClusterName, s.service.ServiceName
 
-	ctx.Export("url", s.ingress.URL)
-	ctx.Export("healthUrl", pulumi.Sprintf("%s%s", s.ingress.URL, s.config.LoadBalancer.HealthCheckPath))
-	ctx.Export("clusterName", running.ClusterName)
-	ctx.Export("serviceName", running.ServiceName)
-	ctx.Export("taskDefinitionArn", running.TaskDefinitionARN)
-	ctx.Export("appImage", s.appImage.Reference)
-	ctx.Export("nginxImage", s.nginxImage.Reference)
-	ctx.Export("appLogGroup", running.AppLogGroup)
-	ctx.Export("nginxLogGroup", running.NginxLogGroup)
-	ctx.Export("tailAppLogsCommand", pulumi.Sprintf("aws logs tail %s --follow --region %s", running.AppLogGroup, region))
-	ctx.Export("tailNginxLogsCommand", pulumi.Sprintf("aws logs tail %s --follow --region %s", running.NginxLogGroup, region))
-	ctx.Export("listTasksCommand", pulumi.Sprintf("aws ecs list-tasks --cluster %s --service-name %s --region %s",
-		running.ClusterName, running.ServiceName, region))
+	return pulumi.Map{
+		"url":                  url,
+		"healthUrl":            pulumi.Sprintf("%s%s", url, s.config.LoadBalancer.HealthCheckPath),
+		"clusterName":          clusterName,
+		"serviceName":          serviceName,
+		"taskDefinitionArn":    s.service.TaskDefinitionARN,
+		"appImage":             s.appImage.Reference,
+		"nginxImage":           s.nginxImage.Reference,
+		"appLogGroup":          s.service.AppLogGroup,
+		"nginxLogGroup":        s.service.NginxLogGroup,
+		"tailAppLogsCommand":   tail(s.service.AppLogGroup, region),
+		"tailNginxLogsCommand": tail(s.service.NginxLogGroup, region),
+		"listTasksCommand": pulumi.Sprintf("aws ecs list-tasks --cluster %s --service-name %s --region %s",
+			clusterName, serviceName, region),
+	}
+}
+
+func tail(group pulumi.StringOutput, region string) pulumi.StringOutput {
+	return pulumi.Sprintf("aws logs tail %s --follow --region %s", group, region)
+}
+
+// Export publishes the outputs as the stack's. It also makes the checks among them count: an error of an output that
+// goes nowhere is lost.
+func (s *Stack) Export(ctx *pulumi.Context) {
+	for name, value := range s.Outputs() {
+		ctx.Export(name, value)
+	}
 }

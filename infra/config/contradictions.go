@@ -38,7 +38,7 @@ func (r *reader) taskContradictions(cfg *Config) {
 		r.contradiction([]string{"logBufferMegabytes", "memory"},
 			fmt.Sprintf("two buffers of %d MB need more than half of %d MiB", task.LogBufferMegabytes, task.Memory))
 	}
-	if !slices.Contains(task.EgressPorts, 443) {
+	if !r.wrong["taskEgressPorts"] && !slices.Contains(task.EgressPorts, 443) {
 		r.fail("taskEgressPorts", strings.ReplaceAll(fmt.Sprint(task.EgressPorts), " ", ", "),
 			"a list with 443 in it; the tasks pull images and write logs through that port")
 	}

@@ -1,0 +1,418 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"gopkg.in/yaml.v3"
+
+	"fargate-nginx-sidecar/infra"
+	"fargate-nginx-sidecar/infra/config"
+	"fargate-nginx-sidecar/infra/infratest"
+)
+
+// refused runs the program with wrong settings and returns its complaints, one a line. Nothing may be declared.
+func refused(t *testing.T, settings map[string]string) []string {
+	t.Helper()
+
+	graph, err := infratest.Run(program, options(settings))
+	if err == nil {
+		t.Fatal("the program runs")
+	}
+	if len(graph.Resources) != 0 || len(graph.Calls) != 0 {
+		t.Errorf("%d resources and %d calls in spite of: %v", len(graph.Resources), len(graph.Calls), err)
+	}
+	_, list, found := strings.Cut(err.Error(), "configuration of stack test:\n")
+	if !found {
+		t.Fatalf("error: %v", err)
+	}
+
+	return strings.Split(strings.TrimSpace(list), "\n")
+}
+
+const (
+	private = `["subnet-0123456789abcdef2"]`
+	public  = `["subnet-0123456789abcdef0","subnet-0123456789abcdef1"]`
+)
+
+// Values that are wrong in themselves.
+var wrong = []struct{ key, value, want string }{
+	{"aws:region", "", `aws:region: ""; allowed: a region such as eu-central-1`},
+	{"aws:region", "Frankfurt", `aws:region: "Frankfurt"; allowed: a region such as eu-central-1`},
+	{"serviceName", "", `serviceName: ""; allowed: 1 to 20 characters, a-z, 0-9 and single hyphens, first a letter, not internal or internal-…`},
+	{"serviceName", "Web", `serviceName: "Web"; allowed: 1 to 20 characters, a-z, 0-9 and single hyphens, first a letter, not internal or internal-…`},
+	{"serviceName", "a-name-of-21-letters-", `serviceName: "a-name-of-21-letters-"; allowed: 1 to 20 characters, a-z, 0-9 and single hyphens, first a letter, not internal or internal-…`},
+	{"serviceName", "a-name-of-21-lettersx", `serviceName: "a-name-of-21-lettersx"; allowed: 1 to 20 characters, a-z, 0-9 and single hyphens, first a letter, not internal or internal-…`},
+	{"serviceName", "internal-tools", `serviceName: "internal-tools"; allowed: 1 to 20 characters, a-z, 0-9 and single hyphens, first a letter, not internal or internal-…`},
+	{"serviceName", "internal", `serviceName: "internal"; allowed: 1 to 20 characters, a-z, 0-9 and single hyphens, first a letter, not internal or internal-…`},
+	{"appImage", "team/app", `appImage: "team/app"; allowed: empty, or an image with a tag or digest, such as public.ecr.aws/team/app:1.2.3`},
+	{"appImage", "localhost:5000/app", `appImage: "localhost:5000/app"; allowed: empty, or an image with a tag or digest, such as public.ecr.aws/team/app:1.2.3`},
+	{"nginxImage", "app@sha256:1234", `nginxImage: "app@sha256:1234"; allowed: empty, or an image with a tag or digest, such as public.ecr.aws/team/app:1.2.3`},
+	{"nginxImage", "nginx:1 2", `nginxImage: "nginx:1 2"; allowed: empty, or an image with a tag or digest, such as public.ecr.aws/team/app:1.2.3`},
+	{"appContext", "/srv/app", `appContext: "/srv/app"; allowed: a relative path inside the project, with forward slashes, such as images/app`},
+	{"appContext", "../app", `appContext: "../app"; allowed: a relative path inside the project, with forward slashes, such as images/app`},
+	{"nginxContext", `images\nginx`, `nginxContext: "images\\nginx"; allowed: a relative path inside the project, with forward slashes, such as images/app`},
+	{"nginxContext", "infra", `nginxContext: "infra" holds no Dockerfile; allowed: a directory that does`},
+	{"architecture", "x86_64", `architecture: "x86_64"; allowed: X86_64, ARM64`},
+	{"imagesToKeep", "1", `imagesToKeep: 1; allowed: 2 to 1000 images`},
+	{"forceDeleteRepositories", "yes", `forceDeleteRepositories: "yes"; allowed: true, false`},
+	{"cpu", "300", `cpu: 300; allowed: 256, 512, 1024, 2048, 4096, 8192, 16384 CPU units (Fargate sizes)`},
+	{"cpu", "1 vCPU", `cpu: "1 vCPU" is not a whole number; allowed: 256, 512, 1024, 2048, 4096, 8192, 16384 CPU units (Fargate sizes)`},
+	{"memory", "511", `memory: 511; allowed: 512 to 122880 MiB`},
+	{"memory", "1024", `memory: 1024 with cpu 1024 is not a Fargate size; allowed: 2048 to 8192 in steps of 1024 MiB`},
+	{"memory", "2.5", `memory: "2.5" is not a whole number; allowed: 512 to 122880 MiB`},
+	{"containerPort", "80", `containerPort: 80; allowed: 1024 to 65535 (TCP port)`},
+	{"appPort", "65536", `appPort: 65536; allowed: 1024 to 65535 (TCP port)`},
+	{"stopTimeoutSeconds", "121", `stopTimeoutSeconds: 121; allowed: 2 to 120 seconds`},
+	{"containerHealthIntervalSeconds", "4", `containerHealthIntervalSeconds: 4; allowed: 5 to 300 seconds`},
+	{"containerHealthTimeoutSeconds", "1", `containerHealthTimeoutSeconds: 1; allowed: 2 to 60 seconds`},
+	{"containerHealthRetries", "0", `containerHealthRetries: 0; allowed: 1 to 10 checks`},
+	{"containerHealthStartPeriodSeconds", "301", `containerHealthStartPeriodSeconds: 301; allowed: 0 to 300 seconds`},
+	{"logRetentionDays", "31", `logRetentionDays: 31; allowed: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653 days`},
+	{"logBufferMegabytes", "0", `logBufferMegabytes: 0; allowed: 1 to 1024 MB`},
+	{"desiredCount", "0", `desiredCount: 0; allowed: 1 to 5000 tasks`},
+	{"deploymentMaximumPercent", "100", `deploymentMaximumPercent: 100; allowed: 101 to 200 percent`},
+	{"deploymentMinimumHealthyPercent", "101", `deploymentMinimumHealthyPercent: 101; allowed: 0 to 100 percent`},
+	{"circuitBreaker", "on", `circuitBreaker: "on"; allowed: rollback, stop, off`},
+	{"deploymentTimeoutMinutes", "4", `deploymentTimeoutMinutes: 4; allowed: 5 to 120 minutes`},
+	{"zoneRebalancing", "ENABLED", `zoneRebalancing: "ENABLED"; allowed: enabled, disabled`},
+	{"containerInsights", "on", `containerInsights: "on"; allowed: disabled, enabled, enhanced`},
+	{"healthCheckPath", "health", `healthCheckPath: "health"; allowed: / (answered by NGINX) or a path below /api (answered by the app), at most 1024 characters`},
+	{"healthCheckPath", "/ready", `healthCheckPath: "/ready"; allowed: / (answered by NGINX) or a path below /api (answered by the app), at most 1024 characters`},
+	{"healthCheckIntervalSeconds", "301", `healthCheckIntervalSeconds: 301; allowed: 5 to 300 seconds`},
+	{"healthCheckTimeoutSeconds", "1", `healthCheckTimeoutSeconds: 1; allowed: 2 to 120 seconds`},
+	{"healthyThreshold", "1", `healthyThreshold: 1; allowed: 2 to 10 checks`},
+	{"unhealthyThreshold", "11", `unhealthyThreshold: 11; allowed: 2 to 10 checks`},
+	{"healthCheckGracePeriodSeconds", "-1", `healthCheckGracePeriodSeconds: -1; allowed: 0 to 2147483647 seconds`},
+	{"deregistrationDelaySeconds", "3601", `deregistrationDelaySeconds: 3601; allowed: 0 to 3600 seconds`},
+	{"idleTimeoutSeconds", "4", `idleTimeoutSeconds: 4; allowed: 5 to 3600 seconds`},
+	{"deletionProtection", "1", `deletionProtection: "1"; allowed: true, false`},
+	{"network", "private", `network: "private"; allowed: low-cost, large, existing`},
+	{"vpcCidr", "10.0.0.0/15", `vpcCidr: "10.0.0.0/15"; allowed: a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16`},
+	{"vpcCidr", "10.0.0.1/16", `vpcCidr: "10.0.0.1/16"; allowed: a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16`},
+	{"vpcCidr", "8.8.0.0/16", `vpcCidr: "8.8.0.0/16"; allowed: a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16`},
+	{"vpcCidr", "fd00::/16", `vpcCidr: "fd00::/16"; allowed: a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16`},
+	{"natGateways", "two", `natGateways: "two"; allowed: one-per-az, single`},
+	{"vpcId", "vpc-xyz", `vpcId: "vpc-xyz"; allowed: empty, or vpc- and 8 or 17 hexadecimal digits`},
+	{"publicSubnetIds", `subnet-1`, `publicSubnetIds: "subnet-1" is not a list; allowed: a list of: subnet- and 8 or 17 hexadecimal digits`},
+	{"publicSubnetIds", `["subnet-1"]`, `publicSubnetIds: "subnet-1"; allowed: a list of: subnet- and 8 or 17 hexadecimal digits`},
+	{"privateSubnetIds", `[1]`, `privateSubnetIds: "[1]" is not a list; allowed: a list of: subnet- and 8 or 17 hexadecimal digits`},
+	{"taskEgressPorts", `[443,0]`, `taskEgressPorts: 0; allowed: a list of: 1 to 65535 (TCP port)`},
+	{"taskEgressPorts", `[443,443]`, `taskEgressPorts: 443 twice; allowed: each once`},
+	{"taskEgressPorts", `[80]`, `taskEgressPorts: [80]; allowed: a list with 443 in it; the tasks pull images and write logs through that port`},
+	{"taskEgressPorts", `[]`, `taskEgressPorts: []; allowed: a list with 443 in it; the tasks pull images and write logs through that port`},
+}
+
+func TestWrongSettingsAreRefusedBeforeAnythingIsDeclared(t *testing.T) {
+	for _, test := range wrong {
+		t.Run(test.key+"="+test.value, func(t *testing.T) {
+			settings := defaults(t, nil)
+			maps.Copy(settings, infratest.Namespaced(map[string]string{test.key: test.value}))
+			if got := refused(t, settings); !slices.Equal(got, []string{test.want}) {
+				t.Errorf("error:\n%s\nwant:\n%s", strings.Join(got, "\n"), test.want)
+			}
+		})
+	}
+}
+
+// Values that are fine in themselves and wrong together; each message names every key it is about.
+var contradictory = map[string]struct {
+	settings map[string]string
+	want     []string
+}{
+	"one port twice": {
+		map[string]string{"containerPort": "3000"},
+		[]string{"containerPort, appPort: both 3000; the containers of a task share one network interface"},
+	},
+	"killed while draining": {
+		map[string]string{"stopTimeoutSeconds": "29"},
+		[]string{"stopTimeoutSeconds, deregistrationDelaySeconds: 29 is less than 30; a task would be killed while requests may still finish"},
+	},
+	"container checks overlap": {
+		map[string]string{"containerHealthTimeoutSeconds": "6"},
+		[]string{"containerHealthTimeoutSeconds, containerHealthIntervalSeconds: 6 is more than 5; checks would overlap"},
+	},
+	"load balancer's checks overlap": {
+		map[string]string{"healthCheckTimeoutSeconds": "6"},
+		[]string{"healthCheckTimeoutSeconds, healthCheckIntervalSeconds: 6 is not less than 6"},
+	},
+	"buffers eat the memory": {
+		map[string]string{"logBufferMegabytes": "513"},
+		[]string{"logBufferMegabytes, memory: two buffers of 513 MB need more than half of 2048 MiB"},
+	},
+	"no deployment could begin": {
+		map[string]string{"deploymentMaximumPercent": "149", "deploymentMinimumHealthyPercent": "75"},
+		[]string{"deploymentMaximumPercent, deploymentMinimumHealthyPercent, desiredCount: at most 2 and at least 2 of 2 tasks; a deployment could neither start nor stop one"},
+	},
+	"existing network without ids": {
+		map[string]string{"network": "existing"},
+		[]string{
+			"network, vpcId: network is existing, but vpcId is empty; allowed: vpc-…",
+			"network, publicSubnetIds: network is existing, but there are 0 public subnets; allowed: two or more, each in another zone",
+		},
+	},
+	"existing network with one public subnet": {
+		map[string]string{"network": "existing", "vpcId": infratest.ExistingVPC, "publicSubnetIds": private},
+		[]string{"network, publicSubnetIds: network is existing, but there are 1 public subnets; allowed: two or more, each in another zone"},
+	},
+	"a subnet both public and private": {
+		map[string]string{
+			"network": "existing", "vpcId": infratest.ExistingVPC, "publicSubnetIds": public,
+			"privateSubnetIds": `["subnet-0123456789abcdef1"]`,
+		},
+		[]string{"publicSubnetIds, privateSubnetIds: subnet-0123456789abcdef1 is in both"},
+	},
+	"ids of a network that is made": {
+		map[string]string{
+			"network": "large", "vpcId": infratest.ExistingVPC, "publicSubnetIds": public, "privateSubnetIds": private,
+		},
+		[]string{
+			"vpcId, network: given, but network is large; allowed with: existing",
+			"publicSubnetIds, network: given, but network is large; allowed with: existing",
+			"privateSubnetIds, network: given, but network is large; allowed with: existing",
+		},
+	},
+}
+
+func TestContradictionsAreRefusedBeforeAnythingIsDeclared(t *testing.T) {
+	for name, test := range contradictory {
+		t.Run(name, func(t *testing.T) {
+			if got := refused(t, defaults(t, test.settings)); !slices.Equal(got, test.want) {
+				t.Errorf("error:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
+			}
+		})
+	}
+}
+
+func TestAllErrorsComeAtOnce(t *testing.T) {
+	got := refused(t, defaults(t, map[string]string{
+		"cpu": "300", "desiredCount": "none", "network": "existing", "containerPort": "3000",
+	}))
+	for _, key := range []string{"cpu: ", "desiredCount: ", "network, vpcId: ", "network, publicSubnetIds: ", "containerPort, appPort: "} {
+		if !slices.ContainsFunc(got, func(line string) bool { return strings.HasPrefix(line, key) }) {
+			t.Errorf("nothing about %q in:\n%s", key, strings.Join(got, "\n"))
+		}
+	}
+	if len(got) != 5 {
+		t.Errorf("%d errors; want 5:\n%s", len(got), strings.Join(got, "\n"))
+	}
+}
+
+// The engine hands settings over in the environment; only there can keys be seen that nobody asks for.
+func TestUnknownSettingsAreRefusedWithTheNearestKnown(t *testing.T) {
+	settings := defaults(t, map[string]string{"desiredcount": "3", "containerprot": "8081", "aws:profile": "team"})
+	text, err := json.Marshal(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(pulumi.EnvConfig, string(text))
+
+	want := []string{
+		"containerprot: unknown setting; nearest known: containerPort",
+		"desiredcount: unknown setting; nearest known: desiredCount",
+	}
+	if got := refused(t, settings); !slices.Equal(got, want) {
+		t.Errorf("error:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// Another allowed value for every setting, and the shape of stack in which it counts.
+var others = map[string]struct {
+	value string
+	with  map[string]string
+}{
+	"serviceName":                       {"shop", nil},
+	"appImage":                          {"public.ecr.aws/team/app:2", nil},
+	"nginxImage":                        {"public.ecr.aws/team/nginx:2", nil},
+	"appContext":                        {"images/nginx", nil},
+	"nginxContext":                      {"images/app", nil},
+	"architecture":                      {"ARM64", nil},
+	"imagesToKeep":                      {"21", nil},
+	"forceDeleteRepositories":           {"true", nil},
+	"cpu":                               {"512", nil},
+	"memory":                            {"3072", nil},
+	"containerPort":                     {"8081", nil},
+	"appPort":                           {"3001", nil},
+	"stopTimeoutSeconds":                {"61", nil},
+	"containerHealthIntervalSeconds":    {"6", nil},
+	"containerHealthTimeoutSeconds":     {"2", nil},
+	"containerHealthRetries":            {"2", nil},
+	"containerHealthStartPeriodSeconds": {"11", nil},
+	"logRetentionDays":                  {"1", nil},
+	"logBufferMegabytes":                {"24", nil},
+	"desiredCount":                      {"3", nil},
+	"deploymentMaximumPercent":          {"150", nil},
+	"deploymentMinimumHealthyPercent":   {"50", nil},
+	"circuitBreaker":                    {"off", nil},
+	"deploymentTimeoutMinutes":          {"21", nil},
+	"zoneRebalancing":                   {"disabled", nil},
+	"containerInsights":                 {"enhanced", nil},
+	"healthCheckPath":                   {"/api/health", nil},
+	"healthCheckIntervalSeconds":        {"7", nil},
+	"healthCheckTimeoutSeconds":         {"4", nil},
+	"healthyThreshold":                  {"3", nil},
+	"unhealthyThreshold":                {"9", nil},
+	"healthCheckGracePeriodSeconds":     {"61", nil},
+	"deregistrationDelaySeconds":        {"31", nil},
+	"idleTimeoutSeconds":                {"31", nil},
+	"deletionProtection":                {"true", nil},
+	"network":                           {"large", nil},
+	"vpcCidr":                           {"10.1.0.0/16", nil},
+	"natGateways":                       {"single", map[string]string{"network": "large"}},
+	"vpcId":                             {infratest.ExistingVPC, nil},
+	"publicSubnetIds":                   {`["subnet-0123456789abcdef3","subnet-0123456789abcdef4"]`, existing},
+	"privateSubnetIds":                  {`["subnet-0123456789abcdef5"]`, existing},
+	"taskEgressPorts":                   {"[443,5432]", nil},
+}
+
+func TestEverySettingReachesTheGraph(t *testing.T) {
+	for key := range declared(t) {
+		other, ok := others[key]
+		if !ok {
+			t.Errorf("%s: no other value to try", key)
+			continue
+		}
+		if key == "vpcId" {
+			// Another VPC would have to hold the same subnets; see TestSubnetsOfAnotherVPCAreRefused.
+			continue
+		}
+		t.Run(key, func(t *testing.T) {
+			before := run(t, defaults(t, other.with))
+			changed := map[string]string{}
+			maps.Copy(changed, other.with)
+			changed[key] = other.value
+			if key == "cpu" {
+				changed["memory"] = "2048"
+			}
+			if after := run(t, defaults(t, changed)); reflect.DeepEqual(before.Resources, after.Resources) {
+				t.Errorf("%s=%s changes nothing", key, other.value)
+			}
+		})
+	}
+}
+
+func TestSubnetsOfAnotherVPCAreRefused(t *testing.T) {
+	settings := defaults(t, existing)
+	settings[infratest.Project+":vpcId"] = "vpc-11111111111111111"
+	_, err := infratest.Run(program, options(settings))
+	for _, id := range []string{"subnet-0123456789abcdef0", "subnet-0123456789abcdef2"} {
+		want := "subnet " + id + " is in VPC " + infratest.ExistingVPC + "; allowed: subnets of vpc-11111111111111111"
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error: %v\nwant: …%s…", err, want)
+		}
+	}
+}
+
+// declared are the settings of Pulumi.yaml, as the file has them.
+func declared(t *testing.T) map[string]setting {
+	t.Helper()
+
+	var project struct {
+		Config map[string]setting `yaml:"config"`
+	}
+	text, err := os.ReadFile("Pulumi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(text, &project); err != nil {
+		t.Fatal(err)
+	}
+
+	return project.Config
+}
+
+type setting struct {
+	Type        string `yaml:"type"`
+	Default     any    `yaml:"default"`
+	Description string `yaml:"description"`
+}
+
+func TestEveryDeclaredSettingIsReadAndHasNoSecondDefault(t *testing.T) {
+	for key := range declared(t) {
+		settings := defaults(t, nil)
+		delete(settings, infratest.Project+":"+key)
+		want := []string{key + ": no value and no default in Pulumi.yaml"}
+		if got := refused(t, settings); !slices.Equal(got, want) {
+			t.Errorf("without %s:\n%s\nwant:\n%s", key, strings.Join(got, "\n"), want[0])
+		}
+	}
+}
+
+func TestEveryDeclaredSettingIsDescribedWithItsSource(t *testing.T) {
+	for key, setting := range declared(t) {
+		if setting.Type == "" || setting.Default == nil || !strings.Contains(setting.Description, "[Source](https://") {
+			t.Errorf("%s: %+v", key, setting)
+		}
+	}
+}
+
+func TestOutputsAreReadyToUse(t *testing.T) {
+	got := outputs(t, defaults(t, nil))
+	want := map[string]string{
+		"taskDefinitionArn":    "arn:aws:ecs:eu-central-1:123456789012:task-definition/web-test:7",
+		"healthUrl":            got["url"] + "/",
+		"tailAppLogsCommand":   "aws logs tail " + got["appLogGroup"] + " --follow --region eu-central-1",
+		"tailNginxLogsCommand": "aws logs tail " + got["nginxLogGroup"] + " --follow --region eu-central-1",
+		"listTasksCommand": fmt.Sprintf("aws ecs list-tasks --cluster %s --service-name %s --region eu-central-1",
+			got["clusterName"], got["serviceName"]),
+	}
+	for key, value := range want {
+		if got[key] != value {
+			t.Errorf("%s: %s; want %s", key, got[key], value)
+		}
+	}
+	// Invented names end in seven digits of the resource's own.
+	for key, pattern := range map[string]string{
+		"url":           `^http://web-alb-[0-9a-f]{7}\.eu-central-1\.elb\.amazonaws\.com$`,
+		"clusterName":   `^web-[0-9a-f]{7}$`,
+		"serviceName":   `^web-[0-9a-f]{7}$`,
+		"appLogGroup":   `^web-app-[0-9a-f]{7}$`,
+		"nginxLogGroup": `^web-nginx-[0-9a-f]{7}$`,
+		"appImage":      `/web-app-[0-9a-f]{7}@sha256:[0-9a-f]{64}$`,
+		"nginxImage":    `/web-nginx-[0-9a-f]{7}@sha256:[0-9a-f]{64}$`,
+	} {
+		if !regexp.MustCompile(pattern).MatchString(got[key]) {
+			t.Errorf("%s: %s; want %s", key, got[key], pattern)
+		}
+	}
+	if len(got) != 12 {
+		t.Errorf("%d outputs; want 12", len(got))
+	}
+}
+
+// outputs returns the stack's outputs as text.
+func outputs(t *testing.T, settings map[string]string) map[string]string {
+	t.Helper()
+
+	all := map[string]string{}
+	_, err := infratest.Run(func(ctx *pulumi.Context) error {
+		cfg, err := config.Load(ctx)
+		if err != nil {
+			return err
+		}
+		stack, err := infra.Deploy(ctx, cfg)
+		if err != nil {
+			return err
+		}
+		ctx.Export("all", stack.Outputs().ToMapOutput().ApplyT(func(values map[string]any) int {
+			for name, value := range values {
+				all[name] = value.(string)
+			}
+			return len(values)
+		}))
+		return nil
+	}, options(settings))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return all
+}
