@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -54,7 +55,9 @@ func (c *taskContainer) pull(ctx context.Context) error {
 		c.explain(err.Error())
 		return err
 	}
+	c.task.mu.Lock()
 	c.image = found
+	c.task.mu.Unlock()
 	return nil
 }
 
@@ -67,7 +70,7 @@ func (c *taskContainer) create(ctx context.Context) error {
 	}
 	config, host, err := t.definition.containerConfig(c.definition, surroundings{
 		pauseID: t.pauseID, volumes: t.volumes, declared: c.image.Config.Volumes, labels: t.labels(c.name),
-		secrets: secrets, region: t.scheduler.options.Region, cpus: t.scheduler.engine.cpus,
+		secrets: secrets, region: t.scheduler.options.Region, machine: machine{t.scheduler.engine.cpus, t.scheduler.engine.setsNofile},
 	})
 	if err != nil {
 		return fmt.Errorf("ResourceInitializationError: %w", err)
@@ -341,6 +344,11 @@ func (c *taskContainer) report() Container {
 		ARN:  containerARN(c.task.clusterARN, c.task.id, c.arnID),
 		Name: c.name, Image: aws.ToString(c.definition.Image), RuntimeID: c.id,
 		LastStatus: c.status, Reason: c.reason, ExitCode: c.exitCode, Ports: map[int]string{},
+	}
+	if _, digest, ok := strings.Cut(r.Image, "@"); ok {
+		r.ImageDigest = digest
+	} else if len(c.image.RepoDigests) > 0 {
+		_, r.ImageDigest, _ = strings.Cut(c.image.RepoDigests[0], "@")
 	}
 	if c.checked {
 		r.HealthStatus = c.health

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,6 +47,11 @@ type engine struct {
 	goTool string
 	arch   string  // of the engine, in Go's words
 	cpus   float64 // of the engine's machine
+	log    *slog.Logger
+
+	// setsNofile is false where the engine itself may not raise the limit on open files, inside another container
+	// for example: tasks then keep the engine's own limit.
+	setsNofile bool
 
 	pulls sync.Map // image reference → *sync.Mutex: tasks that start together pull once
 }
@@ -63,7 +69,7 @@ func newEngine(o Options) (*engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("docker engine: %w", err)
 	}
-	return &engine{APIClient: docker, runID: o.RunID, goTool: o.GoTool, arch: version.Arch, cpus: float64(info.NCPU)}, nil
+	return &engine{APIClient: docker, runID: o.RunID, goTool: o.GoTool, arch: version.Arch, cpus: float64(info.NCPU), log: o.Logger}, nil
 }
 
 func dockerOrDefault(docker client.APIClient) (client.APIClient, error) {
@@ -93,7 +99,36 @@ func (e *engine) prepare(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("network: %w", err)
 	}
+	if e.setsNofile, err = e.trySetNofile(ctx); err != nil {
+		return fmt.Errorf("pause image: %w", err)
+	}
+	if !e.setsNofile {
+		e.log.Warn("the Docker engine may not set limits on open files: containers keep the engine's own")
+	}
 	return nil
+}
+
+// trySetNofile runs one container with Fargate's limit on open files.
+func (e *engine) trySetNofile(ctx context.Context) (bool, error) {
+	created, err := e.ContainerCreate(ctx,
+		&container.Config{Image: pauseImage, Labels: map[string]string{labelRun: e.runID}},
+		&container.HostConfig{NetworkMode: "none", Resources: container.Resources{Ulimits: nofile(defaultNofile, defaultNofile)}},
+		nil, nil, namePrefix+e.runID+"-try")
+	if err != nil {
+		return false, err
+	}
+	started := e.ContainerStart(ctx, created.ID, container.StartOptions{})
+	if err := e.ContainerRemove(ctx, created.ID, container.RemoveOptions{Force: true}); err != nil {
+		return false, err
+	}
+	if started != nil && !strings.Contains(started.Error(), "rlimit") {
+		return false, started
+	}
+	return started == nil, nil
+}
+
+func nofile(soft, hard int64) []*container.Ulimit {
+	return []*container.Ulimit{{Name: "nofile", Soft: soft, Hard: hard}}
 }
 
 func (e *engine) networkName() string { return namePrefix + e.runID }

@@ -150,7 +150,13 @@ type surroundings struct {
 	labels   map[string]string
 	secrets  map[string]string
 	region   string
-	cpus     float64 // of the engine's machine
+	machine  machine
+}
+
+// machine is what the engine's machine allows.
+type machine struct {
+	cpus       float64
+	setsNofile bool
 }
 
 // containerConfig turns a container definition into Docker's terms.
@@ -174,7 +180,7 @@ func (d *definition) containerConfig(c types.ContainerDefinition, s surroundings
 		AttachStdout: true,
 		AttachStderr: true,
 	}
-	limits, err := d.limits(c, s.cpus)
+	limits, err := d.limits(c, s.machine)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -238,7 +244,7 @@ func mounts(c types.ContainerDefinition, s surroundings) ([]mount.Mount, error) 
 }
 
 // limits gives every container its own memory limit, or the task's, and no container more CPU than the task has.
-func (d *definition) limits(c types.ContainerDefinition, cpus float64) (container.Resources, error) {
+func (d *definition) limits(c types.ContainerDefinition, machine machine) (container.Resources, error) {
 	taskCPU, err := sizeInUnits(aws.ToString(d.Cpu), "vcpu", cpuUnits)
 	if err != nil {
 		return container.Resources{}, fmt.Errorf("task cpu: %w", err)
@@ -256,11 +262,13 @@ func (d *definition) limits(c types.ContainerDefinition, cpus float64) (containe
 		MemorySwap:        int64(memory) * mebibyte, // equal: no swap, as on Fargate
 		MemoryReservation: int64(aws.ToInt32(c.MemoryReservation)) * mebibyte,
 		CPUShares:         int64(max(2, c.Cpu)), // 2 is what ECS gives a container that asks for none
-		NanoCPUs:          int64(min(taskCPU/cpuUnits, cpus) * 1e9),
-		Ulimits:           []*container.Ulimit{{Name: "nofile", Soft: defaultNofile, Hard: defaultNofile}},
+		NanoCPUs:          int64(min(taskCPU/cpuUnits, machine.cpus) * 1e9),
 	}
-	for _, u := range c.Ulimits {
-		r.Ulimits = []*container.Ulimit{{Name: string(u.Name), Soft: int64(u.SoftLimit), Hard: int64(u.HardLimit)}}
+	if machine.setsNofile {
+		r.Ulimits = nofile(defaultNofile, defaultNofile)
+		for _, u := range c.Ulimits {
+			r.Ulimits = nofile(int64(u.SoftLimit), int64(u.HardLimit))
+		}
 	}
 	return r, nil
 }

@@ -43,6 +43,7 @@ const (
 // task is one run of a task definition.
 type task struct {
 	scheduler   *Scheduler
+	service     *service // guarded by Scheduler.mu
 	id, arn     string
 	clusterARN  string
 	serviceName string
@@ -84,6 +85,7 @@ func (s *Scheduler) newTask(v *service) *task {
 	id := newID()
 	t := &task{
 		scheduler:   s,
+		service:     v,
 		id:          id,
 		arn:         taskARN(v.declared.clusterARN, id),
 		clusterARN:  v.declared.clusterARN,
@@ -274,18 +276,21 @@ func (t *task) startContainers(ctx context.Context) error {
 
 func (t *task) register() {
 	balancer := t.scheduler.options.LoadBalancer
-	if balancer == nil {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.stopCode != "" {
+	if balancer == nil || t.isEnding() {
 		return
 	}
 	for _, target := range t.targets {
 		balancer.Register(target.group, t.placement.ip, target.port, t.ports[target.port])
+		t.event("registered 1 targets in (target-group %s)", target.group)
 	}
 	t.registered = len(t.targets) > 0
+}
+
+// event adds a line to the service's history.
+func (t *task) event(format string, args ...any) {
+	t.scheduler.mu.Lock()
+	defer t.scheduler.mu.Unlock()
+	t.service.event(time.Now(), format, args...)
 }
 
 // deactivate takes the task out of its target groups. It waits until they are drained, unless the task can no
@@ -293,7 +298,9 @@ func (t *task) register() {
 func (t *task) deactivate(ctx context.Context) {
 	t.setStatus(statusDeactivating)
 	if t.registered {
+		t.event("has begun draining connections on 1 tasks.")
 		for _, target := range t.targets {
+			t.event("deregistered 1 targets in (target-group %s)", target.group)
 			select {
 			case <-t.scheduler.options.LoadBalancer.Deregister(ctx, target.group, t.placement.ip, target.port):
 			case <-t.dead:
