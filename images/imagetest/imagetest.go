@@ -1,0 +1,317 @@
+// Package imagetest runs the project's images for their tests: it builds them
+// with the docker command, starts a task's containers in one network namespace
+// as ECS does, and reads what the recording backend received.
+//
+// Without a Docker engine a test fails and says what to do; nothing is skipped.
+package imagetest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Names of the images under test; a later run finds their layers again.
+const (
+	NginxImage   = "fargate-nginx-sidecar/test-nginx"
+	AppImage     = "fargate-nginx-sidecar/test-app"
+	BackendImage = "fargate-nginx-sidecar/test-backend"
+)
+
+// commandTimeout is for one docker command, a build with npm ci included.
+const commandTimeout = 5 * time.Minute
+
+// docker runs one docker command and returns what it printed.
+func docker(args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "docker", args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		if errors.Is(err, exec.ErrNotFound) {
+			return "", errors.New("docker: not installed; these tests run the built images: use `make test`, which installs it where it may")
+		}
+		return stdout.String(), fmt.Errorf("docker %s: %w: %s", strings.Join(args, " "), err, lastLines(stderr.String()))
+	}
+	return stdout.String(), nil
+}
+
+func lastLines(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-15):], "\n")
+}
+
+// Docker is docker for tests: a failure ends the test.
+func Docker(t testing.TB, args ...string) string {
+	t.Helper()
+	out, err := docker(args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// Root is the project's root folder.
+func Root() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "..", "..")
+}
+
+// builds holds one build per image and test process.
+var builds sync.Map
+
+// built builds an image once per test process; every caller gets the same error.
+func built(image string, build func() error) error {
+	once, _ := builds.LoadOrStore(image, sync.OnceValue(build))
+	return once.(func() error)()
+}
+
+// Build makes one of the images and fails the test where that fails.
+func Build(t testing.TB, image string) {
+	t.Helper()
+	err := built(image, func() error {
+		if _, err := docker("version", "--format", "{{.Server.Version}}"); err != nil {
+			return fmt.Errorf("the Docker engine does not answer: start it, or use `make test`: %w", err)
+		}
+		switch image {
+		case NginxImage:
+			return buildFolder(image, "nginx")
+		case AppImage:
+			return buildFolder(image, "app")
+		}
+		return buildBackend()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func buildFolder(image, folder string) error {
+	_, err := docker("build", "--quiet", "--tag", image, filepath.Join(Root(), "images", folder))
+	if err != nil {
+		return fmt.Errorf("%w\n(no base image? `go run ./cmd/baseimages` in local/ makes stand-ins)", err)
+	}
+	return nil
+}
+
+// buildBackend compiles the recording backend and puts it alone into an image.
+func buildBackend() error {
+	dir, err := os.MkdirTemp("", "backend-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", filepath.Join(dir, "backend"), "./images/imagetest/backend")
+	cmd.Dir = Root()
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build of the recording backend: %w: %s", err, lastLines(string(out)))
+	}
+	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte("FROM scratch\nCOPY backend /backend\nENTRYPOINT [\"/backend\"]\n"), 0o644); err != nil {
+		return err
+	}
+	_, err = docker("build", "--quiet", "--tag", BackendImage, dir)
+	return err
+}
+
+// Cleaner is the part of testing.TB that ends what a task started. TestMain has
+// no TB, so a package's shared task hands in its own.
+type Cleaner interface{ Cleanup(func()) }
+
+var names atomic.Int64
+
+// Container starts a container that is removed, with its volumes, at the end of
+// the test. The last arguments are the image and its command.
+func Container(t testing.TB, c Cleaner, args ...string) string {
+	t.Helper()
+	name := fmt.Sprintf("fns-test-%d-%d", os.Getpid(), names.Add(1))
+	c.Cleanup(func() { _, _ = docker("rm", "--force", "--volumes", name) })
+	Docker(t, append([]string{"run", "--detach", "--name", name}, args...)...)
+	return name
+}
+
+// Task is nginx and an application in one network namespace.
+type Task struct {
+	Nginx   string // container names
+	Backend string
+	Addr    string // nginx on 127.0.0.1
+	control string
+	client  *http.Client
+}
+
+// Options are what a test changes about a task.
+type Options struct {
+	Env     []string // NAME=value for nginx
+	Args    []string // more arguments of docker run for nginx
+	Image   string   // instead of NginxImage
+	Command []string // after the image
+	Backend []string // flags of the recording backend
+	Cleaner Cleaner  // when the task outlives the test that starts it
+}
+
+// Hardened is how ECS runs the nginx container, in docker's words.
+var Hardened = []string{"--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges"}
+
+// Start starts the recording backend and nginx and waits until nginx answers.
+func Start(t testing.TB, opts Options) *Task {
+	t.Helper()
+	Build(t, BackendImage)
+	image := opts.Image
+	if image == "" {
+		Build(t, NginxImage)
+		image = NginxImage
+	}
+	cleaner := opts.Cleaner
+	if cleaner == nil {
+		cleaner = t
+	}
+	task := &Task{client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}}
+	// The backend holds the network namespace, as the pause container does on Fargate.
+	run := []string{"--publish=127.0.0.1::8080", "--publish=127.0.0.1::3001", BackendImage}
+	task.Backend = Container(t, cleaner, append(run, opts.Backend...)...)
+	task.Addr = address(t, task.Backend, "8080")
+	task.control = "http://" + address(t, task.Backend, "3001")
+
+	args := append([]string{"--network=container:" + task.Backend}, Hardened...)
+	for _, e := range opts.Env {
+		args = append(args, "--env="+e)
+	}
+	args = append(append(args, opts.Args...), image)
+	task.Nginx = Container(t, cleaner, append(args, opts.Command...)...)
+	task.wait(t)
+	return task
+}
+
+func address(t testing.TB, container, port string) string {
+	t.Helper()
+	out := Docker(t, "port", container, port+"/tcp")
+	return strings.TrimSpace(strings.Split(out, "\n")[0])
+}
+
+// wait returns once a request is answered, or shows the log and fails.
+func (task *Task) wait(t testing.TB) {
+	t.Helper()
+	deadline := time.Now().Add(15 * time.Second)
+	for time.Now().Before(deadline) {
+		if resp, err := task.client.Get("http://" + task.Addr + "/"); err == nil {
+			_ = resp.Body.Close()
+			return
+		}
+		if state, _ := docker("inspect", "--format={{.State.Running}}", task.Nginx); strings.TrimSpace(state) == "false" {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatalf("nginx does not answer; its log:\n%s", task.Logs(t))
+}
+
+// Logs is what nginx wrote, stdout and stderr in one.
+func (task *Task) Logs(t testing.TB) string { return Logs(t, task.Nginx) }
+
+// Logs is what a container wrote, stdout and stderr in one.
+func Logs(t testing.TB, container string) string {
+	t.Helper()
+	out, err := exec.Command("docker", "logs", container).CombinedOutput()
+	if err != nil {
+		t.Fatalf("docker logs: %v: %s", err, out)
+	}
+	return string(out)
+}
+
+// Seen is what the backend received since the last Reset.
+type Seen struct {
+	Connections int // opened
+	Open        int // open now
+	Total       int // requests, counted even when they are not kept
+	Requests    []Request
+}
+
+// Request is one request as the backend read it.
+type Request struct {
+	Conn int
+	Head string
+	Body int
+}
+
+// Line is the request line.
+func (r Request) Line() string {
+	line, _, _ := strings.Cut(r.Head, "\n")
+	return strings.TrimRight(line, "\r")
+}
+
+// Header is the value of a header, and how often it is there.
+func (r Request) Header(name string) (value string, times int) {
+	for _, line := range strings.Split(r.Head, "\n")[1:] {
+		if n, v, ok := strings.Cut(strings.TrimRight(line, "\r"), ":"); ok && strings.EqualFold(n, name) {
+			value = strings.TrimSpace(v)
+			times++
+		}
+	}
+	return value, times
+}
+
+// Seen asks the backend what it received.
+func (task *Task) Seen(t testing.TB) Seen {
+	t.Helper()
+	resp, err := task.client.Get(task.control + "/requests")
+	if err != nil {
+		t.Fatalf("recording backend: %v", err)
+	}
+	defer resp.Body.Close()
+	var seen Seen
+	if err := json.NewDecoder(resp.Body).Decode(&seen); err != nil {
+		t.Fatalf("recording backend: %v", err)
+	}
+	return seen
+}
+
+// Reset makes the backend forget; keep=false counts only, for floods.
+func (task *Task) Reset(t testing.TB, keep bool) {
+	t.Helper()
+	path := "/reset"
+	if !keep {
+		path += "?keep=0"
+	}
+	task.tell(t, path)
+}
+
+// Up and Down start and kill the application.
+func (task *Task) Up(t testing.TB)   { t.Helper(); task.tell(t, "/up") }
+func (task *Task) Down(t testing.TB) { t.Helper(); task.tell(t, "/down") }
+
+func (task *Task) tell(t testing.TB, path string) {
+	t.Helper()
+	resp, err := task.client.Post(task.control+path, "", nil)
+	if err != nil {
+		t.Fatalf("recording backend: %v", err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("recording backend: %s: got %s", path, resp.Status)
+	}
+}
+
+// Dial opens a raw connection to nginx that cannot outlast the given time.
+func (task *Task) Dial(t testing.TB, limit time.Duration) net.Conn {
+	t.Helper()
+	c, err := net.DialTimeout("tcp", task.Addr, 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.SetDeadline(time.Now().Add(limit))
+	return c
+}

@@ -1,0 +1,228 @@
+package nginx
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"fargate-nginx-sidecar/images/imagetest"
+)
+
+var update = flag.Bool("update", false, "write the tables in docs/sidecar.md anew")
+
+// target is one line of testdata/targets.txt.
+type target struct {
+	heading string
+	line    string // raw request line
+	text    string // the same as it is written in the file
+	want    string // "app" or a status
+}
+
+var byteEscape = regexp.MustCompile(`\\x[0-9a-f]{2}`)
+
+// unescape turns \xNN into the byte.
+func unescape(text string) string {
+	return byteEscape.ReplaceAllStringFunc(text, func(e string) string {
+		n, _ := strconv.ParseUint(e[2:], 16, 8)
+		return string([]byte{byte(n)})
+	})
+}
+
+func targets(t testing.TB) []target {
+	t.Helper()
+	data, err := os.ReadFile("testdata/targets.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []target
+	heading := ""
+	for i, line := range strings.Split(string(data), "\n") {
+		if h, ok := strings.CutPrefix(line, "## "); ok {
+			heading = h
+		}
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		text, want, ok := strings.Cut(line, " => ")
+		if !ok {
+			t.Fatalf("testdata/targets.txt:%d: no ` => `", i+1)
+		}
+		list = append(list, target{heading: heading, line: unescape(text), text: text, want: want})
+	}
+	if len(list) < 50 {
+		t.Fatalf("testdata/targets.txt: got %d cases, want at least 50", len(list))
+	}
+	return list
+}
+
+func TestExactlyTheseRequestLinesReachTheApplication(t *testing.T) {
+	task := defaults(t)
+	for _, c := range targets(t) {
+		t.Run(c.text, func(t *testing.T) {
+			task.Reset(t, true)
+			got := task.Send(t, c.line)
+			seen := task.Seen(t)
+			if c.want == "app" {
+				words := strings.SplitN(c.line, " ", 3)
+				want := words[0] + " " + words[1] + " HTTP/1.1"
+				if len(seen.Requests) != 1 || seen.Requests[0].Line() != want {
+					t.Fatalf("application saw %+q, want %q; status %d", lines(seen), want, got.Status)
+				}
+				return
+			}
+			if strconv.Itoa(got.Status) != c.want {
+				t.Errorf("status: got %d, want %s", got.Status, c.want)
+			}
+			if seen.Total != 0 {
+				t.Errorf("application saw %+q", lines(seen))
+			}
+		})
+	}
+}
+
+func TestErrorsAreJSONWithTheRequestsID(t *testing.T) {
+	task := defaults(t)
+	for _, c := range []struct {
+		line   string
+		status int
+		error  string
+	}{
+		{"GET /nothing HTTP/1.1", 404, "not found"},
+		{"GET /api/.. HTTP/1.1", 400, "bad request"},
+		{"GET /api//x HTTP/1.1", 400, "bad request"},
+		{"GET / HTTP/1.1\r\nbad header", 400, "bad request"},
+		{"BREW /api HTTP/1.1", 405, "method not allowed"},
+		{"TRACE /api HTTP/1.1", 405, "method not allowed"},
+		{"GET /api HTTP/2.0", 505, "protocol version not supported"},
+		{"GET /api/" + strings.Repeat("a", 9000) + " HTTP/1.1", 414, "request target too long"},
+		{"GET /api HTTP/1.1\r\nX-Long: " + strings.Repeat("a", 9000), 431, "headers too large"},
+		{"POST /api HTTP/1.1\r\nContent-Length: 2000000", 413, "body too large"},
+		{"POST /api HTTP/1.1\r\nTransfer-Encoding: gzip", 501, "not implemented"},
+		{"GET /api/reset HTTP/1.1", 502, "application unavailable"},
+	} {
+		got := task.Send(t, c.line)
+		name, _, _ := strings.Cut(c.line[:min(40, len(c.line))], "\r")
+		var body struct {
+			Error     string
+			RequestID string `json:"request_id"`
+		}
+		if err := json.Unmarshal([]byte(got.Body), &body); err != nil {
+			t.Errorf("%s: %d, body %q: %v", name, got.Status, got.Body, err)
+			continue
+		}
+		if got.Status != c.status || body.Error != c.error {
+			t.Errorf("%s: got %d %q, want %d %q", name, got.Status, body.Error, c.status, c.error)
+		}
+		if id := got.Header.Get("X-Request-Id"); id == "" || id != body.RequestID {
+			t.Errorf("%s: id in the header %q, in the body %q", name, id, body.RequestID)
+		}
+		if kind := got.Header.Get("Content-Type"); kind != "application/json" {
+			t.Errorf("%s: content type: got %s", name, kind)
+		}
+		if server := got.Header.Get("Server"); server != "nginx" {
+			t.Errorf("%s: Server: got %q, want no version", name, server)
+		}
+	}
+}
+
+func TestTheHealthPageNeverAsksTheApplication(t *testing.T) {
+	task := defaults(t)
+	task.Down(t)
+	defer task.Up(t)
+	got := task.Get(t, "/")
+	if got.Status != 200 || got.Body != "Service is healthy" || got.Header.Get("Content-Type") != "text/plain" {
+		t.Errorf("got %d %q %q", got.Status, got.Body, got.Header.Get("Content-Type"))
+	}
+	// What the load balancer sends: no more than this, and its own address as Host.
+	got = task.Raw(t, "GET / HTTP/1.1\r\nHost: 10.0.1.17:8080\r\nConnection: close\r\nUser-Agent: ELB-HealthChecker/2.0\r\n\r\n")
+	if got.Status != 200 {
+		t.Errorf("ELB health check: got %d", got.Status)
+	}
+}
+
+func TestA405SaysWhatIsAllowedAndTheApplicationsOwnIsLeftAlone(t *testing.T) {
+	task := defaults(t)
+	for _, c := range []struct{ line, allow string }{
+		{"BREW /api/users/1 HTTP/1.1", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"},
+		{"BREW /anywhere HTTP/1.1", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"},
+		{"POST / HTTP/1.1", "GET, HEAD"},
+		{"GET /api/status?code=405 HTTP/1.1", "PATCH"},
+		{"GET /api/status?code=200 HTTP/1.1", "PATCH"},
+		{"GET /nothing HTTP/1.1", ""},
+	} {
+		got := task.Send(t, c.line)
+		if allow := strings.Join(got.Header.Values("Allow"), "|"); allow != c.allow {
+			t.Errorf("%s: Allow: got %q, want %q", c.line, allow, c.allow)
+		}
+	}
+}
+
+func TestTheApplicationsErrorsPassUnchanged(t *testing.T) {
+	task := defaults(t)
+	for _, code := range []int{400, 401, 403, 404, 409, 418, 422, 429, 500, 503} {
+		got := task.Get(t, fmt.Sprintf("/api/status?code=%d", code))
+		if got.Status != code || got.Body != strconv.Itoa(code) || got.Header.Get("Retry-After") != "" {
+			t.Errorf("got %d %q, Retry-After %q, want the application's %d", got.Status, got.Body, got.Header.Get("Retry-After"), code)
+		}
+		if got.Header.Get("X-Powered-By") != "" {
+			t.Errorf("X-Powered-By passed on")
+		}
+	}
+}
+
+// TestTheDocumentHasTheTableOfTargets keeps docs/sidecar.md in step.
+func TestTheDocumentHasTheTableOfTargets(t *testing.T) {
+	var b strings.Builder
+	heading := ""
+	for _, c := range targets(t) {
+		if c.heading != heading {
+			heading = c.heading
+			fmt.Fprintf(&b, "\n**%s**\n\n| Request line | Answer |\n|---|---|\n", heading)
+		}
+		answer := c.want
+		if answer == "app" {
+			answer = "application"
+		}
+		fmt.Fprintf(&b, "| <code>%s</code> | %s |\n", cell(c.text), answer)
+	}
+	inDocument(t, "targets", b.String()+"\n")
+}
+
+// cell makes a text safe for a Markdown table cell.
+func cell(text string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "|", "&#124;", "*", "&#42;", "_", "&#95;", "\\", "&#92;", "`", "&#96;").Replace(text)
+}
+
+// inDocument compares the part of docs/sidecar.md between two markers with what
+// it should be, and writes it with -update.
+func inDocument(t *testing.T, name, want string) {
+	t.Helper()
+	path := filepath.Join(imagetest.Root(), "docs", "sidecar.md")
+	doc, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin, end := []byte("<!-- begin "+name+" -->\n"), []byte("<!-- end "+name+" -->\n")
+	i, j := bytes.Index(doc, begin), bytes.Index(doc, end)
+	if i < 0 || j < i {
+		t.Fatalf("%s: no markers %s", path, name)
+	}
+	i += len(begin)
+	if string(doc[i:j]) == want {
+		return
+	}
+	if !*update {
+		t.Fatalf("%s: the table %s is not what the tests say; run `go test ./images/nginx -run Document -update`", path, name)
+	}
+	doc = append(doc[:i:i], append([]byte(want), doc[j:]...)...)
+	if err := os.WriteFile(path, doc, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
