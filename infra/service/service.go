@@ -100,6 +100,9 @@ func (a Args) Validate() error {
 	if a.StopTimeout < 2*time.Second || a.StopTimeout > 120*time.Second {
 		errs = append(errs, fmt.Errorf("stop timeout %s; allowed: 2 s to 120 s", a.StopTimeout))
 	}
+	if a.IdleTimeout < 5*time.Second || a.IdleTimeout > 3600*time.Second {
+		errs = append(errs, fmt.Errorf("idle timeout %s; allowed: 5 s to 3600 s", a.IdleTimeout))
+	}
 	switch a.CircuitBreaker {
 	case BreakerRollback, BreakerStop, BreakerOff:
 	default:

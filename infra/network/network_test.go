@@ -1,0 +1,61 @@
+package network
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
+)
+
+func TestSubnetsAreEighthsOfTheVPC(t *testing.T) {
+	for cidr, want := range map[string][]string{
+		"10.0.0.0/16":     {"10.0.0.0/19", "10.0.32.0/19", "10.0.64.0/19", "10.0.96.0/19"},
+		"172.16.128.0/17": {"172.16.128.0/20", "172.16.144.0/20", "172.16.160.0/20", "172.16.176.0/20"},
+		"192.168.7.0/24":  {"192.168.7.0/27", "192.168.7.32/27", "192.168.7.64/27", "192.168.7.96/27"},
+	} {
+		vpc := netip.MustParsePrefix(cidr)
+		if got := slices.Concat(eighths(vpc, 0), eighths(vpc, zones)); !slices.Equal(got, want) {
+			t.Errorf("%s: %v; want %v", cidr, got, want)
+		}
+	}
+}
+
+func TestGivenSubnetsMustWorkTogether(t *testing.T) {
+	good := []ec2.LookupSubnetResult{
+		{Id: "a", VpcId: "vpc", AvailabilityZone: "1", CidrBlock: "10.0.0.0/24"},
+		{Id: "b", VpcId: "vpc", AvailabilityZone: "2", CidrBlock: "10.0.1.0/24"},
+		{Id: "c", VpcId: "vpc", AvailabilityZone: "2", CidrBlock: "10.0.2.0/24"},
+	}
+	ranges, err := checkSubnets("vpc", good, 2)
+	if err != nil || !slices.Equal(ranges, []string{"10.0.0.0/24", "10.0.1.0/24"}) {
+		t.Errorf("ranges %v, error %v; want those of the two public subnets", ranges, err)
+	}
+
+	for want, change := range map[string]func([]ec2.LookupSubnetResult){
+		"2 public subnets in 1 zones; allowed: each in another zone": func(s []ec2.LookupSubnetResult) { s[1].AvailabilityZone = "1" },
+		"subnet c is in VPC other; allowed: subnets of vpc":          func(s []ec2.LookupSubnetResult) { s[2].VpcId = "other" },
+	} {
+		subnets := slices.Clone(good)
+		change(subnets)
+		if _, err := checkSubnets("vpc", subnets, 2); err == nil || err.Error() != want {
+			t.Errorf("error: %v; want %s", err, want)
+		}
+	}
+}
+
+func TestWrongArgumentsAreRefused(t *testing.T) {
+	for want, args := range map[string]Args{
+		`mode "none"; allowed: low-cost, large, existing`:                 {Mode: "none"},
+		"range 10.0.0.0/8; allowed: an IPv4 range of /16 to /24":          {Mode: LowCost, CIDR: netip.MustParsePrefix("10.0.0.0/8")},
+		"range 10.0.0.0/25; allowed: an IPv4 range of /16 to /24":         {Mode: Large, CIDR: netip.MustParsePrefix("10.0.0.0/25")},
+		"range invalid Prefix; allowed: an IPv4 range of /16 to /24":      {Mode: Large},
+		`VPC "" with 2 public subnets; allowed: an id and 2 or more`:      {Mode: Existing, PublicSubnetIDs: []string{"a", "b"}},
+		`VPC "vpc-1" with 1 public subnets; allowed: an id and 2 or more`: {Mode: Existing, VPCID: "vpc-1", PublicSubnetIDs: []string{"a"}},
+	} {
+		if err := args.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error: %v; want %s", err, want)
+		}
+	}
+}

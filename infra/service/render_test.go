@@ -1,0 +1,188 @@
+package service
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+func someArgs() Args {
+	return Args{
+		Partition: pulumi.String("aws"), Account: pulumi.String("1"), Region: "eu-central-1",
+		VPCID: pulumi.String("vpc"), SubnetIDs: pulumi.StringArray{}, BalancerGroupID: pulumi.String("sg"),
+		TargetGroupARN: pulumi.String("tg"), BalancerRanges: pulumi.StringArray{},
+		NginxImage: pulumi.String("n"), AppImage: pulumi.String("a"), RepositoryARNs: pulumi.StringArray{},
+		CPU: 2048, ContainerPort: 8080, AppPort: 3000,
+		StopTimeout: 60 * time.Second, IdleTimeout: 30 * time.Second, CircuitBreaker: BreakerRollback,
+		Health:             ContainerHealth{Interval: 5 * time.Second, Timeout: 3 * time.Second, StartPeriod: 10 * time.Second, Retries: 3},
+		LogBufferMegabytes: 25,
+	}
+}
+
+var someValues = resolved{
+	nginxImage: "repo/nginx@sha256:1", appImage: "repo/app@sha256:2", nginxLogGroup: "nginx-logs", appLogGroup: "app-logs",
+	balancerRanges: "10.0.0.0/19,10.0.32.0/19",
+}
+
+// Every field that AWS fills in by itself is there, so that what it echoes equals what was sent.
+func TestContainerDefinitionsStateEveryDefault(t *testing.T) {
+	const want = `[{
+		"name": "nginx", "image": "repo/nginx@sha256:1", "essential": true, "cpu": 0, "user": "101:101",
+		"readonlyRootFilesystem": true, "stopTimeout": 60,
+		"portMappings": [{"containerPort": 8080, "hostPort": 8080, "protocol": "tcp"}],
+		"environment": [
+			{"name": "APP_PORT", "value": "3000"},
+			{"name": "KEEP_ALIVE_TIMEOUT_MS", "value": "65000"},
+			{"name": "NGINX_IDLE_TIMEOUT", "value": "30"},
+			{"name": "NGINX_PORT", "value": "8080"},
+			{"name": "NGINX_SHUTDOWN_TIMEOUT", "value": "50"},
+			{"name": "NGINX_TRUSTED_PROXIES", "value": "10.0.0.0/19,10.0.32.0/19"},
+			{"name": "NGINX_WORKER_PROCESSES", "value": "2"}
+		],
+		"mountPoints": [{"sourceVolume": "nginx-tmp", "containerPath": "/tmp", "readOnly": false}],
+		"volumesFrom": [], "systemControls": [],
+		"dependsOn": [{"containerName": "app", "condition": "HEALTHY"}],
+		"healthCheck": {"command": ["CMD", "/usr/local/bin/healthcheck"], "interval": 5, "timeout": 3, "retries": 3, "startPeriod": 10},
+		"logConfiguration": {"logDriver": "awslogs", "secretOptions": [], "options": {
+			"awslogs-group": "nginx-logs", "awslogs-region": "eu-central-1", "awslogs-stream-prefix": "web/nginx",
+			"mode": "non-blocking", "max-buffer-size": "25m"}}
+	}, {
+		"name": "app", "image": "repo/app@sha256:2", "essential": true, "cpu": 0, "user": "1000:1000",
+		"readonlyRootFilesystem": true, "stopTimeout": 60,
+		"portMappings": [],
+		"environment": [
+			{"name": "HOST", "value": "127.0.0.1"},
+			{"name": "KEEP_ALIVE_TIMEOUT_MS", "value": "65000"},
+			{"name": "NODE_ENV", "value": "production"},
+			{"name": "PORT", "value": "3000"}
+		],
+		"mountPoints": [], "volumesFrom": [], "systemControls": [],
+		"healthCheck": {"command": ["CMD", "node", "healthcheck.js"], "interval": 5, "timeout": 3, "retries": 3, "startPeriod": 10},
+		"logConfiguration": {"logDriver": "awslogs", "secretOptions": [], "options": {
+			"awslogs-group": "app-logs", "awslogs-region": "eu-central-1", "awslogs-stream-prefix": "web/app",
+			"mode": "non-blocking", "max-buffer-size": "25m"}}
+	}]`
+
+	text, err := containerDefinitions("web", someArgs(), someValues)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var gotValue, wantValue any
+	if err := json.Unmarshal([]byte(text), &gotValue); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(want), &wantValue); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(gotValue, wantValue) {
+		t.Errorf("definitions:\n%s\nwant:\n%s", text, want)
+	}
+	if strings.Contains(text, "null") {
+		t.Errorf("null in %s; AWS hands back empty lists", text)
+	}
+}
+
+func TestRenderingIsTheSameEveryTimeAndEscapesNothing(t *testing.T) {
+	values := someValues
+	values.appLogGroup = "a&b<c>"
+	first, err := containerDefinitions("web", someArgs(), values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		if again, _ := containerDefinitions("web", someArgs(), values); again != first {
+			t.Fatal("two renderings differ")
+		}
+	}
+	if !strings.Contains(first, "a&b<c>") {
+		t.Errorf("escaped characters in %s", first)
+	}
+}
+
+func TestMissingValuesAreErrorsNotEmptyStrings(t *testing.T) {
+	for name, change := range map[string]func(*resolved){
+		"NGINX's image":     func(v *resolved) { v.nginxImage = "" },
+		"app's image":       func(v *resolved) { v.appImage = "" },
+		"NGINX's log group": func(v *resolved) { v.nginxLogGroup = "" },
+		"app's log group":   func(v *resolved) { v.appLogGroup = "" },
+	} {
+		values := someValues
+		change(&values)
+		if text, err := containerDefinitions("web", someArgs(), values); err == nil {
+			t.Errorf("without %s: %s", name, text)
+		}
+	}
+	if text, err := trustPolicy("aws", "eu-central-1", ""); err == nil {
+		t.Errorf("without an account: %s", text)
+	}
+	if text, err := executionPolicy(nil, []string{"logs", ""}); err == nil {
+		t.Errorf("without a log group: %s", text)
+	}
+}
+
+func TestWorkersFollowTheTasksShareOfCPU(t *testing.T) {
+	for cpu, want := range map[int]int{256: 1, 512: 1, 1024: 1, 2048: 2, 4096: 4, 16384: 16} {
+		if got := workers(cpu); got != want {
+			t.Errorf("%d CPU units: %d workers; want %d", cpu, got, want)
+		}
+	}
+}
+
+// Whoever sends requests on a connection must close it first: else request and close cross on the wire.
+func TestIdleTimesGrowFromTheClientToTheApp(t *testing.T) {
+	for _, idle := range []int{5, 30, 60, 3600} {
+		args := someArgs()
+		args.IdleTimeout = time.Duration(idle) * time.Second
+		app, err := time.ParseDuration(appKeepAlive(args) + "ms")
+		if err != nil || app <= args.IdleTimeout {
+			t.Errorf("idle %d s: the app closes after %s (%v)", idle, app, err)
+		}
+	}
+}
+
+func TestNginxEndsBeforeItIsKilled(t *testing.T) {
+	for stop, want := range map[int]string{2: "1", 5: "4", 30: "25", 60: "50", 120: "100"} {
+		args := someArgs()
+		args.StopTimeout = time.Duration(stop) * time.Second
+		if got := drainTime(args); got != want {
+			t.Errorf("stop timeout %d s: %s s to finish; want %s", stop, got, want)
+		}
+	}
+}
+
+func TestPoliciesAreSortedAndNameEachResourceOnce(t *testing.T) {
+	text, err := executionPolicy([]string{"r2", "r1", "r2"}, []string{"g2", "g1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"Resource":["r1","r2"]`, `"Resource":["g1:log-stream:*","g2:log-stream:*"]`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s lacks %s", text, want)
+		}
+	}
+}
+
+func TestWrongArgumentsAreRefused(t *testing.T) {
+	if err := someArgs().Validate(); err != nil {
+		t.Fatalf("good arguments: %v", err)
+	}
+	for want, change := range map[string]func(*Args){
+		"partition, account and region must be given":                    func(a *Args) { a.Region = "" },
+		"both images and their repositories must be given":               func(a *Args) { a.AppImage = nil },
+		"port 8080 for both containers; allowed: two ports":              func(a *Args) { a.AppPort = 8080 },
+		"stop timeout 2m1s; allowed: 2 s to 120 s":                       func(a *Args) { a.StopTimeout = 121 * time.Second },
+		`circuit breaker "on"; allowed: rollback, stop, off`:             func(a *Args) { a.CircuitBreaker = "on" },
+		"idle timeout 1s; allowed: 5 s to 3600 s":                        func(a *Args) { a.IdleTimeout = time.Second },
+		"VPC, subnets, target group, load balancer's security group and": func(a *Args) { a.BalancerRanges = nil },
+	} {
+		args := someArgs()
+		change(&args)
+		if err := args.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error: %v; want %s", err, want)
+		}
+	}
+}
