@@ -1,0 +1,377 @@
+package nginx
+
+import (
+	"bufio"
+	"compress/gzip"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"fargate-nginx-sidecar/images/imagetest"
+)
+
+// only returns the one request the backend has received.
+func only(t testing.TB, task *imagetest.Task) imagetest.Request {
+	t.Helper()
+	seen := task.Seen(t)
+	if len(seen.Requests) != 1 {
+		t.Fatalf("application saw %q, want one request", lines(seen))
+	}
+	return seen.Requests[0]
+}
+
+func TestHeadersThatAnybodyCanForgeDoNotReachTheApplication(t *testing.T) {
+	task := defaults(t)
+	answer := task.Get(t, "/api/x", "X-Forwarded-For: 6.6.6.6, 7.7.7.7", "X-Real-IP: 6.6.6.6", "X-Forwarded-Proto: https",
+		"X-Request-Id: forged", "Forwarded: for=6.6.6.6", "X-Forwarded-Host: evil.example", "X-Forwarded-Port: 1", "Proxy: evil:1",
+		"X-Original-URL: /internal", "X-Rewrite-URL: /internal", "X-HTTP-Method-Override: TRACE", "X-HTTP-Method: TRACE",
+		"X-Method-Override: TRACE", "True-Client-IP: 6.6.6.6", "X-Client-IP: 6.6.6.6", "X_Forwarded_For: 6.6.6.6",
+		"TE: trailers", "Keep-Alive: timeout=9", "Authorization: Bearer kept", "Cookie: kept=1")
+	req := only(t, task)
+	for _, bad := range []string{"6.6.6.6", "7.7.7.7", "forged", "evil", "/internal", "TRACE", "trailers", "Keep-Alive", "https"} {
+		if strings.Contains(req.Head, bad) {
+			t.Errorf("application got %q in\n%s", bad, req.Head)
+		}
+	}
+	peer, _ := req.Header("X-Real-IP")
+	for name, want := range map[string]string{
+		"Host": "api.example.com", "Authorization": "Bearer kept", "Cookie": "kept=1", "X-Forwarded-For": peer,
+		"X-Forwarded-Proto": "http", "X-Request-Id": answer.Header.Get("X-Request-Id"),
+	} {
+		if got, times := req.Header(name); got != want || times != 1 || got == "" {
+			t.Errorf("%s: got %q, %d times, want %q", name, got, times, want)
+		}
+	}
+	if got, times := req.Header("Connection"); times != 0 {
+		t.Errorf("Connection: got %q; the connection to the application must stay open", got)
+	}
+}
+
+func TestTheClientBehindATrustedProxyIsTheOneThatItNamed(t *testing.T) {
+	// Everything the published port's traffic can come from.
+	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_TRUSTED_PROXIES=172.16.0.0/12,10.0.0.0/8,192.168.0.0/16,fd00::/8"}})
+	peer := ""
+	for _, c := range []struct{ sent, client string }{
+		{"203.0.113.9", "203.0.113.9"},
+		{"6.6.6.6, 203.0.113.9", "203.0.113.9"},                    // the leftmost is the client's own invention
+		{"6.6.6.6, 203.0.113.9, 10.1.2.3", "203.0.113.9"},          // one more proxy of ours in between
+		{"6.6.6.6\r\nX-Forwarded-For: 203.0.113.9", "203.0.113.9"}, // two header lines
+		{"2001:db8::7", "2001:db8::7"},
+		{"", ""}, // nobody named: the peer itself
+	} {
+		task.Reset(t, true)
+		headers := []string{"X-Forwarded-Proto: https"}
+		if c.sent != "" {
+			headers = append(headers, "X-Forwarded-For: "+c.sent)
+		}
+		task.Get(t, "/api/x", headers...)
+		req := only(t, task)
+		client, _ := req.Header("X-Real-IP")
+		chain, _ := req.Header("X-Forwarded-For")
+		if c.sent == "" {
+			if chain != client || client == "" {
+				t.Errorf("no header: X-Real-IP %q, X-Forwarded-For %q", client, chain)
+			}
+			continue
+		}
+		if client != c.client {
+			t.Errorf("%q: X-Real-IP: got %q, want %q", c.sent, client, c.client)
+		}
+		first, last, _ := strings.Cut(chain, ", ")
+		if first != c.client || net.ParseIP(last) == nil || (peer != "" && last != peer) {
+			t.Errorf("%q: X-Forwarded-For: got %q, want the client and the peer", c.sent, chain)
+		}
+		peer = last
+		if proto, _ := req.Header("X-Forwarded-Proto"); proto != "https" {
+			t.Errorf("X-Forwarded-Proto: got %q, want the load balancer's https", proto)
+		}
+	}
+}
+
+func TestTheHostIsForwardedWithItsPortOrRefused(t *testing.T) {
+	task := defaults(t)
+	for _, c := range []struct {
+		host string
+		want int
+	}{
+		{"api.example.com", 200},
+		{"api.example.com:8443", 200},
+		{"10.0.0.1:8080", 200},
+		{"[::1]:8080", 200},
+		{"under_score.example", 200},
+		{"<script>alert(1)</script>", 400},
+		{"a b", 400},
+		{"api.example.com/..", 400},
+		{"user@api.example.com", 400},
+		{"api.example.com:port", 400},
+		{"", 400},
+	} {
+		task.Reset(t, true)
+		got := task.Raw(t, "GET /api/x HTTP/1.1\r\nHost: "+c.host+"\r\n\r\n")
+		if got.Status != c.want {
+			t.Errorf("Host %q: got %d, want %d", c.host, got.Status, c.want)
+			continue
+		}
+		if c.want != 200 {
+			if seen := task.Seen(t); seen.Total != 0 {
+				t.Errorf("Host %q: application saw %q", c.host, lines(seen))
+			}
+			continue
+		}
+		if host, times := only(t, task).Header("Host"); host != c.host || times != 1 {
+			t.Errorf("Host: got %q %d times, want %q", host, times, c.host)
+		}
+	}
+}
+
+func TestGzipStartsAt1000BytesOfTextOrJSON(t *testing.T) {
+	task := defaults(t)
+	for _, c := range []struct {
+		target, accept string
+		zipped         bool
+	}{
+		{"/api/big?bytes=1000", "gzip", true},
+		{"/api/big?bytes=1000&type=text/plain", "gzip", true},
+		{"/api/big?bytes=20000&type=application/problem%2Bjson", "br, gzip", true},
+		{"/api/big?bytes=999", "gzip", false},
+		{"/api/big?bytes=20000&type=image/png", "gzip", false},
+		{"/api/big?bytes=20000", "", false},
+		{"/api/big?bytes=20000", "gzip;q=0", false},
+	} {
+		got := task.Get(t, c.target, "Accept-Encoding: "+c.accept, "Via: 1.1 cdn", "Connection: close")
+		if zipped := got.Header.Get("Content-Encoding") == "gzip"; zipped != c.zipped {
+			t.Errorf("%s, %q: compressed: got %v, want %v", c.target, c.accept, zipped, c.zipped)
+			continue
+		}
+		if !c.zipped {
+			continue
+		}
+		r, err := gzip.NewReader(strings.NewReader(got.Body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := io.ReadAll(r); err != nil || !strings.Contains(string(text), `"name":"user-`) {
+			t.Errorf("%s: %d bytes, %v", c.target, len(text), err)
+		}
+		if got.Header.Get("Vary") != "Accept-Encoding" {
+			t.Errorf("%s: Vary: got %q", c.target, got.Header.Get("Vary"))
+		}
+	}
+}
+
+func TestOneConnectionToTheApplicationCarriesManyRequests(t *testing.T) {
+	task := defaults(t)
+	before := task.Seen(t).Open
+	for range 200 {
+		if got := task.Get(t, "/api/x", "Connection: close"); got.Status != 200 {
+			t.Fatalf("got %d", got.Status)
+		}
+	}
+	if seen := task.Seen(t); seen.Total != 200 || seen.Connections > 2 {
+		t.Errorf("got %d requests over %d new connections (%d were open), want 200 over at most 2", seen.Total, seen.Connections, before)
+	}
+}
+
+func TestLongResponseHeadersAndLargeBodiesPass(t *testing.T) {
+	task := defaults(t)
+	if got := task.Get(t, "/api/headers?bytes=12000"); got.Status != 200 || len(got.Header.Get("X-Long")) != 12000 {
+		t.Errorf("12 kB of response headers: got %d, %d bytes", got.Status, len(got.Header.Get("X-Long")))
+	}
+	if got := task.Get(t, "/api/headers?bytes=17000"); got.Status != 502 {
+		t.Errorf("17 kB of response headers: got %d, want 502", got.Status)
+	}
+	body := strings.Repeat("b", 900_000)
+	got := task.Send(t, "POST /api/x HTTP/1.1", "Content-Length: 900000", "", body)
+	if req := only2(t, task, "POST"); got.Status != 200 || req.Body != len(body) {
+		t.Errorf("900 kB body, through a file in /tmp: got %d, application read %d bytes", got.Status, req.Body)
+	}
+	if got := task.Get(t, "/api/big?bytes=3000000"); got.Status != 200 || len(got.Body) != 3_000_000 {
+		t.Errorf("3 MB answer: got %d, %d bytes", got.Status, len(got.Body))
+	}
+}
+
+// only2 finds the one request with a method.
+func only2(t testing.TB, task *imagetest.Task, method string) imagetest.Request {
+	t.Helper()
+	for _, r := range task.Seen(t).Requests {
+		if strings.HasPrefix(r.Line(), method+" ") {
+			return r
+		}
+	}
+	t.Fatalf("application saw no %s", method)
+	return imagetest.Request{}
+}
+
+// frame is one masked WebSocket frame with up to 65,535 bytes.
+// https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+func frame(opcode byte, payload []byte) []byte {
+	out := []byte{0x80 | opcode}
+	if len(payload) < 126 {
+		out = append(out, 0x80|byte(len(payload)))
+	} else {
+		out = append(out, 0x80|126, byte(len(payload)>>8), byte(len(payload)))
+	}
+	var mask [4]byte
+	_, _ = rand.Read(mask[:])
+	out = append(out, mask[:]...)
+	for i, b := range payload {
+		out = append(out, b^mask[i%4])
+	}
+	return out
+}
+
+// readFrame reads one unmasked frame.
+func readFrame(br *bufio.Reader) (byte, []byte, error) {
+	var head [2]byte
+	if _, err := io.ReadFull(br, head[:]); err != nil {
+		return 0, nil, err
+	}
+	size := int(head[1] & 0x7f)
+	if size == 126 {
+		var ext [2]byte
+		if _, err := io.ReadFull(br, ext[:]); err != nil {
+			return 0, nil, err
+		}
+		size = int(ext[0])<<8 | int(ext[1])
+	}
+	payload := make([]byte, size)
+	_, err := io.ReadFull(br, payload)
+	return head[0] & 0x0f, payload, err
+}
+
+func TestAWebSocketEchoesThroughTheSidecar(t *testing.T) {
+	task := defaults(t)
+	c := task.Dial(t, 10*time.Second)
+	defer c.Close()
+	_, _ = io.WriteString(c, "GET /api/socket HTTP/1.1\r\nHost: a.example\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+	br := bufio.NewReader(c)
+	resp, err := http.ReadResponse(br, nil)
+	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("handshake: got %v, %v", resp, err)
+	}
+	// The answer to RFC 6455's own example key.
+	if got := resp.Header.Get("Sec-WebSocket-Accept"); got != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {
+		t.Errorf("Sec-WebSocket-Accept: got %q", got)
+	}
+	for _, text := range []string{"hello", "", strings.Repeat("x", 60_000)} {
+		if _, err := c.Write(frame(1, []byte(text))); err != nil {
+			t.Fatal(err)
+		}
+		op, echo, err := readFrame(br)
+		if err != nil || op != 1 || string(echo) != text {
+			t.Fatalf("echo of %d bytes: got opcode %d, %d bytes, %v", len(text), op, len(echo), err)
+		}
+	}
+}
+
+func TestNothingButAWebSocketIsUpgraded(t *testing.T) {
+	task := defaults(t)
+	for _, c := range []struct{ line, connection, upgrade string }{
+		{"GET /api/x HTTP/1.1", "Upgrade, HTTP2-Settings", "h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"},
+		{"GET /api/x HTTP/1.1", "upgrade", "h2c"},
+		{"GET /api/x HTTP/1.1", "upgrade", "websocket, h2c"},
+		{"GET /api/x HTTP/1.1", "upgrade", "h2c\r\nUpgrade: websocket"},
+		{"GET /api/x HTTP/1.1", "upgrade", "TLS/1.0"},
+		{"GET /api/x HTTP/1.1", "upgrade", "anything"},
+		{"GET /api/x HTTP/1.1", "close", "websocket"},
+		{"POST /api/x HTTP/1.1", "upgrade", "websocket"},
+		{"GET /api/x HTTP/1.0", "upgrade", "websocket"},
+	} {
+		task.Reset(t, true)
+		got := task.Raw(t, c.line+"\r\nHost: a.example\r\nConnection: "+c.connection+"\r\nUpgrade: "+c.upgrade+
+			"\r\n\r\nGET /internal/secret HTTP/1.1\r\nHost: a.example\r\n\r\n")
+		if got.Status == 101 || strings.Contains(got.Raw, "secret through the tunnel") {
+			t.Errorf("%s %q: a tunnel: %q", c.line, c.upgrade, got.Raw)
+		}
+		for _, r := range task.Seen(t).Requests {
+			if _, times := r.Header("Upgrade"); times != 0 || strings.Contains(r.Line(), "internal") {
+				t.Errorf("%s %q: application saw\n%s", c.line, c.upgrade, r.Head)
+			}
+		}
+	}
+	// h2c without asking first.
+	got := task.Raw(t, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+	if seen := task.Seen(t); got.Status == 200 || got.Status == 101 || strings.Contains(strings.Join(lines(seen), " "), "PRI") {
+		t.Errorf("HTTP/2 with prior knowledge: got %d, application saw %q", got.Status, lines(seen))
+	}
+}
+
+// logLines waits until the log has a line for the target and returns all that
+// are JSON. The log is written a second late.
+func logLines(t testing.TB, task *imagetest.Task, target string) []map[string]any {
+	t.Helper()
+	for range 50 {
+		if strings.Contains(task.Logs(t), `"path":"`+target+`"`) {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	var list []map[string]any
+	for _, line := range strings.Split(task.Logs(t), "\n") {
+		if !strings.HasPrefix(line, "{") {
+			continue
+		}
+		var entry map[string]any
+		if err := json.Unmarshal([]byte(line), &entry); err != nil {
+			t.Errorf("log line is no JSON: %v: %s", err, line)
+		}
+		list = append(list, entry)
+	}
+	return list
+}
+
+func TestTheAccessLogHasALinePerRequestAndNoneForHealthChecks(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{})
+	got := task.Get(t, `/api/users/1?token=secret`, `User-Agent: a "quoted" \ agent`, "X-Amzn-Trace-Id: Root=1-67891233-abcdef012345678912345678")
+	task.Get(t, "/nothing")
+	task.Get(t, "/")
+	task.Get(t, "/api/"+strings.Repeat("x", 3000))
+	task.Get(t, "/last")
+	entries := logLines(t, task, "/last")
+	if len(entries) != 4 {
+		t.Fatalf("got %d lines, want 4 (none for the health check):\n%v", len(entries), entries)
+	}
+	first := entries[0]
+	for key, want := range map[string]any{
+		"method": "GET", "path": "/api/users/1", "status": 200.0, "bytes": 2.0, "upstream_status": "200", "protocol": "HTTP/1.1",
+		"user_agent": `a "quoted" \ agent`, "trace_id": "Root=1-67891233-abcdef012345678912345678", "request_id": got.Header.Get("X-Request-Id"),
+	} {
+		if first[key] != want {
+			t.Errorf("%s: got %v, want %v", key, first[key], want)
+		}
+	}
+	if _, ok := first["request_time"].(float64); !ok || net.ParseIP(first["client"].(string)) == nil {
+		t.Errorf("got %v", first)
+	}
+	if _, err := time.Parse(time.RFC3339, first["time"].(string)); err != nil {
+		t.Error(err)
+	}
+	if path := entries[2]["path"].(string); len(path) != 1000 {
+		t.Errorf("a path of 3,005 bytes is logged with %d, want 1,000", len(path))
+	}
+	if strings.Contains(task.Logs(t), "secret") {
+		t.Error("the query is in the log")
+	}
+	for _, line := range strings.Split(task.Logs(t), "\n") {
+		if strings.Contains(line, "[error]") {
+			t.Errorf("error line: %s", line)
+		}
+	}
+}
+
+func TestTheLogIsCompleteWhenTheContainerStops(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{})
+	for range 20 {
+		task.Get(t, "/api/x", "Connection: close")
+	}
+	imagetest.Docker(t, "stop", task.Nginx)
+	if n := strings.Count(task.Logs(t), `"path":"/api/x"`); n != 20 {
+		t.Errorf("got %d lines, want 20", n)
+	}
+}
