@@ -31,7 +31,7 @@ type taskContainer struct {
 	started chan struct{} // closed when it runs
 	exited  chan struct{} // closed when it has run and ended
 	gone    chan struct{} // closed when stopContainers is done with it
-	changed chan struct{} // replaced on every change of health
+	changed chan struct{} // closed and replaced on every change
 
 	status   string
 	health   string
@@ -128,6 +128,7 @@ func (c *taskContainer) start(ctx context.Context) error {
 	}
 	c.task.mu.Lock()
 	c.status = statusRunning
+	c.notify()
 	c.task.mu.Unlock()
 	close(c.started)
 	go c.watch()

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -37,8 +38,8 @@ const namePrefix = "fargate-nginx-sidecar-"
 //go:embed pause/main.go
 var pauseSource []byte
 
-// pauseImage is the image that holds a task's network namespace.
-const pauseImage = "fargate-nginx-sidecar/pause:local"
+// pauseImage is the image that holds a task's network namespace, one per run so that a run can remove its own.
+func pauseImage(runID string) string { return "fargate-nginx-sidecar/pause:" + runID }
 
 // engine is the Docker engine as one run uses it.
 type engine struct {
@@ -111,7 +112,7 @@ func (e *engine) prepare(ctx context.Context) error {
 // trySetNofile runs one container with Fargate's limit on open files.
 func (e *engine) trySetNofile(ctx context.Context) (bool, error) {
 	created, err := e.ContainerCreate(ctx,
-		&container.Config{Image: pauseImage, Labels: map[string]string{labelRun: e.runID}},
+		&container.Config{Image: pauseImage(e.runID), Labels: map[string]string{labelRun: e.runID}},
 		&container.HostConfig{NetworkMode: "none", Resources: container.Resources{Ulimits: nofile(defaultNofile, defaultNofile)}},
 		nil, nil, namePrefix+e.runID+"-try")
 	if err != nil {
@@ -153,7 +154,7 @@ func (e *engine) buildPause(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return e.importProgram(ctx, "pause", program, pauseImage, `ENTRYPOINT ["/pause"]`)
+	return e.importProgram(ctx, "pause", program, pauseImage(e.runID), `ENTRYPOINT ["/pause"]`)
 }
 
 // importProgram makes an image that holds one file.
@@ -224,7 +225,7 @@ func engineWords(err error) string {
 	return strings.TrimPrefix(err.Error(), "Error response from daemon: ")
 }
 
-// Cleanup removes every container, volume and network of a run, and the pause image when no other run uses it.
+// Cleanup removes every container, volume and network of a run, and its pause image.
 // docker may be nil.
 func Cleanup(ctx context.Context, docker client.APIClient, runID string) error {
 	docker, err := dockerOrDefault(docker)
@@ -241,7 +242,7 @@ func Cleanup(ctx context.Context, docker client.APIClient, runID string) error {
 	containers, err := docker.ContainerList(ctx, container.ListOptions{All: true, Filters: mine})
 	note("containers", err)
 	for _, c := range containers {
-		note("container "+c.ID, docker.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true, RemoveVolumes: true}))
+		note("container "+c.ID, removeContainer(ctx, docker, c.ID))
 	}
 	volumes, err := docker.VolumeList(ctx, volume.ListOptions{Filters: mine})
 	note("volumes", err)
@@ -253,9 +254,26 @@ func Cleanup(ctx context.Context, docker client.APIClient, runID string) error {
 	for _, n := range networks {
 		note("network "+n.Name, docker.NetworkRemove(ctx, n.ID))
 	}
-	_, err = docker.ImageRemove(ctx, pauseImage, image.RemoveOptions{PruneChildren: true})
-	if !errdefs.IsConflict(err) {
-		note("image "+pauseImage, err)
-	}
+	_, err = docker.ImageRemove(ctx, pauseImage(runID), image.RemoveOptions{PruneChildren: true})
+	note("pause image", err)
 	return errors.Join(failed...)
+}
+
+// removeContainer kills and removes a container with its anonymous volumes, and waits where somebody else already
+// does.
+func removeContainer(ctx context.Context, docker client.APIClient, id string) error {
+	for {
+		err := docker.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
+		switch {
+		case err == nil || errdefs.IsNotFound(err):
+			return nil
+		case !errdefs.IsConflict(err):
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }

@@ -110,7 +110,7 @@ func (d *definition) container(name string) (types.ContainerDefinition, bool) {
 }
 
 // pauseConfig is the container that owns a task's network: it publishes every mapped port on a free loopback port.
-func (d *definition) pauseConfig(host string, networkName string, labels map[string]string) (*container.Config, *container.HostConfig) {
+func (d *definition) pauseConfig(image, host, networkName string, labels map[string]string) (*container.Config, *container.HostConfig) {
 	exposed, bindings := nat.PortSet{}, nat.PortMap{}
 	sysctls := map[string]string{"net.ipv4.ip_unprivileged_port_start": firstUnprivilegedPort}
 	for _, c := range d.ContainerDefinitions {
@@ -123,7 +123,7 @@ func (d *definition) pauseConfig(host string, networkName string, labels map[str
 			sysctls[aws.ToString(s.Namespace)] = aws.ToString(s.Value)
 		}
 	}
-	return &container.Config{Image: pauseImage, Hostname: host, ExposedPorts: exposed, Labels: labels, User: "65534:65534"},
+	return &container.Config{Image: image, Hostname: host, ExposedPorts: exposed, Labels: labels, User: "65534:65534"},
 		&container.HostConfig{
 			NetworkMode:    container.NetworkMode(networkName),
 			PortBindings:   bindings,

@@ -194,7 +194,7 @@ func (t *task) provision(ctx context.Context) error {
 		}
 		t.volumes[name] = created.Name
 	}
-	config, host := t.definition.pauseConfig(place.host, s.engine.networkName(), t.labels("pause"))
+	config, host := t.definition.pauseConfig(pauseImage(s.options.RunID), place.host, s.engine.networkName(), t.labels("pause"))
 	created, err := s.engine.ContainerCreate(ctx, config, host, nil, nil, t.name("pause"))
 	if err != nil {
 		return err
@@ -337,15 +337,14 @@ func (t *task) remove() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	engine := t.scheduler.engine
-	forced := container.RemoveOptions{Force: true, RemoveVolumes: true}
 	for _, c := range t.containers {
 		c.finish(ctx)
 		if c.id != "" {
-			t.complain(engine.ContainerRemove(ctx, c.id, forced))
+			t.complain(removeContainer(ctx, engine, c.id))
 		}
 	}
 	if t.pauseID != "" {
-		t.complain(engine.ContainerRemove(ctx, t.pauseID, forced))
+		t.complain(removeContainer(ctx, engine, t.pauseID))
 	}
 	for _, name := range t.volumes {
 		t.complain(engine.VolumeRemove(ctx, name, true))

@@ -33,6 +33,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/client"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -290,9 +292,10 @@ func archive(program []byte) []byte {
 	out := tar.NewWriter(&layer)
 	_ = out.WriteHeader(&tar.Header{Name: "app", Mode: 0o755, Size: int64(len(program))})
 	_, _ = out.Write(program)
+	// A file that is executable and no program.
 	for _, dir := range []string{"declared", "plain"} {
 		_ = out.WriteHeader(&tar.Header{Name: dir + "/", Typeflag: tar.TypeDir, Mode: 0o1777, Uid: 1000, Gid: 1000})
-		_ = out.WriteHeader(&tar.Header{Name: dir + "/file", Mode: 0o644})
+		_ = out.WriteHeader(&tar.Header{Name: dir + "/script", Mode: 0o755})
 	}
 	_ = out.Close()
 	return layer.Bytes()
@@ -401,4 +404,43 @@ func (w *world) containers() []container.Summary {
 	all, err := w.docker.ContainerList(context.Background(), container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", "fargate-nginx-sidecar.run="+w.runID))})
 	must(w.t, err)
 	return all
+}
+
+func (w *world) volumes() []string {
+	all, err := w.docker.VolumeList(context.Background(), volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "fargate-nginx-sidecar.run="+w.runID))})
+	must(w.t, err)
+	var names []string
+	for _, v := range all.Volumes {
+		names = append(names, v.Name)
+	}
+	return names
+}
+
+func (w *world) networks() []string {
+	all, err := w.docker.NetworkList(context.Background(), network.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "fargate-nginx-sidecar.run="+w.runID))})
+	must(w.t, err)
+	var names []string
+	for _, n := range all {
+		names = append(names, n.Name)
+	}
+	return names
+}
+
+// exec runs a command in a container and fails when the command does.
+func (w *world) exec(id string, command ...string) (string, error) {
+	created, err := w.docker.ContainerExecCreate(w.t.Context(), id, container.ExecOptions{Cmd: command, AttachStdout: true, AttachStderr: true})
+	if err != nil {
+		return "", err
+	}
+	stream, err := w.docker.ContainerExecAttach(w.t.Context(), created.ID, container.ExecAttachOptions{})
+	if err != nil {
+		return "", err
+	}
+	defer stream.Close()
+	out, _ := io.ReadAll(stream.Reader)
+	found, err := w.docker.ContainerExecInspect(w.t.Context(), created.ID)
+	if err == nil && found.ExitCode != 0 {
+		err = fmt.Errorf("%v: exit code %d", command, found.ExitCode)
+	}
+	return string(out), err
 }

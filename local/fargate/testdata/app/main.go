@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -21,6 +22,10 @@ func main() {
 	case "health":
 		response, err := http.Get("http://127.0.0.1:" + os.Getenv("PORT") + "/health")
 		if err != nil || response.StatusCode != http.StatusOK {
+			os.Exit(1)
+		}
+	case "break":
+		if _, err := http.Get("http://127.0.0.1:" + os.Getenv("PORT") + "/break"); err != nil {
 			os.Exit(1)
 		}
 	case "exit":
@@ -84,7 +89,7 @@ func facts(w http.ResponseWriter, _ *http.Request) {
 }
 
 func write(dir string) string {
-	if err := os.WriteFile(dir+"/probe", nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "probe"), nil, 0o600); err != nil {
 		return err.Error()
 	}
 	return "written"
