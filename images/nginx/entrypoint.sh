@@ -47,16 +47,13 @@ choice() {
             return
         fi
     done
-    wrong "$name" "$value" "$*"
+    wrong "$name" "$value" "$(echo "$@")"
     eval "$name=\$fallback"
 }
 
-# words NAME DEFAULT: prints a comma-separated setting, one word a line.
-# Newlines would pass for separators, so they become a character no word may have.
-words() {
-    eval "printf '%s' \"\${$1:-$2}\"" | tr '\n' '\a' | tr ',' '\n'
-    echo
-}
+# Lists are split at commas alone, and a * in them is no file name pattern.
+set -f
+IFS=,
 
 # ---- One number a line: name, default, smallest, largest, unit ----
 number NGINX_PORT 8080 1 65535
@@ -76,6 +73,7 @@ number NGINX_MAX_BODY_KB 1024 1 1048576 KiB
 number NGINX_RATE_LIMIT 0 0 100000 'requests per second and client'
 number NGINX_RATE_BURST 20 0 100000 requests
 number NGINX_GZIP_LEVEL 1 0 9
+number NGINX_CACHE_SECONDS 0 0 3600 s
 choice NGINX_ACCESS_LOG json json text off
 choice NGINX_LOG_HEALTH_CHECKS off on off
 
@@ -97,14 +95,14 @@ fi
 # Path prefixes: /segment or several; letters, digits, - and _ (a dot would be
 # a wildcard in the pattern they become part of).
 prefixes=''
-for word in $(words NGINX_PATH_PREFIXES /api); do
+for word in ${NGINX_PATH_PREFIXES:-/api}; do
     case $word in
     */ | *//* | *[!A-Za-z0-9_/-]* | [!/]* | '') wrong NGINX_PATH_PREFIXES "$word" 'paths like /api or /v1/orders, separated by commas' ;;
     *) prefixes="$prefixes${prefixes:+|}$word" ;;
     esac
 done
 methods='' methods_list=''
-for word in $(words NGINX_METHODS GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS); do
+for word in ${NGINX_METHODS:-GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS}; do
     case $word in
     GET | HEAD | POST | PUT | PATCH | DELETE | OPTIONS)
         methods="$methods${methods:+|}$word"
@@ -117,12 +115,15 @@ done
 # cidr WORD: is it an address range? IPv4 exactly; IPv6 by its characters, the
 # rest is left to nginx.
 cidr() {
+    case $1 in
+    *[!0-9A-Fa-f:./]*) return 1 ;; # grep would take a second line for a second word
+    esac
     printf '%s\n' "$1" | grep -Eq \
         -e '^((25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(/(3[0-2]|[12]?[0-9]))?$' \
         -e '^[0-9A-Fa-f:]*:[0-9A-Fa-f:]*(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?$'
 }
 trusted='' trusted_geo=''
-for word in $(words NGINX_TRUSTED_PROXIES ''); do
+for word in ${NGINX_TRUSTED_PROXIES:-}; do
     if cidr "$word"; then
         trusted="${trusted}set_real_ip_from $word;
 "
@@ -175,6 +176,25 @@ if [ "$NGINX_RATE_LIMIT" -gt 0 ]; then
     burst=''
     [ "$NGINX_RATE_BURST" -eq 0 ] || burst=" burst=$NGINX_RATE_BURST nodelay"
     printf 'limit_req zone=clients%s;\n' "$burst" >"$directory/rate-limit.conf"
+fi
+
+# The answer to a GET or HEAD is kept for a few seconds if it is the same for
+# everybody: 200, no cookie and no authorization in the request, no Set-Cookie
+# and no Cache-Control against it in the answer. One request at a time renews it.
+# https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_cache
+: >"$directory/cache-zone.conf"
+: >"$directory/cache.conf"
+if [ "$NGINX_CACHE_SECONDS" -gt 0 ]; then
+    printf 'proxy_cache_path %s/cache levels=1 keys_zone=answers:8m max_size=64m inactive=%ss use_temp_path=off;\n' \
+        "$directory" "$NGINX_CACHE_SECONDS" >"$directory/cache-zone.conf"
+    cat >"$directory/cache.conf" <<END
+proxy_cache answers;
+proxy_cache_key "\$http_host\$request_uri";
+proxy_cache_valid 200 ${NGINX_CACHE_SECONDS}s;
+proxy_cache_lock on;
+proxy_cache_bypass \$http_authorization \$http_cookie \$upgrade;
+proxy_no_cache \$http_authorization \$http_cookie \$upgrade;
+END
 fi
 
 # None of the values has a comma, an ampersand or a backslash by now, except the

@@ -1,0 +1,309 @@
+package nginx
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"fargate-nginx-sidecar/images/imagetest"
+)
+
+// check runs `entrypoint -t` with settings and returns what it printed.
+func check(t testing.TB, env ...string) (string, error) {
+	t.Helper()
+	imagetest.Build(t, imagetest.NginxImage)
+	args := append([]string{"run", "--rm", "--network=none"}, imagetest.Hardened...)
+	for _, e := range env {
+		args = append(args, "--env="+e)
+	}
+	out, err := exec.Command("docker", append(args, imagetest.NginxImage, "-t")...).CombinedOutput()
+	return string(out), err
+}
+
+// renderings are settings that must all give a configuration nginx accepts.
+var renderings = map[string][]string{
+	"defaults":       nil,
+	"empty settings": {"NGINX_PORT=", "NGINX_TRUSTED_PROXIES=", "NGINX_PATH_PREFIXES=", "NGINX_RATE_LIMIT=", "NGINX_METHODS="},
+	"smallest": {
+		"NGINX_PORT=1025", "APP_PORT=1", "NGINX_WORKER_PROCESSES=1", "NGINX_WORKER_CONNECTIONS=64", "NGINX_IDLE_TIMEOUT=5",
+		"NGINX_CLIENT_TIMEOUT=1", "NGINX_SHUTDOWN_TIMEOUT=1", "NGINX_UPSTREAM_KEEPALIVE=1", "NGINX_MAX_BODY_KB=1", "NGINX_RATE_LIMIT=1",
+		"NGINX_RATE_BURST=0", "NGINX_GZIP_LEVEL=0", "NGINX_ACCESS_LOG=off", "NGINX_METHODS=GET", "NGINX_CACHE_SECONDS=1",
+	},
+	"largest": {
+		"NGINX_PORT=65535", "APP_PORT=65534", "NGINX_WORKER_PROCESSES=16", "NGINX_WORKER_CONNECTIONS=200000", "NGINX_IDLE_TIMEOUT=4000",
+		"NGINX_UPSTREAM_KEEPALIVE_TIMEOUT=4000", "NGINX_CLIENT_TIMEOUT=300", "NGINX_SHUTDOWN_TIMEOUT=120", "NGINX_UPSTREAM_KEEPALIVE=10000",
+		"NGINX_MAX_BODY_KB=1048576", "NGINX_RATE_LIMIT=100000", "NGINX_RATE_BURST=100000", "NGINX_GZIP_LEVEL=9", "NGINX_ACCESS_LOG=text",
+		"NGINX_LOG_HEALTH_CHECKS=on", "NGINX_PATH_PREFIXES=/api,/v1/orders,/a-b_c", "NGINX_METHODS=OPTIONS,GET,HEAD",
+		"NGINX_TRUSTED_PROXIES=10.0.0.0/8,192.168.1.1,fd00::/8,::1", "NGINX_CACHE_SECONDS=3600",
+	},
+}
+
+func TestNginxAcceptsEveryRendering(t *testing.T) {
+	for name, env := range renderings {
+		t.Run(name, func(t *testing.T) {
+			if out, err := check(t, env...); err != nil || !strings.Contains(out, "test is successful") || strings.Contains(out, "[warn]") {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
+	}
+}
+
+// TestNginxOfTheHostAcceptsEveryRendering is about other releases than the
+// image's, 1.22.1 of Debian 12 above all. It uses the nginx on the host where
+// there is one; where there is none, the image's is the only one to ask.
+func TestNginxOfTheHostAcceptsEveryRendering(t *testing.T) {
+	nginx, err := exec.LookPath("nginx")
+	if err != nil {
+		t.Skip("no nginx on this machine; TestNginxAcceptsEveryRendering asks the image's")
+	}
+	imagetest.Build(t, imagetest.NginxImage)
+	for name, env := range renderings {
+		t.Run(name, func(t *testing.T) {
+			out, err := exec.Command(nginx, "-t", "-e", "stderr", "-c", render(t, env...)).CombinedOutput()
+			if err != nil || !strings.Contains(string(out), "test is successful") {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
+	}
+}
+
+// render lets the image write its configuration and returns a copy on the host
+// whose paths are the host's.
+func render(t testing.TB, env ...string) string {
+	t.Helper()
+	args := []string{}
+	for _, e := range env {
+		args = append(args, "--env="+e)
+	}
+	// With a command, `-t` included, the container ends and its files stay.
+	name := imagetest.Container(t, t, append(append([]string{"--network=none"}, args...), imagetest.NginxImage, "-t")...)
+	imagetest.Docker(t, "wait", name)
+	dir := t.TempDir()
+	imagetest.Docker(t, "cp", name+":/tmp/nginx", dir)
+	files, _ := filepath.Glob(filepath.Join(dir, "nginx", "*.conf"))
+	for _, path := range files {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(text), "/tmp/nginx/", dir+"/nginx/")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, "nginx", "nginx.conf")
+}
+
+func TestEveryWrongSettingIsNamedAtOnceAndNginxDoesNotStart(t *testing.T) {
+	out, err := check(t,
+		"NGINX_PORT=0", "APP_PORT=http", "NGINX_WORKER_PROCESSES=auto", "NGINX_WORKER_CONNECTIONS=63", "NGINX_IDLE_TIMEOUT=4001",
+		"NGINX_CLIENT_TIMEOUT=10s", "NGINX_SHUTDOWN_TIMEOUT=-1", "NGINX_UPSTREAM_KEEPALIVE=99999999999999999999", "NGINX_MAX_BODY_KB=1.5",
+		"NGINX_RATE_LIMIT=0x10", "NGINX_RATE_BURST=007", "NGINX_GZIP_LEVEL=10", "NGINX_ACCESS_LOG=combined", "NGINX_LOG_HEALTH_CHECKS=yes",
+		"NGINX_PATH_PREFIXES=api,/,/a b,/v1/,/v1//x,/.*,/ok", "NGINX_METHODS=GET,TRACE,get",
+		"NGINX_TRUSTED_PROXIES=10.0.0.0/33,256.1.1.1,evil,10.0.0.0/8", "NGINX_CACHE_SECONDS=3601")
+	want := `NGINX_PORT: got "0", allowed: 1 to 65535
+APP_PORT: got "http", allowed: 1 to 65535
+NGINX_WORKER_PROCESSES: got "auto", allowed: 1 to 64
+NGINX_WORKER_CONNECTIONS: got "63", allowed: 64 to 200000
+NGINX_IDLE_TIMEOUT: got "4001", allowed: 5 to 4000 s
+NGINX_CLIENT_TIMEOUT: got "10s", allowed: 1 to 300 s
+NGINX_SHUTDOWN_TIMEOUT: got "-1", allowed: 1 to 120 s
+NGINX_UPSTREAM_KEEPALIVE: got "99999999999999999999", allowed: 1 to 10000
+NGINX_MAX_BODY_KB: got "1.5", allowed: 1 to 1048576 KiB
+NGINX_RATE_LIMIT: got "0x10", allowed: 0 to 100000 requests per second and client
+NGINX_RATE_BURST: got "007", allowed: 0 to 100000 requests
+NGINX_GZIP_LEVEL: got "10", allowed: 0 to 9
+NGINX_CACHE_SECONDS: got "3601", allowed: 0 to 3600 s
+NGINX_ACCESS_LOG: got "combined", allowed: json text off
+NGINX_LOG_HEALTH_CHECKS: got "yes", allowed: on off
+NGINX_PATH_PREFIXES: got "api", allowed: paths like /api or /v1/orders, separated by commas
+NGINX_PATH_PREFIXES: got "/", allowed: paths like /api or /v1/orders, separated by commas
+NGINX_PATH_PREFIXES: got "/a b", allowed: paths like /api or /v1/orders, separated by commas
+NGINX_PATH_PREFIXES: got "/v1/", allowed: paths like /api or /v1/orders, separated by commas
+NGINX_PATH_PREFIXES: got "/v1//x", allowed: paths like /api or /v1/orders, separated by commas
+NGINX_PATH_PREFIXES: got "/.*", allowed: paths like /api or /v1/orders, separated by commas
+NGINX_METHODS: got "TRACE", allowed: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, separated by commas
+NGINX_METHODS: got "get", allowed: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, separated by commas
+NGINX_TRUSTED_PROXIES: got "10.0.0.0/33", allowed: address ranges like 10.0.0.0/16, separated by commas
+NGINX_TRUSTED_PROXIES: got "256.1.1.1", allowed: address ranges like 10.0.0.0/16, separated by commas
+NGINX_TRUSTED_PROXIES: got "evil", allowed: address ranges like 10.0.0.0/16, separated by commas
+`
+	if out != want {
+		t.Errorf("got\n%s\nwant\n%s", out, want)
+	}
+	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 1 { //nolint:errorlint // exec.Cmd returns it bare
+		t.Errorf("got %v, want exit status 1", err)
+	}
+}
+
+func TestASettingCannotBecomeConfiguration(t *testing.T) {
+	names := []string{"NGINX_PORT", "NGINX_ACCESS_LOG", "NGINX_PATH_PREFIXES", "NGINX_METHODS", "NGINX_TRUSTED_PROXIES"}
+	for _, value := range []string{"/api;return 200", "/api)|(.*", "/api\nevil", "$(id)", "`id`", "/api'", `/api"`, "/api\\", "/api&", "*"} {
+		var env []string
+		for _, name := range names {
+			env = append(env, name+"="+value)
+		}
+		out, err := check(t, env...)
+		for _, name := range names {
+			if err == nil || !strings.Contains("\n"+out, "\n"+name+": got ") {
+				t.Errorf("%s=%q: got %v: %s", name, value, err, out)
+			}
+		}
+	}
+}
+
+func TestAWrongOrderOfTimeoutsIsAnError(t *testing.T) {
+	for _, c := range []struct {
+		env  []string
+		want string
+	}{
+		{[]string{"NGINX_KEEPALIVE_TIMEOUT=30"}, `NGINX_KEEPALIVE_TIMEOUT: got "30", allowed: more than NGINX_IDLE_TIMEOUT (30 s)`},
+		{[]string{"NGINX_IDLE_TIMEOUT=60", "NGINX_READ_TIMEOUT=60"}, `NGINX_READ_TIMEOUT: got "60", allowed: less than NGINX_IDLE_TIMEOUT (60 s)`},
+		{[]string{"KEEP_ALIVE_TIMEOUT_MS=30000"}, `NGINX_UPSTREAM_KEEPALIVE_TIMEOUT: got "30", allowed: less than the application's KEEP_ALIVE_TIMEOUT_MS (30000 ms)`},
+		{[]string{"APP_PORT=8080"}, `APP_PORT: got "8080", allowed: another port than NGINX_PORT: both are in one network namespace`},
+	} {
+		if out, err := check(t, c.env...); err == nil || strings.TrimSpace(out) != c.want {
+			t.Errorf("%v: got %v %q, want %q", c.env, err, out, c.want)
+		}
+	}
+}
+
+func TestAllTimeoutsFollowFromOneNumber(t *testing.T) {
+	imagetest.Build(t, imagetest.NginxImage)
+	for _, idle := range []int{5, 30, 120} {
+		text, err := os.ReadFile(render(t, fmt.Sprintf("NGINX_IDLE_TIMEOUT=%d", idle)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{
+			fmt.Sprintf("\n    keepalive_timeout %ds;", idle+10),  // client side: after the load balancer
+			fmt.Sprintf("proxy_read_timeout %ds;", idle-1),        // before the load balancer
+			fmt.Sprintf("\n        keepalive_timeout %ds;", idle), // application side: before the application
+		} {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("idle timeout %d s: no %q", idle, strings.TrimSpace(want))
+			}
+		}
+	}
+}
+
+func TestEveryDirectiveHasItsReasonAndLink(t *testing.T) {
+	text, err := os.ReadFile("nginx.conf.template")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), "https://nginx.org/"); n < 45 {
+		t.Errorf("got %d links to nginx.org, want one per kind of directive: at least 45", n)
+	}
+	// The line above a directive is a comment, another directive of the same
+	// kind, or the opening of its block.
+	kinds := map[string]bool{}
+	previous := ""
+	for i, line := range strings.Split(string(text), "\n") {
+		line = strings.TrimSpace(line)
+		words := strings.Fields(line)
+		single := strings.HasSuffix(line, ";") && len(words) > 1 && !strings.HasPrefix(line, "#")
+		if single && !kinds[words[0]] && isDirective(words[0]) && !strings.HasPrefix(previous, "#") && !strings.HasPrefix(previous, words[0]) {
+			t.Errorf("line %d: %s has no reason above it (found %q)", i+1, words[0], previous)
+		}
+		if single {
+			kinds[words[0]] = true
+		}
+		if line != "" {
+			previous = line
+		}
+	}
+}
+
+// isDirective leaves out the entries of maps and what is clear by its place.
+func isDirective(word string) bool {
+	if strings.ContainsAny(word, `~/"':$@.0123456789`) {
+		return false
+	}
+	switch word {
+	case "default", "include", "return", "internal", "health", "websocket", "default_type", "fastcgi_temp_path":
+		return false
+	}
+	return true
+}
+
+func TestSettingsDoWhatTheySay(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{Env: []string{
+		"NGINX_PATH_PREFIXES=/v1,/v2/orders", "NGINX_METHODS=GET,POST", "NGINX_MAX_BODY_KB=2", "NGINX_GZIP_LEVEL=0",
+		"NGINX_LOG_HEALTH_CHECKS=on", "NGINX_ACCESS_LOG=text",
+	}})
+	for _, c := range []struct {
+		line string
+		want int
+	}{
+		{"GET /v1/x HTTP/1.1", 200},
+		{"GET /v2/orders/1 HTTP/1.1", 200},
+		{"GET /v2/other HTTP/1.1", 404},
+		{"GET /api/x HTTP/1.1", 404},
+		{"PUT /v1/x HTTP/1.1", 405},
+		{"POST /v1/x HTTP/1.1\r\nContent-Length: 2049", 413},
+	} {
+		if got := task.Send(t, c.line); got.Status != c.want {
+			t.Errorf("%s: got %d, want %d", c.line, got.Status, c.want)
+		}
+	}
+	time.Sleep(1200 * time.Millisecond) // the log is flushed after a second
+	if log := task.Logs(t); !strings.Contains(log, `"GET / HTTP/1.1" 200`) || !strings.Contains(log, `"GET /v1/x HTTP/1.1" 200`) {
+		t.Errorf("no text line for the health check or the request:\n%s", log)
+	}
+}
+
+func TestTheRateLimitIsPerClientAndOffByDefault(t *testing.T) {
+	limited := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_RATE_LIMIT=2", "NGINX_RATE_BURST=3", "NGINX_TRUSTED_PROXIES=0.0.0.0/0"}})
+	count := func(task *imagetest.Task, client string) (ok, refused int) {
+		for range 20 {
+			got := task.Get(t, "/api/x", "X-Forwarded-For: "+client, "Connection: close")
+			switch {
+			case got.Status == 200:
+				ok++
+			case got.Status == 429 && got.Header.Get("Retry-After") == "1":
+				refused++
+			default:
+				t.Errorf("got %d, Retry-After %q", got.Status, got.Header.Get("Retry-After"))
+			}
+		}
+		return ok, refused
+	}
+	if ok, refused := count(limited, "203.0.113.1"); ok < 4 || ok > 10 || refused < 10 {
+		t.Errorf("2/s and a burst of 3: got %d answered, %d refused of 20", ok, refused)
+	}
+	if got := limited.Get(t, "/api/x", "X-Forwarded-For: 203.0.113.2"); got.Status != 200 {
+		t.Errorf("another client: got %d", got.Status)
+	}
+	if ok, refused := count(defaults(t), "203.0.113.1"); ok != 20 || refused != 0 {
+		t.Errorf("by default: got %d answered, %d refused of 20", ok, refused)
+	}
+}
+
+func TestTheMicroCacheKeepsOnlyWhatIsTheSameForEverybody(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_CACHE_SECONDS=60"}})
+	for _, c := range []struct {
+		line    string
+		headers []string
+		reached int // of 5 requests
+	}{
+		{"GET /api/plain HTTP/1.1", nil, 1},
+		{"GET /api/plain?page=2 HTTP/1.1", nil, 1},
+		{"GET /api/auth HTTP/1.1", []string{"Authorization: Bearer x"}, 5},
+		{"GET /api/session HTTP/1.1", []string{"Cookie: a=b"}, 5},
+		{"GET /api/cookie HTTP/1.1", nil, 5}, // the answer sets a cookie
+		{"POST /api/plain HTTP/1.1", nil, 5},
+		{"GET /api/status?code=500 HTTP/1.1", nil, 5},
+	} {
+		task.Reset(t, true)
+		for range 5 {
+			task.Send(t, c.line, c.headers...)
+		}
+		if seen := task.Seen(t); seen.Total != c.reached {
+			t.Errorf("%s %v: %d of 5 reached the application, want %d", c.line, c.headers, seen.Total, c.reached)
+		}
+	}
+}
