@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pulumi/pulumi-terraform-bridge/v3/dynamic/fargate-nginx-sidecar/awsbridge"
 	"github.com/pulumi/pulumi-terraform-bridge/v3/dynamic/fargate-nginx-sidecar/awsx"
@@ -57,9 +58,22 @@ func main() {
 	}
 	// Stdout belongs to the protocol: its first line is the port.
 	fmt.Fprintf(os.Stderr, "%s: stand-in for %s\n", name, p.standIn)
-	if err := p.serve(context.Background()); err != nil {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		defer cancel()
+		orphaned()
+	}()
+	if err := p.serve(ctx); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		os.Exit(1)
+	}
+}
+
+// orphaned returns once the engine that started this process is gone, however it went. The plugins' own check looks
+// every few minutes only, and would leave a provider and its calls behind for so long.
+func orphaned() {
+	for engine := os.Getppid(); os.Getppid() == engine; {
+		time.Sleep(time.Second)
 	}
 }
 

@@ -17,8 +17,10 @@ import (
 	pfbridge "github.com/pulumi/pulumi-terraform-bridge/v3/pkg/pf/tfbridge"
 	"github.com/pulumi/pulumi-terraform-bridge/v3/pkg/tfbridge"
 	"github.com/pulumi/pulumi-terraform-bridge/v3/pkg/tfbridge/info"
+	"github.com/pulumi/pulumi/pkg/v3/resource/provider"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/contract"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 )
 
 const (
@@ -31,18 +33,20 @@ const (
 	name = "aws"
 )
 
-// Serve finds and starts the Terraform provider and answers the engine until it lets go of this process.
+// Serve finds and starts the Terraform provider and answers the engine until it lets go of this process or ctx ends.
 func Serve(ctx context.Context) error {
 	path, err := find()
 	if err != nil {
 		return err
 	}
-	provider, err := run.LocalProvider(ctx, path)
+	terraform, err := run.LocalProvider(ctx, path)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	defer contract.IgnoreClose(provider)
-	prov, err := describe(ctx, provider)
+	defer contract.IgnoreClose(terraform)
+	// A call that is under way would keep the server, and so the provider, alive for as long as AWS takes.
+	defer context.AfterFunc(ctx, func() { contract.IgnoreClose(terraform) })()
+	prov, err := describe(ctx, patient{terraform})
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -50,15 +54,17 @@ func Serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Main reads the command line, prints the port and returns when the engine interrupts this process.
-	pfbridge.Main(ctx, name, prov, pfbridge.ProviderMetadata{PackageSchema: schema})
-	return nil
+	return provider.MainContext(ctx, name,
+		func(host *provider.HostClient) (pulumirpc.ResourceProviderServer, error) {
+			bridge, err := pfbridge.NewProviderServer(ctx, host, prov, pfbridge.ProviderMetadata{PackageSchema: schema})
+			return server{bridge, terraform}, err
+		})
 }
 
 // describe maps the Terraform provider's names to Pulumi's.
-func describe(ctx context.Context, provider run.Provider) (info.Provider, error) {
+func describe(ctx context.Context, terraform run.Provider) (info.Provider, error) {
 	prov := info.Provider{
-		P:              proto.New(ctx, provider),
+		P:              proto.New(ctx, terraform),
 		Name:           name,
 		ResourcePrefix: name,
 		Version:        Version,
@@ -66,33 +72,30 @@ func describe(ctx context.Context, provider run.Provider) (info.Provider, error)
 		Config:         configuration(),
 		Resources:      map[string]*info.Resource{},
 		DataSources:    map[string]*info.DataSource{},
-		// Wrapping a Plugin Framework provider, the bridge would otherwise validate the configuration before the
-		// engine knows all of it.
-		SkipValidateProviderConfigForPluginFramework: true,
 	}
 	overrides := resourceOverrides()
-	for terraform, token := range resources {
-		if _, ok := prov.P.ResourcesMap().GetOk(terraform); !ok {
-			return info.Provider{}, fmt.Errorf("resource %s: none; expected provider %s", terraform, ProviderVersion)
+	for kind, token := range resources {
+		if _, ok := prov.P.ResourcesMap().GetOk(kind); !ok {
+			return info.Provider{}, fmt.Errorf("resource %s: none; expected provider %s", kind, ProviderVersion)
 		}
-		r := overrides[terraform]
+		r := overrides[kind]
 		if r == nil {
 			r = &info.Resource{}
 		}
 		r.Tok = tokens.Type(token)
-		prov.Resources[terraform] = r
+		prov.Resources[kind] = r
 	}
 	dataOverrides := functionOverrides()
-	for terraform, token := range functions {
-		if _, ok := prov.P.DataSourcesMap().GetOk(terraform); !ok {
-			return info.Provider{}, fmt.Errorf("data source %s: none; expected provider %s", terraform, ProviderVersion)
+	for kind, token := range functions {
+		if _, ok := prov.P.DataSourcesMap().GetOk(kind); !ok {
+			return info.Provider{}, fmt.Errorf("data source %s: none; expected provider %s", kind, ProviderVersion)
 		}
-		d := dataOverrides[terraform]
+		d := dataOverrides[kind]
 		if d == nil {
 			d = &info.DataSource{}
 		}
 		d.Tok = tokens.ModuleMember(token)
-		prov.DataSources[terraform] = d
+		prov.DataSources[kind] = d
 	}
 	prov.SetAutonaming(255, "-")
 	return prov, nil
