@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
 )
@@ -217,18 +218,20 @@ func (c *taskContainer) watch() {
 		go c.task.scheduler.engine.watchHealth(ctx, c.id, c.check, c.setHealth)
 	}
 	code := c.wait(ctx)
+	killed := c.outOfMemory(ctx)
+	if c.essential {
+		// Before anybody learns of the exit: a container that waits for this one would give a reason of its own.
+		c.task.end(stopCodeEssential, reasonEssential)
+		c.task.die.Do(func() { close(c.task.dead) })
+	}
 	c.task.mu.Lock()
 	c.status, c.exitCode = statusStopped, &code
-	if c.reason == "" && c.outOfMemory(ctx) {
+	if killed {
 		c.reason = "OutOfMemoryError: Container killed due to memory usage"
 	}
 	c.notify()
 	c.task.mu.Unlock()
 	close(c.exited)
-	if c.essential {
-		c.task.die.Do(func() { close(c.task.dead) })
-		c.task.end(stopCodeEssential, reasonEssential)
-	}
 	c.task.scheduler.Wake()
 }
 
@@ -241,7 +244,7 @@ func (c *taskContainer) wait(ctx context.Context) int {
 		case r := <-result:
 			return int(r.StatusCode)
 		case err := <-failed:
-			if _, gone := engine.ContainerInspect(ctx, c.id); gone != nil {
+			if _, gone := engine.ContainerInspect(ctx, c.id); errdefs.IsNotFound(gone) {
 				c.task.log().Warn("container is gone", "container", c.name, "error", err)
 				return 137 // removed by somebody else, which kills it
 			}

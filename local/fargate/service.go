@@ -194,20 +194,18 @@ func (s *Scheduler) candidates(v *service, now time.Time) []candidate {
 func (s *Scheduler) judge(v *service, t *task, now time.Time) candidate {
 	status, started, health := t.condition()
 	c := candidate{ID: t.id, Created: t.created, Proven: t.proven}
-	if status != statusRunning {
-		if health == healthUnhealthy {
-			c.Unhealthy = reasonContainerCheck
-		}
-		return c
+	if started.IsZero() {
+		started = t.created
 	}
 	grace := now.Sub(started) < v.declared.grace
+	if health == healthUnhealthy && !grace {
+		c.Unhealthy = reasonContainerCheck
+	}
+	if status != statusRunning {
+		return c
+	}
 	c.Healthy = true
 	switch {
-	case health == healthUnhealthy:
-		c.Healthy = false
-		if !grace {
-			c.Unhealthy = reasonContainerCheck
-		}
 	case t.hasChecks():
 		c.Healthy = health == healthHealthy
 	case len(t.targets) == 0:
