@@ -6,6 +6,7 @@ package docker
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pulumi/pulumi/pkg/v3/resource/provider"
@@ -147,7 +148,7 @@ func (*server) Diff(_ context.Context, req *pulumirpc.DiffRequest) (*pulumirpc.D
 		Changes: pulumirpc.DiffResponse_DIFF_SOME, HasDetailedDiff: true,
 		DetailedDiff: map[string]*pulumirpc.PropertyDiff{},
 	}
-	for _, key := range difference.Keys() {
+	for _, key := range difference.ChangedKeys() {
 		response.Diffs = append(response.Diffs, string(key))
 	}
 	for path, d := range plugin.NewDetailedDiffFromObjectDiff(difference, true) {
@@ -281,8 +282,8 @@ func (*server) Read(_ context.Context, req *pulumirpc.ReadRequest) (*pulumirpc.R
 	return &pulumirpc.ReadResponse{Id: req.GetId(), Inputs: req.GetInputs(), Properties: req.GetProperties()}, nil
 }
 
-// Delete leaves the registry alone, like the official plugin, and takes the image's name off this machine. That the
-// name is in use or gone is no failure.
+// Delete leaves the registry alone, like the official plugin, and takes the image's names off this machine: its tag and
+// the reference by digest that a push leaves behind. That a name is in use or gone is no failure.
 func (s *server) Delete(ctx context.Context, req *pulumirpc.DeleteRequest) (*emptypb.Empty, error) {
 	properties, err := unmarshal(req.GetProperties())
 	if err != nil {
@@ -290,8 +291,12 @@ func (s *server) Delete(ctx context.Context, req *pulumirpc.DeleteRequest) (*emp
 	}
 	ctx, stop := s.until(ctx, untagTimeout)
 	defer stop()
-	if image := plain(properties["imageName"]); image.IsString() {
-		_ = engine{}.untag(ctx, image.StringValue())
+	for _, key := range []resource.PropertyKey{"imageName", "repoDigest"} {
+		// The digest of an image that was not pushed is its ID: to remove that would remove every name it has.
+		image := plain(properties[key])
+		if image.IsString() && !strings.HasPrefix(image.StringValue(), "sha256:") {
+			_ = engine{}.untag(ctx, image.StringValue())
+		}
 	}
 	return &emptypb.Empty{}, nil
 }
