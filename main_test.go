@@ -523,6 +523,42 @@ func TestServiceWaitsForEverythingATaskNeeds(t *testing.T) {
 	})
 }
 
+func TestEachContainerWritesToItsOwnLogGroup(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
+		service := settings[infratest.Project+":serviceName"]
+		for name, container := range containers(t, graph) {
+			group := named(t, graph, logGroup, service+"-"+name)
+			options := container["logConfiguration"].(map[string]any)["options"].(map[string]any)
+			if want := graph.Outputs[group.URN]["name"].StringValue(); options["awslogs-group"] != want {
+				t.Errorf("%s writes to %v; want %s", name, options["awslogs-group"], want)
+			}
+			if want := service + "/" + name; options["awslogs-stream-prefix"] != want || options["awslogs-region"] != "eu-central-1" {
+				t.Errorf("%s: log options %v; want the prefix %s", name, options, want)
+			}
+			if options["mode"] != "non-blocking" {
+				t.Errorf("%s waits for CloudWatch", name)
+			}
+		}
+	})
+}
+
+func TestRepositoriesKeepTheNewestImagesWhateverTheirTags(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
+		for _, r := range graph.OfType(lifecyclePolicy) {
+			want := fmt.Sprintf(`{"rules":[{"rulePriority":1,"description":"Keep the newest %[1]s images",`+
+				`"selection":{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":%[1]s},"action":{"type":"expire"}}]}`,
+				settings[infratest.Project+":imagesToKeep"])
+			if got := at(t, r, "policy"); got != want {
+				t.Errorf("%s: %v\nwant: %s", r.Name, got, want)
+			}
+			own := named(t, graph, repository, r.Name)
+			if got, want := at(t, r, "repository"), graph.Outputs[own.URN]["name"].StringValue(); got != want {
+				t.Errorf("%s is the policy of %v; want %s", r.Name, got, want)
+			}
+		}
+	})
+}
+
 // A target group cannot change its load balancer, nor a load balancer its VPC.
 func TestLoadBalancerAndTargetGroupAreReplacedTogether(t *testing.T) {
 	forEveryShape(t, func(t *testing.T, _ map[string]string, graph *infratest.Graph) {
@@ -704,24 +740,24 @@ func TestARolledBackDeploymentFailsTheUpdate(t *testing.T) {
 }
 
 func TestAPreviewDeclaresWhatAnUpdateDoesAndAsksForNoService(t *testing.T) {
-	for name, settings := range shapes(t) {
-		t.Run(name, func(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, settings map[string]string, updated *infratest.Graph) {
+		for _, exists := range []bool{false, true} {
 			preview := options(settings)
-			preview.Preview = true
+			preview.Preview, preview.Exists = true, exists
 			graph, err := infratest.Run(program, preview)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, want := graph.Types(), run(t, settings).Types(); !maps.Equal(got, want) {
-				t.Errorf("preview: %v\nupdate:  %v", got, want)
+			if got, want := graph.Types(), updated.Types(); !maps.Equal(got, want) {
+				t.Errorf("stack exists: %v\npreview: %v\nupdate:  %v", exists, got, want)
 			}
 			for _, call := range graph.Calls {
 				if call.Token == getService {
 					t.Error("a preview asks what runs, and would fail where the update mends it")
 				}
 			}
-		})
-	}
+		}
+	})
 }
 
 // The numbers of AWS's pattern, which a stack has that sets nothing.

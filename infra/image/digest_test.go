@@ -28,7 +28,9 @@ func files(t *testing.T, contents map[string]string) Args {
 func sample() map[string]string {
 	return map[string]string{
 		"Dockerfile":      "FROM scratch\nCOPY . .\n",
-		".dockerignore":   "# comment\nnode_modules\n*.log\n!keep.log\nDockerfile\n",
+		".dockerignore":   "# comment\nnode_modules\n*.log\n!keep.log\nDockerfile\ndocs\n!docs/keep.md\n",
+		"docs/keep.md":    "keep",
+		"docs/other.md":   "other",
 		"server.js":       "listen()",
 		"lib/a.js":        "a",
 		"node_modules/x":  "x",
@@ -67,8 +69,9 @@ func TestDigestFollowsEverythingTheBuildSees(t *testing.T) {
 		"kept file":                             func(t *testing.T, args *Args) { edit(t, *args, "keep.log", "kept") },
 		"dockerfile, which .dockerignore lists": func(t *testing.T, args *Args) { edit(t, *args, "Dockerfile", "FROM x") },
 		"ignore list": func(t *testing.T, args *Args) {
-			edit(t, *args, ".dockerignore", "node_modules\n*.log\n!keep.log\nDockerfile\n")
+			edit(t, *args, ".dockerignore", "node_modules\n*.log\n!keep.log\nDockerfile\ndocs\n!docs/keep.md\n")
 		},
+		"kept file in ignored folder": func(t *testing.T, args *Args) { edit(t, *args, "docs/keep.md", "kept") },
 		"permissions": func(t *testing.T, args *Args) {
 			if err := os.Chmod(filepath.Join(args.Context, "server.js"), 0o755); err != nil {
 				t.Fatal(err)
@@ -110,10 +113,11 @@ func TestDigestFollowsEverythingTheBuildSees(t *testing.T) {
 
 func TestDigestIgnoresWhatTheBuildDoesNotSee(t *testing.T) {
 	for name, change := range map[string]func(t *testing.T, args *Args){
-		"nothing":                func(*testing.T, *Args) {},
-		"file in ignored folder": func(t *testing.T, args *Args) { edit(t, *args, "node_modules/y", "y") },
-		"ignored file":           func(t *testing.T, args *Args) { edit(t, *args, "other.log", "other") },
-		"another place":          func(t *testing.T, args *Args) { *args = files(t, sample()) },
+		"nothing":                        func(*testing.T, *Args) {},
+		"file in ignored folder":         func(t *testing.T, args *Args) { edit(t, *args, "node_modules/y", "y") },
+		"ignored file beside a kept one": func(t *testing.T, args *Args) { edit(t, *args, "docs/other.md", "changed") },
+		"ignored file":                   func(t *testing.T, args *Args) { edit(t, *args, "other.log", "other") },
+		"another place":                  func(t *testing.T, args *Args) { *args = files(t, sample()) },
 		"times": func(t *testing.T, args *Args) {
 			if err := os.Chtimes(filepath.Join(args.Context, "server.js"), time.Unix(1, 0), time.Unix(1, 0)); err != nil {
 				t.Fatal(err)

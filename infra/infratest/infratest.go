@@ -25,8 +25,9 @@ type Options struct {
 	Project, Stack string
 	// Settings are those that the engine would hand to the program, with their namespaces.
 	Settings map[string]string
-	// Preview runs the program as a preview does: what AWS fills in is unknown.
-	Preview bool
+	// Preview runs the program as a preview does. Of a stack that does not exist, all that AWS fills in is unknown; of
+	// one that exists and is not changed, it is known.
+	Preview, Exists bool
 	// Outputs may change the invented outputs of a resource, to play a provider that misbehaves.
 	Outputs func(Resource, resource.PropertyMap)
 	// Answer may answer a call in place of the recorder; the second result says whether it did.
@@ -104,7 +105,7 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	}
 
 	recorded := r.record(args)
-	if r.options.Preview && recorded.Type != "pulumi:providers:aws" {
+	if r.options.Preview && !r.options.Exists && recorded.Type != "pulumi:providers:aws" {
 		// Without an id and outputs, the SDK takes both for unknown.
 		outputs := recorded.Inputs.Copy()
 		if recorded.Type == "aws:ecr/repository:Repository" {
