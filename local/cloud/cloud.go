@@ -96,10 +96,14 @@ func (c *cloud) listen(ctx context.Context) (registryAddress, endpointAddress st
 		BaseEndpoint: aws.String(c.emulator.URL),
 		Credentials:  credentials.NewStaticCredentialsProvider("local", "local", ""),
 	})
-	images := registry.New(registry.Options{
+	repositories := registry.ECR{Client: client}
+	images, err := registry.New(registry.Options{
 		BlobDir:      filepath.Join(c.options.Dir, "registry"),
-		Repositories: registry.ECR{Client: client},
+		Repositories: repositories,
 	})
+	if err != nil {
+		return "", "", err
+	}
 	if registryAddress, err = c.serve(ctx, images); err != nil {
 		return "", "", fmt.Errorf("registry: %w", err)
 	}
@@ -117,7 +121,10 @@ func (c *cloud) listen(ctx context.Context) (registryAddress, endpointAddress st
 		Region:       c.options.Run.Region,
 		LoadBalancer: c.balancer,
 		Overlay:      func(arn string) map[string]any { return c.endpoint.Overlay(arn) },
-		Logger:       c.options.Log,
+		Credentials: func(ctx context.Context, reference string) (string, error) {
+			return repositories.PullCredentials(ctx, registryAddress, reference)
+		},
+		Logger: c.options.Log,
 	}); err != nil {
 		return "", "", err
 	}

@@ -13,6 +13,13 @@ import (
 // patternStack is the environment whose settings are the pattern's own; newCheckout adds its file.
 const patternStack = "pattern"
 
+// What the tests change in the sample app: its answer, and the first line of its health check that does something.
+const (
+	sampleAnswer  = "User ${req.params.id} found!"
+	changedAnswer = "User ${req.params.id} found again!"
+	healthProbe   = "const { host, port } ="
+)
+
 // TestTheStackLivesAWholeLife takes one stack from nothing to nothing. The steps build on each other, so the first
 // one that fails ends the test.
 func TestTheStackLivesAWholeLife(t *testing.T) {
@@ -36,7 +43,7 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 	step("AWS holds what the pattern describes", func(t *testing.T) { comparePattern(t, c) })
 	step("a second preview shows no change", func(t *testing.T) { assertUnchanged(t, c) })
 	step("a changed app is served without one failed request", func(t *testing.T) {
-		c.edit(t, "images/app/server.js", "found!", "found again!")
+		c.edit(t, "images/app/app.js", sampleAnswer, changedAnswer)
 		failures := c.hammer(t, func() { c.local(t, "up", "--stack", patternStack) })
 		if len(failures) > 0 {
 			t.Errorf("%d requests failed during the deploy, the first: %s", len(failures), failures[0])
@@ -46,7 +53,7 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 		}
 	})
 	step("a deploy whose tasks never get healthy fails, and the old one goes on serving", func(t *testing.T) {
-		c.edit(t, "images/app/healthcheck.js", "'use strict';", "'use strict';\nprocess.exit(1);")
+		c.edit(t, "images/app/healthcheck.js", healthProbe, "process.exit(1);\n"+healthProbe)
 		var output string
 		failures := c.hammer(t, func() {
 			var err error
@@ -67,8 +74,8 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 		}
 	})
 	step("a mended app is deployed over the failed one", func(t *testing.T) {
-		c.edit(t, "images/app/healthcheck.js", "\nprocess.exit(1);", "")
-		c.edit(t, "images/app/server.js", "found again!", "found!")
+		c.edit(t, "images/app/healthcheck.js", "process.exit(1);\n", "")
+		c.edit(t, "images/app/app.js", changedAnswer, sampleAnswer)
 		c.local(t, "up", "--stack", patternStack)
 		if got := c.get(t, "/api/users/1"); got != "User 1 found!" {
 			t.Errorf("GET /api/users/1 answers %q", got)

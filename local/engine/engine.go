@@ -164,7 +164,7 @@ func readYAML(name string) (map[string]any, error) {
 
 // Up deploys and streams the CLI's own report.
 func (e *Engine) Up(ctx context.Context, out io.Writer) error {
-	return e.run(ctx, out, "up", "--yes", "--skip-preview", "--suppress-outputs")
+	return e.run(ctx, &quiet{out: out}, "up", "--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress")
 }
 
 // Preview reports the steps an update would take: a count per operation (create, update, same, …).
@@ -202,12 +202,12 @@ type Step struct {
 
 // Refresh reads every resource back from AWS into the state.
 func (e *Engine) Refresh(ctx context.Context, out io.Writer) error {
-	return e.run(ctx, out, "refresh", "--yes", "--skip-preview", "--suppress-outputs")
+	return e.run(ctx, &quiet{out: out}, "refresh", "--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress")
 }
 
 // Destroy deletes every resource of the stack.
 func (e *Engine) Destroy(ctx context.Context, out io.Writer) error {
-	return e.run(ctx, out, "destroy", "--yes", "--skip-preview", "--suppress-outputs")
+	return e.run(ctx, &quiet{out: out}, "destroy", "--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress")
 }
 
 // Outputs returns the stack's outputs.

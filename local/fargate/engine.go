@@ -50,6 +50,8 @@ type engine struct {
 	cpus   float64 // of the engine's machine
 	log    *slog.Logger
 
+	credentials func(ctx context.Context, reference string) (string, error)
+
 	// setsNofile is false where the engine itself may not raise the limit on open files, inside another container
 	// for example: tasks then keep the engine's own limit.
 	setsNofile bool
@@ -70,7 +72,7 @@ func newEngine(o Options) (*engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("docker engine: %w", err)
 	}
-	return &engine{APIClient: docker, runID: o.RunID, goTool: o.GoTool, arch: version.Arch, cpus: float64(info.NCPU), log: o.Logger}, nil
+	return &engine{APIClient: docker, runID: o.RunID, goTool: o.GoTool, arch: version.Arch, cpus: float64(info.NCPU), log: o.Logger, credentials: o.Credentials}, nil
 }
 
 func dockerOrDefault(docker client.APIClient) (client.APIClient, error) {
@@ -202,6 +204,12 @@ func (e *engine) pull(ctx context.Context, reference, arch string) (image.Inspec
 	mutex.(*sync.Mutex).Lock()
 	defer mutex.(*sync.Mutex).Unlock()
 	options := image.PullOptions{}
+	if e.credentials != nil {
+		var err error
+		if options.RegistryAuth, err = e.credentials(ctx, reference); err != nil {
+			return image.InspectResponse{}, fmt.Errorf("CannotPullContainerError: %w", err)
+		}
+	}
 	if arch != e.arch {
 		options.Platform = "linux/" + arch
 	}

@@ -46,6 +46,9 @@ type Options struct {
 	Overlay func(serviceARN string) map[string]any
 	// Secret resolves the valueFrom of a container's secrets; nil fails every task that has one.
 	Secret func(ctx context.Context, valueFrom string) (string, error)
+	// Credentials returns what to pull an image with, as the Docker Engine API wants it (X-Registry-Auth), "" for
+	// none; nil pulls everything without.
+	Credentials func(ctx context.Context, reference string) (string, error)
 
 	Poll       time.Duration // between two looks at the emulator; 0 is 500 ms
 	SettleTime time.Duration // until a task without any health check counts as healthy; 0 is ECS's 40 s

@@ -13,7 +13,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
+	"os"
 	"regexp"
 	"strings"
 
@@ -48,10 +50,17 @@ type Handler struct {
 	inner   http.Handler
 }
 
-// New returns the registry's handler.
-func New(options Options) *Handler {
-	blobs := registry.NewDiskBlobHandler(options.BlobDir)
-	return &Handler{options: options, inner: registry.New(registry.WithBlobHandler(blobs))}
+// New returns the registry's handler. It makes the blob folder.
+func New(options Options) (*Handler, error) {
+	if err := os.MkdirAll(options.BlobDir, 0o755); err != nil {
+		return nil, fmt.Errorf("registry: %w", err)
+	}
+	inner := registry.New(
+		registry.WithBlobHandler(registry.NewDiskBlobHandler(options.BlobDir)),
+		// Every request would be a line in the log of the run.
+		registry.Logger(log.New(io.Discard, "", 0)),
+	)
+	return &Handler{options: options, inner: inner}, nil
 }
 
 var manifestPath = regexp.MustCompile(`^/v2/(.+)/manifests/([^/]+)$`)

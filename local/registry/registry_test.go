@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -39,7 +40,11 @@ var credentials = remote.WithAuth(&authn.Basic{Username: registry.User, Password
 func start(t *testing.T) (host string, known *repositories) {
 	t.Helper()
 	known = &repositories{}
-	server := httptest.NewServer(registry.New(registry.Options{BlobDir: t.TempDir(), Repositories: known}))
+	handler, err := registry.New(registry.Options{BlobDir: filepath.Join(t.TempDir(), "blobs"), Repositories: known})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	return strings.TrimPrefix(server.URL, "http://"), known
 }

@@ -102,9 +102,16 @@ func rootCause(failures []error) error {
 
 // baseImages makes sure that what the Dockerfiles build upon is there.
 func (l *Local) baseImages(ctx context.Context) error {
-	results, err := baseimage.Ensure(ctx, baseimage.Options{Root: l.Root, CacheDir: filepath.Join(l.finder.CacheDir, "baseimage")})
+	results, err := baseimage.Ensure(ctx, baseimage.Options{
+		Dockerfiles: []string{
+			filepath.Join(l.Root, "images", "app", "Dockerfile"),
+			filepath.Join(l.Root, "images", "nginx", "Dockerfile"),
+		},
+		CacheDir: filepath.Join(l.finder.CacheDir, "baseimage"),
+		Progress: l.Progress,
+	})
 	for _, result := range results {
-		l.Progress.Line("image     %s: %s %s", result.Ref, result.Source, result.Detail)
+		l.Progress.Line("image     %s: %s, %s", result.Ref, result.Source, result.Detail)
 	}
 	return err
 }

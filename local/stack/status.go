@@ -145,7 +145,7 @@ func (l *Local) Status(ctx context.Context) error {
 		return err
 	}
 	l.Progress.Line("\n%s", taskTable(tasks))
-	l.printEvents(ctx, current)
+	l.printEvents(services)
 	return nil
 }
 
@@ -165,12 +165,7 @@ func taskTable(tasks []ecstypes.Task) string {
 }
 
 // printEvents prints the newest events of every service; it is what a person looks at first when a deploy failed.
-func (l *Local) printEvents(ctx context.Context, current run.Run) {
-	services, err := newClients(current).services(context.WithoutCancel(ctx))
-	if err != nil {
-		l.Progress.Line("events: %v", err)
-		return
-	}
+func (l *Local) printEvents(services []ecstypes.Service) {
 	for _, service := range services {
 		l.Progress.Line("last events of service %s:", *service.ServiceName)
 		shown := service.Events[:min(eventsShown, len(service.Events))]

@@ -105,13 +105,19 @@ func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Too
 		return err
 	}
 	begun := time.Now()
-	if err := l.Progress.Step("pulumi up", func() error { return pulumi.Up(ctx, l.Progress) }); err != nil {
-		l.printEvents(ctx, current)
+	client := newClients(current)
+	watched, done := client.watch(ctx)
+	err = l.Progress.Step("pulumi up", func() error { return pulumi.Up(watched, l.Progress) })
+	done()
+	if err != nil {
+		l.printFailure(context.WithoutCancel(ctx), client)
+		if gaveUp := context.Cause(watched); errors.Is(gaveUp, errGaveUp) {
+			return gaveUp
+		}
 		return err
 	}
 	deployed := time.Since(begun).Round(time.Second)
 
-	client := newClients(current)
 	tasks, err := client.runningTasks(ctx)
 	if err != nil {
 		return err
