@@ -157,6 +157,7 @@ type Task struct {
 type Options struct {
 	Env     []string // NAME=value for nginx
 	Args    []string // more arguments of docker run for nginx
+	Plain   bool     // without Hardened: for images that need root
 	Image   string   // instead of NginxImage
 	Command []string // after the image
 	Backend []string // flags of the recording backend
@@ -186,7 +187,10 @@ func Start(t testing.TB, opts Options) *Task {
 	task.Addr = address(t, task.Backend, "8080")
 	task.control = "http://" + address(t, task.Backend, "3001")
 
-	args := append([]string{"--network=container:" + task.Backend}, Hardened...)
+	args := []string{"--network=container:" + task.Backend}
+	if !opts.Plain {
+		args = append(args, Hardened...)
+	}
 	for _, e := range opts.Env {
 		args = append(args, "--env="+e)
 	}
