@@ -1,0 +1,298 @@
+package nginx
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"fargate-nginx-sidecar/images/imagetest"
+)
+
+// outside says what about a request that reached the application is outside the
+// contract. It is written without a look at the configuration: it decodes and
+// cleans the path in every way an application might.
+func outside(r imagetest.Request) string {
+	words := strings.Split(r.Line(), " ")
+	if len(words) != 3 || words[2] != "HTTP/1.1" {
+		return "request line"
+	}
+	if !slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}, words[0]) {
+		return "method"
+	}
+	p, _, _ := strings.Cut(words[1], "?")
+	for range 4 { // as it is, and decoded up to three times
+		backslash := strings.ReplaceAll(p, `\`, "/")
+		for _, form := range []string{p, path.Clean(p), path.Clean(backslash), strings.ToLower(path.Clean(backslash))} {
+			if form != "/api" && !strings.HasPrefix(form, "/api/") {
+				return "path " + form
+			}
+		}
+		if strings.Contains(p, "//") || strings.ContainsAny(p, "\x00\r\n\x7f") {
+			return "path " + strconv.Quote(p)
+		}
+		decoded, err := url.PathUnescape(p)
+		if err != nil {
+			break
+		}
+		p = decoded
+	}
+	for _, name := range []string{"Host", "X-Request-Id", "X-Forwarded-For", "X-Real-Ip"} {
+		if _, times := r.Header(name); times != 1 {
+			return fmt.Sprintf("%d × %s", times, name)
+		}
+	}
+	if _, te := r.Header("Transfer-Encoding"); te != 0 {
+		return "Transfer-Encoding"
+	}
+	if _, cl := r.Header("Content-Length"); cl > 1 {
+		return "two Content-Lengths"
+	}
+	for _, line := range strings.Split(strings.TrimSuffix(r.Head, "\r\n\r\n"), "\r\n") {
+		if strings.ContainsAny(line, "\x00\r\n") {
+			return "header " + strconv.Quote(line)
+		}
+	}
+	return ""
+}
+
+func caseLines(t testing.TB, file string) []string {
+	t.Helper()
+	data, err := os.ReadFile("testdata/attacks/" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, line := range strings.Split(string(data), "\n") {
+		if line != "" && !strings.HasPrefix(line, "#") {
+			list = append(list, line)
+		}
+	}
+	return list
+}
+
+var (
+	repeat = regexp.MustCompile(`(?s)\{(.+?)\*(\d+)\}`)
+	escape = regexp.MustCompile(`\\(x[0-9a-f]{2}|[rnt0\\])`)
+)
+
+// raw turns a line of raw.txt into bytes.
+func raw(line string) string {
+	text := escape.ReplaceAllStringFunc(line, func(e string) string {
+		switch e[1] {
+		case 'r':
+			return "\r"
+		case 'n':
+			return "\n"
+		case 't':
+			return "\t"
+		case '0':
+			return "\x00"
+		case '\\':
+			return `\`
+		}
+		n, _ := strconv.ParseUint(e[2:], 16, 8)
+		return string([]byte{byte(n)})
+	})
+	return repeat.ReplaceAllStringFunc(text, func(e string) string {
+		m := repeat.FindStringSubmatch(e)
+		n, _ := strconv.Atoi(m[2])
+		return strings.Repeat(m[1], n)
+	})
+}
+
+func get(target string) string { return "GET " + target + " HTTP/1.1\r\nHost: a\r\n\r\n" }
+
+// scannerCases sends what scanners ask for, plainly and disguised.
+func scannerCases(t testing.TB) (cases []string) {
+	for _, p := range caseLines(t, "paths.txt") {
+		dots := strings.ReplaceAll(p, ".", "%2e")
+		cases = append(cases, get(p), get("/"+p), get(dots), get("/api/.."+p), get("/api/..%2f"+p[1:]), get("/api/%2e%2e"+p),
+			get("/x/../.."+p), get(strings.ToUpper(p)), get(p+"?/api/"), get(p+"%23/api/"), get("/%2e/"+p[1:]),
+			"POST "+p+" HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na=b", "HEAD "+p+" HTTP/1.0\r\n\r\n")
+	}
+	return cases
+}
+
+// traversalCases combines every way to write a step up, a separator and a start.
+func traversalCases(testing.TB) (cases []string) {
+	ups := []string{"..", ".%2e", "%2e.", "%2e%2e", "%2E%2E", "%252e%252e", "..%00", "...", "..;", "..;x=y", "%c0%ae%c0%ae", "%e0%80%ae%e0%80%ae",
+		"%uff0e%uff0e", "．．", "..%09", "..%20", ".%00.", "%2e%2e%3b"}
+	separators := []string{"/", "%2f", "%2F", "%252f", `\`, "%5c", "%255c", "//", "/./", "/%2e/", "%c0%af", "／", ";/", "/;/"}
+	starts := []string{"/api", "/api/users", "/api/users/1", "/api%2f", "/api;", "/static", ""}
+	for _, start := range starts {
+		for _, up := range ups {
+			for _, separator := range separators {
+				step := separator + up
+				for depth := 1; depth <= 4; depth++ {
+					cases = append(cases, get(start+strings.Repeat(step, depth)+separator+"internal/secret"))
+				}
+			}
+		}
+	}
+	return cases
+}
+
+// bytesInPlaces puts each byte value where a parser has to decide something.
+func bytesInPlaces(testing.TB) (cases []string) {
+	for b := range 256 {
+		s := string([]byte{byte(b)})
+		cases = append(cases,
+			"GET"+s+"/internal/secret HTTP/1.1\r\nHost: a\r\n\r\n",
+			"GET /internal/secret"+s+"/api/ HTTP/1.1\r\nHost: a\r\n\r\n",
+			"GET /api"+s+"/../internal/secret HTTP/1.1\r\nHost: a\r\n\r\n",
+			"GET /api/x"+s+" HTTP/1.1\r\nHost: a\r\n\r\n",
+			"GET /api/x?"+s+" HTTP/1.1\r\nHost: a\r\n\r\n",
+			"GET /api/x HTTP/1.1"+s+"\r\nHost: a\r\n\r\n",
+			"GET /api/x HTTP/1.1\r\nHost: a"+s+"b\r\n\r\n",
+			"POST /api/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding"+s+": chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\nGET /internal/secret HTTP/1.1\r\nHost: a\r\n\r\n",
+			"POST /api/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:"+s+"chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\nGET /internal/secret HTTP/1.1\r\nHost: a\r\n\r\n",
+			"POST /api/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked"+s+"\r\nContent-Length: 5\r\n\r\n0\r\n\r\nGET /internal/secret HTTP/1.1\r\nHost: a\r\n\r\n",
+			"POST /api/x HTTP/1.1\r\nHost: a\r\nContent-Length: 0"+s+"\r\n\r\nGET /internal/secret HTTP/1.1\r\nHost: a\r\n\r\n",
+			"POST /api/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0"+s+"\r\n\r\nGET /internal/secret HTTP/1.1\r\nHost: a\r\n\r\n",
+			fmt.Sprintf("GET /api%%%02x/../internal/secret HTTP/1.1\r\nHost: a\r\n\r\n", b),
+			fmt.Sprintf("GET /api/users/..%%%02xinternal/secret HTTP/1.1\r\nHost: a\r\n\r\n", b),
+		)
+	}
+	return cases
+}
+
+func rawCases(t testing.TB) (cases []string) {
+	for _, line := range caseLines(t, "raw.txt") {
+		cases = append(cases, raw(line))
+	}
+	return cases
+}
+
+// goodTraffic sends what any client sends, until stopped, and counts.
+type goodTraffic struct {
+	sent, lost atomic.Int64
+	worst      atomic.Int64 // slowest answer, ns
+	stop       func()
+}
+
+func good(task *imagetest.Task) *goodTraffic {
+	g := &goodTraffic{}
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				case <-time.After(5 * time.Millisecond):
+				}
+				from := time.Now()
+				a, err := imagetest.Exchange(task.Addr, "GET /api/users/1 HTTP/1.1\r\nHost: a\r\nX-Good: yes\r\nConnection: close\r\n\r\n", 10*time.Second)
+				g.sent.Add(1)
+				if err != nil || a.Status != 200 {
+					g.lost.Add(1)
+				}
+				if took := int64(time.Since(from)); took > g.worst.Load() {
+					g.worst.Store(took)
+				}
+			}
+		})
+	}
+	g.stop = func() { close(done); wg.Wait() }
+	return g
+}
+
+// String is the line of the report.
+func (g *goodTraffic) String() string {
+	sent, lost := g.sent.Load(), g.lost.Load()
+	return fmt.Sprintf("good requests meanwhile: %d of %d answered (%.2f %%), slowest %v", sent-lost, sent,
+		100*float64(sent-lost)/float64(max(sent, 1)), time.Duration(g.worst.Load()).Round(time.Millisecond))
+}
+
+func TestNothingOutsideTheContractReachesTheApplication(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{})
+	for _, group := range []struct {
+		name  string
+		cases func(testing.TB) []string
+		least int
+	}{
+		{"malformed and smuggled requests", rawCases, 100},
+		{"scanner paths", scannerCases, 1500},
+		{"ways up and out", traversalCases, 5000},
+		{"every byte where it hurts", bytesInPlaces, 3000},
+	} {
+		t.Run(group.name, func(t *testing.T) {
+			task.Reset(t, true)
+			cases := group.cases(t)
+			if len(cases) < group.least {
+				t.Fatalf("got %d cases, want at least %d", len(cases), group.least)
+			}
+			g := good(task)
+			answered := send(task, cases)
+			g.stop()
+			seen := task.Seen(t)
+			bad, inside := 0, 0
+			for _, r := range seen.Requests {
+				if _, ours := r.Header("X-Good"); ours > 0 {
+					continue
+				}
+				inside++
+				if why := outside(r); why != "" {
+					bad++
+					t.Errorf("%s: application saw %q", why, r.Head)
+				}
+			}
+			if g.lost.Load() > 0 {
+				t.Errorf("%v", g)
+			}
+			t.Logf("cases tried %d (%d answered, the others cut), inside the contract and forwarded %d, outside it and reached the app: %d; %v",
+				len(cases), answered, inside-bad, bad, g)
+		})
+	}
+}
+
+// send tries every case, 48 at a time, and counts the answers.
+func send(task *imagetest.Task, cases []string) int {
+	var answered atomic.Int64
+	queue := make(chan string)
+	var wg sync.WaitGroup
+	for range 48 {
+		wg.Go(func() {
+			for c := range queue {
+				if a, err := imagetest.Exchange(task.Addr, c, 400*time.Millisecond); err == nil && a.Status != 0 {
+					answered.Add(1)
+				}
+			}
+		})
+	}
+	for _, c := range cases {
+		queue <- c
+	}
+	close(queue)
+	wg.Wait()
+	return int(answered.Load())
+}
+
+// A smuggled request is one that the application saw and nginx did not.
+func TestTheApplicationSeesExactlyTheRequestsThatNginxForwarded(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{})
+	cases := append(rawCases(t), bytesInPlaces(t)...)
+	send(task, cases)
+	time.Sleep(1500 * time.Millisecond) // the log is flushed after a second
+	forwarded := 0
+	for _, line := range strings.Split(task.Logs(t), "\n") {
+		if strings.HasPrefix(line, "{") && !strings.Contains(line, `"upstream_time":""`) {
+			forwarded++
+		}
+	}
+	seen := task.Seen(t)
+	if seen.Total != forwarded || forwarded < 100 {
+		t.Errorf("application saw %d requests, nginx forwarded %d", seen.Total, forwarded)
+	}
+	t.Logf("cases tried %d, forwarded %d, seen by the application %d", len(cases), forwarded, seen.Total)
+}
