@@ -1,3 +1,5 @@
+// The path is borrowed: only below it does Go allow an import of the bridge's internal package that starts a provider.
+// README.md says more. Nothing is published here or fetched from here.
 module github.com/pulumi/pulumi-terraform-bridge/v3/dynamic/fargate-nginx-sidecar
 
 go 1.26

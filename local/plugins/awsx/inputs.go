@@ -76,7 +76,7 @@ func parse(inputs resource.PropertyMap) (network, error) {
 		tags:         r.textMap("tags", inputs["tags"]),
 		nat:          natPerZone,
 	}
-	if n.strategy == "" {
+	if _, given := inputs["subnetStrategy"]; !given { // the official plugin falls back on Legacy
 		r.fail("subnetStrategy", "missing; allowed by this stand-in: "+strings.Join(subnetStrategies, ", "))
 	}
 	if gateways := r.object("natGateways", inputs["natGateways"]); gateways != nil {
