@@ -272,9 +272,6 @@ func (s *server) rewrite(p *httputil.ProxyRequest) {
 		header.Set("X-Forwarded-Proto", "https")
 	}
 	header.Set("X-Amzn-Trace-Id", traceID(p.In.Header.Get("X-Amzn-Trace-Id"), time.Now()))
-	if _, ok := header["User-Agent"]; !ok {
-		header["User-Agent"] = nil // or Go would add its own
-	}
 }
 
 // keepLine passes path and query on byte for byte: Go would re-encode some of them.

@@ -222,6 +222,32 @@ func TestWebSocketUpgradePassesAndIdleTimeoutEndsIt(t *testing.T) {
 	}
 }
 
+func TestAnswerMayTakeLongerThanTheIdleTimeoutWhileBytesMove(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "6")
+		for range 6 {
+			_, _ = io.WriteString(w, "x")
+			w.(http.Flusher).Flush()
+			time.Sleep(100 * time.Millisecond)
+		}
+	}))
+	t.Cleanup(server.Close)
+	s := listen(t, strings.TrimPrefix(server.URL, "http://"), nil)
+	began := time.Now()
+	response, err := http.Get("http://" + s.address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	first := make([]byte, 1)
+	if _, err := io.ReadFull(response.Body, first); err != nil || time.Since(began) > 400*time.Millisecond {
+		t.Errorf("first byte: %v after %s, want it as soon as the target sent it", err, time.Since(began))
+	}
+	if rest, err := io.ReadAll(response.Body); err != nil || string(rest) != "xxxxx" {
+		t.Errorf("rest of the answer: got %q %v", rest, err)
+	}
+}
+
 func TestHTTPSListenerSpeaksTLSWithASelfMadeCertificate(t *testing.T) {
 	s := listen(t, echo(t), func(l *listenerSettings) { l.port, l.https = 443, true })
 	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}

@@ -185,8 +185,9 @@ func (e *emulator) declared(ctx context.Context, service types.Service) (declare
 		}
 	}
 	if n := more.NetworkConfiguration; n != nil && n.AwsvpcConfiguration != nil {
-		d.subnets = n.AwsvpcConfiguration.Subnets
-		d.revision.network = fmt.Sprint(n.AwsvpcConfiguration.Subnets, n.AwsvpcConfiguration.SecurityGroups, n.AwsvpcConfiguration.AssignPublicIp)
+		d.subnets = slices.Sorted(slices.Values(n.AwsvpcConfiguration.Subnets))
+		groups := slices.Sorted(slices.Values(n.AwsvpcConfiguration.SecurityGroups))
+		d.revision.network = fmt.Sprint(d.subnets, groups, n.AwsvpcConfiguration.AssignPublicIp)
 	}
 	for _, l := range service.LoadBalancers {
 		d.targets = append(d.targets, target{aws.ToString(l.TargetGroupArn), aws.ToString(l.ContainerName), int(aws.ToInt32(l.ContainerPort))})

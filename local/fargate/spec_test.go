@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -196,7 +197,7 @@ func TestSyncWaitsForATurnThatBeganLater(t *testing.T) {
 	select {
 	case <-done:
 		t.Fatal("Sync took a turn that had begun before it was called")
-	default:
+	case <-time.After(50 * time.Millisecond):
 	}
 	turns.begin()
 	turns.end(nil)
