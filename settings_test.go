@@ -357,7 +357,6 @@ func TestEveryDeclaredSettingIsDescribedWithItsSource(t *testing.T) {
 func TestOutputsAreReadyToUse(t *testing.T) {
 	got := outputs(t, defaults(t, nil))
 	want := map[string]string{
-		"taskDefinitionArn":    "arn:aws:ecs:eu-central-1:123456789012:task-definition/web-test:7",
 		"healthUrl":            got["url"] + "/",
 		"tailAppLogsCommand":   "aws logs tail " + got["appLogGroup"] + " --follow --region eu-central-1",
 		"tailNginxLogsCommand": "aws logs tail " + got["nginxLogGroup"] + " --follow --region eu-central-1",
@@ -383,8 +382,8 @@ func TestOutputsAreReadyToUse(t *testing.T) {
 			t.Errorf("%s: %s; want %s", key, got[key], pattern)
 		}
 	}
-	if len(got) != 12 {
-		t.Errorf("%d outputs; want 12", len(got))
+	if len(got) != 11 {
+		t.Errorf("%d outputs; want 11", len(got))
 	}
 }
 

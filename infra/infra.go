@@ -88,7 +88,8 @@ func newAccount(ctx *pulumi.Context, cfg *config.Config) (*account, error) {
 	}, nil
 }
 
-// Outputs are what people and scripts need to reach the service.
+// Outputs are what people and scripts need to reach the service. What may fail after a deployment is not among them:
+// one failing output makes the engine forget all, and whoever looks into a failed deployment needs the others.
 func (s *Stack) Outputs() pulumi.Map {
 	url, region := s.ingress.URL, s.config.Region
 	clusterName, serviceName := s.service.ClusterName, s.service.ServiceName
@@ -98,7 +99,6 @@ func (s *Stack) Outputs() pulumi.Map {
 		"healthUrl":            pulumi.Sprintf("%s%s", url, s.config.LoadBalancer.HealthCheckPath),
 		"clusterName":          clusterName,
 		"serviceName":          serviceName,
-		"taskDefinitionArn":    s.service.TaskDefinitionARN,
 		"appImage":             s.appImage.Reference,
 		"nginxImage":           s.nginxImage.Reference,
 		"appLogGroup":          s.service.AppLogGroup,
@@ -114,8 +114,7 @@ func tail(group pulumi.StringOutput, region string) pulumi.StringOutput {
 	return pulumi.Sprintf("aws logs tail %s --follow --region %s", group, region)
 }
 
-// Export publishes the outputs as the stack's. It also makes the checks among them count: an error of an output that
-// goes nowhere is lost.
+// Export publishes the outputs as the stack's.
 func (s *Stack) Export(ctx *pulumi.Context) {
 	for name, value := range s.Outputs() {
 		ctx.Export(name, value)

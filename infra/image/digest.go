@@ -1,6 +1,7 @@
 package image
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -53,18 +54,18 @@ func contentDigest(args Args) (string, error) {
 // ignored reads .dockerignore with the builder's own parser, so that both see the same files.
 // https://docs.docker.com/build/concepts/context/#dockerignore-files
 func ignored(context string) (*patternmatcher.PatternMatcher, error) {
-	list, err := os.Open(filepath.Join(context, ".dockerignore"))
+	path := filepath.Join(context, ".dockerignore")
+	list, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return patternmatcher.New(nil)
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer list.Close()
 
-	patterns, err := ignorefile.ReadAll(list)
+	patterns, err := ignorefile.ReadAll(bytes.NewReader(list))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", list.Name(), err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 
 	return patternmatcher.New(patterns)
@@ -116,7 +117,7 @@ func file(sum hash.Hash, name, path string) error {
 	if err != nil {
 		return err
 	}
-	defer contents.Close()
+	defer contents.Close() //nolint:errcheck // Nothing was written.
 
 	info, err := contents.Stat()
 	if err != nil {
@@ -131,10 +132,10 @@ func file(sum hash.Hash, name, path string) error {
 	return nil
 }
 
-// entry writes words with their lengths, so that no two lists of words give the same bytes.
+// entry writes words with their lengths, so that no two lists of words give the same bytes. A hash takes everything.
 func entry(sum hash.Hash, words ...string) {
-	fmt.Fprintf(sum, "%d\n", len(words))
+	_, _ = fmt.Fprintf(sum, "%d\n", len(words))
 	for _, word := range words {
-		fmt.Fprintf(sum, "%d:%s\n", len(word), word)
+		_, _ = fmt.Fprintf(sum, "%d:%s\n", len(word), word)
 	}
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // Token is the component's type in the stack.
-const Token = "fargate-nginx-sidecar:image:Image"
+const Token = "fargate-nginx-sidecar:image:Image" //nolint:gosec // A type, not a credential.
 
 const dockerfile = "Dockerfile"
 

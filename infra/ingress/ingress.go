@@ -15,7 +15,7 @@ import (
 )
 
 // Token is the component's type in the stack.
-const Token = "fargate-nginx-sidecar:ingress:Ingress"
+const Token = "fargate-nginx-sidecar:ingress:Ingress" //nolint:gosec // A type, not a credential.
 
 // NameLimit is the length of the longest logical name of a load balancer or target group, in characters: AWS takes 32,
 // of which Pulumi's random suffix needs 8.

@@ -3,6 +3,7 @@
 package network
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -221,14 +222,13 @@ func vpcArgs(args Args) *awsxec2.VpcArgs {
 // eighths returns one range per zone, each an eighth of the VPC's, beginning with the given eighth. The ranges are
 // stated, not left to awsx, so that the public subnets stay where they are when a network grows from low-cost to
 // large; half of the range stays free for more zones.
-func eighths(cidr netip.Prefix, first int) []string {
+func eighths(cidr netip.Prefix, first uint32) []string {
 	var all []string
-	for i := first; i < first+zones; i++ {
+	for zone := range uint32(zones) {
 		address := cidr.Masked().Addr().As4()
-		number := uint32(address[0])<<24 | uint32(address[1])<<16 | uint32(address[2])<<8 | uint32(address[3])
-		number += uint32(i) << (32 - cidr.Bits() - 3)
-		eighth := netip.AddrFrom4([4]byte{byte(number >> 24), byte(number >> 16), byte(number >> 8), byte(number)})
-		all = append(all, netip.PrefixFrom(eighth, cidr.Bits()+3).String())
+		start := binary.BigEndian.Uint32(address[:]) + (first+zone)<<(32-cidr.Bits()-3)
+		binary.BigEndian.PutUint32(address[:], start)
+		all = append(all, netip.PrefixFrom(netip.AddrFrom4(address), cidr.Bits()+3).String())
 	}
 
 	return all

@@ -15,7 +15,7 @@ import (
 )
 
 // Token is the component's type in the stack.
-const Token = "fargate-nginx-sidecar:service:Service"
+const Token = "fargate-nginx-sidecar:service:Service" //nolint:gosec // A type, not a credential.
 
 // Circuit breakers: what ECS does with a deployment whose tasks do not get healthy.
 const (
@@ -119,7 +119,8 @@ type Service struct {
 
 	ClusterName, ServiceName   pulumi.StringOutput
 	NginxLogGroup, AppLogGroup pulumi.StringOutput
-	// TaskDefinitionARN is the task definition that runs. It fails when that is not the one asked for.
+	// TaskDefinitionARN is the task definition that runs. It fails when that is not the one asked for. It is an output
+	// of the component, which is enough to make the update fail: an error of an output that goes nowhere is lost.
 	TaskDefinitionARN pulumi.StringOutput
 }
 
