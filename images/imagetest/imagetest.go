@@ -319,3 +319,6 @@ func (task *Task) Dial(t testing.TB, limit time.Duration) net.Conn {
 	_ = c.SetDeadline(time.Now().Add(limit))
 	return c
 }
+
+// Control is the base address of the backend's own interface.
+func (task *Task) Control() string { return task.control }

@@ -54,7 +54,17 @@ func main() {
 	addr := flag.String("app", "127.0.0.1:3000", "where to be the application; empty: nowhere")
 	control := flag.String("control", ":3001", "where tests read what came in")
 	idle := flag.Duration("idle", 0, "close connections that are idle for this long; 0: never")
+	attack := flag.String("flood", "", "instead of all that: send this flood to -to and print how often")
+	to := flag.String("to", "127.0.0.1:8080", "where the flood goes")
+	n := flag.Int("n", 4, "connections of the flood")
+	duration := flag.Duration("for", 4*time.Second, "how long the flood lasts")
 	flag.Parse()
+	if *attack != "" {
+		if err := flood(*attack, *to, *n, *duration); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	r := &recorder{addr: *addr, open: map[net.Conn]bool{}, keep: true, idle: *idle}
 	if *addr != "" {
 		if err := r.up(); err != nil {

@@ -1,0 +1,55 @@
+package nginx
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	"fargate-nginx-sidecar/images/imagetest"
+)
+
+func TestGoodRequestsAreServedDuringFloods(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{})
+	for _, f := range []struct {
+		name    string
+		flood   string // one of backend/flood.go
+		n       int    // connections at once
+		least   int    // below this the flood shows nothing
+		reaches bool   // these are requests that may reach the application
+	}{
+		{"2,000 clients with slow headers", "slow-headers", 2000, 2000, false},
+		{"1,000 clients with slow bodies", "slow-bodies", 1000, 1000, false},
+		{"10,000 clients that say nothing", "silent", 10000, 10000, false},
+		{"200 clients that do not read a 2 MB answer", "slow-readers", 200, 200, true},
+		{"connections opened and reset", "open-close", 4, 2000, false},
+		{"refused requests, 100 on a connection", "refused", 4, 5000, false},
+		{"malformed requests, one on a connection", "malformed", 4, 500, false},
+	} {
+		t.Run(f.name, func(t *testing.T) {
+			task.Reset(t, true)
+			g := good(task)
+			out := imagetest.Docker(t, "exec", task.Backend, "/backend", "-flood="+f.flood, "-n="+strconv.Itoa(f.n), "-for=4s")
+			g.stop()
+			n, err := strconv.Atoi(strings.TrimSpace(out))
+			if err != nil || n < f.least {
+				t.Errorf("the flood was %d strong (%v), want at least %d", n, err, f.least)
+			}
+			reached := 0
+			for _, r := range task.Seen(t).Requests {
+				if _, ours := r.Header("X-Good"); ours == 0 {
+					reached++
+					if why := outside(r); why != "" {
+						t.Errorf("%s: application saw %q", why, r.Head)
+					}
+				}
+			}
+			if reached > 0 && !f.reaches {
+				t.Errorf("%d of the flood reached the application", reached)
+			}
+			if sent, lost := g.sent.Load(), g.lost.Load(); sent < 20 || lost > 0 {
+				t.Errorf("%v", g)
+			}
+			t.Logf("%d sent, %d reached the app; %v", n, reached, g)
+		})
+	}
+}
