@@ -178,7 +178,7 @@ const (
 	targetGroup     = "aws:lb/targetGroup:TargetGroup"
 	taskDefinition  = "aws:ecs/taskDefinition:TaskDefinition"
 	vpc             = "awsx:ec2:Vpc"
-	getToken        = "aws:ecr/getAuthorizationToken:getAuthorizationToken"
+	getToken        = "aws:ecr/getAuthorizationToken:getAuthorizationToken" //nolint:gosec // A function, not a credential.
 	getService      = "aws:ecs/getService:getService"
 	ownComponents   = infratest.Project + ":"
 )

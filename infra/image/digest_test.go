@@ -73,7 +73,7 @@ func TestDigestFollowsEverythingTheBuildSees(t *testing.T) {
 		},
 		"kept file in ignored folder": func(t *testing.T, args *Args) { edit(t, *args, "docs/keep.md", "kept") },
 		"permissions": func(t *testing.T, args *Args) {
-			if err := os.Chmod(filepath.Join(args.Context, "server.js"), 0o700); err != nil {
+			if err := os.Chmod(filepath.Join(args.Context, "server.js"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		},

@@ -15,7 +15,7 @@ import (
 )
 
 // Token is the component's type in the stack.
-const Token = "fargate-nginx-sidecar:network:Network"
+const Token = "fargate-nginx-sidecar:network:Network" //nolint:gosec // A type, not a credential.
 
 // Mode says what kind of network there is.
 type Mode string
