@@ -77,9 +77,13 @@ func (c *taskContainer) create(ctx context.Context) error {
 		return fmt.Errorf("ResourceInitializationError: %w", err)
 	}
 	if l := c.definition.LogConfiguration; l != nil {
-		if c.stream, err = t.scheduler.emulator.newStream(ctx, l.Options, c.name, t.id); err != nil {
+		stream, err := t.scheduler.emulator.newStream(ctx, l.Options, c.name, t.id)
+		if err != nil {
 			return err
 		}
+		t.mu.Lock()
+		c.stream = stream
+		t.mu.Unlock()
 	}
 	created, err := t.scheduler.engine.ContainerCreate(ctx, config, host, nil, nil, t.name(c.name))
 	if err != nil {

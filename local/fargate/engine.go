@@ -146,7 +146,7 @@ func (e *engine) buildPause(ctx context.Context) error {
 	if err := os.WriteFile(filepath.Join(dir, "main.go"), pauseSource, 0o600); err != nil {
 		return err
 	}
-	build := exec.CommandContext(ctx, e.goTool, "build", "-trimpath", "-ldflags=-s -w", "-o", "pause", "main.go")
+	build := exec.CommandContext(ctx, e.goTool, "build", "-ldflags=-s -w", "-o", "pause", "main.go")
 	build.Dir = dir
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+e.arch, "GOFLAGS=", "GOWORK=off")
 	if out, err := build.CombinedOutput(); err != nil {
