@@ -19,6 +19,7 @@ type Targets interface {
 }
 
 // serveQuery answers for the health of targets, and lets the emulator answer the rest.
+// Answers about security group rules are looked into on their way back.
 func (e *Endpoint) serveQuery(w http.ResponseWriter, r *http.Request) {
 	body, err := peek(w, r)
 	if err != nil {
@@ -26,6 +27,9 @@ func (e *Endpoint) serveQuery(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	form, err := url.ParseQuery(string(body))
+	if err == nil && ruleActions[form.Get("Action")] {
+		r = withForm(r, form)
+	}
 	if err != nil || form.Get("Action") != "DescribeTargetHealth" {
 		e.proxy.ServeHTTP(w, r)
 		return

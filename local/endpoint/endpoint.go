@@ -1,8 +1,9 @@
 // Package endpoint is the one AWS endpoint of a local run: a loopback proxy in front of the emulator.
 //
-// Everything passes through unchanged but four things, each because the emulator cannot know or does not keep it:
-// ECR's host name becomes the local registry's, fields of an ECS service that the emulator drops are remembered,
-// what the tasks really do comes from the scheduler that runs them, and the health of targets from the load balancer.
+// Everything passes through unchanged but what the emulator cannot know or does not keep: ECR's host name becomes the
+// local registry's, fields of an ECS service and descriptions of security group rules that the emulator drops are
+// remembered, what the tasks really do comes from the scheduler that runs them, and the health of targets from the
+// load balancer.
 package endpoint
 
 import (
@@ -34,6 +35,7 @@ type Options struct {
 type Endpoint struct {
 	options  Options
 	services remembered
+	rules    ruleDescriptions
 	proxy    *httputil.ReverseProxy
 }
 
@@ -72,7 +74,10 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // amend corrects the emulator's answer on its way to the client.
 func (e *Endpoint) amend(response *http.Response) error {
 	action := response.Request.Header.Get("X-Amz-Target")
+	form := formOf(response.Request)
 	switch {
+	case form != nil && response.StatusCode == http.StatusOK:
+		return rewrite(response, func(body []byte) []byte { return e.rules.amend(form, body) })
 	case strings.HasPrefix(action, ecrPrefix):
 		return rewrite(response, e.localRegistry)
 	case serviceActions[action]:

@@ -199,3 +199,32 @@ func TestErrorsAndForeignRequestsPassThroughUnchanged(t *testing.T) {
 		t.Errorf("tags of a scaling target: %d %s", status, got)
 	}
 }
+
+func TestARuleBetweenSecurityGroupsKeepsItsDescription(t *testing.T) {
+	address, _ := start(t, 200, "<securityGroupRuleId>sgr-1</securityGroupRuleId><toPort>80</toPort>")
+	ask := func(form url.Values) string {
+		t.Helper()
+		response, err := http.PostForm(address, form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = response.Body.Close() }()
+		content, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(content)
+	}
+	describe := url.Values{"Action": {"DescribeSecurityGroupRules"}}
+	if got := ask(describe); strings.Contains(got, "description") {
+		t.Errorf("a rule that nobody described: %s", got)
+	}
+	ask(url.Values{"Action": {"AuthorizeSecurityGroupIngress"}, "IpPermissions.1.Groups.1.Description": {"from the ALB & only it"}})
+	if got := ask(describe); !strings.Contains(got, "</securityGroupRuleId><description>from the ALB &amp; only it</description>") {
+		t.Errorf("got %s", got)
+	}
+	ask(url.Values{"Action": {"ModifySecurityGroupRules"}, "SecurityGroupRule.1.SecurityGroupRuleId": {"sgr-1"}, "SecurityGroupRule.1.SecurityGroupRule.Description": {"changed"}})
+	if got := ask(describe); !strings.Contains(got, "<description>changed</description>") {
+		t.Errorf("got %s", got)
+	}
+}
