@@ -207,7 +207,9 @@ func (e engine) run(cmd *exec.Cmd) (*tail, error) {
 		for lines.Scan() {
 			if line := strings.TrimSpace(lines.Text()); line != "" {
 				output.add(line)
-				e.log(line)
+				if telling(line) {
+					e.log(line)
+				}
 			}
 		}
 		_, _ = io.Copy(io.Discard, reader) // after a line over the limit: never block the command
