@@ -1,0 +1,3 @@
+module fargate-nginx-sidecar/bench
+
+go 1.26
