@@ -170,6 +170,7 @@ const (
 	listener        = "aws:lb/listener:Listener"
 	loadBalancer    = "aws:lb/loadBalancer:LoadBalancer"
 	logGroup        = "aws:cloudwatch/logGroup:LogGroup"
+	parameter       = "aws:ssm/parameter:Parameter"
 	provider        = "pulumi:providers:aws"
 	repository      = "aws:ecr/repository:Repository"
 	role            = "aws:iam/role:Role"
@@ -650,7 +651,7 @@ func TestPrebuiltImagesNeedNeitherRepositoryNorDocker(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			graph := run(t, defaults(t, test.settings))
-			for _, token := range []string{repository, lifecyclePolicy, dockerImage} {
+			for _, token := range []string{repository, lifecyclePolicy, parameter, dockerImage} {
 				var names []string
 				for _, r := range graph.OfType(token) {
 					names = append(names, r.Name)
@@ -679,6 +680,25 @@ func TestPublicImagesNeedNoRightsToPull(t *testing.T) {
 	if policy := at(t, one(t, graph, rolePolicy), "policy").(string); strings.Contains(policy, "ecr:") {
 		t.Errorf("policy %s", policy)
 	}
+}
+
+// ECR refuses a tag that it has, even for the same image: a content that comes back needs another tag.
+func TestEveryContentGetsATagThatWasNeverPushed(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, _ map[string]string, graph *infratest.Graph) {
+		for _, image := range graph.OfType(dockerImage) {
+			memory := named(t, graph, parameter, image.Name)
+			if !slices.Equal(memory.ReplaceOnChanges, []string{"insecureValue"}) {
+				t.Errorf("%s keeps its suffix when the content changes", memory.URN)
+			}
+			content := at(t, memory, "insecureValue").(string)
+			name := graph.Outputs[memory.URN]["name"].StringValue()
+			want := graph.Outputs[named(t, graph, repository, image.Name).URN]["repositoryUrl"].StringValue() +
+				":" + content + name[strings.LastIndex(name, "-"):]
+			if got := at(t, image, "imageName"); got != want || len(content) != 64 {
+				t.Errorf("%s is pushed as %v; want %s", image.Name, got, want)
+			}
+		}
+	})
 }
 
 func TestRegistryPasswordIsSecret(t *testing.T) {

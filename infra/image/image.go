@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecr"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ssm"
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
@@ -90,13 +91,13 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	if err := args.Validate(); err != nil {
 		return nil, fmt.Errorf("image %s: %w", name, err)
 	}
-	var tag string
+	var content string
 	if args.Prebuilt == "" {
 		digest, err := contentDigest(args)
 		if err != nil {
 			return nil, fmt.Errorf("image %s: context: %w", name, err)
 		}
-		tag = digest
+		content = digest
 	}
 
 	i := &Image{}
@@ -108,7 +109,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	if args.Prebuilt != "" {
 		i.take(args)
 	} else {
-		err = i.build(ctx, name, tag, args)
+		err = i.build(ctx, name, content, args)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("image %s: %w", name, err)
@@ -136,8 +137,12 @@ func (i *Image) take(args Args) {
 	}
 }
 
-func (i *Image) build(ctx *pulumi.Context, name, tag string, args Args) error {
+func (i *Image) build(ctx *pulumi.Context, name, content string, args Args) error {
 	repository, err := i.repository(ctx, name, args)
+	if err != nil {
+		return err
+	}
+	tag, err := i.tag(ctx, name, content)
 	if err != nil {
 		return err
 	}
@@ -181,9 +186,30 @@ func buildArgs(values map[string]string) pulumi.StringMapInput {
 	return pulumi.ToStringMap(values)
 }
 
+// tag returns the tag for a content: the content's digest, and a suffix that stays until the content changes. A tag
+// from the digest alone could be pushed once and never again: ECR refuses a second push even of the same image, so
+// going back to an earlier commit would fail. https://github.com/aws/containers-roadmap/issues/2179
+//
+// The suffix must be remembered between updates. A parameter does that: it is replaced with the content, and gets a
+// name with a new random suffix each time.
+func (i *Image) tag(ctx *pulumi.Context, name, content string) (pulumi.StringOutput, error) {
+	parameter, err := ssm.NewParameter(ctx, name, &ssm.ParameterArgs{
+		Description:   pulumi.String("Content that the newest image was built from"),
+		Type:          pulumi.String("String"),
+		InsecureValue: pulumi.String(content),
+	}, pulumi.Parent(i), pulumi.ReplaceOnChanges([]string{"insecureValue"}))
+	if err != nil {
+		return pulumi.StringOutput{}, fmt.Errorf("tag: %w", err)
+	}
+
+	return parameter.Name.ApplyT(func(unique string) string {
+		return content + strings.TrimPrefix(unique, name)
+	}).(pulumi.StringOutput), nil
+}
+
 func (i *Image) repository(ctx *pulumi.Context, name string, args Args) (*ecr.Repository, error) {
 	repository, err := ecr.NewRepository(ctx, name, &ecr.RepositoryArgs{
-		// A tag is made from the contents, so there is never a reason to move one.
+		// Every content gets a tag of its own, so there is never a reason to move one.
 		ImageTagMutability: pulumi.String("IMMUTABLE"),
 		ImageScanningConfiguration: ecr.RepositoryImageScanningConfigurationArgs{
 			ScanOnPush: pulumi.Bool(true),

@@ -46,6 +46,8 @@ type Resource struct {
 	// DependsOn are the URNs of everything the resource waits for, through options and inputs.
 	DependsOn   []string
 	ReplaceWith []string
+	// ReplaceOnChanges are inputs whose change replaces the resource.
+	ReplaceOnChanges []string
 	// CreateTimeout and UpdateTimeout are custom timeouts, such as 20m.
 	CreateTimeout, UpdateTimeout string
 }
@@ -140,9 +142,9 @@ func (r *recorder) record(args pulumi.MockResourceArgs) Resource {
 		URN:    urn(r.options, rpc.GetParent(), args.TypeToken, args.Name),
 		Custom: args.Custom, Remote: rpc.GetRemote(),
 		Provider: providerURN(args.Provider), Providers: map[string]string{},
-		Inputs:        args.Inputs,
-		DependsOn:     slices.Sorted(slices.Values(rpc.GetDependencies())),
-		ReplaceWith:   rpc.GetReplaceWith(),
+		Inputs:      args.Inputs,
+		DependsOn:   slices.Sorted(slices.Values(rpc.GetDependencies())),
+		ReplaceWith: rpc.GetReplaceWith(), ReplaceOnChanges: rpc.GetReplaceOnChanges(),
 		CreateTimeout: rpc.GetCustomTimeouts().GetCreate(), UpdateTimeout: rpc.GetCustomTimeouts().GetUpdate(),
 	}
 	for name, reference := range rpc.GetProviders() {

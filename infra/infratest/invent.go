@@ -66,6 +66,8 @@ func invent(r Resource) (resource.PropertyMap, error) {
 		set("arn", arn("ecs", "task-definition/"+r.Inputs["family"].StringValue()+":7"))
 	case "aws:ecs/service:Service":
 		set("name", name)
+	case "aws:ssm/parameter:Parameter":
+		set("name", name)
 	case "aws:iam/role:Role":
 		set("name", name)
 		set("arn", fmt.Sprintf("arn:%s:iam::%s:role/%s", Partition, Account, name))
