@@ -144,7 +144,9 @@ func checkOptions(o *Options) error {
 // Run removes what an earlier run with the same id left, then keeps every service at its desired count until ctx
 // ends. It leaves the tasks running: Stop ends them.
 func (s *Scheduler) Run(ctx context.Context) error {
-	if err := s.engine.prepare(ctx); err != nil {
+	if err := s.engine.prepare(ctx); ctx.Err() != nil {
+		return nil
+	} else if err != nil {
 		return fmt.Errorf("engine: %w", err)
 	}
 	ticker := time.NewTicker(s.options.Poll)

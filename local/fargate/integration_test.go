@@ -3,6 +3,7 @@ package fargate_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -17,6 +18,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/docker/docker/api/types/container"
+	imagetypes "github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/volume"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
@@ -24,7 +28,7 @@ func TestRollingUpdateLosesNoRequest(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	image := w.image(nil)
-	service := w.serve(w.register(nil, web(image, "one")), 2, 8080)
+	service := w.serve(w.register(nil, abrupt(web(image, "one"))), 2, 8080)
 	w.steady(service)
 
 	var failed, served atomic.Int64
@@ -53,7 +57,7 @@ func TestRollingUpdateLosesNoRequest(t *testing.T) {
 	}
 	fewest := 2
 	w.update(service, func(u *ecs.UpdateServiceInput) {
-		u.TaskDefinition = aws.String(w.register(nil, web(image, "two")))
+		u.TaskDefinition = aws.String(w.register(nil, abrupt(web(image, "two"))))
 	})
 	w.until(service, "updated", 40*time.Second, func(s fargate.ServiceStatus) bool {
 		fewest = min(fewest, s.RunningCount)
@@ -190,7 +194,7 @@ func TestFirstDeploymentThatFailsStaysFailed(t *testing.T) {
 		return len(s.Deployments) == 1 && s.Deployments[0].RolloutState == "FAILED"
 	})
 	tasks := len(w.scheduler.Tasks(""))
-	time.Sleep(3 * time.Second)
+	time.Sleep(5 * time.Second) // longer than the back-off after three failures
 	if now := len(w.scheduler.Tasks("")); now != tasks {
 		t.Errorf("tasks: %d more were started after the deployment failed", now-tasks)
 	}
@@ -225,8 +229,8 @@ func TestContainersStopInReverseOrderWithTheImagesSignalAndEveryLineIsShipped(t 
 	began, ended := map[string]int64{}, map[string]int64{}
 	for _, name := range []string{"first", "middle", "last"} {
 		lines := w.lines("web/" + name + "/" + task.ARN[strings.LastIndex(task.ARN, "/")+1:])
-		if len(lines) != 3 || lines[0] != "idle" || !strings.HasPrefix(lines[1], "signal quit at ") {
-			t.Fatalf("lines of %s: got %q, want idle, signal quit at …, ended at …", name, lines)
+		if len(lines) != 4 || lines[3] != "and no newline" || lines[0] != "idle" || !strings.HasPrefix(lines[1], "signal quit at ") {
+			t.Fatalf("lines of %s: got %q, want idle, signal quit at …, ended at …, and no newline", name, lines)
 		}
 		var at, end int64
 		_, _ = fmt.Sscanf(lines[1], "signal quit at %d", &at)
@@ -280,7 +284,7 @@ func TestDependantWaitsUntilTheOtherContainerIsHealthy(t *testing.T) {
 	image := w.image(nil)
 	backend := types.ContainerDefinition{
 		Name: aws.String("app"), Image: &image, Command: []string{"serve"},
-		Environment: []types.KeyValuePair{{Name: aws.String("PORT"), Value: aws.String("3000")}},
+		Environment: []types.KeyValuePair{{Name: aws.String("PORT"), Value: aws.String("3000")}, {Name: aws.String("LATE"), Value: aws.String("1s")}},
 		HealthCheck: &types.HealthCheck{Command: []string{"CMD", "/app", "health"}, Interval: aws.Int32(5), Timeout: aws.Int32(3), Retries: aws.Int32(2)},
 	}
 	job := types.ContainerDefinition{Name: aws.String("job"), Image: &image, Essential: aws.Bool(false), Command: []string{"exit", "0"}}
@@ -359,7 +363,7 @@ func TestStopReasonsAreECSs(t *testing.T) {
 func TestDeletedServiceDrainsAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	c := web(w.image(nil), "one")
+	c := abrupt(web(w.image(nil), "one"))
 	c.MountPoints = []types.MountPoint{{SourceVolume: aws.String("scratch"), ContainerPath: aws.String("/declared")}}
 	service := w.serve(w.register([]string{"scratch"}, c), 2, 8080)
 	w.steady(service)
@@ -416,16 +420,24 @@ func TestStoppedTaskIsReplacedAndServiceScales(t *testing.T) {
 func TestCleanupRemovesWhatADeadSchedulerLeft(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	service := w.serve(w.register([]string{"scratch"}, web(w.image(nil), "one")), 1, 0)
-	w.steady(service)
-	w.stop() // Run ends, nobody stops the tasks
-	if len(w.containers()) != 2 || len(w.volumes()) != 1 {
-		t.Fatalf("left by the scheduler: got %d containers, %v; want pause and web, one volume", len(w.containers()), w.volumes())
-	}
-	must(t, fargate.Cleanup(t.Context(), w.docker, w.runID))
+	// As a scheduler that was killed leaves it: a running container on the run's network, with a volume.
+	must(t, w.scheduler.Sync(t.Context())) // the network is there
+	ctx, labels := t.Context(), map[string]string{"fargate-nginx-sidecar.run": w.runID}
+	image := w.image(nil)
+	progress, err := w.docker.ImagePull(ctx, image, imagetypes.PullOptions{})
+	must(t, err)
+	_, _ = io.Copy(io.Discard, progress)
+	_, err = w.docker.VolumeCreate(ctx, volume.CreateOptions{Name: w.runID + "-left", Labels: labels})
+	must(t, err)
+	left, err := w.docker.ContainerCreate(ctx, &container.Config{Image: image, Cmd: []string{"idle"}, Labels: labels},
+		&container.HostConfig{NetworkMode: container.NetworkMode(w.networks()[0]), Binds: []string{w.runID + "-left:/plain"}}, nil, nil, "")
+	must(t, err)
+	must(t, w.docker.ContainerStart(ctx, left.ID, container.StartOptions{}))
+	must(t, fargate.Cleanup(ctx, w.docker, w.runID))
 	if len(w.containers()) != 0 || len(w.volumes()) != 0 || len(w.networks()) != 0 {
 		t.Errorf("left by Cleanup: %d containers, volumes %v, networks %v", len(w.containers()), w.volumes(), w.networks())
 	}
+	must(t, fargate.Cleanup(ctx, w.docker, w.runID)) // and again, with nothing to do
 }
 
 func (w *world) running() []fargate.Task {

@@ -119,8 +119,13 @@ func (w *world) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.stop = cancel
 	var running sync.WaitGroup
-	running.Go(func() { must(w.t, w.balancer.Run(ctx)) })
-	running.Go(func() { must(w.t, w.scheduler.Run(ctx)) })
+	for _, run := range []func(context.Context) error{w.balancer.Run, w.scheduler.Run} {
+		running.Go(func() {
+			if err := run(ctx); err != nil {
+				w.t.Error(err)
+			}
+		})
+	}
 	w.t.Cleanup(func() {
 		stop, done := context.WithTimeout(context.Background(), 20*time.Second)
 		defer done()
@@ -312,6 +317,12 @@ func web(image, version string) types.ContainerDefinition {
 		},
 		LogConfiguration: awslogs("/ecs/web"),
 	}
+}
+
+// abrupt makes a server end on its stop signal whatever is in flight, so that only draining can save a request.
+func abrupt(c types.ContainerDefinition) types.ContainerDefinition {
+	c.Environment = append(c.Environment, types.KeyValuePair{Name: aws.String("ABRUPT"), Value: aws.String("1")})
+	return c
 }
 
 func awslogs(group string) *types.LogConfiguration {

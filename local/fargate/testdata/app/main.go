@@ -39,6 +39,7 @@ func main() {
 		fmt.Printf("signal %v at %d\n", <-signals, time.Now().UnixNano())
 		time.Sleep(300 * time.Millisecond)
 		fmt.Printf("ended at %d\n", time.Now().UnixNano())
+		fmt.Print("and no newline")
 	}
 }
 
@@ -64,10 +65,15 @@ func serve() {
 		signals := make(chan os.Signal, 1)
 		signal.Notify(signals, syscall.SIGTERM, syscall.SIGQUIT)
 		fmt.Printf("signal %v at %d\n", <-signals, time.Now().UnixNano())
+		if os.Getenv("ABRUPT") != "" {
+			os.Exit(0)
+		}
 		_ = server.Shutdown(context.Background())
 		fmt.Printf("ended at %d\n", time.Now().UnixNano())
 		close(stopped)
 	}()
+	late, _ := time.ParseDuration(os.Getenv("LATE"))
+	time.Sleep(late)
 	fmt.Println("serving", os.Getenv("VERSION"))
 	if err := server.ListenAndServe(); err != http.ErrServerClosed {
 		fmt.Println(err)
