@@ -51,11 +51,16 @@ func contentDigest(args Args) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// ignored reads .dockerignore with the builder's own parser, so that both see the same files.
+// ignored reads the ignore list with the builder's own parser, so that both see the same files. One that is named
+// after the Dockerfile counts before the general one.
 // https://docs.docker.com/build/concepts/context/#dockerignore-files
 func ignored(context string) (*patternmatcher.PatternMatcher, error) {
-	path := filepath.Join(context, ".dockerignore")
+	path := filepath.Join(context, dockerfile+".dockerignore")
 	list, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		path = filepath.Join(context, ".dockerignore")
+		list, err = os.ReadFile(path)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return patternmatcher.New(nil)
 	}

@@ -135,6 +135,21 @@ func TestDigestIgnoresWhatTheBuildDoesNotSee(t *testing.T) {
 	}
 }
 
+func TestAnIgnoreListNamedAfterTheDockerfileCountsFirst(t *testing.T) {
+	args := files(t, sample())
+	edit(t, args, "Dockerfile.dockerignore", "server.js\n")
+	before := digest(t, args)
+
+	edit(t, args, "server.js", "listen(1)")
+	if digest(t, args) != before {
+		t.Error("a file that the list ignores counts")
+	}
+	edit(t, args, "debug.log", "only the general list ignores this")
+	if digest(t, args) == before {
+		t.Error("the general list still counts")
+	}
+}
+
 func TestDigestNeedsADockerfile(t *testing.T) {
 	contents := sample()
 	delete(contents, "Dockerfile")
