@@ -124,6 +124,10 @@ func run(ctx context.Context, o options) error {
 
 // measure runs one scenario: a short warm-up for each target, then the rounds.
 func measure(ctx context.Context, s *stage, res *results, sc scenario, pinned bool, o options) error {
+	length := o.time
+	if sc.connections > 5000 { // opening them takes seconds
+		length = max(length, 8*time.Second)
+	}
 	for _, t := range s.targets {
 		if _, err := s.wrk(ctx, t, sc, time.Second); err != nil {
 			return err
@@ -131,7 +135,7 @@ func measure(ctx context.Context, s *stage, res *results, sc scenario, pinned bo
 	}
 	for round := range o.rounds {
 		for _, t := range s.targets {
-			m, err := s.wrk(ctx, t, sc, o.time)
+			m, err := s.wrk(ctx, t, sc, length)
 			if err != nil {
 				return err
 			}
