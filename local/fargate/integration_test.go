@@ -150,17 +150,10 @@ func TestFailedDeploymentRollsBack(t *testing.T) {
 	broken := web(image, "broken")
 	broken.Environment = append(broken.Environment, types.KeyValuePair{Name: aws.String("BROKEN"), Value: aws.String("1")})
 	w.update(service, func(u *ecs.UpdateServiceInput) { u.TaskDefinition = aws.String(w.register(nil, broken)) })
-	var failed fargate.Deployment
+	// The failed deployment itself leaves the list with its last task: its events stay.
 	w.until(service, "failed", 60*time.Second, func(s fargate.ServiceStatus) bool {
-		i := slices.IndexFunc(s.Deployments, func(d fargate.Deployment) bool { return d.RolloutState == "FAILED" })
-		if i >= 0 {
-			failed = s.Deployments[i]
-		}
-		return i >= 0
+		return slices.ContainsFunc(s.Events, func(e fargate.Event) bool { return strings.Contains(e.Message, "rolling back") })
 	})
-	if failed.RolloutStateReason != "ECS deployment circuit breaker: tasks failed to start." || failed.Status != "ACTIVE" || failed.FailedTasks < 3 {
-		t.Errorf("failed deployment: got %+v", failed)
-	}
 	status := w.steady(service)
 	if status.TaskDefinition != good {
 		t.Errorf("task definition: got %s, want %s", status.TaskDefinition, good)
@@ -197,6 +190,9 @@ func TestFirstDeploymentThatFailsStaysFailed(t *testing.T) {
 	time.Sleep(5 * time.Second) // longer than the back-off after three failures
 	if now := len(w.scheduler.Tasks("")); now != tasks {
 		t.Errorf("tasks: %d more were started after the deployment failed", now-tasks)
+	}
+	if got, want := status.Deployments[0].RolloutStateReason, "ECS deployment circuit breaker: tasks failed to start."; got != want {
+		t.Errorf("reason: got %q, want %q", got, want)
 	}
 	if status.RunningCount != 0 || status.Deployments[0].FailedTasks != 3 {
 		t.Errorf("status: got %d running, %d failed; want 0 and the breaker's threshold 3", status.RunningCount, status.Deployments[0].FailedTasks)

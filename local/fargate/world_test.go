@@ -143,7 +143,12 @@ func (w *world) removeImages() {
 	all, err := w.docker.ImageList(context.Background(), image.ListOptions{Filters: filters.NewArgs(filters.Arg("reference", w.registry+"/*"))})
 	must(w.t, err)
 	for _, i := range all {
-		_, _ = w.docker.ImageRemove(context.Background(), i.ID, image.RemoveOptions{Force: true})
+		for _, reference := range append(i.RepoTags, i.RepoDigests...) {
+			// By name: another test may hold the same image under its own registry's name.
+			if strings.HasPrefix(reference, w.registry) {
+				_, _ = w.docker.ImageRemove(context.Background(), reference, image.RemoveOptions{})
+			}
+		}
 	}
 }
 
