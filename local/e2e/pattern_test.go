@@ -208,8 +208,9 @@ func readService(t *testing.T, c *checkout) stack {
 	t.Helper()
 	ctx := context.Background()
 	s := stack{cloud: c.cloud(t), repositories: map[string]bool{}}
-	clusterARN := one(t, "cluster", must[*ecs.ListClustersOutput](t)(s.ecs.ListClusters(ctx, &ecs.ListClustersInput{})).ClusterArns)
-	s.cluster = one(t, "cluster", must[*ecs.DescribeClustersOutput](t)(s.ecs.DescribeClusters(ctx, &ecs.DescribeClustersInput{Clusters: []string{clusterARN}, Include: []ecstypes.ClusterField{ecstypes.ClusterFieldSettings}})).Clusters)
+	clusterName := c.outputs(t)["clusterName"]
+	s.cluster = one(t, "cluster", must[*ecs.DescribeClustersOutput](t)(s.ecs.DescribeClusters(ctx, &ecs.DescribeClustersInput{Clusters: []string{clusterName}, Include: []ecstypes.ClusterField{ecstypes.ClusterFieldSettings}})).Clusters)
+	clusterARN := *s.cluster.ClusterArn
 	serviceARN := one(t, "service", must[*ecs.ListServicesOutput](t)(s.ecs.ListServices(ctx, &ecs.ListServicesInput{Cluster: &clusterARN})).ServiceArns)
 	s.service = one(t, "service", must[*ecs.DescribeServicesOutput](t)(s.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &clusterARN, Services: []string{serviceARN}})).Services)
 	s.task = *must[*ecs.DescribeTaskDefinitionOutput](t)(s.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: s.service.TaskDefinition})).TaskDefinition
@@ -455,8 +456,12 @@ func assertNothingInAWS(t *testing.T, c *checkout) {
 			left = append(left, kind+" "+name)
 		}
 	}
-	for _, cluster := range must[*ecs.ListClustersOutput](t)(s.ecs.ListClusters(ctx, &ecs.ListClustersInput{})).ClusterArns {
-		note("cluster", cluster)
+	// A deleted cluster stays listed for a while, as INACTIVE, in ECS as in the emulator.
+	listed := must[*ecs.ListClustersOutput](t)(s.ecs.ListClusters(ctx, &ecs.ListClustersInput{})).ClusterArns
+	for _, cluster := range must[*ecs.DescribeClustersOutput](t)(s.ecs.DescribeClusters(ctx, &ecs.DescribeClustersInput{Clusters: listed})).Clusters {
+		if *cluster.Status == "ACTIVE" {
+			note("cluster", *cluster.ClusterArn)
+		}
 	}
 	note("task definition", must[*ecs.ListTaskDefinitionsOutput](t)(s.ecs.ListTaskDefinitions(ctx, &ecs.ListTaskDefinitionsInput{Status: ecstypes.TaskDefinitionStatusActive})).TaskDefinitionArns...)
 	for _, balancer := range must[*elasticloadbalancingv2.DescribeLoadBalancersOutput](t)(s.elb.DescribeLoadBalancers(ctx, &elasticloadbalancingv2.DescribeLoadBalancersInput{})).LoadBalancers {

@@ -8,8 +8,6 @@ package registry
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -98,7 +96,7 @@ func (h *Handler) putManifest(w http.ResponseWriter, r *http.Request, repository
 		return
 	}
 	tagged := !strings.HasPrefix(reference, "sha256:")
-	if tagged && immutable && h.moves(r, manifest) {
+	if tagged && immutable && h.exists(r) {
 		refuse(w, http.StatusBadRequest, "TAG_INVALID", fmt.Sprintf("tag %q already exists in repository %q and cannot be overwritten because the repository is immutable", reference, repository))
 		return
 	}
@@ -112,17 +110,14 @@ func (h *Handler) putManifest(w http.ResponseWriter, r *http.Request, repository
 	}
 }
 
-// moves says whether the tag in the request's path holds another manifest already.
-func (h *Handler) moves(r *http.Request, manifest []byte) bool {
+// exists says whether the tag in the request's path is taken. ECR refuses the push of an immutable tag that it has even
+// when the image is the same: https://github.com/aws/containers-roadmap/issues/2179
+func (h *Handler) exists(r *http.Request) bool {
 	head := r.Clone(r.Context())
 	head.Method, head.Body, head.ContentLength = http.MethodHead, http.NoBody, 0
 	held := &headWriter{header: http.Header{}}
 	h.inner.ServeHTTP(held, head)
-	if held.status != http.StatusOK {
-		return false
-	}
-	sum := sha256.Sum256(manifest)
-	return held.header.Get("Docker-Content-Digest") != "sha256:"+hex.EncodeToString(sum[:])
+	return held.status == http.StatusOK
 }
 
 // refuse answers in the protocol's own error form, which Docker prints to the person who pushed.

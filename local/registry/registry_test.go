@@ -90,7 +90,7 @@ func TestPushWithoutCredentialsIsRefused(t *testing.T) {
 	}
 }
 
-func TestAnImmutableTagNeverMoves(t *testing.T) {
+func TestAnImmutableTagIsPushedOnlyOnce(t *testing.T) {
 	host, _ := start(t)
 	if err := push(t, host+"/immutable:one", credentials); err != nil {
 		t.Fatal(err)
@@ -99,11 +99,37 @@ func TestAnImmutableTagNeverMoves(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "cannot be overwritten") {
 		t.Errorf("second image under one tag: %v", err)
 	}
+	if status := pushAgain(t, host); status != http.StatusBadRequest {
+		t.Errorf("the same image under its tag again: status %d, want 400, as ECR answers", status)
+	}
 	for range 2 {
 		if err := push(t, host+"/mutable:one", credentials); err != nil {
 			t.Errorf("mutable repository: %v", err)
 		}
 	}
+}
+
+// pushAgain sends the manifest of immutable:one once more, as Docker does even when the registry has it.
+func pushAgain(t *testing.T, host string) int {
+	t.Helper()
+	address := "http://" + host + "/v2/immutable/manifests/one"
+	held, err := http.Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = held.Body.Close() }()
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodPut, address, held.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.SetBasicAuth(registry.User, "token")
+	request.Header.Set("Content-Type", held.Header.Get("Content-Type"))
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	return answer.StatusCode
 }
 
 func TestARepositoryMustExistBeforeItIsPushedTo(t *testing.T) {

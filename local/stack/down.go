@@ -84,21 +84,25 @@ func reap(pid int) bool {
 	return err == nil && reaped == pid
 }
 
-// removeImages removes what was built for the run's registry; base images stay for the next run.
+// removeImages removes what was built for the run's registry; base images stay for the next run. It goes by name, never
+// by id: another run, or the user, may have the same image under another name.
 func removeImages(registry string) error {
 	if registry == "" {
 		return nil
 	}
-	listed, err := exec.Command("docker", "images", "--quiet", "--no-trunc", "--filter", "reference="+registry+"/*").Output() //nolint:gosec,noctx // our own address; runs to its end on purpose
+	listed, err := exec.Command("docker", "images", "--digests", "--format", "{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}", "--filter", "reference="+registry+"/*").Output() //nolint:gosec,noctx // our own address; runs to its end on purpose
 	if err != nil {
 		return fmt.Errorf("images: %w", err)
 	}
-	images := strings.Fields(string(listed))
-	if len(images) == 0 {
-		return nil
-	}
-	if output, err := exec.Command("docker", append([]string{"rmi", "--force"}, images...)...).CombinedOutput(); err != nil { //nolint:gosec,noctx // as above
-		return fmt.Errorf("images: %w: %s", err, output)
+	for _, name := range strings.Fields(string(listed)) {
+		if strings.HasSuffix(name, "<none>") {
+			continue
+		}
+		// With an image's last tag its digest goes too, so a name may be gone by now.
+		output, err := exec.Command("docker", "rmi", name).CombinedOutput() //nolint:gosec,noctx // as above
+		if err != nil && !strings.Contains(string(output), "No such image") {
+			return fmt.Errorf("images: %w: %s", err, output)
+		}
 	}
 	return nil
 }

@@ -123,6 +123,8 @@ func (l *Local) engine(current run.Run, found toolchain.Tools) *engine.Engine {
 	settings["PULUMI_HOME"] = found.Home
 	// Builds reach package registries as this machine does, proxies and private networks included.
 	settings["FARGATE_LOCAL_BUILD_NETWORK"] = "host"
+	// The built program goes with the run.
+	settings["FARGATE_LOCAL_PROGRAM_DIR"] = filepath.Join(l.dir(), "program")
 	return &engine.Engine{Root: l.Root, Dir: l.dir(), Stack: current.Stack, Pulumi: found.Pulumi, Env: settings}
 }
 

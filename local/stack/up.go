@@ -125,6 +125,7 @@ func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Too
 	url := "http://" + current.Listen
 	checks, err := verify.Stack(ctx, verify.Options{
 		URL:        url,
+		Patience:   30 * time.Second,
 		Logs:       client.appLogs,
 		Containers: len(tasks),
 	})

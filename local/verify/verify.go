@@ -18,6 +18,9 @@ import (
 // logWait bounds the way of a log line from the app to the log group.
 const logWait = 20 * time.Second
 
+// retryEvery is between two looks at something that takes a while.
+const retryEvery = 500 * time.Millisecond
+
 // maxBody is how much of an answer is read, in bytes; the promised ones are a line each.
 const maxBody = 64 << 10
 
@@ -41,7 +44,8 @@ type Check struct {
 
 // Options say where the stack listens and where the app logs.
 type Options struct {
-	URL        string // of the load balancer's listener
+	URL        string        // of the load balancer's listener
+	Patience   time.Duration // for the way from running tasks to healthy targets
 	Logs       Logs
 	Containers int // app containers that must have logged; the rejected request could have gone to any of them
 }
@@ -50,7 +54,7 @@ type Options struct {
 func Stack(ctx context.Context, options Options) ([]Check, error) {
 	mark := fmt.Sprintf("verify-%d", time.Now().UnixNano())
 	checks := []Check{
-		health(ctx, options.URL),
+		health(ctx, options),
 		rejected(ctx, options, mark),
 		app(ctx, options.URL),
 		untouched(ctx, options, mark),
@@ -64,9 +68,18 @@ func Stack(ctx context.Context, options Options) ([]Check, error) {
 	return checks, errors.Join(failed...)
 }
 
-// health asks NGINX itself.
-func health(ctx context.Context, url string) Check {
-	check := answer(ctx, url, "/")
+// health asks NGINX itself. ECS calls a new service steady once its tasks run, which is before the load balancer has
+// found them healthy; until then it answers 503.
+func health(ctx context.Context, options Options) Check {
+	check := answer(ctx, options.URL, "/")
+	ctx, cancel := context.WithTimeout(ctx, options.Patience)
+	defer cancel()
+	for check.Err != nil && ctx.Err() == nil {
+		time.Sleep(retryEvery)
+		if again := answer(ctx, options.URL, "/"); ctx.Err() == nil {
+			check = again
+		}
+	}
 	if check.Err == nil && check.body != Healthy {
 		check.Err = fmt.Errorf("answer %q, want %q", check.body, Healthy)
 	}
@@ -142,7 +155,7 @@ func untouched(ctx context.Context, options Options, mark string) Check {
 		case <-ctx.Done():
 			check.Err = fmt.Errorf("%d of %d app containers logged a request within %s", seen, options.Containers, logWait)
 			return check
-		case <-time.After(500 * time.Millisecond):
+		case <-time.After(retryEvery):
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"fargate-nginx-sidecar/local/verify"
 )
@@ -15,6 +16,7 @@ import (
 type stack struct {
 	forwardsEverything bool
 	unhealthy          bool
+	healthyAfter       int // health checks that fail first
 
 	mutex sync.Mutex
 	log   []string
@@ -29,6 +31,8 @@ func (s *stack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case s.unhealthy:
 		w.WriteHeader(http.StatusServiceUnavailable)
+	case r.URL.Path == "/" && s.early():
+		w.WriteHeader(http.StatusServiceUnavailable)
 	case r.URL.Path == "/":
 		_, _ = w.Write([]byte("Service is healthy\n"))
 	case strings.HasPrefix(r.URL.Path, "/api/"):
@@ -36,6 +40,14 @@ func (s *stack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.WriteHeader(http.StatusNotFound)
 	}
+}
+
+// early counts down to the first healthy answer.
+func (s *stack) early() bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.healthyAfter--
+	return s.healthyAfter >= 0
 }
 
 func (s *stack) logs(context.Context) (map[string][]string, error) {
@@ -57,6 +69,17 @@ func TestAStackThatKeepsItsPromisesPasses(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAStackWhoseTargetsAreHealthyALittleLaterPasses(t *testing.T) {
+	server := httptest.NewServer(&stack{healthyAfter: 2})
+	t.Cleanup(server.Close)
+	_, err := verify.Stack(context.Background(), verify.Options{URL: server.URL, Patience: time.Minute, Logs: noLogs, Containers: 0})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func noLogs(context.Context) (map[string][]string, error) { return nil, nil }
 
 func TestARejectedRequestInTheAppsLogFails(t *testing.T) {
 	err := run(t, &stack{forwardsEverything: true})
