@@ -128,7 +128,7 @@ func pushImage(t *testing.T, c *checkout, repository, folder string) string {
 func docker(t *testing.T, environment []string, arguments ...string) string {
 	t.Helper()
 	cmd := exec.Command("docker", arguments...)
-	cmd.Env = append(append(os.Environ(), "DOCKER_BUILDKIT=1"), environment...)
+	cmd.Env = append(os.Environ(), environment...)
 	output, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("docker %s: %v\n%s", strings.Join(arguments, " "), err, output)
