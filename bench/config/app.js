@@ -17,4 +17,4 @@ const api = createApp({ log });
 const server = createServer((req, res) => (req.url === '/api/big' ? sized : api)(req, res));
 server.keepAliveTimeout = 65_000;
 server.headersTimeout = 66_000;
-server.listen(3000, '127.0.0.1');
+server.listen({ port: 3000, host: '127.0.0.1', backlog: 4096 });

@@ -25,7 +25,9 @@ server.on('error', (err) => {
   process.stderr.write(`listen on ${config.host}:${config.port}: ${err.message}\n`);
   process.exit(1);
 });
-server.listen(config.port, config.host);
+// Node's default backlog is 511. nginx may open more connections than that in one
+// moment, and each one the queue has no room for waits a second for its next try.
+server.listen({ port: config.port, host: config.host, backlog: 4096 });
 
 // Stop accepting, finish what is under way, leave. There is no time limit of our
 // own: ECS kills the process at the end of stopTimeout. nginx has stopped before

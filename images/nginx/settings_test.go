@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -306,4 +307,71 @@ func TestTheMicroCacheKeepsOnlyWhatIsTheSameForEverybody(t *testing.T) {
 			t.Errorf("%s %v: %d of 5 reached the application, want %d", c.line, c.headers, seen.Total, c.reached)
 		}
 	}
+}
+
+// meanings of the settings, for the table in docs/sidecar.md.
+var meanings = map[string]string{
+	"NGINX_PORT":                       "where nginx listens; above 1024, because it runs without rights",
+	"APP_PORT":                         "where the application listens, on 127.0.0.1",
+	"NGINX_WORKER_PROCESSES":           "one for each whole vCPU of the task",
+	"NGINX_WORKER_CONNECTIONS":         "clients and connections to the application together, per worker; about 420 bytes each",
+	"NGINX_IDLE_TIMEOUT":               "the load balancer's idle timeout; the next four follow from it",
+	"NGINX_KEEPALIVE_TIMEOUT":          "how long an idle client connection stays: more than the load balancer's, by default 10 s more",
+	"NGINX_READ_TIMEOUT":               "how long the application may be silent: less than the load balancer's, by default 1 s less",
+	"NGINX_UPSTREAM_KEEPALIVE_TIMEOUT": "how long an idle connection to the application stays: by default the idle timeout itself",
+	"KEEP_ALIVE_TIMEOUT_MS":            "the application's own idle timeout; both containers get the same value. More than the line above, by default 35 s more",
+	"NGINX_CLIENT_TIMEOUT":             "all headers within it; between two reads of a body; between two writes of an answer",
+	"NGINX_SHUTDOWN_TIMEOUT":           "how long requests under way may take after a stop; less than the task's stopTimeout",
+	"NGINX_UPSTREAM_KEEPALIVE":         "idle connections to the application kept per worker",
+	"NGINX_MAX_BODY_KB":                "largest request body; more is 413",
+	"NGINX_RATE_LIMIT":                 "requests a second of one client; more is 429. 0: no limit",
+	"NGINX_RATE_BURST":                 "requests above the rate that are let through at once",
+	"NGINX_GZIP_LEVEL":                 "0: no compression",
+	"NGINX_CACHE_SECONDS":              "keep answers that are the same for everybody for so long. 0: no cache",
+	"NGINX_ACCESS_LOG":                 "form of the access log",
+	"NGINX_LOG_HEALTH_CHECKS":          "whether the health page is logged",
+	"NGINX_PATH_PREFIXES":              "what is forwarded: each prefix and what lies below it",
+	"NGINX_METHODS":                    "methods that are forwarded; others are 405",
+	"NGINX_TRUSTED_PROXIES":            "address ranges whose X-Forwarded-For and X-Forwarded-Proto count: the load balancer's subnets",
+}
+
+// TestTheDocumentHasTheTableOfSettings makes the table from the entrypoint, so
+// that a new setting cannot be forgotten.
+func TestTheDocumentHasTheTableOfSettings(t *testing.T) {
+	script, err := os.ReadFile("entrypoint.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	b.WriteString("\n| Setting | Default | Allowed | Meaning |\n|---|---|---|---|\n")
+	found := 0
+	row := func(name, fallback, allowed string) {
+		meaning, ok := meanings[name]
+		if !ok {
+			t.Errorf("%s has no meaning", name)
+		}
+		found++
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", name, fallback, allowed, meaning)
+	}
+	for _, m := range regexp.MustCompile(`(?m)^number (\w+) (\$\(\(.+?\)\)|\S+) (\d+) (\d+)(?: (.*))?$`).FindAllStringSubmatch(string(script), -1) {
+		fallback := m[2]
+		if strings.ContainsAny(fallback, "$") {
+			fallback = "computed"
+		}
+		row(m[1], fallback, strings.TrimSpace(m[3]+" to "+m[4]+" "+strings.Trim(m[5], "'")))
+	}
+	for _, m := range regexp.MustCompile(`(?m)^choice (\w+) (\w+) (.+)$`).FindAllStringSubmatch(string(script), -1) {
+		row(m[1], m[2], strings.ReplaceAll(m[3], " ", ", "))
+	}
+	for _, m := range regexp.MustCompile(`(?m)^for word in \$\{(NGINX_\w+):-(.*)\}; do$`).FindAllStringSubmatch(string(script), -1) {
+		fallback := m[2]
+		if fallback == "" {
+			fallback = "none"
+		}
+		row(m[1], fallback, "list with commas")
+	}
+	if found != len(meanings) {
+		t.Errorf("got %d settings in entrypoint.sh, %d meanings", found, len(meanings))
+	}
+	inDocument(t, "settings", b.String()+"\n")
 }
