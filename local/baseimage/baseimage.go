@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -168,7 +169,12 @@ func (m *maker) ensure(ctx context.Context, ref string) (Result, error) {
 	pullErr := errors.New("registry not asked")
 	if !m.skipRegistry {
 		if pullErr = m.pull(ctx, ref); pullErr == nil {
-			return Result{Ref: ref, Source: FromRegistry, Detail: "official image, pulled"}, nil
+			digest, err := output(ctx, "", nil, "docker", "image", "inspect", "--format", "{{join .RepoDigests \" \"}}", ref)
+			if err != nil {
+				return Result{}, fmt.Errorf("base image %s: %w", ref, err)
+			}
+			detail := "official image, pulled; to pin it: --build-arg BASE_IMAGE=" + strings.TrimSpace(string(digest))
+			return Result{Ref: ref, Source: FromRegistry, Detail: detail}, nil
 		}
 	}
 	if recErr != nil {
