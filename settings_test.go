@@ -45,6 +45,7 @@ const (
 
 // Values that are wrong in themselves.
 var wrong = []struct{ key, value, want string }{
+	{"profile", "test", `profile: "test"; allowed: dev, prod`},
 	{"aws:region", "", `aws:region: ""; allowed: a region such as eu-central-1`},
 	{"aws:region", "Frankfurt", `aws:region: "Frankfurt"; allowed: a region such as eu-central-1`},
 	{"serviceName", "", `serviceName: ""; allowed: 1 to 20 characters, a-z, 0-9 and single hyphens, first a letter, not internal or internal-…`},
@@ -76,7 +77,7 @@ var wrong = []struct{ key, value, want string }{
 	{"containerHealthTimeoutSeconds", "1", `containerHealthTimeoutSeconds: 1; allowed: 2 to 60 seconds`},
 	{"containerHealthRetries", "0", `containerHealthRetries: 0; allowed: 1 to 10 checks`},
 	{"containerHealthStartPeriodSeconds", "301", `containerHealthStartPeriodSeconds: 301; allowed: 0 to 300 seconds`},
-	{"logRetentionDays", "31", `logRetentionDays: 31; allowed: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653 days`},
+	{"logRetentionDays", "31", `logRetentionDays: 31; allowed: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653 days, or profile`},
 	{"logBufferMegabytes", "0", `logBufferMegabytes: 0; allowed: 1 to 1024 MB`},
 	{"desiredCount", "0", `desiredCount: 0; allowed: 1 to 5000 tasks`},
 	{"deploymentMaximumPercent", "100", `deploymentMaximumPercent: 100; allowed: 101 to 200 percent`},
@@ -94,7 +95,7 @@ var wrong = []struct{ key, value, want string }{
 	{"healthCheckGracePeriodSeconds", "-1", `healthCheckGracePeriodSeconds: -1; allowed: 0 to 2147483647 seconds`},
 	{"deregistrationDelaySeconds", "3601", `deregistrationDelaySeconds: 3601; allowed: 0 to 3600 seconds`},
 	{"idleTimeoutSeconds", "4", `idleTimeoutSeconds: 4; allowed: 5 to 3600 seconds`},
-	{"deletionProtection", "1", `deletionProtection: "1"; allowed: true, false`},
+	{"deletionProtection", "true", `deletionProtection: "true"; allowed: on, off, or profile`},
 	{"network", "private", `network: "private"; allowed: low-cost, large, existing`},
 	{"vpcCidr", "10.0.0.0/15", `vpcCidr: "10.0.0.0/15"; allowed: a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16`},
 	{"vpcCidr", "10.0.0.1/16", `vpcCidr: "10.0.0.1/16"; allowed: a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16`},
@@ -263,7 +264,8 @@ var others = map[string]struct {
 	"healthCheckGracePeriodSeconds":     {"61", nil},
 	"deregistrationDelaySeconds":        {"31", nil},
 	"idleTimeoutSeconds":                {"31", nil},
-	"deletionProtection":                {"true", nil},
+	"deletionProtection":                {"on", nil},
+	"profile":                           {"prod", nil},
 	"network":                           {"large", nil},
 	"vpcCidr":                           {"10.1.0.0/16", nil},
 	"natGateways":                       {"single", map[string]string{"network": "large"}},

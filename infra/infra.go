@@ -71,8 +71,8 @@ func newAccount(ctx *pulumi.Context, cfg *config.Config) (*account, error) {
 			"ManagedBy": pulumi.String("pulumi"),
 		}},
 	}
-	if cfg.Profile != "" {
-		args.Profile = pulumi.String(cfg.Profile)
+	if cfg.AWSProfile != "" {
+		args.Profile = pulumi.String(cfg.AWSProfile)
 	}
 	provider, err := aws.NewProvider(ctx, "aws", args)
 	if err != nil {

@@ -19,10 +19,12 @@ import (
 
 // Config holds every setting of a stack, checked. Units and meanings are those of the descriptions in Pulumi.yaml.
 type Config struct {
-	// Region and Profile are the AWS provider's own settings aws:region and aws:profile. The program makes its
+	// Region and AWSProfile are the AWS provider's own settings aws:region and aws:profile. The program makes its
 	// provider explicitly, so it has to hand them on.
-	Region, Profile string
+	Region, AWSProfile string
 
+	// Profile is ProfileDev or ProfileProd.
+	Profile     string
 	ServiceName string
 
 	Images       Images
@@ -94,8 +96,9 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 	r := newReader(ctx)
 
 	cfg := &Config{
+		Profile:      r.readProfile(),
 		Region:       r.region(ctx),
-		Profile:      pulumiconfig.Get(ctx, "aws:profile"),
+		AWSProfile:   pulumiconfig.Get(ctx, "aws:profile"),
 		ServiceName:  r.serviceName(),
 		Images:       r.images(),
 		Task:         r.task(),
@@ -246,7 +249,7 @@ func (r *reader) loadBalancer() LoadBalancer {
 		UnhealthyThreshold:  r.between("unhealthyThreshold", 2, 10, "checks"),
 		DeregistrationDelay: r.seconds("deregistrationDelaySeconds", 0, 3600),
 		IdleTimeout:         r.seconds("idleTimeoutSeconds", 5, 3600),
-		DeletionProtection:  r.boolean("deletionProtection"),
+		DeletionProtection:  r.switched("deletionProtection"),
 	}
 }
 

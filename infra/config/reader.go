@@ -19,6 +19,7 @@ import (
 type reader struct {
 	settings *pulumiconfig.Config
 	project  string
+	profile  string
 	known    []string
 	wrong    map[string]bool
 	errs     []error
@@ -31,7 +32,7 @@ func newReader(ctx *pulumi.Context) *reader {
 // fail records that the value of a key is not allowed. got is shown as given, allowed is a phrase.
 func (r *reader) fail(key, got, allowed string) {
 	r.wrong[key] = true
-	r.errs = append(r.errs, fmt.Errorf("%s: %s; allowed: %s", key, got, allowed))
+	r.errs = append(r.errs, fmt.Errorf("%s: %s; allowed: %s", key, got, alsoProfile(key, allowed)))
 }
 
 // contradiction records that two or more settings, each fine alone, cannot be together. Where one of them is wrong in
@@ -55,7 +56,7 @@ func (r *reader) raw(key string) (string, bool) {
 		return "", false
 	}
 
-	return value, true
+	return r.resolve(key, value), true
 }
 
 // text returns a string setting that passes check; allowed describes in words what passes.
