@@ -148,7 +148,7 @@ func paced(addr, path string, rate int, d time.Duration, done func(status int, t
 				done(0, 0)
 				return
 			}
-			defer conn.Close()
+			defer conn.Close() //nolint:errcheck // the measurement is over
 			br := bufio.NewReader(conn)
 			for ; due.Before(end); due = due.Add(interval) {
 				time.Sleep(time.Until(due))
@@ -174,7 +174,7 @@ func paced(addr, path string, rate int, d time.Duration, done func(status int, t
 // dial opens a connection that cannot outlast the measurement by more than a
 // second.
 func dial(addr string, end time.Time) (net.Conn, error) {
-	c, err := net.DialTimeout("tcp", addr, 2*time.Second)
+	c, err := net.DialTimeout("tcp", addr, 2*time.Second) //nolint:noctx // bounded by its time-out
 	if err != nil {
 		return nil, err
 	}

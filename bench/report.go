@@ -155,7 +155,7 @@ func (r *results) write(dir string) error {
 	}
 	i += len(begin)
 	doc = append(doc[:i:i], append([]byte(r.markdown()), doc[j:]...)...)
-	if err := os.WriteFile(path, doc, 0o644); err != nil {
+	if err := os.WriteFile(path, doc, 0o644); err != nil { //nolint:gosec // the folder is the caller's own
 		return err
 	}
 	for name, svg := range map[string]string{"benchmark-throughput.svg": r.throughputPlot(), "benchmark-connections.svg": r.connectionsPlot()} {

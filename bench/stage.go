@@ -93,7 +93,7 @@ func patternContext(dir, root string) (string, error) {
 			return "", err
 		}
 		text = bytes.ReplaceAll(text, []byte("listen 8080;"), []byte("listen 8081;"))
-		if err := os.WriteFile(filepath.Join(into, name), text, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(into, name), text, 0o644); err != nil { //nolint:gosec // a folder of our own
 			return "", err
 		}
 	}
@@ -165,7 +165,7 @@ func (s *stage) processes(ctx context.Context, root string) error {
 		{"haproxy", 8082, "exec haproxy -db -f " + filepath.Join(config, "haproxy.cfg") + quiet},
 		{"caddy", 8083, "exec caddy run --adapter caddyfile --config " + filepath.Join(config, "Caddyfile") + quiet},
 	} {
-		cmd := exec.CommandContext(ctx, "nsenter", "--target", s.ns, "--net", "sh", "-c", "ulimit -n $(ulimit -Hn); "+p.command)
+		cmd := exec.CommandContext(ctx, "nsenter", "--target", s.ns, "--net", "sh", "-c", "ulimit -n $(ulimit -Hn); "+p.command) //nolint:gosec // commands of this file
 		cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "HOME="+s.dir)
 		var stderr bytes.Buffer
 		cmd.Stderr = &stderr
@@ -208,7 +208,7 @@ func (s *stage) inside(name string, args ...string) *exec.Cmd {
 	if s.loadCPU != "" {
 		full = append(full, "taskset", "-c", s.loadCPU)
 	}
-	return exec.Command("nsenter", append(append(full, name), args...)...)
+	return exec.Command("nsenter", append(append(full, name), args...)...) //nolint:gosec // commands of this program
 }
 
 // pin puts the application and all proxies on CPU 0 and the load on CPU 1, or
@@ -224,7 +224,7 @@ func (s *stage) pin(pinned bool) error {
 	}
 	for _, t := range s.targets {
 		for _, pid := range t.pids() {
-			if out, err := exec.Command("taskset", "-apc", cpus, strconv.Itoa(pid)).CombinedOutput(); err != nil {
+			if out, err := exec.Command("taskset", "-apc", cpus, strconv.Itoa(pid)).CombinedOutput(); err != nil { //nolint:gosec // our own processes
 				return fmt.Errorf("taskset of %s: %w: %s", t.name, err, out)
 			}
 		}
@@ -298,7 +298,7 @@ func (s *stage) close() {
 
 func docker(args ...string) (string, error) {
 	var stdout, stderr bytes.Buffer
-	cmd := exec.Command("docker", args...)
+	cmd := exec.Command("docker", args...) //nolint:gosec // arguments of this file
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("docker %s: %w: %s", args[0], err, strings.TrimSpace(stderr.String()))
@@ -319,7 +319,7 @@ func install(ctx context.Context, packages ...string) error {
 	}
 	fmt.Fprintln(os.Stderr, "installing", strings.Join(missing, ", "))
 	for _, args := range [][]string{{"update", "-qq"}, append([]string{"install", "-y", "-qq", "--no-install-recommends"}, missing...)} {
-		if out, err := exec.CommandContext(ctx, "apt-get", args...).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(ctx, "apt-get", args...).CombinedOutput(); err != nil { //nolint:gosec // package names of this file
 			return fmt.Errorf("%s: not installed, and apt-get failed: %w: %s", strings.Join(missing, ", "), err, out)
 		}
 	}

@@ -15,14 +15,11 @@ import (
 
 // start runs nginx and the sample API as one task; the recording backend only
 // holds the network namespace.
-func start(t *testing.T, env ...string) (task *imagetest.Task, app string) {
+func start(t *testing.T) (task *imagetest.Task, app string) {
 	t.Helper()
 	imagetest.Build(t, imagetest.AppImage)
 	task = imagetest.Start(t, imagetest.Options{Backend: []string{"-app="}})
 	args := append([]string{"--network=container:" + task.Backend}, imagetest.Hardened...)
-	for _, e := range env {
-		args = append(args, "--env="+e)
-	}
 	app = imagetest.Container(t, t, append(args, imagetest.AppImage)...)
 	for range 200 {
 		if task.Get(t, "/api/users/0").Status == 200 {
@@ -149,11 +146,11 @@ func TestDockersStopEndsTheAPICleanlyAndSoon(t *testing.T) {
 func TestTheAPIsOwnTestsPassOnTheImagesNode(t *testing.T) {
 	imagetest.Build(t, imagetest.AppImage)
 	name := "fns-test-npm"
-	_ = exec.Command("docker", "rm", "--force", name).Run()
+	_ = exec.Command("docker", "rm", "--force", name).Run() //nolint:noctx // cleaning up must not be cut short
 	imagetest.Docker(t, "create", "--name", name, "--network=none", "--workdir=/app", imagetest.AppImage, "node", "--test")
-	t.Cleanup(func() { _ = exec.Command("docker", "rm", "--force", "--volumes", name).Run() })
+	t.Cleanup(func() { _ = exec.Command("docker", "rm", "--force", "--volumes", name).Run() }) //nolint:noctx // cleaning up must not be cut short
 	imagetest.Docker(t, "cp", filepath.Join(imagetest.Root(), "images", "app", "test"), name+":/app/test")
-	out, err := exec.Command("docker", "start", "--attach", name).CombinedOutput()
+	out, err := exec.Command("docker", "start", "--attach", name).CombinedOutput() //nolint:noctx // the test's time limit bounds it
 	if err != nil || !regexp.MustCompile(`(?m)^\S+ fail 0$`).Match(out) || regexp.MustCompile(`(?m)^\S+ pass [0-9]$`).Match(out) {
 		t.Errorf("%v:\n%s", err, out)
 	}

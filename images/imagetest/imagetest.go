@@ -38,7 +38,7 @@ const commandTimeout = 5 * time.Minute
 func docker(args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "docker", args...)
+	cmd := exec.CommandContext(ctx, "docker", args...) //nolint:gosec // docker with arguments of tests
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
@@ -114,8 +114,8 @@ func buildBackend() error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", filepath.Join(dir, "backend"), "./images/imagetest/backend")
+	defer os.RemoveAll(dir)                                                                                                 //nolint:errcheck // a temporary folder
+	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", filepath.Join(dir, "backend"), "./images/imagetest/backend") //nolint:gosec // fixed arguments
 	cmd.Dir = Root()
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -211,7 +211,7 @@ func (task *Task) wait(t testing.TB) {
 	t.Helper()
 	deadline := time.Now().Add(15 * time.Second)
 	for time.Now().Before(deadline) {
-		if resp, err := task.client.Get("http://" + task.Addr + "/"); err == nil {
+		if resp, err := task.client.Get("http://" + task.Addr + "/"); err == nil { //nolint:noctx // the client has a time-out
 			_ = resp.Body.Close()
 			return
 		}
@@ -229,7 +229,7 @@ func (task *Task) Logs(t testing.TB) string { return Logs(t, task.Nginx) }
 // Logs is what a container wrote, stdout and stderr in one.
 func Logs(t testing.TB, container string) string {
 	t.Helper()
-	out, err := exec.Command("docker", "logs", container).CombinedOutput()
+	out, err := exec.Command("docker", "logs", container).CombinedOutput() //nolint:gosec,noctx // a container of ours; ends at once
 	if err != nil {
 		t.Fatalf("docker logs: %v: %s", err, out)
 	}
@@ -271,11 +271,11 @@ func (r Request) Header(name string) (value string, times int) {
 // Seen asks the backend what it received.
 func (task *Task) Seen(t testing.TB) Seen {
 	t.Helper()
-	resp, err := task.client.Get(task.control + "/requests")
+	resp, err := task.client.Get(task.control + "/requests") //nolint:noctx // the client has a time-out
 	if err != nil {
 		t.Fatalf("recording backend: %v", err)
 	}
-	defer resp.Body.Close()
+	defer resp.Body.Close() //nolint:errcheck // only read
 	var seen Seen
 	if err := json.NewDecoder(resp.Body).Decode(&seen); err != nil {
 		t.Fatalf("recording backend: %v", err)
@@ -293,13 +293,15 @@ func (task *Task) Reset(t testing.TB, keep bool) {
 	task.tell(t, path)
 }
 
-// Up and Down start and kill the application.
-func (task *Task) Up(t testing.TB)   { t.Helper(); task.tell(t, "/up") }
+// Up starts the application.
+func (task *Task) Up(t testing.TB) { t.Helper(); task.tell(t, "/up") }
+
+// Down kills the application: nothing listens, and every connection is cut.
 func (task *Task) Down(t testing.TB) { t.Helper(); task.tell(t, "/down") }
 
 func (task *Task) tell(t testing.TB, path string) {
 	t.Helper()
-	resp, err := task.client.Post(task.control+path, "", nil)
+	resp, err := task.client.Post(task.control+path, "", nil) //nolint:noctx // the client has a time-out
 	if err != nil {
 		t.Fatalf("recording backend: %v", err)
 	}
@@ -312,7 +314,7 @@ func (task *Task) tell(t testing.TB, path string) {
 // Dial opens a raw connection to nginx that cannot outlast the given time.
 func (task *Task) Dial(t testing.TB, limit time.Duration) net.Conn {
 	t.Helper()
-	c, err := net.DialTimeout("tcp", task.Addr, 5*time.Second)
+	c, err := net.DialTimeout("tcp", task.Addr, 5*time.Second) //nolint:noctx // bounded by its time-out
 	if err != nil {
 		t.Fatal(err)
 	}

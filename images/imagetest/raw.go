@@ -29,11 +29,11 @@ const quiet = 60 * time.Millisecond
 // Exchange writes raw bytes to an address and reads what comes, until the other
 // side closes, is quiet after an answer, or limit has passed.
 func Exchange(addr, raw string, limit time.Duration) (Answer, error) {
-	c, err := net.DialTimeout("tcp", addr, 5*time.Second)
+	c, err := net.DialTimeout("tcp", addr, 5*time.Second) //nolint:noctx // bounded by its time-out
 	if err != nil {
 		return Answer{}, err
 	}
-	defer c.Close()
+	defer c.Close() //nolint:errcheck // the answer is there or not
 	return Talk(c, raw, limit)
 }
 
@@ -69,7 +69,7 @@ func complete(raw []byte, method string) bool {
 	if err != nil {
 		return false
 	}
-	defer resp.Body.Close()
+	defer resp.Body.Close() //nolint:errcheck // read from a buffer
 	if resp.StatusCode == http.StatusSwitchingProtocols || resp.StatusCode == http.StatusContinue {
 		return true
 	}
@@ -81,7 +81,7 @@ func parseAnswers(raw []byte, method string, timedOut bool) Answer {
 	a := Answer{Raw: string(raw), TimedOut: timedOut}
 	br := bufio.NewReader(bytes.NewReader(raw))
 	for i := 0; ; i++ {
-		resp, err := http.ReadResponse(br, &http.Request{Method: method})
+		resp, err := http.ReadResponse(br, &http.Request{Method: method}) //nolint:bodyclose // read to its end from a buffer
 		if err != nil {
 			return a
 		}

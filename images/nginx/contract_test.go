@@ -222,7 +222,7 @@ func inDocument(t *testing.T, name, want string) {
 		t.Fatalf("%s: the table %s is not what the tests say; run `go test ./images/nginx -run Document -update`", path, name)
 	}
 	doc = append(doc[:i:i], append([]byte(want), doc[j:]...)...)
-	if err := os.WriteFile(path, doc, 0o644); err != nil {
+	if err := os.WriteFile(path, doc, 0o644); err != nil { //nolint:gosec // a file of this repository
 		t.Fatal(err)
 	}
 }

@@ -25,7 +25,7 @@ var buildPattern = sync.OnceValue(func() error {
 		return err
 	}
 	base := regexp.MustCompile(`(?m)^ARG BASE_IMAGE=(\S+)$`).FindSubmatch(text)[1]
-	out, err := exec.Command("docker", "build", "--quiet", "--tag", patternImage, "--build-arg", "BASE_IMAGE="+string(base), filepath.Join("testdata", "pattern")).CombinedOutput()
+	out, err := exec.Command("docker", "build", "--quiet", "--tag", patternImage, "--build-arg", "BASE_IMAGE="+string(base), filepath.Join("testdata", "pattern")).CombinedOutput() //nolint:gosec,noctx // arguments of this file; the test's time limit bounds it
 	if err != nil {
 		return fmt.Errorf("docker build of the pattern's configuration: %w: %s", err, out)
 	}
@@ -101,7 +101,7 @@ var defects = []defect{
 		task := s.start(t)
 		for range 1200 {
 			c := task.Dial(t, time.Minute)
-			defer c.Close()
+			defer c.Close() //nolint:errcheck // a connection to be given up
 			_, _ = c.Write([]byte("GET /api/x HTTP/1.1\r\n"))
 			// nginx makes room by closing connections that have sent nothing yet;
 			// an attacker lets each send first.
@@ -262,13 +262,13 @@ var defects = []defect{
 	}},
 	{"slow request headers are cut off", func(t *testing.T, s subject) string {
 		c := s.start(t, "NGINX_CLIENT_TIMEOUT=1").Dial(t, 4*time.Second)
-		defer c.Close()
+		defer c.Close() //nolint:errcheck // a connection to be given up
 		_, _ = c.Write([]byte("GET /api/x HTTP/1.1\r\n"))
 		return open(c)
 	}},
 	{"a slow request body is cut off", func(t *testing.T, s subject) string {
 		c := s.start(t, "NGINX_CLIENT_TIMEOUT=1").Dial(t, 4*time.Second)
-		defer c.Close()
+		defer c.Close() //nolint:errcheck // a connection to be given up
 		_, _ = c.Write([]byte("POST /api/x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n1"))
 		return open(c)
 	}},

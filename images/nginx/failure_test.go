@@ -230,7 +230,7 @@ func TestThousandsOfPostsAroundTheIdleLimitsWithoutOne502(t *testing.T) {
 func TestNginxKeepsAnIdleClientLongerThanTheLoadBalancerDoes(t *testing.T) {
 	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_IDLE_TIMEOUT=5", "NGINX_KEEPALIVE_TIMEOUT=7"}})
 	c := task.Dial(t, time.Minute)
-	defer c.Close()
+	defer c.Close() //nolint:errcheck // a connection to be given up
 	for range 2 {
 		a, err := imagetest.Talk(c, "GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n", 5*time.Second)
 		if err != nil || a.Status != 200 {

@@ -212,9 +212,9 @@ func only2(t testing.TB, task *imagetest.Task, method string) imagetest.Request 
 func frame(opcode byte, payload []byte) []byte {
 	out := []byte{0x80 | opcode}
 	if len(payload) < 126 {
-		out = append(out, 0x80|byte(len(payload)))
+		out = append(out, 0x80|byte(len(payload))) //nolint:gosec // below 126
 	} else {
-		out = append(out, 0x80|126, byte(len(payload)>>8), byte(len(payload)))
+		out = append(out, 0x80|126, byte(len(payload)>>8), byte(len(payload))) //nolint:gosec // two bytes of a length below 65,536
 	}
 	var mask [4]byte
 	_, _ = rand.Read(mask[:])
@@ -247,11 +247,11 @@ func readFrame(br *bufio.Reader) (byte, []byte, error) {
 func TestAWebSocketEchoesThroughTheSidecar(t *testing.T) {
 	task := defaults(t)
 	c := task.Dial(t, 10*time.Second)
-	defer c.Close()
+	defer c.Close() //nolint:errcheck // the echo is there or not
 	_, _ = io.WriteString(c, "GET /api/socket HTTP/1.1\r\nHost: a.example\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
 	br := bufio.NewReader(c)
-	resp, err := http.ReadResponse(br, nil)
+	resp, err := http.ReadResponse(br, nil) //nolint:bodyclose // the connection goes on as a WebSocket
 	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("handshake: got %v, %v", resp, err)
 	}

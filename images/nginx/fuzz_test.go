@@ -42,11 +42,11 @@ func FuzzRawRequest(f *testing.F) {
 		if strings.Contains(a.Raw, "secret") {
 			t.Errorf("/internal answered: %q", a.Raw)
 		}
-		resp, err := client.Get(control + "/requests")
+		resp, err := client.Get(control + "/requests") //nolint:gosec // loopback
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer resp.Body.Close()
+		defer resp.Body.Close() //nolint:errcheck // only read
 		var seen imagetest.Seen
 		if err := json.NewDecoder(resp.Body).Decode(&seen); err != nil {
 			t.Fatal(err)
@@ -57,7 +57,7 @@ func FuzzRawRequest(f *testing.F) {
 			}
 		}
 		if len(seen.Requests) > 50 { // keep the record short
-			if resp, err := client.Post(control+"/reset", "", nil); err == nil {
+			if resp, err := client.Post(control+"/reset", "", nil); err == nil { //nolint:gosec // loopback
 				_ = resp.Body.Close()
 			}
 		}

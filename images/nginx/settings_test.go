@@ -21,7 +21,7 @@ func check(t testing.TB, env ...string) (string, error) {
 	for _, e := range env {
 		args = append(args, "--env="+e)
 	}
-	out, err := exec.Command("docker", append(args, imagetest.NginxImage, "-t")...).CombinedOutput()
+	out, err := exec.Command("docker", append(args, imagetest.NginxImage, "-t")...).CombinedOutput() //nolint:gosec,noctx // arguments of this file; the test's time limit bounds it
 	return string(out), err
 }
 
@@ -64,7 +64,7 @@ func TestNginxOfTheHostAcceptsEveryRendering(t *testing.T) {
 	imagetest.Build(t, imagetest.NginxImage)
 	for name, env := range renderings {
 		t.Run(name, func(t *testing.T) {
-			out, err := exec.Command(nginx, "-t", "-e", "stderr", "-c", render(t, env...)).CombinedOutput()
+			out, err := exec.Command(nginx, "-t", "-e", "stderr", "-c", render(t, env...)).CombinedOutput() //nolint:gosec,noctx // nginx from PATH; the test's time limit bounds it
 			if err != nil || !strings.Contains(string(out), "test is successful") {
 				t.Errorf("%v: %s", err, out)
 			}
@@ -91,7 +91,7 @@ func render(t testing.TB, env ...string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(text), "/tmp/nginx/", dir+"/nginx/")), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(text), "/tmp/nginx/", dir+"/nginx/")), 0o644); err != nil { //nolint:gosec // a temporary folder
 			t.Fatal(err)
 		}
 	}

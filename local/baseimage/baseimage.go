@@ -124,11 +124,11 @@ func newMaker(opts Options) (*maker, func(), error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, nil, fmt.Errorf("cache directory: %w", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644) //nolint:gosec // an empty file
 	if err != nil {
 		return nil, nil, fmt.Errorf("cache directory: %w", err)
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil { //nolint:gosec // a file descriptor
 		return nil, nil, errors.Join(fmt.Errorf("cache directory: lock %s: %w", lock.Name(), err), lock.Close())
 	}
 	m := &maker{

@@ -27,7 +27,7 @@ func run(ctx context.Context, dir string, env []string, name string, args ...str
 }
 
 func output(ctx context.Context, dir string, env []string, name string, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, name, args...)
+	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // commands of this package
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), env...)
 	// A signal first, so that mmdebstrap unmounts and removes what it made.
@@ -146,7 +146,7 @@ func answers(ctx context.Context, host string, timeout time.Duration) error {
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
+	defer resp.Body.Close() //nolint:errcheck // only the status counts
 	if resp.Header.Get("Docker-Distribution-Api-Version") == "" && resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusUnauthorized {
 		return fmt.Errorf("status: got %s, allowed: 200, 401", resp.Status)
 	}
@@ -179,7 +179,7 @@ func enoughSpace(dir string, need uint64) error {
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return fmt.Errorf("disk space of %s: %w", dir, err)
 	}
-	if free := st.Bavail * uint64(st.Bsize); free < need {
+	if free := st.Bavail * uint64(st.Bsize); free < need { //nolint:gosec // a block size is never negative
 		return fmt.Errorf("disk space of %s: got %d MiB free, needed: %d MiB", dir, free>>20, need>>20)
 	}
 	return nil

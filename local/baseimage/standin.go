@@ -31,7 +31,7 @@ func (m *maker) build(ctx context.Context, ref string, rec recipe) error {
 	if err != nil {
 		return fmt.Errorf("stand-in: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
 	for _, pkg := range rec.npm {
 		if err := m.unpackNPM(ctx, pkg, dir); err != nil {
 			return err
@@ -66,7 +66,7 @@ func (m *maker) rootfs(ctx context.Context, rec recipe) (string, error) {
 		return "", err
 	}
 	partial := path + ".partial.tar" // mmdebstrap goes by the last suffix
-	defer os.Remove(partial)
+	defer os.Remove(partial)         //nolint:errcheck // gone already when all went well
 	args := []string{
 		"--variant=minbase", "--architectures=" + rec.arch,
 		"--include=" + strings.Join(rec.packages, ","),
@@ -98,7 +98,7 @@ func (m *maker) unpackNPM(ctx context.Context, pkg, dir string) error {
 		if err != nil {
 			return fmt.Errorf("stand-in: %w", err)
 		}
-		defer os.RemoveAll(tmp)
+		defer os.RemoveAll(tmp) //nolint:errcheck // a temporary folder
 		if err := run(ctx, tmp, nil, "npm", "pack", "--silent", "--pack-destination", tmp, pkg); err != nil {
 			return err
 		}

@@ -61,11 +61,11 @@ func hold(addr string, n int, d time.Duration, first, then string) int {
 	var wg sync.WaitGroup
 	for range n {
 		wg.Go(func() {
-			c, err := net.DialTimeout("tcp", addr, d)
+			c, err := net.DialTimeout("tcp", addr, d) //nolint:noctx // bounded by its time-out
 			if err != nil {
 				return
 			}
-			defer c.Close()
+			defer c.Close() //nolint:errcheck // a reset is what it is for
 			_ = c.(*net.TCPConn).SetLinger(0)
 			opened.Add(1)
 			_ = c.SetDeadline(end)
@@ -99,11 +99,11 @@ func hammer(n int, d time.Duration, once func() int) int {
 
 // pipeline sends n requests on one connection and returns how many answers came.
 func pipeline(addr, request string, n int) int {
-	c, err := net.DialTimeout("tcp", addr, 2*time.Second)
+	c, err := net.DialTimeout("tcp", addr, 2*time.Second) //nolint:noctx // bounded by its time-out
 	if err != nil {
 		return 0
 	}
-	defer c.Close()
+	defer c.Close() //nolint:errcheck // nothing was kept
 	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
 	go func() { _, _ = io.WriteString(c, strings.Repeat(request, n)) }()
 	buf := make([]byte, 64<<10)

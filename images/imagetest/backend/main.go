@@ -90,7 +90,7 @@ func (r *recorder) up() error {
 	if r.listener != nil {
 		return nil
 	}
-	l, err := net.Listen("tcp", r.addr)
+	l, err := net.Listen("tcp", r.addr) //nolint:noctx // a loopback port
 	if err != nil {
 		return err
 	}
@@ -340,7 +340,9 @@ func (r *recorder) tunnel(c net.Conn, br *bufio.Reader, req request, token strin
 	}
 	sum := sha1.Sum([]byte(req.header.Get("Sec-Websocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // see above
 	_, _ = io.WriteString(c, head+"Sec-WebSocket-Accept: "+base64.StdEncoding.EncodeToString(sum[:])+"\r\n\r\n")
-	for echoFrame(c, br) == nil {
+	var err error
+	for err == nil {
+		err = echoFrame(c, br)
 	}
 }
 
