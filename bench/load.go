@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -92,11 +91,7 @@ func parseWrk(out string, want2xx bool) (measurement, error) {
 	}
 	m.lost += int(bad)
 	for _, l := range wrkLatency.FindAllStringSubmatch(out, -1) {
-		unit := l[3]
-		if unit == "m" {
-			unit = "m0s"
-		}
-		d, err := time.ParseDuration(strings.TrimSuffix(l[2]+unit, "0s"))
+		d, err := time.ParseDuration(l[2] + l[3])
 		if err != nil {
 			return m, err
 		}
