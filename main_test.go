@@ -46,6 +46,9 @@ func shapes(t *testing.T) map[string]map[string]string {
 			"serviceName": "a-name-of-20-letters", "containerPort": "8443", "appPort": "4000",
 			"taskEgressPorts": "[443,5432]", "architecture": "ARM64",
 		}),
+		"scaled": infratest.Settings(t, ".", "prod", map[string]string{
+			"autoscaling": "on", "scaleOnRequestsPerTask": "1000", "scheduledScaling": night, "spotPercent": "70",
+		}),
 	}
 }
 

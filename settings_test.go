@@ -86,6 +86,21 @@ var wrong = []struct{ key, value, want string }{
 	{"deploymentTimeoutMinutes", "4", `deploymentTimeoutMinutes: 4; allowed: 5 to 120 minutes`},
 	{"zoneRebalancing", "ENABLED", `zoneRebalancing: "ENABLED"; allowed: enabled, disabled`},
 	{"containerInsights", "on", `containerInsights: "on"; allowed: disabled, enabled, enhanced`},
+	{"autoscaling", "true", `autoscaling: "true"; allowed: on, off, or profile`},
+	{"minCount", "0", `minCount: 0; allowed: 1 to 5000 tasks`},
+	{"maxCount", "5001", `maxCount: 5001; allowed: 1 to 5000 tasks`},
+	{"scaleOnCpuPercent", "101", `scaleOnCpuPercent: 101; allowed: 0 to 100 percent`},
+	{"scaleOnMemoryPercent", "-1", `scaleOnMemoryPercent: -1; allowed: 0 to 100 percent`},
+	{"scaleOnRequestsPerTask", "many", `scaleOnRequestsPerTask: "many" is not a whole number; allowed: 0 to 10000000 requests a minute`},
+	{"scaleInCooldownSeconds", "3601", `scaleInCooldownSeconds: 3601; allowed: 0 to 3600 seconds`},
+	{"scaleOutCooldownSeconds", "-1", `scaleOutCooldownSeconds: -1; allowed: 0 to 3600 seconds`},
+	{"spotPercent", "101", `spotPercent: 101; allowed: 0 to 100 percent`},
+	{"onDemandBase", "0", `onDemandBase: 0; allowed: 1 to 5000 tasks`},
+	{"scheduledScaling", `[{"cron":"x"}]`, `scheduledScaling: "[{\"cron\":\"x\"}]"; allowed: a list of objects with the fields name, schedule, timezone, min, max`},
+	{"scheduledScaling", `[{"name":"Night","schedule":"rate(1 day)","max":1}]`, `scheduledScaling[0].name: "Night"; allowed: 1 to 20 of a-z, 0-9 and hyphens, first a letter, each once`},
+	{"scheduledScaling", `[{"name":"night","schedule":"0 20 * * *","max":1}]`, `scheduledScaling[0].schedule: "0 20 * * *"; allowed: at(2030-01-31T08:00:00), rate(5 minutes) or cron(0 8 ? * MON-FRI *)`},
+	{"scheduledScaling", `[{"name":"night","schedule":"rate(1 day)","timezone":"+02:00","max":1}]`, `scheduledScaling[0].timezone: "+02:00"; allowed: empty (UTC), or a name such as Europe/Berlin`},
+	{"scheduledScaling", `[{"name":"night","schedule":"rate(1 day)","min":2,"max":1}]`, `scheduledScaling[0].min: 2 and max 1; allowed: 0 <= min <= max <= 5000, max at least 1`},
 	{"healthCheckPath", "health", `healthCheckPath: "health"; allowed: / (answered by NGINX) or a path below /api (answered by the app), at most 1024 characters`},
 	{"healthCheckPath", "/ready", `healthCheckPath: "/ready"; allowed: / (answered by NGINX) or a path below /api (answered by the app), at most 1024 characters`},
 	{"healthCheckIntervalSeconds", "301", `healthCheckIntervalSeconds: 301; allowed: 5 to 300 seconds`},
@@ -152,6 +167,34 @@ var contradictory = map[string]struct {
 	"no deployment could begin": {
 		map[string]string{"deploymentMaximumPercent": "149", "deploymentMinimumHealthyPercent": "75"},
 		[]string{"deploymentMaximumPercent, deploymentMinimumHealthyPercent, desiredCount: at most 2 and at least 2 of 2 tasks; a deployment could neither start nor stop one"},
+	},
+	"no deployment could begin after load went down": {
+		map[string]string{"autoscaling": "on", "deploymentMaximumPercent": "150", "minCount": "1"},
+		[]string{"deploymentMaximumPercent, deploymentMinimumHealthyPercent, minCount: at most 1 and at least 1 of 1 tasks; a deployment could neither start nor stop one"},
+	},
+	"limits of scaling crossed": {
+		map[string]string{"autoscaling": "on", "minCount": "11"},
+		[]string{"minCount, maxCount: 11 is more than 10"},
+	},
+	"a start outside the limits": {
+		map[string]string{"autoscaling": "on", "minCount": "3"},
+		[]string{"desiredCount, minCount, maxCount: 2 is not within 3 and 10; autoscaling would change it at once"},
+	},
+	"scaling on nothing": {
+		map[string]string{"autoscaling": "on", "scaleOnCpuPercent": "0", "scaleOnMemoryPercent": "0"},
+		[]string{"autoscaling, scaleOnCpuPercent, scaleOnMemoryPercent, scaleOnRequestsPerTask, scheduledScaling: autoscaling is on, but nothing scales; allowed: one target above 0, or a schedule"},
+	},
+	"a schedule without scaling": {
+		map[string]string{"scheduledScaling": night},
+		[]string{"scheduledScaling, autoscaling: given, but autoscaling is off; allowed with: on"},
+	},
+	"Spot without a task to run there": {
+		map[string]string{"spotPercent": "50", "onDemandBase": "2"},
+		[]string{"spotPercent, onDemandBase, desiredCount: 2 of at most 2 tasks are on demand; 50 % Spot would have no effect"},
+	},
+	"Spot above what scaling reaches": {
+		map[string]string{"spotPercent": "50", "onDemandBase": "10", "autoscaling": "on"},
+		[]string{"spotPercent, onDemandBase, maxCount: 10 of at most 10 tasks are on demand; 50 % Spot would have no effect"},
 	},
 	"existing network without ids": {
 		map[string]string{"network": "existing"},
@@ -225,6 +268,11 @@ func TestUnknownSettingsAreRefusedWithTheNearestKnown(t *testing.T) {
 	}
 }
 
+// scaled lets load decide the number of tasks, night is a schedule for it.
+var scaled = map[string]string{"autoscaling": "on"}
+
+const night = `[{"name":"night","schedule":"cron(0 20 ? * MON-FRI *)","timezone":"Europe/Berlin","min":1,"max":2}]`
+
 // Another allowed value for every setting, and the shape of stack in which it counts.
 var others = map[string]struct {
 	value string
@@ -265,6 +313,17 @@ var others = map[string]struct {
 	"deregistrationDelaySeconds":        {"31", nil},
 	"idleTimeoutSeconds":                {"31", nil},
 	"deletionProtection":                {"on", nil},
+	"autoscaling":                       {"on", nil},
+	"minCount":                          {"1", scaled},
+	"maxCount":                          {"11", scaled},
+	"scaleOnCpuPercent":                 {"0", scaled},
+	"scaleOnMemoryPercent":              {"0", scaled},
+	"scaleOnRequestsPerTask":            {"1000", scaled},
+	"scaleInCooldownSeconds":            {"301", scaled},
+	"scaleOutCooldownSeconds":           {"0", scaled},
+	"scheduledScaling":                  {night, scaled},
+	"spotPercent":                       {"50", nil},
+	"onDemandBase":                      {"2", map[string]string{"spotPercent": "50", "desiredCount": "4"}},
 	"profile":                           {"prod", nil},
 	"network":                           {"large", nil},
 	"vpcCidr":                           {"10.1.0.0/16", nil},

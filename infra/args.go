@@ -92,7 +92,31 @@ func serviceArgs(
 		HealthCheckGracePeriodSeconds: cfg.Service.HealthCheckGracePeriodSeconds,
 		DeploymentTimeout:             cfg.Service.DeploymentTimeout,
 
+		Scaling: scaling(cfg.Scaling, front),
+
 		After: append([]pulumi.Resource{front.Listener}, net.Routes...),
+	}
+}
+
+func scaling(cfg config.Scaling, front *ingress.Ingress) service.Scaling {
+	schedules := make([]service.Schedule, len(cfg.Schedules))
+	for i, schedule := range cfg.Schedules {
+		schedules[i] = service.Schedule(schedule)
+	}
+
+	return service.Scaling{
+		On:              cfg.On,
+		Min:             cfg.Min,
+		Max:             cfg.Max,
+		CPUPercent:      cfg.CPUPercent,
+		MemoryPercent:   cfg.MemoryPercent,
+		RequestsPerTask: cfg.RequestsPerTask,
+		InCooldown:      cfg.InCooldown,
+		OutCooldown:     cfg.OutCooldown,
+		Schedules:       schedules,
+		RequestsLabel:   pulumi.Sprintf("%s/%s", front.BalancerSuffix, front.TargetGroupSuffix),
+		SpotPercent:     cfg.SpotPercent,
+		OnDemandBase:    cfg.OnDemandBase,
 	}
 }
 

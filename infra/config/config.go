@@ -30,6 +30,7 @@ type Config struct {
 	Images       Images
 	Task         Task
 	Service      Service
+	Scaling      Scaling
 	LoadBalancer LoadBalancer
 	Network      Network
 }
@@ -103,6 +104,7 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 		Images:       r.images(),
 		Task:         r.task(),
 		Service:      r.service(),
+		Scaling:      r.scaling(),
 		LoadBalancer: r.loadBalancer(),
 		Network:      r.network(),
 	}

@@ -9,7 +9,8 @@ import (
 // contradictions finds settings that are fine alone and wrong together. Each message names all keys it is about.
 func (r *reader) contradictions(cfg *Config) {
 	r.taskContradictions(cfg)
-	r.deploymentContradictions(cfg.Service)
+	r.deploymentContradictions(cfg.Service, cfg.Scaling)
+	r.scalingContradictions(cfg)
 	r.networkContradictions(cfg.Network)
 }
 
@@ -47,14 +48,23 @@ func (r *reader) taskContradictions(cfg *Config) {
 // deploymentContradictions refuses limits between which ECS can neither start a task more nor stop one, so that no
 // deployment ever begins. ECS rounds the upper limit down and the lower one up.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
-func (r *reader) deploymentContradictions(service Service) {
-	most := service.DesiredCount * service.MaximumPercent / 100
-	fewest := (service.DesiredCount*service.MinimumHealthyPercent + 99) / 100
+func (r *reader) deploymentContradictions(service Service, scaling Scaling) {
+	r.stuckDeployment(service, service.DesiredCount, "desiredCount")
+	// What load makes of the number of tasks must not block a deployment either. More tasks only leave more room, so
+	// the fewest is the one to look at; the desired count has been.
+	if scaling.On && scaling.Min < service.DesiredCount {
+		r.stuckDeployment(service, scaling.Min, "minCount")
+	}
+}
 
-	if most <= service.DesiredCount && fewest >= service.DesiredCount {
-		r.contradiction([]string{"deploymentMaximumPercent", "deploymentMinimumHealthyPercent", "desiredCount"},
+func (r *reader) stuckDeployment(service Service, tasks int, key string) {
+	most := tasks * service.MaximumPercent / 100
+	fewest := (tasks*service.MinimumHealthyPercent + 99) / 100
+
+	if most <= tasks && fewest >= tasks {
+		r.contradiction([]string{"deploymentMaximumPercent", "deploymentMinimumHealthyPercent", key},
 			fmt.Sprintf("at most %d and at least %d of %d tasks; a deployment could neither start nor stop one",
-				most, fewest, service.DesiredCount))
+				most, fewest, tasks))
 	}
 }
 

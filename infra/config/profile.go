@@ -15,6 +15,7 @@ type ProfileValues struct{ Dev, Prod string }
 // profiled lists the settings whose default is `profile`. The descriptions in Pulumi.yaml name the same values; a test
 // compares them.
 var profiled = map[string]ProfileValues{
+	"autoscaling":        {"off", "on"},
 	"deletionProtection": {"off", "on"},
 	"logRetentionDays":   {"30", "365"},
 }

@@ -144,6 +144,24 @@ func elements[T string | int](r *reader, key, allowed string, check func(T) bool
 	return all
 }
 
+// objects returns a list of objects that have the given fields and no others.
+func objects[T any](r *reader, key, fields string) []T {
+	value, ok := r.raw(key)
+	if !ok {
+		return nil
+	}
+
+	var all []T
+	decoder := json.NewDecoder(strings.NewReader(value))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&all); err != nil {
+		r.fail(key, strconv.Quote(value), "a list of objects with the fields "+fields)
+		return nil
+	}
+
+	return all
+}
+
 // unknownKeys reports settings of the project's namespace that nobody reads: a misspelt key would otherwise leave its
 // default in force without a word. The SDK looks keys up but does not list them; the engine hands them to the program
 // in the environment, and where it does not (a program run in-process) this check is left out.

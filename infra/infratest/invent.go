@@ -50,10 +50,12 @@ func invent(r Resource) (resource.PropertyMap, error) {
 	case "aws:lb/loadBalancer:LoadBalancer":
 		set("name", name)
 		set("arn", arn("elasticloadbalancing", "loadbalancer/app/"+name))
+		set("arnSuffix", "app/"+name)
 		set("dnsName", name+".eu-central-1.elb.amazonaws.com")
 	case "aws:lb/targetGroup:TargetGroup":
 		set("name", name)
 		set("arn", arn("elasticloadbalancing", "targetgroup/"+name))
+		set("arnSuffix", "targetgroup/"+name)
 	case "aws:lb/listener:Listener":
 		set("arn", arn("elasticloadbalancing", "listener/app/"+name))
 	case "aws:cloudwatch/logGroup:LogGroup":
@@ -77,6 +79,10 @@ func invent(r Resource) (resource.PropertyMap, error) {
 		"aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
 		"aws:ecr/lifecyclePolicy:LifecyclePolicy",
 		"aws:iam/rolePolicy:RolePolicy",
+		"aws:appautoscaling/target:Target",
+		"aws:appautoscaling/policy:Policy",
+		"aws:appautoscaling/scheduledAction:ScheduledAction",
+		"aws:ecs/clusterCapacityProviders:ClusterCapacityProviders",
 		"pulumi:providers:aws":
 		// The program uses their ids at most, and every resource gets one.
 	default:

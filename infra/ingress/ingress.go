@@ -78,6 +78,8 @@ type Ingress struct {
 	URL             pulumi.StringOutput
 	TargetGroupARN  pulumi.StringOutput
 	SecurityGroupID pulumi.StringOutput
+	// BalancerSuffix and TargetGroupSuffix are the ends of the ARNs, by which metrics name both.
+	BalancerSuffix, TargetGroupSuffix pulumi.StringOutput
 	// Listener must be there before a service registers targets: ECS refuses a target group without a load balancer.
 	Listener pulumi.Resource
 }
@@ -126,6 +128,7 @@ func (i *Ingress) build(ctx *pulumi.Context, name string, args Args) error {
 
 	i.URL = pulumi.Sprintf("http://%s", balancer.DnsName)
 	i.TargetGroupARN = targets.Arn
+	i.BalancerSuffix, i.TargetGroupSuffix = balancer.ArnSuffix, targets.ArnSuffix
 	i.SecurityGroupID = group.ID().ToStringOutput()
 	i.Listener = listener
 

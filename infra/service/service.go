@@ -67,6 +67,9 @@ type Args struct {
 	CircuitBreaker                string
 	ZoneRebalancing               bool
 	HealthCheckGracePeriodSeconds int
+	// RollbackAlarms are names of CloudWatch alarms; a deployment during which one goes off is rolled back. Nil is none.
+	RollbackAlarms pulumi.StringArrayInput
+	Scaling        Scaling
 	// DeploymentTimeout is how long an update waits for a steady service.
 	DeploymentTimeout time.Duration
 
@@ -109,6 +112,8 @@ func (a Args) Validate() error {
 		errs = append(errs, fmt.Errorf("circuit breaker %q; allowed: %s, %s, %s",
 			a.CircuitBreaker, BreakerRollback, BreakerStop, BreakerOff))
 	}
+
+	errs = append(errs, a.Scaling.validate())
 
 	return errors.Join(errs...)
 }
@@ -173,8 +178,16 @@ func (s *Service) build(ctx *pulumi.Context, name string, args Args) error {
 		return err
 	}
 	after := append(append([]pulumi.Resource{rights}, rules...), args.After...)
+	capacity, err := s.capacity(ctx, name, args, cluster)
+	if err != nil {
+		return err
+	}
+	after = append(after, capacity...)
 	service, err := s.service(ctx, name, args, cluster, definition, group, after)
 	if err != nil {
+		return err
+	}
+	if err := s.scaling(ctx, name, args.Scaling, cluster, service); err != nil {
 		return err
 	}
 
@@ -218,10 +231,9 @@ func (s *Service) service(
 ) (*ecs.Service, error) {
 	minutes := fmt.Sprintf("%dm", int(args.DeploymentTimeout.Minutes()))
 
-	service, err := ecs.NewService(ctx, name, &ecs.ServiceArgs{
+	serviceArgs := &ecs.ServiceArgs{
 		Cluster:                         cluster.Arn,
 		TaskDefinition:                  definition.Arn,
-		LaunchType:                      pulumi.String("FARGATE"),
 		PlatformVersion:                 pulumi.String("LATEST"),
 		SchedulingStrategy:              pulumi.String("REPLICA"),
 		DesiredCount:                    pulumi.Int(args.DesiredCount),
@@ -247,13 +259,26 @@ func (s *Service) service(
 		EnableEcsManagedTags: pulumi.Bool(true),
 		PropagateTags:        pulumi.String("SERVICE"),
 		WaitForSteadyState:   pulumi.Bool(true),
-	},
+	}
+	args.Scaling.placeOn(serviceArgs)
+	if args.RollbackAlarms != nil {
+		serviceArgs.Alarms = ecs.ServiceAlarmsArgs{
+			AlarmNames: args.RollbackAlarms, Enable: pulumi.Bool(true), Rollback: pulumi.Bool(true),
+		}
+	}
+	options := []pulumi.ResourceOption{
 		pulumi.Parent(s),
 		pulumi.DependsOn(after),
 		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: minutes, Update: minutes}),
 		// The group is replaced when the VPC is another one; a service beside the old one then takes over.
 		pulumi.ReplaceWith([]pulumi.Resource{group}),
-	)
+	}
+	if args.Scaling.On {
+		// The load decides the number from now on; an update must not put it back.
+		options = append(options, pulumi.IgnoreChanges([]string{"desiredCount"}))
+	}
+
+	service, err := ecs.NewService(ctx, name, serviceArgs, options...)
 	if err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
