@@ -375,3 +375,30 @@ func TestTheDocumentHasTheTableOfSettings(t *testing.T) {
 	}
 	inDocument(t, "settings", b.String()+"\n")
 }
+
+// The official base image is Alpine, the stand-in Debian: the entrypoint must run
+// on BusyBox's shell and tools as well as on Debian's.
+func TestTheEntrypointRunsOnBusyBox(t *testing.T) {
+	imagetest.Build(t, imagetest.NginxImage)
+	const script = `mkdir /tmp/bb && busybox --install -s /tmp/bb && PATH=/tmp/bb:/usr/sbin exec /tmp/bb/sh /usr/local/bin/entrypoint -t`
+	run := func(env ...string) string {
+		args := append([]string{"run", "--rm", "--network=none", "--entrypoint=/bin/sh"}, imagetest.Hardened...)
+		for _, e := range env {
+			args = append(args, "--env="+e)
+		}
+		out, _ := exec.CommandContext(t.Context(), "docker", append(args, imagetest.NginxImage, "-c", script)...).CombinedOutput() //nolint:gosec // arguments of this file
+		return string(out)
+	}
+	if out := run(renderings["largest"]...); !strings.Contains(out, "test is successful") {
+		t.Errorf("largest: %s", out)
+	}
+	out := run("NGINX_PORT=0", "NGINX_ACCESS_LOG=xml", "NGINX_TRUSTED_PROXIES=10.0.0.0/33,10.0.0.0/8", "NGINX_PATH_PREFIXES=*,/api")
+	for _, want := range []string{`NGINX_PORT: got "0"`, `NGINX_ACCESS_LOG: got "xml", allowed: json text off`, `NGINX_TRUSTED_PROXIES: got "10.0.0.0/33"`, `NGINX_PATH_PREFIXES: got "*"`} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %s in\n%s", want, out)
+		}
+	}
+	if strings.Count(out, "\n") != 4 {
+		t.Errorf("got %q, want four lines", out)
+	}
+}
