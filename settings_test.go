@@ -121,6 +121,14 @@ var wrong = []struct{ key, value, want string }{
 	{"publicSubnetIds", `subnet-1`, `publicSubnetIds: "subnet-1" is not a list; allowed: a list of: subnet- and 8 or 17 hexadecimal digits`},
 	{"publicSubnetIds", `["subnet-1"]`, `publicSubnetIds: "subnet-1"; allowed: a list of: subnet- and 8 or 17 hexadecimal digits`},
 	{"privateSubnetIds", `[1]`, `privateSubnetIds: "[1]" is not a list; allowed: a list of: subnet- and 8 or 17 hexadecimal digits`},
+	{"alarms", "yes", `alarms: "yes"; allowed: on, off, or profile`},
+	{"alarmEmail", "team", `alarmEmail: "team"; allowed: empty, or an address such as team@example.com`},
+	{"alarmEmail", "Team <team@example.com>", `alarmEmail: "Team <team@example.com>"; allowed: empty, or an address such as team@example.com`},
+	{"alarmErrorPercent", "0", `alarmErrorPercent: 0; allowed: 1 to 100 percent`},
+	{"alarmLatencyMilliseconds", "0", `alarmLatencyMilliseconds: 0; allowed: 1 to 3600000 milliseconds`},
+	{"alarmUtilizationPercent", "101", `alarmUtilizationPercent: 101; allowed: 1 to 100 percent`},
+	{"logMetrics", "true", `logMetrics: "true"; allowed: on, off, or profile`},
+	{"dashboard", "", `dashboard: ""; allowed: on, off, or profile`},
 	{"taskEgressPorts", `[443,0]`, `taskEgressPorts: 0; allowed: a list of: 1 to 65535 (TCP port)`},
 	{"taskEgressPorts", `[443,443]`, `taskEgressPorts: 443 twice; allowed: each once`},
 	{"taskEgressPorts", `[80]`, `taskEgressPorts: [80]; allowed: a list with 443 in it; the tasks pull images and write logs through that port`},
@@ -144,6 +152,20 @@ var contradictory = map[string]struct {
 	settings map[string]string
 	want     []string
 }{
+	"an address for no alarms": {
+		map[string]string{"alarmEmail": "team@example.com"},
+		[]string{"alarmEmail, alarms: an address is given, but alarms is off; nobody would ever write to it"},
+	},
+	"alarms on tasks that nobody counts": {
+		map[string]string{"alarms": "on", "containerInsights": "disabled"},
+		[]string{"alarms, containerInsights: alarms is on, but containerInsights is disabled; " +
+			"nothing would count the running tasks; allowed: enabled, enhanced"},
+	},
+	"an alarm that never goes off": {
+		map[string]string{"alarms": "on", "alarmLatencyMilliseconds": "29000"},
+		[]string{"alarmLatencyMilliseconds, idleTimeoutSeconds: 29000 ms is not less than 30 s less one; " +
+			"an answer never takes that long, and the alarm would never go off"},
+	},
 	"one port twice": {
 		map[string]string{"containerPort": "3000"},
 		[]string{"containerPort, appPort: both 3000; the containers of a task share one network interface"},
@@ -332,6 +354,13 @@ var others = map[string]struct {
 	"publicSubnetIds":                   {`["subnet-0123456789abcdef3","subnet-0123456789abcdef4"]`, existing},
 	"privateSubnetIds":                  {`["subnet-0123456789abcdef5"]`, existing},
 	"taskEgressPorts":                   {"[443,5432]", nil},
+	"alarms":                            {"on", nil},
+	"alarmEmail":                        {"team@example.com", map[string]string{"alarms": "on"}},
+	"alarmErrorPercent":                 {"6", map[string]string{"alarms": "on"}},
+	"alarmLatencyMilliseconds":          {"999", map[string]string{"alarms": "on"}},
+	"alarmUtilizationPercent":           {"86", map[string]string{"alarms": "on"}},
+	"logMetrics":                        {"on", nil},
+	"dashboard":                         {"on", nil},
 }
 
 func TestEverySettingReachesTheGraph(t *testing.T) {

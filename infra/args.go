@@ -7,6 +7,7 @@ import (
 	"fargate-nginx-sidecar/infra/image"
 	"fargate-nginx-sidecar/infra/ingress"
 	"fargate-nginx-sidecar/infra/network"
+	"fargate-nginx-sidecar/infra/observability"
 	"fargate-nginx-sidecar/infra/service"
 )
 
@@ -117,6 +118,41 @@ func scaling(cfg config.Scaling, front *ingress.Ingress) service.Scaling {
 		RequestsLabel:   pulumi.Sprintf("%s/%s", front.BalancerSuffix, front.TargetGroupSuffix),
 		SpotPercent:     cfg.SpotPercent,
 		OnDemandBase:    cfg.OnDemandBase,
+	}
+}
+
+func trafficArgs(cfg *config.Config, in *account, front *ingress.Ingress) observability.TrafficArgs {
+	return observability.TrafficArgs{
+		Partition:    in.partition,
+		Account:      in.id,
+		Region:       cfg.Region,
+		Alarms:       cfg.Operations.Alarms,
+		Email:        cfg.Operations.AlarmEmail,
+		Balancer:     front.BalancerSuffix,
+		TargetGroup:  front.TargetGroupSuffix,
+		ErrorPercent: cfg.Operations.AlarmErrorPercent,
+		Latency:      cfg.Operations.AlarmLatency,
+	}
+}
+
+func watchArgs(
+	cfg *config.Config, in *account, front *ingress.Ingress, traffic *observability.Traffic, tasks *service.Service,
+) observability.TasksArgs {
+	return observability.TasksArgs{
+		Partition:          in.partition,
+		Region:             cfg.Region,
+		Topic:              traffic.Topic,
+		AlarmARNs:          traffic.AlarmARNs,
+		Cluster:            tasks.ClusterName,
+		Service:            tasks.ServiceName,
+		Balancer:           front.BalancerSuffix,
+		TargetGroup:        front.TargetGroupSuffix,
+		NginxLogGroup:      tasks.NginxLogGroup,
+		AppLogGroup:        tasks.AppLogGroup,
+		TaskCounts:         cfg.Service.ContainerInsights != "disabled",
+		UtilizationPercent: cfg.Operations.AlarmUtilizationPercent,
+		LogMetrics:         cfg.Operations.LogMetrics,
+		Dashboard:          cfg.Operations.Dashboard,
 	}
 }
 

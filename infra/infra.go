@@ -11,6 +11,7 @@ import (
 	"fargate-nginx-sidecar/infra/image"
 	"fargate-nginx-sidecar/infra/ingress"
 	"fargate-nginx-sidecar/infra/network"
+	"fargate-nginx-sidecar/infra/observability"
 	"fargate-nginx-sidecar/infra/service"
 )
 
@@ -20,9 +21,11 @@ type Stack struct {
 	ingress              *ingress.Ingress
 	service              *service.Service
 	appImage, nginxImage *image.Image
+	traffic              *observability.Traffic
+	watch                *observability.Tasks
 }
 
-// Deploy declares the architecture: images, network, load balancer, service.
+// Deploy declares the architecture: images, network, load balancer, service, and what watches them.
 func Deploy(ctx *pulumi.Context, cfg *config.Config) (*Stack, error) {
 	account, err := newAccount(ctx, cfg)
 	if err != nil {
@@ -46,12 +49,24 @@ func Deploy(ctx *pulumi.Context, cfg *config.Config) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
+	traffic, err := observability.NewTraffic(ctx, cfg.ServiceName, trafficArgs(cfg, account, front), in)
+	if err != nil {
+		return nil, err
+	}
 	tasks, err := service.New(ctx, cfg.ServiceName, serviceArgs(cfg, account, net, front, nginxImage, appImage), in)
 	if err != nil {
 		return nil, err
 	}
 
-	return &Stack{config: cfg, ingress: front, service: tasks, appImage: appImage, nginxImage: nginxImage}, nil
+	watch, err := observability.NewTasks(ctx, cfg.ServiceName, watchArgs(cfg, account, front, traffic, tasks), in)
+	if err != nil {
+		return nil, err
+	}
+
+	return &Stack{
+		config: cfg, ingress: front, service: tasks, appImage: appImage, nginxImage: nginxImage,
+		traffic: traffic, watch: watch,
+	}, nil
 }
 
 // account is where everything goes: the provider, and what it says about the account behind it.
@@ -94,7 +109,7 @@ func (s *Stack) Outputs() pulumi.Map {
 	url, region := s.ingress.URL, s.config.Region
 	clusterName, serviceName := s.service.ClusterName, s.service.ServiceName
 
-	return pulumi.Map{
+	outputs := pulumi.Map{
 		"url":                  url,
 		"healthUrl":            pulumi.Sprintf("%s%s", url, s.config.LoadBalancer.HealthCheckPath),
 		"clusterName":          clusterName,
@@ -108,6 +123,14 @@ func (s *Stack) Outputs() pulumi.Map {
 		"listTasksCommand": pulumi.Sprintf("aws ecs list-tasks --cluster %s --service-name %s --region %s",
 			clusterName, serviceName, region),
 	}
+	if s.traffic.Topic != nil {
+		outputs["alarmTopicArn"] = s.traffic.Topic
+	}
+	if s.watch.DashboardURL != nil {
+		outputs["dashboardUrl"] = s.watch.DashboardURL
+	}
+
+	return outputs
 }
 
 func tail(group pulumi.StringOutput, region string) pulumi.StringOutput {

@@ -33,6 +33,7 @@ type Config struct {
 	Scaling      Scaling
 	LoadBalancer LoadBalancer
 	Network      Network
+	Operations   Operations
 }
 
 // Images says where the two images come from.
@@ -107,6 +108,7 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 		Scaling:      r.scaling(),
 		LoadBalancer: r.loadBalancer(),
 		Network:      r.network(),
+		Operations:   r.operations(),
 	}
 
 	r.contradictions(cfg)

@@ -12,6 +12,7 @@ func (r *reader) contradictions(cfg *Config) {
 	r.deploymentContradictions(cfg.Service, cfg.Scaling)
 	r.scalingContradictions(cfg)
 	r.networkContradictions(cfg.Network)
+	r.operationsContradictions(cfg)
 }
 
 func (r *reader) taskContradictions(cfg *Config) {

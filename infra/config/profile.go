@@ -16,6 +16,9 @@ type ProfileValues struct{ Dev, Prod string }
 // compares them.
 var profiled = map[string]ProfileValues{
 	"autoscaling":        {"off", "on"},
+	"alarms":             {"off", "on"},
+	"dashboard":          {"off", "on"},
+	"logMetrics":         {"off", "on"},
 	"deletionProtection": {"off", "on"},
 	"logRetentionDays":   {"30", "365"},
 }

@@ -61,6 +61,12 @@ func invent(r Resource) (resource.PropertyMap, error) {
 	case "aws:cloudwatch/logGroup:LogGroup":
 		set("name", name)
 		set("arn", arn("logs", "log-group:"+name))
+	case "aws:cloudwatch/metricAlarm:MetricAlarm":
+		set("name", name)
+		set("arn", arn("cloudwatch", "alarm:"+name))
+	case "aws:sns/topic:Topic":
+		set("name", name)
+		set("arn", arn("sns", name))
 	case "aws:ecs/cluster:Cluster":
 		set("name", name)
 		set("arn", arn("ecs", "cluster/"+name))
@@ -83,6 +89,10 @@ func invent(r Resource) (resource.PropertyMap, error) {
 		"aws:appautoscaling/policy:Policy",
 		"aws:appautoscaling/scheduledAction:ScheduledAction",
 		"aws:ecs/clusterCapacityProviders:ClusterCapacityProviders",
+		"aws:cloudwatch/dashboard:Dashboard",
+		"aws:cloudwatch/logMetricFilter:LogMetricFilter",
+		"aws:sns/topicPolicy:TopicPolicy",
+		"aws:sns/topicSubscription:TopicSubscription",
 		"pulumi:providers:aws":
 		// The program uses their ids at most, and every resource gets one.
 	default:

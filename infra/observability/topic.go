@@ -1,0 +1,103 @@
+package observability
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sns"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// topic declares the topic, who may publish to it, and its subscriber, and returns its ARN.
+//
+// It is not encrypted with a key: CloudWatch cannot publish through AWS's own key for SNS, only through a customer's,
+// and what an alarm says is no secret.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
+func (t *Traffic) topic(ctx *pulumi.Context, name string, args TrafficArgs) (pulumi.StringOutput, error) {
+	topic, err := sns.NewTopic(ctx, name+"-alarms", nil, pulumi.Parent(t))
+	if err != nil {
+		return pulumi.StringOutput{}, fmt.Errorf("topic: %w", err)
+	}
+
+	_, err = sns.NewTopicPolicy(ctx, name+"-alarms", &sns.TopicPolicyArgs{
+		Arn: topic.Arn,
+		Policy: pulumi.StringArray{topic.Arn, args.Partition, args.Account}.ToStringArrayOutput().ApplyT(
+			func(values []string) (string, error) {
+				return topicPolicy(values[0], values[1], args.Region, values[2])
+			}).(pulumi.StringOutput),
+	}, pulumi.Parent(t))
+	if err != nil {
+		return pulumi.StringOutput{}, fmt.Errorf("topic policy: %w", err)
+	}
+
+	if args.Email != "" {
+		_, err = sns.NewTopicSubscription(ctx, name+"-alarms", &sns.TopicSubscriptionArgs{
+			Topic:    topic.Arn,
+			Protocol: pulumi.String("email"),
+			Endpoint: pulumi.String(args.Email),
+		}, pulumi.Parent(t))
+		if err != nil {
+			return pulumi.StringOutput{}, fmt.Errorf("subscription: %w", err)
+		}
+	}
+
+	return topic.Arn, nil
+}
+
+// policy is an IAM policy document, as far as this package needs it.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+type policy struct {
+	Version   string      `json:"Version"`
+	Statement []statement `json:"Statement"`
+}
+
+type statement struct {
+	Sid       string                       `json:"Sid"`
+	Effect    string                       `json:"Effect"`
+	Principal map[string]string            `json:"Principal"`
+	Action    []string                     `json:"Action"`
+	Resource  []string                     `json:"Resource"`
+	Condition map[string]map[string]string `json:"Condition"`
+}
+
+// topicPolicy lets the alarms of this account and region publish, and nobody without TLS.
+// https://docs.aws.amazon.com/sns/latest/dg/sns-security-best-practices.html#enforce-encryption-data-in-transit
+func topicPolicy(topic, partition, region, account string) (string, error) {
+	if topic == "" || partition == "" || account == "" {
+		return "", fmt.Errorf("topic %q, partition %q, account %q; allowed: three names", topic, partition, account)
+	}
+
+	return render(policy{Version: "2012-10-17", Statement: []statement{
+		{
+			Sid:       "AlarmsOfThisAccount",
+			Effect:    "Allow",
+			Principal: map[string]string{"Service": "cloudwatch.amazonaws.com"},
+			Action:    []string{"sns:Publish"},
+			Resource:  []string{topic},
+			Condition: map[string]map[string]string{
+				"ArnLike":      {"aws:SourceArn": fmt.Sprintf("arn:%s:cloudwatch:%s:%s:alarm:*", partition, region, account)},
+				"StringEquals": {"aws:SourceAccount": account},
+			},
+		},
+		{
+			Sid:       "NobodyWithoutTLS",
+			Effect:    "Deny",
+			Principal: map[string]string{"AWS": "*"},
+			Action:    []string{"sns:Publish"},
+			Resource:  []string{topic},
+			Condition: map[string]map[string]string{"Bool": {"aws:SecureTransport": "false"}},
+		},
+	}})
+}
+
+// render writes JSON on one line, with < and & as they are.
+func render(document any) (string, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(document)
+
+	return strings.TrimSpace(text.String()), err
+}
