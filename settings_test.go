@@ -43,6 +43,9 @@ const (
 	public  = `["subnet-0123456789abcdef0","subnet-0123456789abcdef1"]`
 )
 
+// exampleKey is the one of AWS's documentation.
+const exampleKey = "AKIAIOSFODNN7EXAMPLE"
+
 // Values that are wrong in themselves.
 var wrong = []struct{ key, value, want string }{
 	{"profile", "test", `profile: "test"; allowed: dev, prod`},
@@ -62,6 +65,33 @@ var wrong = []struct{ key, value, want string }{
 	{"appContext", "../app", `appContext: "../app"; allowed: a relative path inside the project, with forward slashes, such as images/app`},
 	{"nginxContext", `images\nginx`, `nginxContext: "images\\nginx"; allowed: a relative path inside the project, with forward slashes, such as images/app`},
 	{"nginxContext", "infra", `nginxContext: "infra" holds no Dockerfile; allowed: a directory that does`},
+	{"appDockerfile", "/Dockerfile", `appDockerfile: "/Dockerfile"; allowed: a relative path inside appContext, with forward slashes`},
+	{"appDockerfile", "../Dockerfile", `appDockerfile: "../Dockerfile"; allowed: a relative path inside appContext, with forward slashes`},
+	{"appTarget", "a b", `appTarget: "a b"; allowed: empty, or the name of a stage: letters, digits, dots, hyphens, underscores`},
+	{"appBuildArgs", `["a"]`, `appBuildArgs: "[\"a\"]" is not an object; allowed: names with values`},
+	{"appBuildArgs", `{"A-B":"1"}`, `appBuildArgs: "A-B"; allowed: names of letters, digits and underscores, first no digit`},
+	{"appCommand", `["node",""]`, `appCommand: ["node",""]; allowed: a list of words; empty: the image's own`},
+	{"appHealthCommand", `["node","healthcheck.js"]`, `appHealthCommand: ["node","healthcheck.js"]; allowed: CMD and a program with its arguments, or CMD-SHELL and one line`},
+	{"appHealthCommand", `["CMD-SHELL","curl","localhost"]`, `appHealthCommand: ["CMD-SHELL","curl","localhost"]; allowed: CMD and a program with its arguments, or CMD-SHELL and one line`},
+	{"appUser", "root", `appUser: "root"; allowed: a number above 0, or two with a colon between them, such as 1000:1000`},
+	{"appUser", "0:1000", `appUser: "0:1000"; allowed: a number above 0, or two with a colon between them, such as 1000:1000`},
+	{"appWritablePaths", `["/"]`, `appWritablePaths: "/"; allowed: a list of: an absolute path below /, such as /tmp`},
+	{"appWritablePaths", `["/tmp","/tmp"]`, `appWritablePaths: "/tmp" twice; allowed: each once`},
+	{"environment", `{"A":["b"]}`, `environment.A: neither text nor number nor boolean; allowed: one value`},
+	{"environment", `{"1ST":"a"}`, `environment: "1ST"; allowed: names of letters, digits and underscores, first no digit`},
+	{"environment", `{"AWS_ACCESS_KEY_ID":"a"}`, `environment.AWS_ACCESS_KEY_ID: AWS keys are not handed to tasks; allowed: rights through taskPolicyArns`},
+	{"environment", `{"AWS_SECRET_ACCESS_KEY":"a"}`, `environment.AWS_SECRET_ACCESS_KEY: AWS keys are not handed to tasks; allowed: rights through taskPolicyArns`},
+	{"environment", `{"AWS_SESSION_TOKEN":"a"}`, `environment.AWS_SESSION_TOKEN: AWS keys are not handed to tasks; allowed: rights through taskPolicyArns`},
+	{"environment", `{"ECS_ENGINE_AUTH_DATA":"a"}`, `environment.ECS_ENGINE_AUTH_DATA: AWS keys are not handed to tasks; allowed: rights through taskPolicyArns`},
+	{"environment", `{"KEY":"` + exampleKey + `"}`, `environment.KEY: holds an AWS access key; allowed: rights through taskPolicyArns`},
+	{"environment", `{"PORT":"80"}`, `environment.PORT: set by the program; allowed: through appPort`},
+	{"secrets", `{"AWS_SECRET_ACCESS_KEY":"ssm:/key"}`, `secrets.AWS_SECRET_ACCESS_KEY: AWS keys are not handed to tasks; allowed: rights through taskPolicyArns`},
+	{"secrets", `{"DATABASE_URL":"/shop/database"}`, `secrets.DATABASE_URL: "/shop/database"; allowed: ssm:<name of a parameter>, secretsmanager:<name of a secret> or secretsmanager:<name>#<field>`},
+	{"secrets", `{"DATABASE_URL":"ssm:/shop/database#field"}`, `secrets.DATABASE_URL: "ssm:/shop/database#field"; allowed: ssm:<name of a parameter>, secretsmanager:<name of a secret> or secretsmanager:<name>#<field>`},
+	{"taskPolicyArns", `["ReadOnly"]`, `taskPolicyArns: "ReadOnly"; allowed: a list of: the ARN of an IAM policy that grants less than everything`},
+	{"taskPolicyArns", `["arn:aws:iam::aws:policy/AdministratorAccess"]`, `taskPolicyArns: "arn:aws:iam::aws:policy/AdministratorAccess"; allowed: a list of: the ARN of an IAM policy that grants less than everything`},
+	{"exec", "on", `exec: "on"; allowed: true, false`},
+	{"kmsKeyArn", "alias/key", `kmsKeyArn: "alias/key"; allowed: empty, or the ARN of a key, arn:aws:kms:<region>:<account>:key/<id>`},
 	{"architecture", "x86_64", `architecture: "x86_64"; allowed: X86_64, ARM64`},
 	{"imagesToKeep", "1", `imagesToKeep: 1; allowed: 2 to 1000 images`},
 	{"forceDeleteRepositories", "yes", `forceDeleteRepositories: "yes"; allowed: true, false`},
@@ -218,6 +248,26 @@ var contradictory = map[string]struct {
 		map[string]string{"spotPercent": "50", "onDemandBase": "10", "autoscaling": "on"},
 		[]string{"spotPercent, onDemandBase, maxCount: 10 of at most 10 tasks are on demand; 50 % Spot would have no effect"},
 	},
+	"a Dockerfile that is not there": {
+		map[string]string{"appDockerfile": "Dockerfile.prod"},
+		[]string{`appContext, appDockerfile: "images/app" holds no file "Dockerfile.prod"`},
+	},
+	"a stage of an image that is not built": {
+		map[string]string{"appTarget": "run", "appImage": "team/app:1"},
+		[]string{"appTarget, appImage: given, but appImage is too, and then nothing is built; allowed: one of them"},
+	},
+	"build arguments of an image that is not built": {
+		map[string]string{"appBuildArgs": `{"VERSION":"1"}`, "appImage": "team/app:1"},
+		[]string{"appBuildArgs, appImage: given, but appImage is too, and then nothing is built; allowed: one of them"},
+	},
+	"one variable from two places": {
+		map[string]string{"environment": `{"LEVEL":"1","URL":"a"}`, "secrets": `{"URL":"ssm:/url"}`},
+		[]string{"environment, secrets: URL is in both"},
+	},
+	"a key of another region": {
+		map[string]string{"kmsKeyArn": strings.Replace(someKey, "eu-central-1", "us-east-1", 1)},
+		[]string{"kmsKeyArn, aws:region: the key is in us-east-1, the stack in eu-central-1; logs and images take a key of their own region"},
+	},
 	"existing network without ids": {
 		map[string]string{"network": "existing"},
 		[]string{
@@ -290,6 +340,8 @@ func TestUnknownSettingsAreRefusedWithTheNearestKnown(t *testing.T) {
 	}
 }
 
+const someKey = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
 // scaled lets load decide the number of tasks, night is a schedule for it.
 var scaled = map[string]string{"autoscaling": "on"}
 
@@ -334,6 +386,18 @@ var others = map[string]struct {
 	"healthCheckGracePeriodSeconds":     {"61", nil},
 	"deregistrationDelaySeconds":        {"31", nil},
 	"idleTimeoutSeconds":                {"31", nil},
+	"appDockerfile":                     {"Dockerfile.dev", map[string]string{"appContext": "testdata/context"}},
+	"appTarget":                         {"dependencies", nil},
+	"appBuildArgs":                      {`{"VERSION":2}`, nil},
+	"appCommand":                        {`["node","other.js"]`, nil},
+	"appHealthCommand":                  {`["CMD-SHELL","curl -f localhost:3000"]`, nil},
+	"appUser":                           {"65532", nil},
+	"appWritablePaths":                  {`["/tmp","/var/cache"]`, nil},
+	"environment":                       {`{"LOG_LEVEL":"debug"}`, nil},
+	"secrets":                           {`{"DATABASE_URL":"ssm:/shop/database"}`, nil},
+	"taskPolicyArns":                    {`["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]`, nil},
+	"exec":                              {"true", nil},
+	"kmsKeyArn":                         {someKey, nil},
 	"deletionProtection":                {"on", nil},
 	"autoscaling":                       {"on", nil},
 	"minCount":                          {"1", scaled},

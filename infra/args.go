@@ -13,12 +13,16 @@ import (
 
 // This file turns settings and other components' outputs into the arguments of each component. Nothing is decided here.
 
-func imageArgs(cfg *config.Config, in *account, prebuilt, context string) image.Args {
+func imageArgs(cfg *config.Config, in *account, source config.Image) image.Args {
 	return image.Args{
-		Prebuilt:     prebuilt,
+		Prebuilt:     source.Prebuilt,
 		Partition:    in.partition,
-		Context:      context,
+		Context:      source.Context,
+		Dockerfile:   source.Dockerfile,
+		Target:       source.Target,
+		BuildArgs:    source.BuildArgs,
 		Architecture: cfg.Task.Architecture,
+		KMSKeyARN:    cfg.Rights.KMSKeyARN,
 		Keep:         cfg.Images.Keep,
 		ForceDelete:  cfg.Images.ForceDelete,
 	}
@@ -84,6 +88,11 @@ func serviceArgs(
 		LogRetentionDays:   cfg.Task.LogRetentionDays,
 		LogBufferMegabytes: cfg.Task.LogBufferMegabytes,
 
+		App:            appArgs(cfg.App),
+		TaskPolicyARNs: cfg.Rights.TaskPolicyARNs,
+		Exec:           cfg.Rights.Exec,
+		KMSKeyARN:      cfg.Rights.KMSKeyARN,
+
 		ContainerInsights:             cfg.Service.ContainerInsights,
 		DesiredCount:                  cfg.Service.DesiredCount,
 		MaximumPercent:                cfg.Service.MaximumPercent,
@@ -96,6 +105,22 @@ func serviceArgs(
 		Scaling: scaling(cfg.Scaling, front),
 
 		After: append([]pulumi.Resource{front.Listener}, net.Routes...),
+	}
+}
+
+func appArgs(cfg config.App) service.App {
+	secrets := map[string]service.Secret{}
+	for name, secret := range cfg.Secrets {
+		secrets[name] = service.Secret(secret)
+	}
+
+	return service.App{
+		Command:       cfg.Command,
+		HealthCommand: cfg.HealthCommand,
+		User:          cfg.User,
+		WritablePaths: cfg.WritablePaths,
+		Environment:   cfg.Environment,
+		Secrets:       secrets,
 	}
 }
 

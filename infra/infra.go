@@ -33,11 +33,11 @@ func Deploy(ctx *pulumi.Context, cfg *config.Config) (*Stack, error) {
 	}
 	in := pulumi.Provider(account.provider)
 
-	appImage, err := image.New(ctx, cfg.ServiceName+"-app", imageArgs(cfg, account, cfg.Images.App, cfg.Images.AppContext), in)
+	appImage, err := image.New(ctx, cfg.ServiceName+"-app", imageArgs(cfg, account, cfg.Images.App), in)
 	if err != nil {
 		return nil, err
 	}
-	nginxImage, err := image.New(ctx, cfg.ServiceName+"-nginx", imageArgs(cfg, account, cfg.Images.Nginx, cfg.Images.NginxContext), in)
+	nginxImage, err := image.New(ctx, cfg.ServiceName+"-nginx", imageArgs(cfg, account, cfg.Images.Nginx), in)
 	if err != nil {
 		return nil, err
 	}

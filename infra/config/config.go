@@ -28,6 +28,8 @@ type Config struct {
 	ServiceName string
 
 	Images       Images
+	App          App
+	Rights       Rights
 	Task         Task
 	Service      Service
 	Scaling      Scaling
@@ -38,10 +40,16 @@ type Config struct {
 
 // Images says where the two images come from.
 type Images struct {
-	App, Nginx               string
-	AppContext, NginxContext string
-	Keep                     int
-	ForceDelete              bool
+	App, Nginx  Image
+	Keep        int
+	ForceDelete bool
+}
+
+// Image is a prebuilt image, or how one is built. Dockerfile is a path in the context.
+type Image struct {
+	Prebuilt                    string
+	Context, Dockerfile, Target string
+	BuildArgs                   map[string]string
 }
 
 // Task describes one task: both containers together.
@@ -103,6 +111,8 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 		AWSProfile:   pulumiconfig.Get(ctx, "aws:profile"),
 		ServiceName:  r.serviceName(),
 		Images:       r.images(),
+		App:          r.app(),
+		Rights:       r.rights(),
 		Task:         r.task(),
 		Service:      r.service(),
 		Scaling:      r.scaling(),
@@ -161,27 +171,40 @@ func (r *reader) images() Images {
 	}
 
 	images := Images{
-		App:         r.text("appImage", reference, prebuilt),
-		Nginx:       r.text("nginxImage", reference, prebuilt),
+		App: Image{
+			Prebuilt:   r.text("appImage", reference, prebuilt),
+			Dockerfile: r.text("appDockerfile", "a relative path inside appContext, with forward slashes", insideProject),
+			Target:     r.text("appTarget", "empty, or the name of a stage: letters, digits, dots, hyphens, underscores", targetPattern.MatchString),
+			BuildArgs:  r.variables("appBuildArgs"),
+		},
+		Nginx:       Image{Prebuilt: r.text("nginxImage", reference, prebuilt), Dockerfile: "Dockerfile"},
 		Keep:        r.between("imagesToKeep", 2, 1000, "images"),
 		ForceDelete: r.boolean("forceDeleteRepositories"),
 	}
-	images.AppContext = r.context("appContext", images.App == "")
-	images.NginxContext = r.context("nginxContext", images.Nginx == "")
+	images.App.Context = r.context("appContext", "appDockerfile", images.App)
+	images.Nginx.Context = r.context("nginxContext", "", images.Nginx)
 
 	return images
 }
 
-// context returns a build context. One that is built must hold a Dockerfile: the program runs in the directory of
+var targetPattern = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9_.-]*)?$`)
+
+// context returns a build context. One that is built must hold its Dockerfile: the program runs in the directory of
 // Pulumi.yaml, so that can be seen here, before anything is declared.
-func (r *reader) context(key string, built bool) string {
+func (r *reader) context(key, dockerfileKey string, image Image) string {
 	const allowed = "a relative path inside the project, with forward slashes, such as images/app"
 
 	directory := r.text(key, allowed, insideProject)
-	if built && !r.wrong[key] {
-		if _, err := os.Stat(filepath.Join(directory, "Dockerfile")); err != nil {
-			r.fail(key, fmt.Sprintf("%q holds no Dockerfile", directory), "a directory that does")
-		}
+	if image.Prebuilt != "" || r.wrong[key] || r.wrong[dockerfileKey] {
+		return directory
+	}
+	info, err := os.Stat(filepath.Join(directory, image.Dockerfile))
+	switch {
+	case err == nil && info.Mode().IsRegular():
+	case image.Dockerfile == "Dockerfile":
+		r.fail(key, fmt.Sprintf("%q holds no Dockerfile", directory), "a directory that does")
+	default:
+		r.contradiction([]string{key, dockerfileKey}, fmt.Sprintf("%q holds no file %q", directory, image.Dockerfile))
 	}
 
 	return directory

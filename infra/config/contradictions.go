@@ -11,6 +11,8 @@ func (r *reader) contradictions(cfg *Config) {
 	r.taskContradictions(cfg)
 	r.deploymentContradictions(cfg.Service, cfg.Scaling)
 	r.scalingContradictions(cfg)
+	r.appContradictions(cfg)
+	r.rightsContradictions(cfg)
 	r.networkContradictions(cfg.Network)
 	r.operationsContradictions(cfg)
 }

@@ -23,18 +23,21 @@ import (
 // arguments and the platform. Times and owners are left out: the same commit gives the same digest on every machine.
 // What a build fetches from elsewhere, the base image first of all, is not in it.
 func contentDigest(args Args) (string, error) {
-	ignore, err := ignored(args.Context)
+	ignore, err := ignored(args.Context, args.Dockerfile)
 	if err != nil {
 		return "", err
 	}
 
 	sum := sha256.New()
 	entry(sum, "platform", args.Platform())
+	if args.Target != "" {
+		entry(sum, "target", args.Target)
+	}
 	for _, key := range slices.Sorted(maps.Keys(args.BuildArgs)) {
 		entry(sum, "argument", key, args.BuildArgs[key])
 	}
 	// The builder reads the Dockerfile even where .dockerignore keeps it out of the context.
-	if err := file(sum, "dockerfile", filepath.Join(args.Context, dockerfile)); err != nil {
+	if err := file(sum, "dockerfile", filepath.Join(args.Context, args.Dockerfile)); err != nil {
 		return "", err
 	}
 
@@ -54,7 +57,7 @@ func contentDigest(args Args) (string, error) {
 // ignored reads the ignore list with the builder's own parser, so that both see the same files. One that is named
 // after the Dockerfile counts before the general one.
 // https://docs.docker.com/build/concepts/context/#dockerignore-files
-func ignored(context string) (*patternmatcher.PatternMatcher, error) {
+func ignored(context, dockerfile string) (*patternmatcher.PatternMatcher, error) {
 	path := filepath.Join(context, dockerfile+".dockerignore")
 	list, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -22,7 +22,7 @@ func files(t *testing.T, contents map[string]string) Args {
 		}
 	}
 
-	return Args{Context: directory, Architecture: "X86_64", BuildArgs: map[string]string{"A": "1"}}
+	return Args{Context: directory, Dockerfile: "Dockerfile", Architecture: "X86_64", BuildArgs: map[string]string{"A": "1"}}
 }
 
 func sample() map[string]string {

@@ -21,8 +21,6 @@ import (
 // Token is the component's type in the stack.
 const Token = "fargate-nginx-sidecar:image:Image" //nolint:gosec // A type, not a credential.
 
-const dockerfile = "Dockerfile"
-
 // Architectures of a task, as ECS spells them, and the platforms of their images.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RuntimePlatform.html
 var platforms = map[string]string{
@@ -38,11 +36,15 @@ type Args struct {
 	Partition pulumi.StringInput
 
 	// Context is a relative path: it becomes an input of the build, and must be the same on every machine.
-	Context      string
-	BuildArgs    map[string]string
-	Architecture string
+	Context string
+	// Dockerfile is a path in the context, Target the stage to build; empty is the last one.
+	Dockerfile, Target string
+	BuildArgs          map[string]string
+	Architecture       string
 	// Keep is the number of images that do not expire.
 	Keep int
+	// KMSKeyARN is the key that encrypts the repository; empty is AWS's own. Another key means another repository.
+	KMSKeyARN string
 	// ForceDelete lets the repository be deleted together with the images in it.
 	ForceDelete bool
 }
@@ -67,6 +69,9 @@ func (a Args) Validate() error {
 	}
 	if a.Context == "" || filepath.IsAbs(a.Context) {
 		errs = append(errs, fmt.Errorf("context %q; allowed: a relative path", a.Context))
+	}
+	if a.Dockerfile == "" || filepath.IsAbs(a.Dockerfile) {
+		errs = append(errs, fmt.Errorf("Dockerfile %q; allowed: a path in the context", a.Dockerfile))
 	}
 	if a.Keep < 2 {
 		errs = append(errs, fmt.Errorf("%d images kept; allowed: 2 or more", a.Keep))
@@ -154,13 +159,7 @@ func (i *Image) build(ctx *pulumi.Context, name, content string, args Args) erro
 
 	built, err := docker.NewImage(ctx, name, &docker.ImageArgs{
 		ImageName: pulumi.Sprintf("%s:%s", repository.RepositoryUrl, tag),
-		Build: docker.DockerBuildArgs{
-			Context:        pulumi.String(args.Context),
-			Dockerfile:     pulumi.String(args.Context + "/" + dockerfile),
-			Platform:       pulumi.String(args.Platform()),
-			Args:           buildArgs(args.BuildArgs),
-			BuilderVersion: docker.BuilderVersionBuilderBuildKit,
-		},
+		Build:     buildInputs(args),
 		Registry: docker.RegistryArgs{
 			Server:   repository.RepositoryUrl,
 			Username: token.UserName(),
@@ -175,6 +174,21 @@ func (i *Image) build(ctx *pulumi.Context, name, content string, args Args) erro
 	i.RepositoryARNs = pulumi.StringArray{repository.Arn}.ToStringArrayOutput()
 
 	return nil
+}
+
+func buildInputs(args Args) docker.DockerBuildArgs {
+	inputs := docker.DockerBuildArgs{
+		Context:        pulumi.String(args.Context),
+		Dockerfile:     pulumi.String(args.Context + "/" + args.Dockerfile),
+		Platform:       pulumi.String(args.Platform()),
+		Args:           buildArgs(args.BuildArgs),
+		BuilderVersion: docker.BuilderVersionBuilderBuildKit,
+	}
+	if args.Target != "" {
+		inputs.Target = pulumi.String(args.Target)
+	}
+
+	return inputs
 }
 
 // buildArgs leaves the input out when there are none: an empty map comes back from the provider as nothing.
@@ -214,10 +228,8 @@ func (i *Image) repository(ctx *pulumi.Context, name string, args Args) (*ecr.Re
 		ImageScanningConfiguration: ecr.RepositoryImageScanningConfigurationArgs{
 			ScanOnPush: pulumi.Bool(true),
 		},
-		EncryptionConfigurations: ecr.RepositoryEncryptionConfigurationArray{
-			ecr.RepositoryEncryptionConfigurationArgs{EncryptionType: pulumi.String("AES256")},
-		},
-		ForceDelete: pulumi.Bool(args.ForceDelete),
+		EncryptionConfigurations: ecr.RepositoryEncryptionConfigurationArray{encryption(args.KMSKeyARN)},
+		ForceDelete:              pulumi.Bool(args.ForceDelete),
 	}, pulumi.Parent(i))
 	if err != nil {
 		return nil, fmt.Errorf("repository: %w", err)
@@ -236,6 +248,16 @@ func (i *Image) repository(ctx *pulumi.Context, name string, args Args) (*ecr.Re
 	}
 
 	return repository, nil
+}
+
+// encryption cannot be changed in a repository that exists.
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/encryption-at-rest.html
+func encryption(key string) ecr.RepositoryEncryptionConfigurationArgs {
+	if key == "" {
+		return ecr.RepositoryEncryptionConfigurationArgs{EncryptionType: pulumi.String("AES256")}
+	}
+
+	return ecr.RepositoryEncryptionConfigurationArgs{EncryptionType: pulumi.String("KMS"), KmsKey: pulumi.String(key)}
 }
 
 // lifecycle is a lifecycle policy of ECR, as far as this package needs it.

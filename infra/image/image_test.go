@@ -15,10 +15,10 @@ func TestWrongArgumentsDeclareNothing(t *testing.T) {
 		args image.Args
 		want string
 	}{
-		"architecture": {image.Args{Context: "app", Architecture: "arm", Keep: 2}, `image web: architecture "arm"; allowed: X86_64, ARM64`},
-		"context":      {image.Args{Context: "/app", Architecture: "ARM64", Keep: 2}, `image web: context "/app"; allowed: a relative path`},
-		"keep":         {image.Args{Context: "app", Architecture: "ARM64", Keep: 1}, `image web: 1 images kept; allowed: 2 or more`},
-		"no files":     {image.Args{Context: "app", Architecture: "ARM64", Keep: 2}, `image web: context: open app/Dockerfile: no such file or directory`},
+		"architecture": {image.Args{Context: "app", Dockerfile: "Dockerfile", Architecture: "arm", Keep: 2}, `image web: architecture "arm"; allowed: X86_64, ARM64`},
+		"context":      {image.Args{Context: "/app", Dockerfile: "Dockerfile", Architecture: "ARM64", Keep: 2}, `image web: context "/app"; allowed: a relative path`},
+		"keep":         {image.Args{Context: "app", Dockerfile: "Dockerfile", Architecture: "ARM64", Keep: 1}, `image web: 1 images kept; allowed: 2 or more`},
+		"no files":     {image.Args{Context: "app", Dockerfile: "Dockerfile", Architecture: "ARM64", Keep: 2}, `image web: context: open app/Dockerfile: no such file or directory`},
 		"reference":    {image.Args{Prebuilt: "host:5000/app"}, `image web: reference "host:5000/app" has no tag and no digest`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -85,6 +85,7 @@ func invent(r Resource) (resource.PropertyMap, error) {
 		"aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
 		"aws:ecr/lifecyclePolicy:LifecyclePolicy",
 		"aws:iam/rolePolicy:RolePolicy",
+		"aws:iam/rolePolicyAttachment:RolePolicyAttachment",
 		"aws:appautoscaling/target:Target",
 		"aws:appautoscaling/policy:Policy",
 		"aws:appautoscaling/scheduledAction:ScheduledAction",
@@ -134,6 +135,11 @@ func subnet(id string) resource.PropertyMap {
 	}
 }
 
+// SecretARN is the ARN of the secret with the given name: it ends in six characters that do not follow from the name.
+func SecretARN(name string) string {
+	return fmt.Sprintf("arn:%s:secretsmanager:eu-central-1:%s:secret:%s-%s", Partition, Account, name, digest(name)[:6])
+}
+
 func (r *recorder) answer(token string, args resource.PropertyMap) (resource.PropertyMap, error) {
 	switch token {
 	case "aws:index/getPartition:getPartition":
@@ -147,6 +153,8 @@ func (r *recorder) answer(token string, args resource.PropertyMap) (resource.Pro
 		}, nil
 	case "aws:ec2/getSubnet:getSubnet":
 		return subnet(args["id"].StringValue()), nil
+	case "aws:secretsmanager/getSecret:getSecret":
+		return resource.PropertyMap{"arn": resource.NewProperty(SecretARN(args["name"].StringValue()))}, nil
 	case "aws:ecs/getService:getService":
 		for _, service := range r.graph.Resources {
 			if service.Type == "aws:ecs/service:Service" && suffixed(service) == args["serviceName"].StringValue() {

@@ -48,11 +48,13 @@ type container struct {
 	Image            string           `json:"image"`
 	Essential        bool             `json:"essential"`
 	CPU              int              `json:"cpu"`
+	Command          []string         `json:"command,omitempty"`
 	User             string           `json:"user"`
 	ReadOnly         bool             `json:"readonlyRootFilesystem"`
 	StopTimeout      int              `json:"stopTimeout"`
 	PortMappings     []portMapping    `json:"portMappings"`
 	Environment      []variable       `json:"environment"`
+	Secrets          []source         `json:"secrets,omitempty"`
 	MountPoints      []mountPoint     `json:"mountPoints"`
 	VolumesFrom      []struct{}       `json:"volumesFrom"`
 	SystemControls   []struct{}       `json:"systemControls"`
@@ -70,6 +72,12 @@ type portMapping struct {
 type variable struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
+}
+
+// source is where ECS reads the value of a variable from: an ARN.
+type source struct {
+	Name      string `json:"name"`
+	ValueFrom string `json:"valueFrom"`
 }
 
 type mountPoint struct {
@@ -103,6 +111,8 @@ type resolved struct {
 	nginxLogGroup, appLogGroup string
 	// balancerRanges are separated by commas.
 	balancerRanges string
+	// secrets are the ARNs of secret values, by the variable they fill.
+	secrets []source
 }
 
 // containerDefinitions renders both containers of a task: first NGINX, which the load balancer talks to, then the app.
@@ -146,14 +156,21 @@ func nginx(service string, args Args, values resolved) container {
 
 func app(service string, args Args, values resolved) container {
 	c := common(args, appName, values.appImage)
-	c.User = "1000:1000"
-	c.Environment = environment(map[string]string{
+	c.Command = args.App.Command
+	c.User = args.App.User
+	variables := map[string]string{"NODE_ENV": "production"}
+	maps.Copy(variables, args.App.Environment)
+	maps.Copy(variables, map[string]string{
 		"HOST":                  "127.0.0.1",
 		"PORT":                  strconv.Itoa(args.AppPort),
-		"NODE_ENV":              "production",
 		"KEEP_ALIVE_TIMEOUT_MS": appKeepAlive(args),
 	})
-	c.HealthCheck.Command = []string{"CMD", "node", "healthcheck.js"}
+	c.Environment = environment(variables)
+	c.Secrets = values.secrets
+	for i, path := range args.App.WritablePaths {
+		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: appVolume(i), ContainerPath: path})
+	}
+	c.HealthCheck.Command = args.App.HealthCommand
 	c.LogConfiguration = logs(service, args, appName, values.appLogGroup)
 
 	return c
@@ -166,7 +183,7 @@ func common(args Args, name, image string) container {
 		Name:           name,
 		Image:          image,
 		Essential:      true,
-		ReadOnly:       true,
+		ReadOnly:       !args.Exec,
 		StopTimeout:    int(args.StopTimeout.Seconds()),
 		PortMappings:   []portMapping{},
 		MountPoints:    []mountPoint{},

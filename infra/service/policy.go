@@ -53,9 +53,15 @@ func trustPolicy(partition, region, account string) (string, error) {
 	}}}.render()
 }
 
-// executionPolicy lets ECS pull from the given repositories and write to the given log groups, and nothing else. Log
-// groups are made by the stack, so that they have a retention; ECS may not make any.
-func executionPolicy(repositories, logGroups []string) (string, error) {
+// secretRights are the ARNs of what ECS reads for a task when it starts it, and the key that may have encrypted it.
+type secretRights struct {
+	parameters, secrets []string
+	key                 string
+}
+
+// executionPolicy lets ECS pull from the given repositories, write to the given log groups and read the given secrets,
+// and nothing else. Log groups are made by the stack, so that they have a retention; ECS may not make any.
+func executionPolicy(repositories, logGroups []string, read secretRights) (string, error) {
 	var streams []string
 	for _, group := range logGroups {
 		if group == "" {
@@ -87,7 +93,46 @@ func executionPolicy(repositories, logGroups []string) (string, error) {
 		})
 	}
 
+	p.Statement = append(p.Statement, read.statements()...)
+
 	return p.render()
+}
+
+func (r secretRights) statements() []statement {
+	var all []statement
+	if len(r.parameters) > 0 {
+		all = append(all, statement{
+			Sid: "ReadParameters", Effect: "Allow", Action: []string{"ssm:GetParameters"}, Resource: sorted(r.parameters),
+		})
+	}
+	if len(r.secrets) > 0 {
+		all = append(all, statement{
+			Sid: "ReadSecrets", Effect: "Allow", Action: []string{"secretsmanager:GetSecretValue"}, Resource: sorted(r.secrets),
+		})
+	}
+	// AWS's own keys need no right of their own.
+	// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html#task-execution-secrets
+	if len(all) > 0 && r.key != "" {
+		all = append(all, statement{
+			Sid: "DecryptThem", Effect: "Allow", Action: []string{"kms:Decrypt"}, Resource: []string{r.key},
+		})
+	}
+
+	return all
+}
+
+// execPolicy lets the agent of ECS Exec talk to Systems Manager. These actions know no resources.
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonmessagegatewayservice.html
+func execPolicy() (string, error) {
+	return policy{Version: "2012-10-17", Statement: []statement{{
+		Sid:    "OpenSessions",
+		Effect: "Allow",
+		Action: []string{
+			"ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel",
+			"ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel",
+		},
+		Resource: []string{"*"},
+	}}}.render()
 }
 
 // sorted orders names and drops repetitions: both images may come from one repository.

@@ -20,6 +20,7 @@ func someArgs() Args {
 		StopTimeout: 60 * time.Second, IdleTimeout: 30 * time.Second, CircuitBreaker: BreakerRollback,
 		Health:             ContainerHealth{Interval: 5 * time.Second, Timeout: 3 * time.Second, StartPeriod: 10 * time.Second, Retries: 3},
 		LogBufferMegabytes: 25,
+		App:                App{User: "1000:1000", HealthCommand: []string{"CMD", "node", "healthcheck.js"}},
 	}
 }
 
@@ -119,7 +120,7 @@ func TestMissingValuesAreErrorsNotEmptyStrings(t *testing.T) {
 	if text, err := trustPolicy("aws", "eu-central-1", ""); err == nil {
 		t.Errorf("without an account: %s", text)
 	}
-	if text, err := executionPolicy(nil, []string{"logs", ""}); err == nil {
+	if text, err := executionPolicy(nil, []string{"logs", ""}, secretRights{}); err == nil {
 		t.Errorf("without a log group: %s", text)
 	}
 }
@@ -155,11 +156,13 @@ func TestNginxEndsBeforeItIsKilled(t *testing.T) {
 }
 
 func TestPoliciesAreSortedAndNameEachResourceOnce(t *testing.T) {
-	text, err := executionPolicy([]string{"r2", "r1", "r2"}, []string{"g2", "g1"})
+	text, err := executionPolicy([]string{"r2", "r1", "r2"}, []string{"g2", "g1"},
+		secretRights{parameters: []string{"p2", "p1"}, secrets: []string{"s1", "s1"}, key: "k"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"Resource":["r1","r2"]`, `"Resource":["g1:log-stream:*","g2:log-stream:*"]`} {
+	for _, want := range []string{`"Resource":["r1","r2"]`, `"Resource":["g1:log-stream:*","g2:log-stream:*"]`,
+		`"Resource":["p1","p2"]`, `"Resource":["s1"]`, `"Resource":["k"]`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s lacks %s", text, want)
 		}
@@ -171,13 +174,20 @@ func TestWrongArgumentsAreRefused(t *testing.T) {
 		t.Fatalf("good arguments: %v", err)
 	}
 	for want, change := range map[string]func(*Args){
-		"partition, account and region must be given":                    func(a *Args) { a.Region = "" },
-		"both images and their repositories must be given":               func(a *Args) { a.AppImage = nil },
-		"port 8080 for both containers; allowed: two ports":              func(a *Args) { a.AppPort = 8080 },
-		"stop timeout 2m1s; allowed: 2 s to 120 s":                       func(a *Args) { a.StopTimeout = 121 * time.Second },
-		`circuit breaker "on"; allowed: rollback, stop, off`:             func(a *Args) { a.CircuitBreaker = "on" },
-		"idle timeout 1s; allowed: 5 s to 3600 s":                        func(a *Args) { a.IdleTimeout = time.Second },
-		"VPC, subnets, target group, load balancer's security group and": func(a *Args) { a.BalancerRanges = nil },
+		"partition, account and region must be given":                     func(a *Args) { a.Region = "" },
+		"both images and their repositories must be given":                func(a *Args) { a.AppImage = nil },
+		"port 8080 for both containers; allowed: two ports":               func(a *Args) { a.AppPort = 8080 },
+		"stop timeout 2m1s; allowed: 2 s to 120 s":                        func(a *Args) { a.StopTimeout = 121 * time.Second },
+		`circuit breaker "on"; allowed: rollback, stop, off`:              func(a *Args) { a.CircuitBreaker = "on" },
+		`app: user "root"; allowed: any but root`:                         func(a *Args) { a.App.User = "root" },
+		`app: user "0:5"; allowed: any but root`:                          func(a *Args) { a.App.User = "0:5" },
+		`app: health command ["CMD"]; allowed: CMD or CMD-SHELL, and a c`: func(a *Args) { a.App.HealthCommand = []string{"CMD"} },
+		`app: secret A in store "file"; allowed: ssm, secretsmanager`:     func(a *Args) { a.App.Secrets = map[string]Secret{"A": {Store: "file"}} },
+		"scaling between 0 and 1 tasks; allowed: 1 or more":               func(a *Args) { a.Scaling = Scaling{On: true, Max: 1} },
+		"scaling on requests needs the label of load balancer and":        func(a *Args) { a.Scaling = Scaling{On: true, Min: 1, Max: 1, RequestsPerTask: 1} },
+		"50 % Spot above 0 tasks on demand; allowed: 0 to 100 %, above":   func(a *Args) { a.Scaling = Scaling{SpotPercent: 50} },
+		"idle timeout 1s; allowed: 5 s to 3600 s":                         func(a *Args) { a.IdleTimeout = time.Second },
+		"VPC, subnets, target group, load balancer's security group and":  func(a *Args) { a.BalancerRanges = nil },
 	} {
 		args := someArgs()
 		change(&args)

@@ -6,6 +6,7 @@ package service
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
@@ -60,6 +61,15 @@ type Args struct {
 	LogRetentionDays   int
 	LogBufferMegabytes int
 
+	App App
+	// TaskPolicyARNs are IAM policies that the tasks get. Without any, and without Exec, they have no role.
+	TaskPolicyARNs []string
+	// Exec lets people open a shell in a container. The agent behind it writes, so the root file systems can be
+	// written to then. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html
+	Exec bool
+	// KMSKeyARN is the key that encrypts the logs and that secrets may need; empty is AWS's own.
+	KMSKeyARN string
+
 	ContainerInsights             string
 	DesiredCount                  int
 	MaximumPercent                int
@@ -113,7 +123,7 @@ func (a Args) Validate() error {
 			a.CircuitBreaker, BreakerRollback, BreakerStop, BreakerOff))
 	}
 
-	errs = append(errs, a.Scaling.validate())
+	errs = append(errs, a.App.validate(), a.Scaling.validate())
 
 	return errors.Join(errs...)
 }
@@ -165,11 +175,16 @@ func (s *Service) build(ctx *pulumi.Context, name string, args Args) error {
 	if err != nil {
 		return err
 	}
-	role, rights, err := s.executionRole(ctx, name, args, nginxLogs, appLogs)
+	secrets := s.secretSources(ctx, args)
+	role, rights, err := s.executionRole(ctx, name, args, secrets, nginxLogs, appLogs)
 	if err != nil {
 		return err
 	}
-	definition, err := s.taskDefinition(ctx, name, args, role, nginxLogs, appLogs)
+	own, ownRights, err := s.taskRole(ctx, name, args)
+	if err != nil {
+		return err
+	}
+	definition, err := s.taskDefinition(ctx, name, args, roles{role, own}, secrets, nginxLogs, appLogs)
 	if err != nil {
 		return err
 	}
@@ -177,7 +192,7 @@ func (s *Service) build(ctx *pulumi.Context, name string, args Args) error {
 	if err != nil {
 		return err
 	}
-	after := append(append([]pulumi.Resource{rights}, rules...), args.After...)
+	after := slices.Concat([]pulumi.Resource{rights}, ownRights, rules, args.After)
 	capacity, err := s.capacity(ctx, name, args, cluster)
 	if err != nil {
 		return err
@@ -215,9 +230,11 @@ func (s *Service) cluster(ctx *pulumi.Context, name string, args Args) (*ecs.Clu
 }
 
 func (s *Service) logGroup(ctx *pulumi.Context, name string, args Args) (*cloudwatch.LogGroup, error) {
-	group, err := cloudwatch.NewLogGroup(ctx, name, &cloudwatch.LogGroupArgs{
-		RetentionInDays: pulumi.Int(args.LogRetentionDays),
-	}, pulumi.Parent(s))
+	groupArgs := &cloudwatch.LogGroupArgs{RetentionInDays: pulumi.Int(args.LogRetentionDays)}
+	if args.KMSKeyARN != "" {
+		groupArgs.KmsKeyId = pulumi.String(args.KMSKeyARN)
+	}
+	group, err := cloudwatch.NewLogGroup(ctx, name, groupArgs, pulumi.Parent(s))
 	if err != nil {
 		return nil, fmt.Errorf("log group %s: %w", name, err)
 	}
@@ -261,6 +278,9 @@ func (s *Service) service(
 		WaitForSteadyState:   pulumi.Bool(true),
 	}
 	args.Scaling.placeOn(serviceArgs)
+	if args.Exec {
+		serviceArgs.EnableExecuteCommand = pulumi.Bool(true)
+	}
 	if args.RollbackAlarms != nil {
 		serviceArgs.Alarms = ecs.ServiceAlarmsArgs{
 			AlarmNames: args.RollbackAlarms, Enable: pulumi.Bool(true), Rollback: pulumi.Bool(true),

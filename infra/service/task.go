@@ -12,14 +12,13 @@ import (
 )
 
 // executionRole declares the role with which ECS pulls the images and writes the logs, and returns the policy that a
-// service has to wait for. The tasks themselves have no role: neither container calls AWS.
+// service has to wait for. It is not the role of the tasks themselves; see taskRole.
 func (s *Service) executionRole(
-	ctx *pulumi.Context, name string, args Args, logGroups ...*cloudwatch.LogGroup,
+	ctx *pulumi.Context, name string, args Args, secrets secretSources, logGroups ...*cloudwatch.LogGroup,
 ) (*iam.Role, *iam.RolePolicy, error) {
 	role, err := iam.NewRole(ctx, name+"-execution", &iam.RoleArgs{
-		Description: pulumi.String("Lets ECS pull images and write logs"),
-		AssumeRolePolicy: text(pulumi.StringArray{args.Partition, args.Account},
-			func(values []string) (string, error) { return trustPolicy(values[0], args.Region, values[1]) }),
+		Description:      pulumi.String("Lets ECS pull images and write logs"),
+		AssumeRolePolicy: trust(args),
 	}, pulumi.Parent(s))
 	if err != nil {
 		return nil, nil, fmt.Errorf("execution role: %w", err)
@@ -31,9 +30,11 @@ func (s *Service) executionRole(
 	}
 	rights, err := iam.NewRolePolicy(ctx, name+"-execution", &iam.RolePolicyArgs{
 		Role: role.Name,
-		Policy: pulumi.All(args.RepositoryARNs.ToStringArrayOutput(), groups.ToStringArrayOutput()).ApplyT(
+		Policy: pulumi.All(args.RepositoryARNs, groups, secrets.parameters(), secrets.secrets()).ApplyT(
 			func(values []any) (string, error) {
-				return executionPolicy(values[0].([]string), values[1].([]string))
+				return executionPolicy(values[0].([]string), values[1].([]string), secretRights{
+					parameters: values[2].([]string), secrets: values[3].([]string), key: args.KMSKeyARN,
+				})
 			}).(pulumi.StringOutput),
 	}, pulumi.Parent(s))
 	if err != nil {
@@ -44,15 +45,16 @@ func (s *Service) executionRole(
 }
 
 func (s *Service) taskDefinition(
-	ctx *pulumi.Context, name string, args Args, role *iam.Role, nginxLogs, appLogs *cloudwatch.LogGroup,
+	ctx *pulumi.Context, name string, args Args, roles roles, secrets secretSources, nginxLogs, appLogs *cloudwatch.LogGroup,
 ) (*ecs.TaskDefinition, error) {
 	ranges := args.BalancerRanges.ToStringArrayOutput().ApplyT(
 		func(ranges []string) string { return strings.Join(ranges, ",") }).(pulumi.StringOutput)
-	definitions := text(pulumi.StringArray{args.NginxImage, args.AppImage, nginxLogs.Name, appLogs.Name, ranges},
+	inputs := pulumi.StringArray{args.NginxImage, args.AppImage, nginxLogs.Name, appLogs.Name, ranges}
+	definitions := text(append(inputs, secrets.values()...),
 		func(values []string) (string, error) {
 			rendered, err := containerDefinitions(name, args, resolved{
 				nginxImage: values[0], appImage: values[1], nginxLogGroup: values[2], appLogGroup: values[3],
-				balancerRanges: values[4],
+				balancerRanges: values[4], secrets: secrets.named(values[5:]),
 			})
 			if err != nil {
 				return "", fmt.Errorf("service %s: task: %w", name, err)
@@ -60,7 +62,7 @@ func (s *Service) taskDefinition(
 			return rendered, nil
 		})
 
-	definition, err := ecs.NewTaskDefinition(ctx, name, &ecs.TaskDefinitionArgs{
+	definitionArgs := &ecs.TaskDefinitionArgs{
 		// A family has no random suffix: its revisions number themselves. The stack keeps two services of one
 		// account apart.
 		Family:                  pulumi.String(fmt.Sprintf("%s-%s", name, ctx.Stack())),
@@ -72,15 +74,37 @@ func (s *Service) taskDefinition(
 			OperatingSystemFamily: pulumi.String("LINUX"),
 			CpuArchitecture:       pulumi.String(args.Architecture),
 		},
-		ExecutionRoleArn:     role.Arn,
-		Volumes:              ecs.TaskDefinitionVolumeArray{ecs.TaskDefinitionVolumeArgs{Name: pulumi.String(temporaryVolume)}},
+		ExecutionRoleArn:     roles.execution.Arn,
+		Volumes:              volumes(args.App),
 		ContainerDefinitions: definitions,
-	}, pulumi.Parent(s))
+	}
+	if roles.task != nil {
+		definitionArgs.TaskRoleArn = roles.task.Arn
+	}
+	definition, err := ecs.NewTaskDefinition(ctx, name, definitionArgs, pulumi.Parent(s))
 	if err != nil {
 		return nil, fmt.Errorf("task definition: %w", err)
 	}
 
 	return definition, nil
+}
+
+// roles are ECS's own and, where the tasks need one, theirs.
+type roles struct{ execution, task *iam.Role }
+
+func trust(args Args) pulumi.StringOutput {
+	return text(pulumi.StringArray{args.Partition, args.Account},
+		func(values []string) (string, error) { return trustPolicy(values[0], args.Region, values[1]) })
+}
+
+// volumes are empty directories of the task's own: NGINX's, and one for each path that the app may write to.
+func volumes(app App) ecs.TaskDefinitionVolumeArray {
+	all := ecs.TaskDefinitionVolumeArray{ecs.TaskDefinitionVolumeArgs{Name: pulumi.String(temporaryVolume)}}
+	for i := range app.WritablePaths {
+		all = append(all, ecs.TaskDefinitionVolumeArgs{Name: pulumi.String(appVolume(i))})
+	}
+
+	return all
 }
 
 // text renders a string from strings that other resources provide, once all of them are known.

@@ -1,0 +1,134 @@
+package service
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/secretsmanager"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// secretSource is one secret value with its ARN.
+type secretSource struct {
+	name string
+	Secret
+	arn pulumi.StringOutput
+}
+
+// secretSources are in the order of the variables' names.
+type secretSources []secretSource
+
+// secretSources finds the ARNs of secret values. That of a parameter follows from its name. That of a secret ends in
+// six characters that AWS chose, so it is looked up; a secret that does not exist fails the preview. Neither value is
+// read: it would end up in the stack's state.
+func (s *Service) secretSources(ctx *pulumi.Context, args Args) secretSources {
+	var all secretSources
+	for _, name := range slices.Sorted(maps.Keys(args.App.Secrets)) {
+		secret := args.App.Secrets[name]
+		found := secretSource{name: name, Secret: secret}
+		if secret.Store == StoreParameter {
+			found.arn = pulumi.Sprintf("arn:%s:ssm:%s:%s:parameter/%s",
+				args.Partition, args.Region, args.Account, strings.TrimPrefix(secret.Name, "/"))
+		} else {
+			found.arn = secretsmanager.LookupSecretOutput(ctx,
+				secretsmanager.LookupSecretOutputArgs{Name: pulumi.StringPtr(secret.Name)}, pulumi.Parent(s)).Arn()
+		}
+		all = append(all, found)
+	}
+
+	return all
+}
+
+func (s secretSources) parameters() pulumi.StringArrayOutput { return s.of(StoreParameter) }
+func (s secretSources) secrets() pulumi.StringArrayOutput    { return s.of(StoreSecret) }
+
+func (s secretSources) of(store string) pulumi.StringArrayOutput {
+	arns := pulumi.StringArray{}
+	for _, source := range s {
+		if source.Store == store {
+			arns = append(arns, source.arn)
+		}
+	}
+
+	return arns.ToStringArrayOutput()
+}
+
+// values are the ARNs in the order of the sources; named puts them, once known, beside their variables.
+func (s secretSources) values() []pulumi.StringInput {
+	all := make([]pulumi.StringInput, len(s))
+	for i, source := range s {
+		all[i] = source.arn
+	}
+
+	return all
+}
+
+// A field of a secret stands behind the ARN, and two empty places for a version follow.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
+func (s secretSources) named(arns []string) []source {
+	var all []source
+	for i, secret := range s {
+		from := arns[i]
+		if secret.Key != "" {
+			from += ":" + secret.Key + "::"
+		}
+		all = append(all, source{Name: secret.name, ValueFrom: from})
+	}
+
+	return all
+}
+
+// taskRole declares the role of the tasks themselves, and returns what a service has to wait for. Tasks that call
+// nothing have none.
+func (s *Service) taskRole(ctx *pulumi.Context, name string, args Args) (*iam.Role, []pulumi.Resource, error) {
+	if len(args.TaskPolicyARNs) == 0 && !args.Exec {
+		return nil, nil, nil
+	}
+
+	name += "-task"
+	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{
+		Description:      pulumi.String("Rights of the tasks"),
+		AssumeRolePolicy: trust(args),
+	}, pulumi.Parent(s))
+	if err != nil {
+		return nil, nil, fmt.Errorf("task role: %w", err)
+	}
+
+	var rights []pulumi.Resource
+	for _, arn := range args.TaskPolicyARNs {
+		attachment, err := iam.NewRolePolicyAttachment(ctx, name+"-"+policyName(arn), &iam.RolePolicyAttachmentArgs{
+			Role:      role.Name,
+			PolicyArn: pulumi.String(arn),
+		}, pulumi.Parent(s))
+		if err != nil {
+			return nil, nil, fmt.Errorf("task role: %w", err)
+		}
+		rights = append(rights, attachment)
+	}
+	if !args.Exec {
+		return role, rights, nil
+	}
+
+	document, err := execPolicy()
+	if err != nil {
+		return nil, nil, fmt.Errorf("task role: %w", err)
+	}
+	exec, err := iam.NewRolePolicy(ctx, name+"-exec", &iam.RolePolicyArgs{
+		Role: role.Name, Policy: pulumi.String(document),
+	}, pulumi.Parent(s))
+	if err != nil {
+		return nil, nil, fmt.Errorf("task role: %w", err)
+	}
+
+	return role, append(rights, exec), nil
+}
+
+// policyName tells policies of one role apart: arn:aws:iam::aws:policy/path/name becomes aws-path-name.
+func policyName(arn string) string {
+	parts := strings.SplitN(arn, ":", 6)
+
+	return parts[4] + "-" + strings.ReplaceAll(strings.TrimPrefix(parts[5], "policy/"), "/", "-")
+}
