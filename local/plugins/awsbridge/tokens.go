@@ -88,7 +88,7 @@ var resources = map[string]string{
 }
 
 // functions maps the Terraform provider's data sources to Pulumi's functions.
-var functions = map[string]string{
+var functions = map[string]string{ //nolint:gosec // names, no credentials
 	"aws_availability_zones": "aws:index/getAvailabilityZones:getAvailabilityZones",
 	"aws_caller_identity":    "aws:index/getCallerIdentity:getCallerIdentity",
 	"aws_default_tags":       "aws:index/getDefaultTags:getDefaultTags",

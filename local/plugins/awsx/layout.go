@@ -75,7 +75,7 @@ func evenLayout(
 	var subnets []subnet
 	start := number(block.Addr())
 	for zone := range zones {
-		next := start + uint32(zone)<<(32-zoneMask) //nolint:gosec // at most 256 zones of a block that holds them
+		next := start + uint32(zone)<<(32-zoneMask)
 		for i, spec := range specs {
 			next = align(next, masks[i])
 			subnets = append(subnets, newSubnet(name, spec, zones, zone, prefix(next, masks[i])))
@@ -131,7 +131,7 @@ func validate(n network, subnets []subnet) error {
 	has := func(kind string) bool {
 		return slices.ContainsFunc(subnets, func(s subnet) bool { return s.kind == kind })
 	}
-	if n.nat != natNone && !(has(typePublic) && has(typePrivate)) {
+	if n.nat != natNone && (!has(typePublic) || !has(typePrivate)) {
 		problems = append(problems, fmt.Errorf(
 			"natGateways.strategy: got %s without public and private subnets; allowed: %s", n.nat, natNone))
 	}
@@ -160,7 +160,7 @@ func newBits(count int) int {
 	if count < 2 {
 		return 0
 	}
-	return bits.Len(uint(count - 1)) //nolint:gosec // positive
+	return bits.Len(uint(count - 1))
 }
 
 // align moves an address up to the next start of a block of that mask.

@@ -21,7 +21,7 @@ const (
 	Version = "2.22.0"
 
 	name  = "awsx"
-	token = "awsx:ec2:Vpc"
+	token = "awsx:ec2:Vpc" //nolint:gosec // a type, not a credential
 )
 
 // Serve answers the engine until it lets go of this process.

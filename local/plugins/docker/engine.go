@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// NetworkVariable, set to "host", gives RUN instructions this machine's network. Anything else leaves Docker's own.
+	// NetworkVariable set to "host" gives RUN instructions this machine's network. Anything else leaves Docker's own.
 	NetworkVariable = "FARGATE_LOCAL_BUILD_NETWORK"
 
 	tailLines = 20               // of a failed command's output that its error carries
@@ -88,15 +88,15 @@ func buildArguments(kit bool, s spec) []string {
 // dockerCommands lists the docker executables on PATH, each once. A machine may have two, and only one that builds with
 // BuildKit: a command line without its buildx plugin does not.
 func dockerCommands() ([]string, error) {
-	var found, real []string
+	var found, targets []string
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
 		path, err := exec.LookPath(filepath.Join(dir, "docker"))
 		if err != nil || !filepath.IsAbs(path) {
 			continue
 		}
 		target, err := filepath.EvalSymlinks(path)
-		if err == nil && !slices.Contains(real, target) {
-			found, real = append(found, path), append(real, target)
+		if err == nil && !slices.Contains(targets, target) {
+			found, targets = append(found, path), append(targets, target)
 		}
 	}
 	if len(found) == 0 {
@@ -117,7 +117,7 @@ func (e engine) push(ctx context.Context, s spec) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("registry credentials: %w", err)
 		}
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }() // a temporary folder
 		// Another configuration means another current context: keep the engine the build went to.
 		if os.Getenv("DOCKER_HOST") == "" {
 			if host := e.host(ctx); host != "" {

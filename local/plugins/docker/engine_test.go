@@ -94,7 +94,7 @@ echo "ERROR: BuildKit is enabled but the buildx component is missing or broken."
 func TestCredentialsAreForThisPushOnly(t *testing.T) {
 	dir, err := credentials(spec{name: "127.0.0.1:5000/web:1", server: "127.0.0.1:5000/web", username: "AWS", password: "secret"})
 	must(t, err)
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	path := filepath.Join(dir, "config.json")
 	stat, err := os.Stat(path)
 	must(t, err)

@@ -23,7 +23,7 @@ const (
 	Version = "4.11.2"
 
 	name       = "docker"
-	imageToken = "docker:index/image:Image"
+	imageToken = "docker:index/image:Image" //nolint:gosec // a type, not a credential
 
 	// buildTimeout ends a build and push that the program gives no timeout of its own.
 	buildTimeout = 30 * time.Minute

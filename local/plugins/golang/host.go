@@ -98,7 +98,7 @@ func (h *host) InstallDependencies(
 	if err != nil {
 		return err
 	}
-	defer streams.Close()
+	defer func() { _ = streams.Close() }() // does nothing after the Close below
 	cmd := exec.CommandContext(server.Context(), "go", "mod", "download")
 	cmd.Dir, cmd.Stdout, cmd.Stderr = req.GetInfo().GetProgramDirectory(), stdout, stderr
 	if err := cmd.Run(); err != nil {

@@ -80,7 +80,9 @@ func TestAProgramGetsTheEnvironmentTheSDKReads(t *testing.T) {
 	for _, v := range os.Environ() { // of a session that has sourced one
 		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "PULUMI_") {
 			t.Setenv(name, "")
-			os.Unsetenv(name)
+			if err := os.Unsetenv(name); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	dir, pwd, file := module(t, dump), t.TempDir(), filepath.Join(t.TempDir(), "dump")
