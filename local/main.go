@@ -24,8 +24,7 @@ const usage = `usage: local [--root DIR] COMMAND
   status                                                what runs
   logs [--follow=false]                                 the containers' logs
   down                                                  destroy, and remove everything
-  with-docker -- COMMAND [ARG]...                       run a command while a Docker engine answers
-`
+  with-docker -- COMMAND [ARG]...                       run a command while a Docker engine answers`
 
 // defaultPort is where the load balancer listens unless --port or LOCAL_PORT says otherwise.
 const defaultPort = 8080
@@ -47,7 +46,7 @@ func main() {
 
 func command(ctx context.Context, arguments []string) error {
 	global := flag.NewFlagSet("local", flag.ContinueOnError)
-	global.Usage = func() { fmt.Fprint(os.Stderr, usage) }
+	global.Usage = func() { fmt.Fprintln(os.Stderr, usage) }
 	root := global.String("root", "..", "the checkout")
 	if err := global.Parse(arguments); err != nil {
 		return err

@@ -159,7 +159,7 @@ func choose(shares []share) string {
 	if total == 0 {
 		return ""
 	}
-	n := rand.IntN(total)
+	n := rand.IntN(total) //nolint:gosec // shares traffic, keeps no secret
 	for _, s := range shares {
 		if n < s.weight {
 			return s.group
@@ -193,7 +193,7 @@ func redirectTo(c types.RedirectActionConfig, request *http.Request, https bool,
 	scheme := strings.ToLower(value(c.Protocol, "#{protocol}"))
 	target := local(value(c.Port, "#{port}"))
 	location = scheme + "://" + value(c.Host, "#{host}")
-	if !(scheme == "http" && target == "80" || scheme == "https" && target == "443") {
+	if usual := scheme == "http" && target == "80" || scheme == "https" && target == "443"; !usual {
 		location += ":" + target
 	}
 	location += value(c.Path, "/#{path}")

@@ -208,6 +208,7 @@ func TestWebSocketUpgradePassesAndIdleTimeoutEndsIt(t *testing.T) {
 	if err != nil || response.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("upgrade: got %v %v", response, err)
 	}
+	_ = response.Body.Close() // empty: what follows is the tunnel's
 	began := time.Now()
 	for range 4 { // longer than the idle timeout in all, never idle that long
 		time.Sleep(120 * time.Millisecond)
@@ -223,7 +224,7 @@ func TestWebSocketUpgradePassesAndIdleTimeoutEndsIt(t *testing.T) {
 }
 
 func TestAnswerMayTakeLongerThanTheIdleTimeoutWhileBytesMove(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "6")
 		for range 6 {
 			_, _ = io.WriteString(w, "x")

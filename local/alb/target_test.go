@@ -58,7 +58,7 @@ func TestStandingChangesAtTheThresholds(t *testing.T) {
 func backend(t *testing.T) (address string, code *atomic.Int64) {
 	code = &atomic.Int64{}
 	code.Store(200)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(int(code.Load())) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(code.Load())) }))
 	t.Cleanup(server.Close)
 	return strings.TrimPrefix(server.URL, "http://"), code
 }

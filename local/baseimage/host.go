@@ -27,7 +27,7 @@ func run(ctx context.Context, dir string, env []string, name string, args ...str
 }
 
 func output(ctx context.Context, dir string, env []string, name string, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // commands of this package
+	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), env...)
 	// A signal first, so that mmdebstrap unmounts and removes what it made.

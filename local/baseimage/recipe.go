@@ -77,7 +77,7 @@ func hostCertificates() (string, error) {
 	if path == "" {
 		return "", nil
 	}
-	pem, err := os.ReadFile(path) //nolint:gosec // the user's own variable
+	pem, err := os.ReadFile(path)
 	if err != nil {
 		return "", fmt.Errorf("NODE_EXTRA_CA_CERTS: %w", err)
 	}

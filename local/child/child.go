@@ -105,7 +105,7 @@ func Tail(file string, lines int) string {
 
 // FreeAddress returns a loopback address that nothing listens on at this moment.
 func FreeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a port of this machine: at once
 	if err != nil {
 		return "", err
 	}

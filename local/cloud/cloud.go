@@ -115,7 +115,7 @@ func (c *cloud) listen(ctx context.Context) (registryAddress, endpointAddress st
 	}); err != nil {
 		return "", "", err
 	}
-	if c.scheduler, err = fargate.New(fargate.Options{
+	if c.scheduler, err = fargate.New(ctx, fargate.Options{
 		RunID:        c.options.Run.ID,
 		Endpoint:     c.emulator.URL,
 		Region:       c.options.Run.Region,

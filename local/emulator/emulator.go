@@ -33,7 +33,7 @@ func Start(ctx context.Context, program, dir string) (*Emulator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("emulator: %w", err)
 	}
-	cmd := exec.Command(program, "-H", host, "-p", port)
+	cmd := exec.Command(program, "-H", host, "-p", port) //nolint:noctx // it ends with Stop, not with the start
 	cmd.Env = append(os.Environ(),
 		// Without it the managed policies that roles attach, the ECS execution policy among them, do not exist.
 		"MOTO_IAM_LOAD_MANAGED_POLICIES=true",

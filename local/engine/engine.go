@@ -225,7 +225,7 @@ func (e *Engine) Outputs(ctx context.Context) (map[string]any, error) {
 
 // run executes the CLI without a terminal. Interrupting the context lets it finish writing its state.
 func (e *Engine) run(ctx context.Context, out io.Writer, arguments ...string) error {
-	cmd := exec.CommandContext(ctx, e.Pulumi, append(arguments, "--non-interactive", "--color", "never")...) //nolint:gosec // the CLI that the toolchain found
+	cmd := exec.CommandContext(ctx, e.Pulumi, append(arguments, "--non-interactive", "--color", "never")...)
 	cmd.Dir = e.ProjectDir()
 	cmd.Env = os.Environ()
 	for key, value := range e.Settings() {

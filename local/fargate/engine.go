@@ -59,16 +59,16 @@ type engine struct {
 	pulls sync.Map // image reference → *sync.Mutex: tasks that start together pull once
 }
 
-func newEngine(o Options) (*engine, error) {
+func newEngine(ctx context.Context, o Options) (*engine, error) {
 	docker, err := dockerOrDefault(o.Docker)
 	if err != nil {
 		return nil, err
 	}
-	info, err := docker.Info(context.Background())
+	info, err := docker.Info(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("docker engine: %w", err)
 	}
-	version, err := docker.ServerVersion(context.Background())
+	version, err := docker.ServerVersion(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("docker engine: %w", err)
 	}

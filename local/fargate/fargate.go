@@ -92,12 +92,12 @@ type Scheduler struct {
 	turns    turns
 }
 
-// New checks the options and that the Docker engine answers. It starts nothing.
-func New(options Options) (*Scheduler, error) {
+// New checks the options and that the Docker engine answers, for which ctx is. It starts nothing.
+func New(ctx context.Context, options Options) (*Scheduler, error) {
 	if err := checkOptions(&options); err != nil {
 		return nil, err
 	}
-	engine, err := newEngine(options)
+	engine, err := newEngine(ctx, options)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package fargate_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -104,8 +105,8 @@ func TestCrashedEssentialContainerIsReplaced(t *testing.T) {
 	service := w.serve(w.register(nil, web(image, "one"), helper), 1, 8080)
 	w.steady(service)
 	crashed := w.running()[0]
-	_, _ = http.Get("http://" + crashed.Containers[0].Ports[8080] + "/crash")
-	w.until(service, "replaced", 20*time.Second, func(s fargate.ServiceStatus) bool {
+	fetch("http://" + crashed.Containers[0].Ports[8080] + "/crash")
+	w.until(service, "replaced", 20*time.Second, func(fargate.ServiceStatus) bool {
 		now := w.running()
 		return len(now) == 1 && now[0].ARN != crashed.ARN && now[0].LastStatus == "RUNNING"
 	})
@@ -127,7 +128,7 @@ func TestUnhealthyTargetIsReplacedBeforeItStops(t *testing.T) {
 	service := w.serve(w.register(nil, web(w.image(nil), "one")), 2, 8080)
 	w.steady(service)
 	ill := w.running()[0]
-	_, _ = http.Get("http://" + ill.Containers[0].Ports[8080] + "/break")
+	fetch("http://" + ill.Containers[0].Ports[8080] + "/break")
 	w.until(service, "replaced", 40*time.Second, func(s fargate.ServiceStatus) bool {
 		return w.stopped(ill.ARN).ARN != "" && s.RunningCount == 2
 	})
@@ -401,7 +402,7 @@ func TestStoppedTaskIsReplacedAndServiceScales(t *testing.T) {
 		now := w.running()
 		return w.stopped(task.ARN).StoppedReason == "by hand" && len(now) == 1 && now[0].LastStatus == "RUNNING"
 	})
-	if err := w.scheduler.StopTask("none", ""); err != fargate.ErrTaskNotFound {
+	if err := w.scheduler.StopTask("none", ""); !errors.Is(err, fargate.ErrTaskNotFound) {
 		t.Errorf("unknown task: got %v, want %v", err, fargate.ErrTaskNotFound)
 	}
 	deployment := w.steady(service).Deployments[0].ID

@@ -169,7 +169,7 @@ func (s *Scheduler) deploy(ctx context.Context, v *service, now time.Time) error
 
 // newDeploymentID looks like ECS's: ecs-svc/ and 19 digits.
 func newDeploymentID() string {
-	return fmt.Sprintf("ecs-svc/%d", 1_000_000_000_000_000_000+rand.Int64N(8_000_000_000_000_000_000))
+	return fmt.Sprintf("ecs-svc/%d", 1_000_000_000_000_000_000+rand.Int64N(8_000_000_000_000_000_000)) //nolint:gosec // a name, not a secret
 }
 
 // candidates looks at every task that is not being stopped and notes the first time one is healthy.

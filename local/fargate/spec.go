@@ -101,14 +101,6 @@ func (d *definition) arch() string {
 	return "amd64"
 }
 
-func (d *definition) container(name string) (types.ContainerDefinition, bool) {
-	i := slices.IndexFunc(d.ContainerDefinitions, func(c types.ContainerDefinition) bool { return aws.ToString(c.Name) == name })
-	if i < 0 {
-		return types.ContainerDefinition{}, false
-	}
-	return d.ContainerDefinitions[i], true
-}
-
 // pauseConfig is the container that owns a task's network: it publishes every mapped port on a free loopback port.
 func (d *definition) pauseConfig(image, host, networkName string, labels map[string]string) (*container.Config, *container.HostConfig) {
 	exposed, bindings := nat.PortSet{}, nat.PortMap{}
@@ -245,11 +237,11 @@ func mounts(c types.ContainerDefinition, s surroundings) ([]mount.Mount, error) 
 
 // limits gives every container its own memory limit, or the task's, and no container more CPU than the task has.
 func (d *definition) limits(c types.ContainerDefinition, machine machine) (container.Resources, error) {
-	taskCPU, err := sizeInUnits(aws.ToString(d.Cpu), "vcpu", cpuUnits)
+	taskCPU, err := sizeInUnits(aws.ToString(d.Cpu), "vcpu")
 	if err != nil {
 		return container.Resources{}, fmt.Errorf("task cpu: %w", err)
 	}
-	taskMemory, err := sizeInUnits(aws.ToString(d.Memory), "gb", 1024)
+	taskMemory, err := sizeInUnits(aws.ToString(d.Memory), "gb")
 	if err != nil {
 		return container.Resources{}, fmt.Errorf("task memory: %w", err)
 	}
@@ -273,15 +265,15 @@ func (d *definition) limits(c types.ContainerDefinition, machine machine) (conta
 	return r, nil
 }
 
-// sizeInUnits reads "1024", "1 vCPU" or "2 GB".
-func sizeInUnits(s, unit string, factor float64) (float64, error) {
+// sizeInUnits reads "1024", "1 vCPU" or "2 GB". A vCPU is 1024 CPU units, and a GB 1024 MiB.
+func sizeInUnits(s, unit string) (float64, error) {
 	number, long := strings.CutSuffix(strings.ToLower(s), unit)
 	value, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
 	if err != nil {
 		return 0, fmt.Errorf("%q; want a number, or a number of %s", s, unit)
 	}
 	if long {
-		value *= factor
+		value *= 1024
 	}
 	return value, nil
 }

@@ -115,11 +115,11 @@ func TestPauseContainerPublishesEveryMappedPortOnLoopbackOnly(t *testing.T) {
 
 func TestSizesAreReadAsECSWritesThem(t *testing.T) {
 	for s, want := range map[string]float64{"256": 256, "1 vCPU": 1024, ".5 vcpu": 512, "0.25 vCPU": 256} {
-		if got, err := sizeInUnits(s, "vcpu", 1024); err != nil || got != want {
+		if got, err := sizeInUnits(s, "vcpu"); err != nil || got != want {
 			t.Errorf("%q: got %v %v, want %v", s, got, err, want)
 		}
 	}
-	if _, err := sizeInUnits("much", "gb", 1024); err == nil || err.Error() != `"much"; want a number, or a number of gb` {
+	if _, err := sizeInUnits("much", "gb"); err == nil || err.Error() != `"much"; want a number, or a number of gb` {
 		t.Errorf("got %v", err)
 	}
 }
@@ -179,7 +179,7 @@ func TestNamesFollowTheClusters(t *testing.T) {
 }
 
 func TestOptionsAreChecked(t *testing.T) {
-	_, err := New(Options{RunID: "a b"})
+	_, err := New(t.Context(), Options{RunID: "a b"})
 	want := "run id: \"a b\"; allowed: letters, digits and '-'\nendpoint: empty; want the emulator's URL\nregion: empty"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)

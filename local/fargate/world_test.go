@@ -105,7 +105,7 @@ func (w *world) start() {
 	var err error
 	w.balancer, err = alb.New(alb.Options{Endpoint: w.endpoint, Region: region, Listeners: map[int]string{80: address}, Logger: logger})
 	must(w.t, err)
-	w.scheduler, err = fargate.New(fargate.Options{
+	w.scheduler, err = fargate.New(w.t.Context(), fargate.Options{
 		RunID: w.runID, Endpoint: w.endpoint, Region: region, LoadBalancer: w.balancer, Logger: logger,
 		SettleTime: time.Second,
 		Overlay: func(arn string) map[string]any {
@@ -405,8 +405,10 @@ func (w *world) steady(arn string) fargate.ServiceStatus {
 	})
 }
 
-func (w *world) get(path string) (int, string) {
-	response, err := http.Get(w.url + path)
+func (w *world) get(path string) (int, string) { return fetch(w.url + path) }
+
+func fetch(url string) (int, string) {
+	response, err := http.Get(url)
 	if err != nil {
 		return 0, err.Error()
 	}

@@ -74,7 +74,7 @@ func TestPushIsStoredAndRecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
 		t.Errorf("a pull of the pushed tag answers %s", response.Status)
 	}

@@ -34,7 +34,7 @@ func (l *Local) launch(description run.Run, emulator string) (*child.Process, er
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(self, "--root", l.Root, ServeCommand, "--emulator", emulator, "--run", string(content)) //nolint:gosec // this program itself
+	cmd := exec.Command(self, "--root", l.Root, ServeCommand, "--emulator", emulator, "--run", string(content)) //nolint:noctx // it outlives this command
 	return child.StartDetached("cloud", LogFile(l.dir()), cmd)
 }
 

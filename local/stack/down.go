@@ -90,7 +90,7 @@ func removeImages(registry string) error {
 	if registry == "" {
 		return nil
 	}
-	listed, err := exec.Command("docker", "images", "--digests", "--format", "{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}", "--filter", "reference="+registry+"/*").Output() //nolint:gosec,noctx // our own address; runs to its end on purpose
+	listed, err := exec.Command("docker", "images", "--digests", "--format", "{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}", "--filter", "reference="+registry+"/*").Output() //nolint:noctx // runs to its end on purpose
 	if err != nil {
 		return fmt.Errorf("images: %w", err)
 	}
@@ -99,7 +99,7 @@ func removeImages(registry string) error {
 			continue
 		}
 		// With an image's last tag its digest goes too, so a name may be gone by now.
-		output, err := exec.Command("docker", "rmi", name).CombinedOutput() //nolint:gosec,noctx // as above
+		output, err := exec.Command("docker", "rmi", name).CombinedOutput() //nolint:noctx // as above
 		if err != nil && !strings.Contains(string(output), "No such image") {
 			return fmt.Errorf("images: %w: %s", err, output)
 		}

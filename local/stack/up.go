@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"time"
 
-	"fargate-nginx-sidecar/local/child"
 	"fargate-nginx-sidecar/local/engine"
 	"fargate-nginx-sidecar/local/run"
 	"fargate-nginx-sidecar/local/toolchain"
@@ -188,6 +187,3 @@ func (l *Local) clean() error {
 
 // LogFile is where the background process writes.
 func LogFile(dir string) string { return filepath.Join(dir, "cloud.log") }
-
-// tail is for errors: the last lines of the background process.
-func (l *Local) tail() string { return child.Tail(LogFile(l.dir()), 20) }

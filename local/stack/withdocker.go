@@ -15,7 +15,7 @@ func (l *Local) WithDocker(ctx context.Context, command []string) (err error) {
 	}
 	l.Progress.Line("docker    %s", used)
 	defer func() { err = errors.Join(err, l.undoEngine(started)) }()
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // the caller's own command
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	return cmd.Run()
 }

@@ -53,7 +53,7 @@ func (f *Finder) startEngine(ctx context.Context) (version string, err error) {
 		return "", fmt.Errorf("docker: %w", err)
 	}
 	defer func() { _ = file.Close() }()
-	cmd := exec.Command("dockerd")
+	cmd := exec.Command("dockerd") //nolint:noctx // it outlives this command
 	cmd.Stdout, cmd.Stderr = file, file
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {

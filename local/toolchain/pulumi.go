@@ -134,7 +134,7 @@ func (f *Finder) goBuild(ctx context.Context, output, pkg string, flags ...strin
 		return errors.New("go is not on PATH; install it: https://go.dev/doc/install")
 	}
 	arguments := append([]string{"build", "-o", output}, flags...)
-	cmd := exec.CommandContext(ctx, "go", append(arguments, pkg)...) //nolint:gosec // fixed package names
+	cmd := exec.CommandContext(ctx, "go", append(arguments, pkg)...)
 	cmd.Dir = filepath.Join(f.Root, pluginsModule)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build %s: %w\n%s", pkg, err, lastLines(text, 20))
@@ -242,7 +242,7 @@ func unpackFile(root *os.Root, header *tar.Header, content io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(file, content); err != nil { //nolint:gosec // the archive is the release of a pinned version
+	if _, err := io.Copy(file, content); err != nil {
 		_ = file.Close()
 		return err
 	}

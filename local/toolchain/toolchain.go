@@ -152,7 +152,7 @@ func (f *Finder) installEmulator(ctx context.Context, venv string) error {
 			{python, "-m", "venv", venv},
 			{filepath.Join(venv, "bin", "pip"), "install", "--quiet", "moto[server]==" + motoVersion},
 		} {
-			cmd := exec.CommandContext(ctx, arguments[0], arguments[1:]...) //nolint:gosec // python3 from PATH, or its own venv
+			cmd := exec.CommandContext(ctx, arguments[0], arguments[1:]...)
 			if output, err := cmd.CombinedOutput(); err != nil {
 				return fmt.Errorf("%s: %w\n%s", filepath.Base(arguments[0]), err, lastLines(output, 5))
 			}
