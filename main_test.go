@@ -49,6 +49,10 @@ var ownApp = map[string]string{
 	"kmsKeyArn":      someKey,
 }
 
+const certificateARN = "arn:aws:acm:eu-central-1:" + infratest.Account + ":certificate/12345678-1234-1234-1234-123456789012"
+
+var encrypted = map[string]string{"domain": "www.example.com", "hostedZoneId": "Z0123456789ABCDEFGHIJ"}
+
 func shapes(t *testing.T) map[string]map[string]string {
 	t.Helper()
 
@@ -58,6 +62,11 @@ func shapes(t *testing.T) map[string]map[string]string {
 		"prod":     infratest.Settings(t, ".", "prod", nil),
 		"existing": infratest.Settings(t, ".", "prod", existing),
 		"prebuilt": infratest.Settings(t, ".", "dev", prebuilt),
+		"https":    infratest.Settings(t, ".", "prod", encrypted),
+		"restricted": infratest.Settings(t, ".", "prod", map[string]string{
+			"certificateArn": certificateARN, "http": "none",
+			"clientCidrs": `["198.51.100.0/24","203.0.113.0/24"]`, "clientPrefixListId": "pl-0123456789abcdef0",
+		}),
 		"odd": infratest.Settings(t, ".", "prod", map[string]string{
 			"serviceName": "a-name-of-20-letters", "containerPort": "8443", "appPort": "4000",
 			"taskEgressPorts": "[443,5432]", "architecture": "ARM64",
@@ -191,6 +200,7 @@ const (
 	loadBalancer    = "aws:lb/loadBalancer:LoadBalancer"
 	logGroup        = "aws:cloudwatch/logGroup:LogGroup"
 	parameter       = "aws:ssm/parameter:Parameter"
+	record          = "aws:route53/record:Record"
 	provider        = "pulumi:providers:aws"
 	repository      = "aws:ecr/repository:Repository"
 	role            = "aws:iam/role:Role"
@@ -276,6 +286,9 @@ func TestSecurityGroupsOpenOnlyTheWayThroughTheLoadBalancer(t *testing.T) {
 				direction = "out to"
 			}
 			other, _ := at(t, r, "cidrIpv4").(string)
+			if list, ok := at(t, r, "prefixListId").(string); ok {
+				other = list
+			}
 			if group, ok := at(t, r, "referencedSecurityGroupId").(string); ok {
 				other += groups[group]
 			}
@@ -285,11 +298,11 @@ func TestSecurityGroupsOpenOnlyTheWayThroughTheLoadBalancer(t *testing.T) {
 		slices.Sort(got)
 
 		port := settings[infratest.Project+":containerPort"]
-		want := []string{
-			"alb in from 0.0.0.0/0: tcp 80-80",
-			"alb out to tasks: tcp " + port + "-" + port,
-			"tasks in from alb: tcp " + port + "-" + port,
-		}
+		want := clientRules(t, settings)
+		want = append(want,
+			"alb out to tasks: tcp "+port+"-"+port,
+			"tasks in from alb: tcp "+port+"-"+port,
+		)
 		for _, out := range numbers(t, settings[infratest.Project+":taskEgressPorts"]) {
 			want = append(want, fmt.Sprintf("tasks out to 0.0.0.0/0: tcp %d-%d", out, out))
 		}
@@ -298,6 +311,36 @@ func TestSecurityGroupsOpenOnlyTheWayThroughTheLoadBalancer(t *testing.T) {
 			t.Errorf("open:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 	})
+}
+
+// clientRules are the ways in that the settings ask for: every source, on every port that something listens on.
+func clientRules(t *testing.T, settings map[string]string) []string {
+	t.Helper()
+
+	of := func(key string) string { return settings[infratest.Project+":"+key] }
+	var sources []string
+	if err := json.Unmarshal([]byte(of("clientCidrs")), &sources); err != nil {
+		t.Fatal(err)
+	}
+	if list := of("clientPrefixListId"); list != "" {
+		sources = append(sources, list)
+	}
+	var ports []int
+	if of("http") == "redirect" {
+		ports = append(ports, 80)
+	}
+	if of("domain")+of("certificateArn") != "" {
+		ports = append(ports, 443)
+	}
+
+	var rules []string
+	for _, source := range sources {
+		for _, port := range ports {
+			rules = append(rules, fmt.Sprintf("alb in from %s: tcp %d-%d", source, port, port))
+		}
+	}
+
+	return rules
 }
 
 func numbers(t *testing.T, list string) []int {
@@ -510,7 +553,8 @@ func TestNamesLeaveRoomForTheSuffix(t *testing.T) {
 			}
 		}
 		for _, r := range graph.Resources {
-			if _, fixed := r.Inputs["name"]; fixed {
+			// A DNS record is its name.
+			if _, fixed := r.Inputs["name"]; fixed && r.Type != record {
 				t.Errorf("%s has a fixed name; replacing it would fail", r.URN)
 			}
 		}
@@ -542,7 +586,7 @@ func TestServiceWaitsForEverythingATaskNeeds(t *testing.T) {
 		service := one(t, graph, ecsService)
 		for _, token := range []string{listener, rolePolicy, policyAttachment, ingressRule, egressRule, vpc, taskDefinition, cluster} {
 			for _, r := range graph.OfType(token) {
-				if !slices.Contains(service.DependsOn, r.URN) && !strings.HasSuffix(r.Name, "-alb-http") {
+				if !slices.Contains(service.DependsOn, r.URN) && !strings.Contains(r.Name, "-alb-http") {
 					t.Errorf("the service does not wait for %s", r.URN)
 				}
 			}

@@ -46,6 +46,8 @@ const (
 // exampleKey is the one of AWS's documentation.
 const exampleKey = "AKIAIOSFODNN7EXAMPLE"
 
+const domainAllowed = "empty, or a host name in lower case of at most 64 characters, such as www.example.com"
+
 // Values that are wrong in themselves.
 var wrong = []struct{ key, value, want string }{
 	{"profile", "test", `profile: "test"; allowed: dev, prod`},
@@ -141,6 +143,17 @@ var wrong = []struct{ key, value, want string }{
 	{"deregistrationDelaySeconds", "3601", `deregistrationDelaySeconds: 3601; allowed: 0 to 3600 seconds`},
 	{"idleTimeoutSeconds", "4", `idleTimeoutSeconds: 4; allowed: 5 to 3600 seconds`},
 	{"deletionProtection", "true", `deletionProtection: "true"; allowed: on, off, or profile`},
+	{"domain", "WWW.example.com", `domain: "WWW.example.com"; allowed: ` + domainAllowed},
+	{"domain", "localhost", `domain: "localhost"; allowed: ` + domainAllowed},
+	{"domain", "*.example.com", `domain: "*.example.com"; allowed: ` + domainAllowed},
+	{"domain", strings.Repeat("a", 53) + ".example.com", `domain: "` + strings.Repeat("a", 53) + `.example.com"; allowed: ` + domainAllowed},
+	{"hostedZoneId", "example.com", `hostedZoneId: "example.com"; allowed: empty, or Z and up to 31 digits and capital letters`},
+	{"certificateArn", "arn:aws:iam::123456789012:server-certificate/old", `certificateArn: "arn:aws:iam::123456789012:server-certificate/old"; allowed: empty, or arn:aws:acm:<region>:<account>:certificate/<id>`},
+	{"tlsPolicy", "ELBSecurityPolicy-2016-08", `tlsPolicy: "ELBSecurityPolicy-2016-08"; allowed: ELBSecurityPolicy-TLS13-1-2-Res-2021-06, ELBSecurityPolicy-TLS13-1-3-2021-06`},
+	{"http", "forward", `http: "forward"; allowed: redirect, none`},
+	{"clientCidrs", `["203.0.113.1/24"]`, `clientCidrs: "203.0.113.1/24"; allowed: a list of: an IPv4 range without host bits, such as 203.0.113.0/24`},
+	{"clientCidrs", `["2001:db8::/32"]`, `clientCidrs: "2001:db8::/32"; allowed: a list of: an IPv4 range without host bits, such as 203.0.113.0/24`},
+	{"clientPrefixListId", "cloudfront", `clientPrefixListId: "cloudfront"; allowed: empty, or pl- and 8 or 17 hexadecimal digits`},
 	{"network", "private", `network: "private"; allowed: low-cost, large, existing`},
 	{"vpcCidr", "10.0.0.0/15", `vpcCidr: "10.0.0.0/15"; allowed: a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16`},
 	{"vpcCidr", "10.0.0.1/16", `vpcCidr: "10.0.0.1/16"; allowed: a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16`},
@@ -267,6 +280,34 @@ var contradictory = map[string]struct {
 	"a key of another region": {
 		map[string]string{"kmsKeyArn": strings.Replace(someKey, "eu-central-1", "us-east-1", 1)},
 		[]string{"kmsKeyArn, aws:region: the key is in us-east-1, the stack in eu-central-1; logs and images take a key of their own region"},
+	},
+	"a certificate that nothing can prove": {
+		map[string]string{"domain": "www.example.com"},
+		[]string{"domain, hostedZoneId, certificateArn: domain is www.example.com, and the other two are empty; allowed: the zone in which a record can prove the certificate, or a certificate"},
+	},
+	"a zone without a name": {
+		map[string]string{"hostedZoneId": encrypted["hostedZoneId"]},
+		[]string{"hostedZoneId, domain: given, but domain is empty; allowed: a name in the zone"},
+	},
+	"no port open": {
+		map[string]string{"http": "none"},
+		[]string{"http, domain, certificateArn: http is none, but there is no certificate; no port would be open; allowed: domain with hostedZoneId, certificateArn, or redirect"},
+	},
+	"a certificate of another region": {
+		map[string]string{"certificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/1"},
+		[]string{"certificateArn, aws:region: the certificate is in us-east-1; allowed: one in eu-central-1, like the load balancer"},
+	},
+	"no clients": {
+		map[string]string{"clientCidrs": "[]"},
+		[]string{"clientCidrs, clientPrefixListId: both empty; nobody could reach the load balancer"},
+	},
+	"a prefix list that restricts nothing": {
+		map[string]string{"clientPrefixListId": "pl-0123456789abcdef0"},
+		[]string{"clientCidrs, clientPrefixListId: 0.0.0.0/0 lets everybody in, whatever stands beside it; allowed: 0.0.0.0/0 alone, or others without it"},
+	},
+	"a range that restricts nothing": {
+		map[string]string{"clientCidrs": `["10.0.0.0/8","0.0.0.0/0"]`},
+		[]string{"clientCidrs, clientPrefixListId: 0.0.0.0/0 lets everybody in, whatever stands beside it; allowed: 0.0.0.0/0 alone, or others without it"},
 	},
 	"existing network without ids": {
 		map[string]string{"network": "existing"},
@@ -411,6 +452,13 @@ var others = map[string]struct {
 	"spotPercent":                       {"50", nil},
 	"onDemandBase":                      {"2", map[string]string{"spotPercent": "50", "desiredCount": "4"}},
 	"profile":                           {"prod", nil},
+	"domain":                            {"shop.example.com", encrypted},
+	"hostedZoneId":                      {"Z111", encrypted},
+	"certificateArn":                    {certificateARN, encrypted},
+	"tlsPolicy":                         {"ELBSecurityPolicy-TLS13-1-3-2021-06", encrypted},
+	"http":                              {"none", encrypted},
+	"clientCidrs":                       {`["203.0.113.0/24"]`, nil},
+	"clientPrefixListId":                {"pl-0123456789abcdef0", map[string]string{"clientCidrs": `["203.0.113.0/24"]`}},
 	"network":                           {"large", nil},
 	"vpcCidr":                           {"10.1.0.0/16", nil},
 	"natGateways":                       {"single", map[string]string{"network": "large"}},

@@ -1,6 +1,8 @@
 package infra
 
 import (
+	"slices"
+
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"fargate-nginx-sidecar/infra/config"
@@ -40,10 +42,12 @@ func networkArgs(cfg *config.Config) network.Args {
 }
 
 func ingressArgs(cfg *config.Config, net *network.Network) ingress.Args {
-	return ingress.Args{
-		VPCID:      net.VPCID,
-		SubnetIDs:  net.PublicSubnetIDs,
-		TargetPort: cfg.Task.ContainerPort,
+	args := ingress.Args{
+		VPCID:              net.VPCID,
+		SubnetIDs:          net.PublicSubnetIDs,
+		ClientCIDRs:        cfg.Edge.ClientCIDRs,
+		ClientPrefixListID: cfg.Edge.ClientPrefixListID,
+		TargetPort:         cfg.Task.ContainerPort,
 		HealthCheck: ingress.HealthCheck{
 			Path:      cfg.LoadBalancer.HealthCheckPath,
 			Interval:  cfg.LoadBalancer.HealthCheckInterval,
@@ -55,6 +59,17 @@ func ingressArgs(cfg *config.Config, net *network.Network) ingress.Args {
 		IdleTimeout:         cfg.LoadBalancer.IdleTimeout,
 		DeletionProtection:  cfg.LoadBalancer.DeletionProtection,
 	}
+	if cfg.Edge.TLS() {
+		args.TLS = &ingress.TLS{
+			Domain:         cfg.Edge.Domain,
+			HostedZoneID:   cfg.Edge.HostedZoneID,
+			CertificateARN: cfg.Edge.CertificateARN,
+			Policy:         cfg.Edge.TLSPolicy,
+			Redirect:       cfg.Edge.HTTP == "redirect",
+		}
+	}
+
+	return args
 }
 
 func serviceArgs(
@@ -104,7 +119,7 @@ func serviceArgs(
 
 		Scaling: scaling(cfg.Scaling, front),
 
-		After: append([]pulumi.Resource{front.Listener}, net.Routes...),
+		After: slices.Concat(front.Listeners, net.Routes),
 	}
 }
 

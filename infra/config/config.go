@@ -34,6 +34,7 @@ type Config struct {
 	Service      Service
 	Scaling      Scaling
 	LoadBalancer LoadBalancer
+	Edge         Edge
 	Network      Network
 	Operations   Operations
 }
@@ -117,6 +118,7 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 		Service:      r.service(),
 		Scaling:      r.scaling(),
 		LoadBalancer: r.loadBalancer(),
+		Edge:         r.edge(),
 		Network:      r.network(),
 		Operations:   r.operations(),
 	}
@@ -126,6 +128,11 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 
 	if err := r.err(); err != nil {
 		return nil, fmt.Errorf("configuration of stack %s:\n%w", ctx.Stack(), err)
+	}
+
+	if cfg.Profile == ProfileProd && !cfg.Edge.TLS() {
+		// What cannot be said is lost alone.
+		_ = ctx.Log.Warn("profile is prod, but neither domain nor certificateArn is set: clients are answered unencrypted", nil)
 	}
 
 	return cfg, nil

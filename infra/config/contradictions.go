@@ -13,6 +13,7 @@ func (r *reader) contradictions(cfg *Config) {
 	r.scalingContradictions(cfg)
 	r.appContradictions(cfg)
 	r.rightsContradictions(cfg)
+	r.edgeContradictions(cfg)
 	r.networkContradictions(cfg.Network)
 	r.operationsContradictions(cfg)
 }

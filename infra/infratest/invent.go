@@ -52,6 +52,12 @@ func invent(r Resource) (resource.PropertyMap, error) {
 		set("arn", arn("elasticloadbalancing", "loadbalancer/app/"+name))
 		set("arnSuffix", "app/"+name)
 		set("dnsName", name+".eu-central-1.elb.amazonaws.com")
+		set("zoneId", "Z"+strings.ToUpper(digest(r.URN)[:12]))
+	case "aws:acm/certificate:Certificate":
+		set("arn", arn("acm", "certificate/"+name))
+		outputs["domainValidationOptions"] = proof(r)
+	case "aws:route53/record:Record":
+		set("fqdn", r.Inputs["name"].StringValue())
 	case "aws:lb/targetGroup:TargetGroup":
 		set("name", name)
 		set("arn", arn("elasticloadbalancing", "targetgroup/"+name))
@@ -94,6 +100,7 @@ func invent(r Resource) (resource.PropertyMap, error) {
 		"aws:cloudwatch/logMetricFilter:LogMetricFilter",
 		"aws:sns/topicPolicy:TopicPolicy",
 		"aws:sns/topicSubscription:TopicSubscription",
+		"aws:acm/certificateValidation:CertificateValidation",
 		"pulumi:providers:aws":
 		// The program uses their ids at most, and every resource gets one.
 	default:
@@ -103,6 +110,18 @@ func invent(r Resource) (resource.PropertyMap, error) {
 	}
 
 	return outputs, nil
+}
+
+// proof is the record by which a certificate's owner shows that the domain is theirs.
+func proof(certificate Resource) resource.PropertyValue {
+	domain := certificate.Inputs["domainName"].StringValue()
+
+	return resource.NewProperty([]resource.PropertyValue{resource.NewProperty(resource.PropertyMap{
+		"domainName":          certificate.Inputs["domainName"],
+		"resourceRecordName":  resource.NewProperty("_" + digest(certificate.URN)[:32] + "." + domain + "."),
+		"resourceRecordType":  resource.NewProperty("CNAME"),
+		"resourceRecordValue": resource.NewProperty("_" + digest(domain)[:32] + ".acm-validations.aws."),
+	})})
 }
 
 // subnets returns one id for each range of the given type.

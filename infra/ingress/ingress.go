@@ -1,11 +1,13 @@
-// Package ingress declares the way in from the Internet: an Application Load Balancer, its listener, the target group
-// that tasks register in, and the load balancer's security group. It is for an ECS service with one HTTP port.
+// Package ingress declares the way in from the Internet: an Application Load Balancer, its listeners, the certificate and
+// records of its name, the target group that tasks register in, and the load balancer's security group. It is for an ECS
+// service with one HTTP port.
 package ingress
 
 import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
@@ -23,7 +25,8 @@ const Token = "fargate-nginx-sidecar:ingress:Ingress" //nolint:gosec // A type, 
 const NameLimit = 32 - 8
 
 const (
-	listenerPort = 80
+	httpPort  = 80
+	httpsPort = 443
 	// All requests go to one target group, whose weight then only has to be more than 0. The pattern says 100.
 	weight   = 100
 	anywhere = "0.0.0.0/0"
@@ -33,6 +36,11 @@ const (
 type Args struct {
 	VPCID     pulumi.StringInput
 	SubnetIDs pulumi.StringArrayInput
+	// TLS moves the service to port 443; without it, it is on port 80.
+	TLS *TLS
+	// ClientCIDRs are IPv4 ranges, ClientPrefixListID a list of ranges or empty: from there clients may connect.
+	ClientCIDRs        []string
+	ClientPrefixListID string
 	// TargetPort is the TCP port on which the targets listen.
 	TargetPort  int
 	HealthCheck HealthCheck
@@ -60,6 +68,12 @@ func (a Args) Validate() error {
 	if a.TargetPort < 1 || a.TargetPort > 65535 {
 		errs = append(errs, fmt.Errorf("target port %d; allowed: 1 to 65535", a.TargetPort))
 	}
+	if a.TLS != nil {
+		errs = append(errs, a.TLS.validate())
+	}
+	if len(a.ClientCIDRs) == 0 && a.ClientPrefixListID == "" {
+		errs = append(errs, errors.New("no clients; allowed: ranges or a prefix list"))
+	}
 	if a.HealthCheck.Timeout >= a.HealthCheck.Interval {
 		errs = append(errs, fmt.Errorf("health check timeout %s; allowed: less than the interval of %s",
 			a.HealthCheck.Timeout, a.HealthCheck.Interval))
@@ -71,7 +85,7 @@ func (a Args) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Ingress is a load balancer with one listener and one target group.
+// Ingress is a load balancer with its listeners and one target group.
 type Ingress struct {
 	pulumi.ResourceState
 
@@ -80,8 +94,8 @@ type Ingress struct {
 	SecurityGroupID pulumi.StringOutput
 	// BalancerSuffix and TargetGroupSuffix are the ends of the ARNs, by which metrics name both.
 	BalancerSuffix, TargetGroupSuffix pulumi.StringOutput
-	// Listener must be there before a service registers targets: ECS refuses a target group without a load balancer.
-	Listener pulumi.Resource
+	// Listeners must be there before a service registers targets: ECS refuses a target group without a load balancer.
+	Listeners []pulumi.Resource
 }
 
 // New declares a load balancer.
@@ -121,22 +135,59 @@ func (i *Ingress) build(ctx *pulumi.Context, name string, args Args) error {
 	if err != nil {
 		return err
 	}
-	listener, err := i.listener(ctx, name, balancer, targets)
-	if err != nil {
+	if err := i.listen(ctx, name, args, balancer, targets); err != nil {
 		return err
 	}
 
-	i.URL = pulumi.Sprintf("http://%s", balancer.DnsName)
+	i.URL = address(args, balancer)
 	i.TargetGroupARN = targets.Arn
 	i.BalancerSuffix, i.TargetGroupSuffix = balancer.ArnSuffix, targets.ArnSuffix
 	i.SecurityGroupID = group.ID().ToStringOutput()
-	i.Listener = listener
 
 	return nil
 }
 
-// securityGroup lets the Internet in on the listener's port. The way out, to the targets alone, is added by whoever
-// knows the targets' group.
+// listen declares the listeners and what leads to them.
+func (i *Ingress) listen(
+	ctx *pulumi.Context, name string, args Args, balancer *lb.LoadBalancer, targets *lb.TargetGroup,
+) error {
+	if args.TLS == nil || args.TLS.Redirect {
+		listener, err := i.httpListener(ctx, name, args, balancer, targets)
+		if err != nil {
+			return err
+		}
+		i.Listeners = append(i.Listeners, listener)
+	}
+	if args.TLS == nil {
+		return nil
+	}
+
+	listener, err := i.httpsListener(ctx, name, *args.TLS, balancer, targets)
+	if err != nil {
+		return err
+	}
+	i.Listeners = append(i.Listeners, listener)
+	if args.TLS.HostedZoneID == "" {
+		return nil
+	}
+
+	return i.alias(ctx, name, *args.TLS, balancer)
+}
+
+// address is where clients find the service.
+func address(args Args, balancer *lb.LoadBalancer) pulumi.StringOutput {
+	switch {
+	case args.TLS == nil:
+		return pulumi.Sprintf("http://%s", balancer.DnsName)
+	case args.TLS.Domain == "":
+		return pulumi.Sprintf("https://%s", balancer.DnsName)
+	default:
+		return pulumi.Sprintf("https://%s", args.TLS.Domain)
+	}
+}
+
+// securityGroup lets clients in on the listeners' ports. The way out, to the targets alone, is added by whoever knows the
+// targets' group.
 func (i *Ingress) securityGroup(ctx *pulumi.Context, name string, args Args) (*ec2.SecurityGroup, error) {
 	group, err := ec2.NewSecurityGroup(ctx, name+"-alb", &ec2.SecurityGroupArgs{
 		// A description cannot be changed in place, so it says nothing that could.
@@ -147,19 +198,50 @@ func (i *Ingress) securityGroup(ctx *pulumi.Context, name string, args Args) (*e
 		return nil, fmt.Errorf("security group: %w", err)
 	}
 
-	_, err = vpc.NewSecurityGroupIngressRule(ctx, name+"-alb-http", &vpc.SecurityGroupIngressRuleArgs{
-		SecurityGroupId: group.ID(),
-		Description:     pulumi.String("HTTP from the Internet"),
-		IpProtocol:      pulumi.String("tcp"),
-		FromPort:        pulumi.Int(listenerPort),
-		ToPort:          pulumi.Int(listenerPort),
-		CidrIpv4:        pulumi.String(anywhere),
-	}, pulumi.Parent(i))
-	if err != nil {
-		return nil, fmt.Errorf("security group rule: %w", err)
+	ports := map[string]int{}
+	if args.TLS == nil || args.TLS.Redirect {
+		ports["http"] = httpPort
+	}
+	if args.TLS != nil {
+		ports["https"] = httpsPort
+	}
+	for protocol, port := range ports {
+		if err := i.letIn(ctx, name+"-alb-"+protocol, port, args, group); err != nil {
+			return nil, err
+		}
 	}
 
 	return group, nil
+}
+
+// letIn declares one rule for each source of clients. Names come from the sources, so that one more or less leaves the
+// others alone.
+func (i *Ingress) letIn(ctx *pulumi.Context, name string, port int, args Args, group *ec2.SecurityGroup) error {
+	rules := map[string]*vpc.SecurityGroupIngressRuleArgs{}
+	for _, cidr := range args.ClientCIDRs {
+		from := name + "-from-" + strings.ReplaceAll(cidr, "/", "-")
+		if cidr == anywhere {
+			from = name
+		}
+		rules[from] = &vpc.SecurityGroupIngressRuleArgs{CidrIpv4: pulumi.String(cidr)}
+	}
+	if args.ClientPrefixListID != "" {
+		rules[name+"-from-"+args.ClientPrefixListID] = &vpc.SecurityGroupIngressRuleArgs{
+			PrefixListId: pulumi.String(args.ClientPrefixListID),
+		}
+	}
+
+	for from, rule := range rules {
+		rule.SecurityGroupId = group.ID()
+		rule.Description = pulumi.String("Clients")
+		rule.IpProtocol = pulumi.String("tcp")
+		rule.FromPort, rule.ToPort = pulumi.Int(port), pulumi.Int(port)
+		if _, err := vpc.NewSecurityGroupIngressRule(ctx, from, rule, pulumi.Parent(i)); err != nil {
+			return fmt.Errorf("security group rule: %w", err)
+		}
+	}
+
+	return nil
 }
 
 func (i *Ingress) loadBalancer(
@@ -223,25 +305,44 @@ func (i *Ingress) targetGroup(
 	return targets, nil
 }
 
-func (i *Ingress) listener(
-	ctx *pulumi.Context, name string, balancer *lb.LoadBalancer, targets *lb.TargetGroup,
+func (i *Ingress) httpListener(
+	ctx *pulumi.Context, name string, args Args, balancer *lb.LoadBalancer, targets *lb.TargetGroup,
 ) (*lb.Listener, error) {
+	action := forward(targets)
+	if args.TLS != nil {
+		action = lb.ListenerDefaultActionArgs{
+			Type: pulumi.String("redirect"),
+			Redirect: lb.ListenerDefaultActionRedirectArgs{
+				Protocol:   pulumi.String("HTTPS"),
+				Port:       pulumi.String(strconv.Itoa(httpsPort)),
+				Host:       pulumi.String("#{host}"),
+				Path:       pulumi.String("/#{path}"),
+				Query:      pulumi.String("#{query}"),
+				StatusCode: pulumi.String("HTTP_301"),
+			},
+		}
+	}
 	listener, err := lb.NewListener(ctx, name+"-http", &lb.ListenerArgs{
 		LoadBalancerArn: balancer.Arn,
-		Port:            pulumi.Int(listenerPort),
+		Port:            pulumi.Int(httpPort),
 		Protocol:        pulumi.String("HTTP"),
-		DefaultActions: lb.ListenerDefaultActionArray{lb.ListenerDefaultActionArgs{
-			Type: pulumi.String("forward"),
-			Forward: lb.ListenerDefaultActionForwardArgs{
-				TargetGroups: lb.ListenerDefaultActionForwardTargetGroupArray{
-					lb.ListenerDefaultActionForwardTargetGroupArgs{Arn: targets.Arn, Weight: pulumi.Int(weight)},
-				},
-			},
-		}},
+		DefaultActions:  lb.ListenerDefaultActionArray{action},
 	}, pulumi.Parent(i))
 	if err != nil {
-		return nil, fmt.Errorf("listener: %w", err)
+		return nil, fmt.Errorf("HTTP listener: %w", err)
 	}
 
 	return listener, nil
+}
+
+// forward sends requests to the targets.
+func forward(targets *lb.TargetGroup) lb.ListenerDefaultActionArgs {
+	return lb.ListenerDefaultActionArgs{
+		Type: pulumi.String("forward"),
+		Forward: lb.ListenerDefaultActionForwardArgs{
+			TargetGroups: lb.ListenerDefaultActionForwardTargetGroupArray{
+				lb.ListenerDefaultActionForwardTargetGroupArgs{Arn: targets.Arn, Weight: pulumi.Int(weight)},
+			},
+		},
+	}
 }
