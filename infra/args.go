@@ -104,6 +104,7 @@ func serviceArgs(
 		LogBufferMegabytes: cfg.Task.LogBufferMegabytes,
 
 		App:            appArgs(cfg.App),
+		Sidecar:        sidecarArgs(cfg.Sidecar),
 		TaskPolicyARNs: cfg.Rights.TaskPolicyARNs,
 		Exec:           cfg.Rights.Exec,
 		KMSKeyARN:      cfg.Rights.KMSKeyARN,
@@ -136,6 +137,25 @@ func appArgs(cfg config.App) service.App {
 		WritablePaths: cfg.WritablePaths,
 		Environment:   cfg.Environment,
 		Secrets:       secrets,
+	}
+}
+
+func sidecarArgs(cfg config.Sidecar) service.Sidecar {
+	return service.Sidecar{
+		PathPrefixes:       cfg.PathPrefixes,
+		Methods:            cfg.Methods,
+		BodyLimitKilobytes: cfg.BodyLimitKilobytes,
+		RatePerSecond:      cfg.RatePerSecond,
+		RateBurst:          cfg.RateBurst,
+		ReadTimeout:        cfg.ReadTimeout,
+		ClientTimeout:      cfg.ClientTimeout,
+		AppKeepAlive:       cfg.AppKeepAlive,
+		GzipLevel:          cfg.GzipLevel,
+		CacheSeconds:       cfg.CacheSeconds,
+		AccessLog:          cfg.AccessLog,
+		LogHealthChecks:    cfg.LogHealthChecks,
+		TrustedProxies:     cfg.TrustedProxies,
+		Workers:            cfg.Workers,
 	}
 }
 

@@ -63,7 +63,7 @@ var keyPattern = regexp.MustCompile(`\b(AKIA|ASIA)[A-Z2-7]{16}\b`)
 var ownVariables = map[string]string{
 	"HOST":                  "none; the app listens for NGINX alone",
 	"PORT":                  "through appPort",
-	"KEEP_ALIVE_TIMEOUT_MS": "through idleTimeoutSeconds",
+	"KEEP_ALIVE_TIMEOUT_MS": "through appKeepAliveSeconds",
 }
 
 // variable checks the name of an environment variable of the app.

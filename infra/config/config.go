@@ -30,6 +30,7 @@ type Config struct {
 	Images       Images
 	App          App
 	Rights       Rights
+	Sidecar      Sidecar
 	Task         Task
 	Service      Service
 	Scaling      Scaling
@@ -114,6 +115,7 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 		Images:       r.images(),
 		App:          r.app(),
 		Rights:       r.rights(),
+		Sidecar:      r.sidecar(),
 		Task:         r.task(),
 		Service:      r.service(),
 		Scaling:      r.scaling(),
@@ -123,6 +125,7 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 		Operations:   r.operations(),
 	}
 
+	cfg.Sidecar.deriveTimeouts(cfg.LoadBalancer.IdleTimeout)
 	r.contradictions(cfg)
 	r.unknownKeys()
 
@@ -270,12 +273,12 @@ func (r *reader) service() Service {
 	}
 }
 
-// What NGINX answers itself, or forwards to the app. Any other path gets 404, and no task would ever be healthy.
-var pathPattern = regexp.MustCompile(`^/(api(/[A-Za-z0-9._~-]+)*)?$`)
+var pathPattern = regexp.MustCompile(`^/([A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*)?$`)
 
 func (r *reader) loadBalancer() LoadBalancer {
 	return LoadBalancer{
-		HealthCheckPath: r.text("healthCheckPath", "/ (answered by NGINX) or a path below /api (answered by the app), at most 1024 characters",
+		HealthCheckPath: r.text("healthCheckPath",
+			"a path of letters, digits, dots, hyphens, underscores and tildes, at most 1024 characters",
 			func(path string) bool { return len(path) <= 1024 && pathPattern.MatchString(path) }),
 		HealthCheckInterval: r.seconds("healthCheckIntervalSeconds", 5, 300),
 		HealthCheckTimeout:  r.seconds("healthCheckTimeoutSeconds", 2, 120),

@@ -12,6 +12,7 @@ func (r *reader) contradictions(cfg *Config) {
 	r.deploymentContradictions(cfg.Service, cfg.Scaling)
 	r.scalingContradictions(cfg)
 	r.appContradictions(cfg)
+	r.sidecarContradictions(cfg)
 	r.rightsContradictions(cfg)
 	r.edgeContradictions(cfg)
 	r.networkContradictions(cfg.Network)

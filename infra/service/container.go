@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // The names of the two containers; target group and log streams refer to them.
@@ -24,21 +23,6 @@ const (
 	temporaryVolume = "nginx-tmp"
 	temporaryPath   = "/tmp"
 )
-
-// appKeepAlive is the time the app keeps a silent connection open. NGINX does so for the idle timeout; the app has to
-// outlast it, so that it never closes a connection on which a request is already on its way. The sidecar's entrypoint
-// adds the same 35 seconds, and refuses to start when the order of the two is wrong.
-func appKeepAlive(args Args) string {
-	return strconv.FormatInt((args.IdleTimeout + 35*time.Second).Milliseconds(), 10)
-}
-
-// drainTime is how long NGINX finishes requests after its stop signal, in seconds: less than the stop timeout, so that
-// it ends by itself.
-func drainTime(args Args) string {
-	seconds := int(args.StopTimeout.Seconds())
-
-	return strconv.Itoa(seconds - max(1, seconds/6))
-}
 
 // container is a container definition, with every default that AWS fills in when it is left out: what AWS echoes back
 // then equals what was sent, and a second preview is empty.
@@ -136,15 +120,7 @@ func nginx(service string, args Args, values resolved) container {
 	c := common(args, nginxName, values.nginxImage)
 	c.User = "101:101"
 	c.PortMappings = []portMapping{{ContainerPort: args.ContainerPort, HostPort: args.ContainerPort, Protocol: "tcp"}}
-	c.Environment = environment(map[string]string{
-		"NGINX_PORT":             strconv.Itoa(args.ContainerPort),
-		"APP_PORT":               strconv.Itoa(args.AppPort),
-		"NGINX_WORKER_PROCESSES": strconv.Itoa(workers(args.CPU)),
-		"NGINX_IDLE_TIMEOUT":     strconv.Itoa(int(args.IdleTimeout.Seconds())),
-		"NGINX_SHUTDOWN_TIMEOUT": drainTime(args),
-		"NGINX_TRUSTED_PROXIES":  values.balancerRanges,
-		"KEEP_ALIVE_TIMEOUT_MS":  appKeepAlive(args),
-	})
+	c.Environment = environment(sidecarEnvironment(args, values.balancerRanges))
 	c.MountPoints = []mountPoint{{SourceVolume: temporaryVolume, ContainerPath: temporaryPath}}
 	// ECS stops containers in the reverse order: NGINX finishes its requests while the app still answers.
 	c.DependsOn = []dependency{{ContainerName: appName, Condition: "HEALTHY"}}
@@ -223,11 +199,4 @@ func environment(values map[string]string) []variable {
 	}
 
 	return all
-}
-
-// workers is the number of NGINX processes for a number of CPU units: one per vCPU. NGINX's own "auto" counts the
-// host's processors, of which a task has a share.
-// https://nginx.org/en/docs/ngx_core_module.html#worker_processes
-func workers(cpu int) int {
-	return max(1, cpu/1024)
 }

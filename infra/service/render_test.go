@@ -2,6 +2,7 @@ package service
 
 import (
 	"encoding/json"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
@@ -20,7 +21,12 @@ func someArgs() Args {
 		StopTimeout: 60 * time.Second, IdleTimeout: 30 * time.Second, CircuitBreaker: BreakerRollback,
 		Health:             ContainerHealth{Interval: 5 * time.Second, Timeout: 3 * time.Second, StartPeriod: 10 * time.Second, Retries: 3},
 		LogBufferMegabytes: 25,
-		App:                App{User: "1000:1000", HealthCommand: []string{"CMD", "node", "healthcheck.js"}},
+		Sidecar: Sidecar{
+			PathPrefixes: []string{"/api", "/v1"}, Methods: []string{"GET", "HEAD"}, BodyLimitKilobytes: 1024, RateBurst: 20,
+			ReadTimeout: 29 * time.Second, ClientTimeout: 10 * time.Second, AppKeepAlive: 65 * time.Second,
+			GzipLevel: 1, AccessLog: "json", TrustedProxies: []netip.Prefix{netip.MustParsePrefix("130.176.0.0/16")},
+		},
+		App: App{User: "1000:1000", HealthCommand: []string{"CMD", "node", "healthcheck.js"}},
 	}
 }
 
@@ -38,10 +44,21 @@ func TestContainerDefinitionsStateEveryDefault(t *testing.T) {
 		"environment": [
 			{"name": "APP_PORT", "value": "3000"},
 			{"name": "KEEP_ALIVE_TIMEOUT_MS", "value": "65000"},
+			{"name": "NGINX_ACCESS_LOG", "value": "json"},
+			{"name": "NGINX_CACHE_SECONDS", "value": "0"},
+			{"name": "NGINX_CLIENT_TIMEOUT", "value": "10"},
+			{"name": "NGINX_GZIP_LEVEL", "value": "1"},
 			{"name": "NGINX_IDLE_TIMEOUT", "value": "30"},
+			{"name": "NGINX_LOG_HEALTH_CHECKS", "value": "off"},
+			{"name": "NGINX_MAX_BODY_KB", "value": "1024"},
+			{"name": "NGINX_METHODS", "value": "GET,HEAD"},
+			{"name": "NGINX_PATH_PREFIXES", "value": "/api,/v1"},
 			{"name": "NGINX_PORT", "value": "8080"},
+			{"name": "NGINX_RATE_BURST", "value": "20"},
+			{"name": "NGINX_RATE_LIMIT", "value": "0"},
+			{"name": "NGINX_READ_TIMEOUT", "value": "29"},
 			{"name": "NGINX_SHUTDOWN_TIMEOUT", "value": "50"},
-			{"name": "NGINX_TRUSTED_PROXIES", "value": "10.0.0.0/19,10.0.32.0/19"},
+			{"name": "NGINX_TRUSTED_PROXIES", "value": "10.0.0.0/19,10.0.32.0/19,130.176.0.0/16"},
 			{"name": "NGINX_WORKER_PROCESSES", "value": "2"}
 		],
 		"mountPoints": [{"sourceVolume": "nginx-tmp", "containerPath": "/tmp", "readOnly": false}],
@@ -127,21 +144,12 @@ func TestMissingValuesAreErrorsNotEmptyStrings(t *testing.T) {
 
 func TestWorkersFollowTheTasksShareOfCPU(t *testing.T) {
 	for cpu, want := range map[int]int{256: 1, 512: 1, 1024: 1, 2048: 2, 4096: 4, 16384: 16} {
-		if got := workers(cpu); got != want {
+		if got := workers(0, cpu); got != want {
 			t.Errorf("%d CPU units: %d workers; want %d", cpu, got, want)
 		}
 	}
-}
-
-// Whoever sends requests on a connection must close it first: else request and close cross on the wire.
-func TestIdleTimesGrowFromTheClientToTheApp(t *testing.T) {
-	for _, idle := range []int{5, 30, 60, 3600} {
-		args := someArgs()
-		args.IdleTimeout = time.Duration(idle) * time.Second
-		app, err := time.ParseDuration(appKeepAlive(args) + "ms")
-		if err != nil || app <= args.IdleTimeout {
-			t.Errorf("idle %d s: the app closes after %s (%v)", idle, app, err)
-		}
+	if got := workers(3, 256); got != 3 {
+		t.Errorf("%d workers; want the 3 that are given", got)
 	}
 }
 
@@ -179,6 +187,9 @@ func TestWrongArgumentsAreRefused(t *testing.T) {
 		"port 8080 for both containers; allowed: two ports":               func(a *Args) { a.AppPort = 8080 },
 		"stop timeout 2m1s; allowed: 2 s to 120 s":                        func(a *Args) { a.StopTimeout = 121 * time.Second },
 		`circuit breaker "on"; allowed: rollback, stop, off`:              func(a *Args) { a.CircuitBreaker = "on" },
+		"sidecar: read timeout 30s; allowed: 1 s to less than the idle t": func(a *Args) { a.Sidecar.ReadTimeout = 30 * time.Second },
+		"sidecar: the app keeps connections for 30s; allowed: more than":  func(a *Args) { a.Sidecar.AppKeepAlive = 30 * time.Second },
+		`sidecar: path prefixes [] and methods ["GET" "HEAD"]; allowed: `: func(a *Args) { a.Sidecar.PathPrefixes = nil },
 		`app: user "root"; allowed: any but root`:                         func(a *Args) { a.App.User = "root" },
 		`app: user "0:5"; allowed: any but root`:                          func(a *Args) { a.App.User = "0:5" },
 		`app: health command ["CMD"]; allowed: CMD or CMD-SHELL, and a c`: func(a *Args) { a.App.HealthCommand = []string{"CMD"} },

@@ -55,13 +55,14 @@ type Args struct {
 	ContainerPort, AppPort int
 	// StopTimeout is the time from stop signal to kill signal, at most 120 s.
 	StopTimeout time.Duration
-	// IdleTimeout is the load balancer's, 5 s to 3600 s. Those of NGINX and the app follow from it.
+	// IdleTimeout is the load balancer's, 5 s to 3600 s.
 	IdleTimeout        time.Duration
 	Health             ContainerHealth
 	LogRetentionDays   int
 	LogBufferMegabytes int
 
-	App App
+	App     App
+	Sidecar Sidecar
 	// TaskPolicyARNs are IAM policies that the tasks get. Without any, and without Exec, they have no role.
 	TaskPolicyARNs []string
 	// Exec lets people open a shell in a container. The agent behind it writes, so the root file systems can be
@@ -123,7 +124,7 @@ func (a Args) Validate() error {
 			a.CircuitBreaker, BreakerRollback, BreakerStop, BreakerOff))
 	}
 
-	errs = append(errs, a.App.validate(), a.Scaling.validate())
+	errs = append(errs, a.App.validate(), a.Sidecar.validate(a.IdleTimeout), a.Scaling.validate())
 
 	return errors.Join(errs...)
 }
