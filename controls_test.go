@@ -145,7 +145,6 @@ func (s subject) endpoint(service string) string {
 }
 
 const (
-	certificate    = "aws:acm/certificate:Certificate"
 	flowLog        = "aws:ec2/flowLog:FlowLog"
 	webACL         = "aws:wafv2/webAcl:WebAcl"
 	webAssociation = "aws:wafv2/webAclAssociation:WebAclAssociation"
