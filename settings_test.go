@@ -641,8 +641,8 @@ func TestOutputsAreReadyToUse(t *testing.T) {
 			t.Errorf("%s: %s; want %s", key, got[key], pattern)
 		}
 	}
-	if len(got) != 11 {
-		t.Errorf("%d outputs; want 11", len(got))
+	if len(got) != 12 {
+		t.Errorf("%d outputs; want 12", len(got))
 	}
 }
 

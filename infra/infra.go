@@ -8,6 +8,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"fargate-nginx-sidecar/infra/config"
+	"fargate-nginx-sidecar/infra/cost"
 	"fargate-nginx-sidecar/infra/image"
 	"fargate-nginx-sidecar/infra/ingress"
 	"fargate-nginx-sidecar/infra/network"
@@ -122,6 +123,7 @@ func (s *Stack) Outputs() pulumi.Map {
 		"tailNginxLogsCommand": tail(s.service.NginxLogGroup, region),
 		"listTasksCommand": pulumi.Sprintf("aws ecs list-tasks --cluster %s --service-name %s --region %s",
 			clusterName, serviceName, region),
+		"monthlyEstimate": pulumi.String(cost.Sentence(cost.Estimate(Priced(s.config)))),
 	}
 	if s.traffic.Topic != nil {
 		outputs["alarmTopicArn"] = s.traffic.Topic

@@ -1,0 +1,152 @@
+// Package cost estimates what the fixed part of a stack costs in a month: what is paid for being there, whatever the
+// traffic. It is for the stack's output and for docs/cost.md, and knows no resource: it multiplies counts by a small
+// table of list prices.
+package cost
+
+import "fmt"
+
+// The table's prices are list prices of one region at one time. Elsewhere, and later, they differ.
+const (
+	Region = "us-east-1"
+	Date   = "March 2026"
+)
+
+// HoursPerMonth is what AWS's own price pages reckon with.
+const HoursPerMonth = 730
+
+// Price is a list price in US dollars.
+type Price struct {
+	USD    float64
+	Per    string
+	Source string
+}
+
+const (
+	hour  = "hour"
+	month = "month"
+)
+
+// The prices, in the order in which they are shown.
+var (
+	VCPU = Price{0.04048, hour, "https://aws.amazon.com/fargate/pricing/"}
+	GB   = Price{0.004445, hour, "https://aws.amazon.com/fargate/pricing/"}
+	// On ARM64 both are a fifth lower.
+	VCPUOnARM     = Price{0.03238, hour, "https://aws.amazon.com/fargate/pricing/"}
+	GBOnARM       = Price{0.00356, hour, "https://aws.amazon.com/fargate/pricing/"}
+	LoadBalancer  = Price{0.0225, hour, "https://aws.amazon.com/elasticloadbalancing/pricing/"}
+	NATGateway    = Price{0.045, hour, "https://aws.amazon.com/vpc/pricing/"}
+	PublicAddress = Price{0.005, hour, "https://aws.amazon.com/vpc/pricing/"}
+	Endpoint      = Price{0.01, hour, "https://aws.amazon.com/privatelink/pricing/"}
+	AlarmMetric   = Price{0.10, month, "https://aws.amazon.com/cloudwatch/pricing/"}
+	CustomMetric  = Price{0.30, month, "https://aws.amazon.com/cloudwatch/pricing/"}
+	Dashboard     = Price{3.00, month, "https://aws.amazon.com/cloudwatch/pricing/"}
+	WebACL        = Price{5.00, month, "https://aws.amazon.com/waf/pricing/"}
+	WebACLRule    = Price{1.00, month, "https://aws.amazon.com/waf/pricing/"}
+)
+
+func (p Price) monthly() float64 {
+	if p.Per == hour {
+		return p.USD * HoursPerMonth
+	}
+
+	return p.USD
+}
+
+// Prices lists the table under the names that a person reads.
+func Prices() []struct {
+	Name string
+	Price
+} {
+	return []struct {
+		Name string
+		Price
+	}{
+		{"vCPU of a task, X86_64", VCPU},
+		{"GB of memory of a task, X86_64", GB},
+		{"vCPU of a task, ARM64", VCPUOnARM},
+		{"GB of memory of a task, ARM64", GBOnARM},
+		{"Application Load Balancer", LoadBalancer},
+		{"NAT gateway", NATGateway},
+		{"Public IPv4 address", PublicAddress},
+		{"Interface endpoint, in each zone", Endpoint},
+		{"Metric that an alarm reads", AlarmMetric},
+		{"Custom metric", CustomMetric},
+		{"Dashboard", Dashboard},
+		{"Web ACL", WebACL},
+		{"Rule of a web ACL", WebACLRule},
+	}
+}
+
+// Stack counts what a stack pays for by being there.
+type Stack struct {
+	// Tasks is the number that always runs. CPU is in CPU units, 1024 to a vCPU; Memory in MiB.
+	Tasks, CPU, Memory int
+	ARM                bool
+	// PublicTasks have an address each.
+	PublicTasks bool
+	// Zones is how many the load balancer is in; it has an address in each.
+	Zones int
+	// NATGateways have an address each.
+	NATGateways int
+	// Endpoints are interface endpoints times their zones.
+	Endpoints int
+
+	AlarmMetrics, CustomMetrics, Dashboards int
+	WebACLs, WebACLRules                    int
+}
+
+// Line is one item of an estimate. USD is for a month.
+type Line struct {
+	What     string
+	Quantity float64
+	Price    Price
+	USD      float64
+}
+
+// Estimate lists what there is. Fargate Spot counts as on demand: its price changes, and it may be absent.
+func Estimate(s Stack) []Line {
+	vCPU, gb := VCPU, GB
+	if s.ARM {
+		vCPU, gb = VCPUOnARM, GBOnARM
+	}
+	addresses := s.Zones + s.NATGateways
+	if s.PublicTasks {
+		addresses += s.Tasks
+	}
+
+	var lines []Line
+	add := func(what string, quantity float64, price Price) {
+		if quantity > 0 {
+			lines = append(lines, Line{what, quantity, price, quantity * price.monthly()})
+		}
+	}
+	add("vCPU of the tasks", float64(s.Tasks*s.CPU)/1024, vCPU)
+	add("GB of memory of the tasks", float64(s.Tasks*s.Memory)/1024, gb)
+	add("load balancer", 1, LoadBalancer)
+	add("NAT gateways", float64(s.NATGateways), NATGateway)
+	add("public IPv4 addresses", float64(addresses), PublicAddress)
+	add("interface endpoints, each in each zone", float64(s.Endpoints), Endpoint)
+	add("metrics that alarms read", float64(s.AlarmMetrics), AlarmMetric)
+	add("custom metrics", float64(s.CustomMetrics), CustomMetric)
+	add("dashboards", float64(s.Dashboards), Dashboard)
+	add("web ACLs", float64(s.WebACLs), WebACL)
+	add("rules of web ACLs", float64(s.WebACLRules), WebACLRule)
+
+	return lines
+}
+
+// Total is the sum of an estimate, in US dollars a month.
+func Total(lines []Line) float64 {
+	var sum float64
+	for _, line := range lines {
+		sum += line.USD
+	}
+
+	return sum
+}
+
+// Sentence says an estimate in one line, and what it is not.
+func Sentence(lines []Line) string {
+	return fmt.Sprintf("about %.0f USD a month for the fixed part, at list prices of %s in %s; "+
+		"without traffic, data and logs; an estimate, not a bill: docs/cost.md", Total(lines), Date, Region)
+}

@@ -1,0 +1,66 @@
+package cost_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"fargate-nginx-sidecar/infra/cost"
+)
+
+// Reckoned by hand: 730 hours; 2 tasks of half a vCPU and 1 GB with addresses of their own, a load balancer in two zones.
+func TestEstimateOfASmallStackIsWhatAHandReckons(t *testing.T) {
+	lines := cost.Estimate(cost.Stack{Tasks: 2, CPU: 512, Memory: 1024, PublicTasks: true, Zones: 2})
+	want := 730 * (1*0.04048 + 2*0.004445 + 0.0225 + 4*0.005)
+	if got := cost.Total(lines); math.Abs(got-want) > 1e-9 {
+		t.Errorf("%.2f USD; want %.2f", got, want)
+	}
+	if len(lines) != 4 {
+		t.Errorf("%d lines; want 4: nothing that is not there", len(lines))
+	}
+}
+
+// Each count alone must add what its price says.
+func TestEveryPartCounts(t *testing.T) {
+	base := cost.Stack{Tasks: 1, CPU: 1024, Memory: 1024, Zones: 2}
+	before := cost.Total(cost.Estimate(base))
+	for name, test := range map[string]struct {
+		change func(*cost.Stack)
+		want   float64
+	}{
+		"a task":              {func(s *cost.Stack) { s.Tasks++ }, 730 * (0.04048 + 0.004445)},
+		"ARM":                 {func(s *cost.Stack) { s.ARM = true }, 730 * (0.03238 - 0.04048 + 0.00356 - 0.004445)},
+		"a NAT gateway":       {func(s *cost.Stack) { s.NATGateways++ }, 730 * (0.045 + 0.005)},
+		"public tasks":        {func(s *cost.Stack) { s.PublicTasks = true }, 730 * 0.005},
+		"a zone":              {func(s *cost.Stack) { s.Zones++ }, 730 * 0.005},
+		"an endpoint":         {func(s *cost.Stack) { s.Endpoints++ }, 730 * 0.01},
+		"an alarm's metric":   {func(s *cost.Stack) { s.AlarmMetrics++ }, 0.10},
+		"a custom metric":     {func(s *cost.Stack) { s.CustomMetrics++ }, 0.30},
+		"a dashboard":         {func(s *cost.Stack) { s.Dashboards++ }, 3},
+		"a web ACL":           {func(s *cost.Stack) { s.WebACLs++ }, 5},
+		"a rule of a web ACL": {func(s *cost.Stack) { s.WebACLRules++ }, 1},
+	} {
+		changed := base
+		test.change(&changed)
+		if got := cost.Total(cost.Estimate(changed)) - before; math.Abs(got-test.want) > 1e-9 {
+			t.Errorf("%s adds %.4f USD; want %.4f", name, got, test.want)
+		}
+	}
+}
+
+func TestSentenceNamesRegionDateAndWhatItIsNot(t *testing.T) {
+	got := cost.Sentence(cost.Estimate(cost.Stack{Tasks: 1, CPU: 1024, Memory: 1024, Zones: 2}))
+	want := "about 57 USD a month for the fixed part, at list prices of " + cost.Date + " in " + cost.Region + "; " +
+		"without traffic, data and logs; an estimate, not a bill: docs/cost.md"
+	if got != want {
+		t.Errorf("%s\nwant: %s", got, want)
+	}
+}
+
+func TestEveryPriceHasItsSource(t *testing.T) {
+	for _, price := range cost.Prices() {
+		if price.USD <= 0 || !strings.HasPrefix(price.Source, "https://aws.amazon.com/") || price.Per != "hour" && price.Per != "month" {
+			t.Errorf("%+v", price)
+		}
+	}
+}
