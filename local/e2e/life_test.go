@@ -89,6 +89,7 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 		t.Log(output)
 		assertUnchanged(t, c)
 	})
+	step("it becomes a production stack and goes back", func(t *testing.T) { production(t, c) })
 	step("destroy leaves nothing in AWS", func(t *testing.T) {
 		if output, err := c.shell(t, "pulumi destroy --yes --skip-preview --non-interactive"); err != nil {
 			t.Fatalf("%v\n%s", err, output)

@@ -5,11 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"os/exec"
 	"os/signal"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -20,9 +18,6 @@ import (
 
 // ServeCommand is the hidden command under which this program is its own background process.
 const ServeCommand = "serve"
-
-// httpsOffset is added to the HTTP listener's local port for the listener on 443: 8080 and 8443.
-const httpsOffset = 363
 
 // launch starts this program again as the background process. What it needs to know goes as one JSON argument.
 func (l *Local) launch(description run.Run, emulator string) (*child.Process, error) {
@@ -46,11 +41,7 @@ func (l *Local) Serve(ctx context.Context, emulator, description string) error {
 	if err := json.Unmarshal([]byte(description), &current); err != nil {
 		return fmt.Errorf("serve: --run: %w", err)
 	}
-	host, port, err := net.SplitHostPort(current.Listen)
-	if err != nil {
-		return fmt.Errorf("serve: --run: %w", err)
-	}
-	number, err := strconv.Atoi(port)
+	secure, err := httpsAddress(current)
 	if err != nil {
 		return fmt.Errorf("serve: --run: %w", err)
 	}
@@ -60,7 +51,7 @@ func (l *Local) Serve(ctx context.Context, emulator, description string) error {
 		Run:      current,
 		Listeners: map[int]string{
 			80:  current.Listen,
-			443: net.JoinHostPort(host, strconv.Itoa(number+httpsOffset)),
+			443: secure,
 		},
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{ReplaceAttr: shortTime})),
 	})

@@ -121,9 +121,17 @@ func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Too
 	if err != nil {
 		return err
 	}
-	url := "http://" + current.Listen
+	outputs, err := pulumi.Outputs(ctx)
+	if err != nil {
+		return err
+	}
+	url, err := localURL(current, outputs)
+	if err != nil {
+		return err
+	}
 	checks, err := verify.Stack(ctx, verify.Options{
 		URL:        url,
+		Client:     selfSigned(),
 		Patience:   30 * time.Second,
 		Logs:       client.appLogs,
 		Containers: len(tasks),

@@ -44,7 +44,8 @@ type Check struct {
 
 // Options say where the stack listens and where the app logs.
 type Options struct {
-	URL        string        // of the load balancer's listener
+	URL        string // of the load balancer's listener
+	Client     *http.Client
 	Patience   time.Duration // for the way from running tasks to healthy targets
 	Logs       Logs
 	Containers int // app containers that must have logged; the rejected request could have gone to any of them
@@ -56,7 +57,7 @@ func Stack(ctx context.Context, options Options) ([]Check, error) {
 	checks := []Check{
 		health(ctx, options),
 		rejected(ctx, options, mark),
-		app(ctx, options.URL),
+		app(ctx, options),
 		untouched(ctx, options, mark),
 	}
 	var failed []error
@@ -71,12 +72,12 @@ func Stack(ctx context.Context, options Options) ([]Check, error) {
 // health asks NGINX itself. ECS calls a new service steady once its tasks run, which is before the load balancer has
 // found them healthy; until then it answers 503.
 func health(ctx context.Context, options Options) Check {
-	check := answer(ctx, options.URL, "/")
+	check := answer(ctx, options, "/")
 	ctx, cancel := context.WithTimeout(ctx, options.Patience)
 	defer cancel()
 	for check.Err != nil && ctx.Err() == nil {
 		time.Sleep(retryEvery)
-		if again := answer(ctx, options.URL, "/"); ctx.Err() == nil {
+		if again := answer(ctx, options, "/"); ctx.Err() == nil {
 			check = again
 		}
 	}
@@ -87,8 +88,8 @@ func health(ctx context.Context, options Options) Check {
 }
 
 // app asks the app through NGINX. The app is the user's, so another text than the sample's is no failure.
-func app(ctx context.Context, url string) Check {
-	check := answer(ctx, url, "/api/users/1")
+func app(ctx context.Context, options Options) Check {
+	check := answer(ctx, options, "/api/users/1")
 	if check.Err == nil && check.body != SampleAnswer {
 		check.Got += fmt.Sprintf(" (the unchanged sample app answers %q)", SampleAnswer)
 	}
@@ -96,9 +97,9 @@ func app(ctx context.Context, url string) Check {
 }
 
 // answer makes one request, which must succeed.
-func answer(ctx context.Context, url, path string) Check {
+func answer(ctx context.Context, options Options, path string) Check {
 	check := Check{Request: "GET " + path}
-	status, body, err := get(ctx, url+path)
+	status, body, err := get(ctx, options.Client, options.URL+path)
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("status %d, want 200: %s", status, body)
 	}
@@ -111,7 +112,7 @@ func rejected(ctx context.Context, options Options, mark string) Check {
 	const path = "/web/phpmyadmin"
 	check := Check{Request: "GET " + path}
 	for range 4 * options.Containers {
-		status, _, err := get(ctx, options.URL+path+"?"+mark)
+		status, _, err := get(ctx, options.Client, options.URL+path+"?"+mark)
 		if err == nil && status != http.StatusNotFound {
 			err = fmt.Errorf("status %d, want 404", status)
 		}
@@ -132,7 +133,7 @@ func untouched(ctx context.Context, options Options, mark string) Check {
 	marked := "/api/users/1?" + mark
 	for {
 		for range 2 * options.Containers {
-			if _, _, err := get(ctx, options.URL+marked); err != nil {
+			if _, _, err := get(ctx, options.Client, options.URL+marked); err != nil {
 				check.Err = err
 				return check
 			}
@@ -177,12 +178,12 @@ func search(streams map[string][]string, wanted, unwanted string) (seen int, lea
 	return seen, leaked
 }
 
-func get(ctx context.Context, url string) (status int, body string, err error) {
+func get(ctx context.Context, client *http.Client, url string) (status int, body string, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return 0, "", err
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return 0, "", err
 	}

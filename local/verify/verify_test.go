@@ -60,7 +60,7 @@ func run(t *testing.T, s *stack) error {
 	t.Helper()
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
-	_, err := verify.Stack(context.Background(), verify.Options{URL: server.URL, Logs: s.logs, Containers: 1})
+	_, err := verify.Stack(context.Background(), verify.Options{URL: server.URL, Client: server.Client(), Logs: s.logs, Containers: 1})
 	return err
 }
 
@@ -73,7 +73,7 @@ func TestAStackThatKeepsItsPromisesPasses(t *testing.T) {
 func TestAStackWhoseTargetsAreHealthyALittleLaterPasses(t *testing.T) {
 	server := httptest.NewServer(&stack{healthyAfter: 2})
 	t.Cleanup(server.Close)
-	_, err := verify.Stack(context.Background(), verify.Options{URL: server.URL, Patience: time.Minute, Logs: noLogs, Containers: 0})
+	_, err := verify.Stack(context.Background(), verify.Options{URL: server.URL, Client: server.Client(), Patience: time.Minute, Logs: noLogs, Containers: 0})
 	if err != nil {
 		t.Error(err)
 	}

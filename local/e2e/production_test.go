@@ -1,0 +1,68 @@
+package e2e_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/route53"
+)
+
+// testDomain is a name that no one can own: https://www.rfc-editor.org/rfc/rfc2606
+const testDomain = "www.example.test"
+
+// production makes the running stack the one that Pulumi.prod.yaml describes, under a name of the owner's, and back.
+func production(t *testing.T, c *checkout) {
+	before := c.read(t, "Pulumi."+patternStack+".yaml")
+	settings := strings.Join([]string{
+		c.read(t, "Pulumi.prod.yaml"),
+		"  fargate-nginx-sidecar:domain: " + testDomain,
+		"  fargate-nginx-sidecar:hostedZoneId: " + makeZone(t, c, "example.test"),
+		// The test destroys what production would keep.
+		"  fargate-nginx-sidecar:forceDeleteRepositories: true",
+		"",
+	}, "\n")
+	c.write(t, "Pulumi."+patternStack+".yaml", settings)
+	output := c.local(t, "up", "--stack", patternStack)
+	if !strings.Contains(output, "https://127.0.0.1:") {
+		t.Error("production is not verified over HTTPS")
+	}
+	assertUnchanged(t, c)
+
+	c.write(t, "Pulumi."+patternStack+".yaml", before)
+	c.local(t, "up", "--stack", patternStack)
+	assertUnchanged(t, c)
+}
+
+// makeZone makes a public hosted zone, which a certificate's validation and the stack's name go into.
+func makeZone(t *testing.T, c *checkout, name string) string {
+	t.Helper()
+	current := c.current(t)
+	client := route53.New(route53.Options{
+		Region:       current.Region,
+		BaseEndpoint: aws.String(current.Endpoint),
+		Credentials:  credentials.NewStaticCredentialsProvider("local", "local", ""),
+	})
+	made := must[*route53.CreateHostedZoneOutput](t)(client.CreateHostedZone(context.Background(), &route53.CreateHostedZoneInput{Name: &name, CallerReference: aws.String(t.Name())}))
+	return strings.TrimPrefix(*made.HostedZone.Id, "/hostedzone/")
+}
+
+func (c *checkout) read(t *testing.T, file string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(c.root, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+func (c *checkout) write(t *testing.T, file, content string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(c.root, file), []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
