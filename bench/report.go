@@ -112,8 +112,17 @@ func (r *results) row(b *strings.Builder, scenario, title, t string, pinned bool
 	m50, _ := r.median(scenario, t, pinned, p50)
 	m99, _ := r.median(scenario, t, pinned, p99)
 	cut, _ := r.median(scenario, t, pinned, lost)
-	mem, _ := r.median(scenario, t, pinned, memory)
-	fmt.Fprintf(b, "| %s | %s | %.0f | %.2f | %.2f | %.1f | %.1f | %.0f | %.1f |\n", title, titles[t], v, direct, pattern, m50, m99, cut, mem)
+	fmt.Fprintf(b, "| %s | %s | %.0f | %.2f | %.2f | %.1f | %.1f | %.0f | %s |\n", title, titles[t], v, direct, pattern, m50, m99, cut, r.memoryOf(scenario, t, pinned))
+}
+
+// memoryOf is empty where a process still holds what an earlier, larger load made
+// it take: only the first loads, in rising order, say something.
+func (r *results) memoryOf(scenario, t string, pinned bool) string {
+	mem, ok := r.median(scenario, t, pinned, memory)
+	if !ok || !pinned || !strings.HasPrefix(scenario, "small-") {
+		return ""
+	}
+	return fmt.Sprintf("%.1f", mem)
 }
 
 func (r *results) mixRow(b *strings.Builder, t string, pinned bool) {
