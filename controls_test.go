@@ -17,8 +17,21 @@ import (
 // done instead; one that passes does not. docs/security.md is written from both.
 // https://docs.aws.amazon.com/securityhub/latest/userguide/fsbp-standard.html
 
+// withDomain is prod with a name of its owner's, which no stack file can know.
+const withDomain = "prod with a domain"
+
 // controlledStacks are the stacks that are checked: the real files.
-var controlledStacks = []string{"dev", "prod"}
+var controlledStacks = []string{"dev", "prod", withDomain}
+
+func controlled(t *testing.T, stack string) map[string]string {
+	t.Helper()
+
+	if stack == withDomain {
+		return infratest.Settings(t, ".", "prod", encrypted)
+	}
+
+	return infratest.Settings(t, ".", stack, nil)
+}
 
 // control is one control. check returns nothing when it holds, else what is wrong.
 type control struct {
@@ -267,7 +280,7 @@ var controls = []control{
 		},
 	},
 	{
-		id: "ELB.17", asks: "TLS policies that AWS recommends", met: "nothing yet", applies: withoutTLS,
+		id: "ELB.17", asks: "TLS policies that AWS recommends", met: "`tlsPolicy`", applies: withoutTLS,
 		check: func(s subject) string {
 			for _, r := range s.listenersWith("HTTPS") {
 				if policy := at(s.t, r, "sslPolicy"); !slices.Contains(recommendedTLS, policy) {
@@ -440,27 +453,30 @@ type exception struct {
 
 const noCustomers = "Nobody's data: dev serves no customers"
 
+var everywhere = controlledStacks
+
 var exceptions = []exception{
-	{"ECS.2", []string{"dev"}, "Private tasks need a NAT gateway or endpoints, which cost more than the rest of dev",
+	{"ECS.2", []string{"dev"}, "Private tasks need a NAT gateway or endpoints, which would be the dearest part of dev",
 		"The tasks' security group lets in one port, from the load balancer alone"},
 	{"ECS.12", []string{"dev"}, "Its metrics cost money", "ECS's own metrics of CPU and memory"},
-	{"ELB.1", []string{"dev", "prod"}, "TLS needs a name, and a name is the user's: no stack file can hold it",
-		"Not offered yet"},
-	{"ELB.5", []string{"dev", "prod"}, "Not offered yet", "NGINX logs every request but health checks, with the client's address"},
+	{"ELB.1", []string{"dev", "prod"}, "TLS needs a name, and a name is the owner's: no stack file can hold it",
+		"`domain` or `certificateArn` turns TLS and the redirect on"},
+	{"ELB.5", everywhere, "Not offered yet", "NGINX logs every request but health checks, with the client's address"},
 	{"ELB.6", []string{"dev"}, "`pulumi destroy` shall work", "Deleting it by accident costs nobody anything"},
-	{"ELB.16", []string{"dev", "prod"}, "Not offered yet", "NGINX refuses every path, method and form of request that is not the app's"},
+	{"ELB.16", everywhere, "Not offered yet", "NGINX refuses every path, method and form of request that is not the app's"},
 	{"ELB.18", []string{"dev", "prod"}, "As ELB.1", "As ELB.1"},
-	{"ELB.21", []string{"dev", "prod"}, "Not offered yet", "The way lies inside the VPC, between two security groups that name each other"},
-	{"ELB.22", []string{"dev", "prod"}, "Not offered yet", "The way lies inside the VPC, between two security groups that name each other"},
-	{"ECR.5", []string{"dev", "prod"}, "A key costs money and belongs to the account", "ECR encrypts with AES-256 and AWS's key"},
-	{"EC2.6", []string{"dev", "prod"}, "Not offered yet", "Security groups name everything that may pass"},
-	{"EC2.15", []string{"dev", "prod"}, "awsx 2 does not let a public subnet be without it",
+	{"ELB.18", []string{withDomain}, "People type names without https", "The listener on port 80 only redirects; `http: none` takes it away"},
+	{"ELB.21", everywhere, "Not offered yet", "The way lies inside the VPC, between two security groups that name each other"},
+	{"ELB.22", everywhere, "Not offered yet", "The way lies inside the VPC, between two security groups that name each other"},
+	{"ECR.5", everywhere, "A key costs money and belongs to the account", "ECR encrypts with AES-256 and AWS's key"},
+	{"EC2.6", everywhere, "Not offered yet", "Security groups name everything that may pass"},
+	{"EC2.15", everywhere, "awsx 2 has no way to turn it off for public subnets",
 		"Only load balancer, NAT gateways and, in dev, tasks are in public subnets; tasks say themselves whether they get an address"},
-	{"EC2.55", []string{"dev", "prod"}, "The tasks reach AWS through NAT gateways or an internet gateway, because an app may need the Internet; endpoints would be paid on top",
+	{"EC2.55", everywhere, "The tasks reach AWS through NAT gateways or an internet gateway, because an app may need the Internet; endpoints would be paid on top",
 		"The way to ECR is TLS with signed requests"},
-	{"EC2.56", []string{"dev", "prod"}, "As EC2.55", "As EC2.55"},
-	{"EC2.57", []string{"dev", "prod"}, "As EC2.55", "As EC2.55"},
-	{"EC2.172", []string{"dev", "prod"}, "A load balancer for the Internet needs an internet gateway",
+	{"EC2.56", everywhere, "As EC2.55", "As EC2.55"},
+	{"EC2.57", everywhere, "As EC2.55", "As EC2.55"},
+	{"EC2.172", everywhere, "A load balancer for the Internet needs an internet gateway",
 		"The load balancer is all that can be reached from there, on its listeners' ports"},
 	{"CloudWatch.16", []string{"dev"}, "Logs cost money", noCustomers},
 }
@@ -471,7 +487,7 @@ func verdicts(t *testing.T) map[string]map[string]string {
 
 	all := map[string]map[string]string{}
 	for _, stack := range controlledStacks {
-		s := subject{t: t, graph: run(t, infratest.Settings(t, ".", stack, nil))}
+		s := subject{t: t, graph: run(t, controlled(t, stack))}
 		for _, c := range controls {
 			if all[c.id] == nil {
 				all[c.id] = map[string]string{}
@@ -505,7 +521,7 @@ func TestEveryControlHoldsOrIsAWrittenException(t *testing.T) {
 	for _, c := range controls {
 		for _, stack := range controlledStacks {
 			got := all[c.id][stack]
-			t.Logf("%-14s %-5s %s", c.id, stack, got)
+			t.Logf("%-14s %-18s %s", c.id, stack, got)
 			switch fails := strings.HasPrefix(got, "fails"); {
 			case fails && !excepted(c.id, stack):
 				t.Errorf("%s (%s): %s %s", c.id, c.asks, stack, got)
