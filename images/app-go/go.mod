@@ -1,0 +1,3 @@
+module app-go
+
+go 1.26

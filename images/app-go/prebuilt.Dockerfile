@@ -1,0 +1,12 @@
+# The Go sample from a binary that was compiled before, which needs no image at all:
+#   CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build -trimpath -ldflags="-s -w" -o build/app .
+FROM scratch
+COPY build/app /app
+ENV HOST=127.0.0.1 \
+    PORT=3000 \
+    KEEP_ALIVE_TIMEOUT_MS=65000
+USER 1000:1000
+EXPOSE 3000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=3s --retries=3 --start-period=10s CMD ["/app", "-healthy"]
+ENTRYPOINT ["/app"]

@@ -1,0 +1,112 @@
+package imagetest_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"fargate-nginx-sidecar/images/imagetest"
+)
+
+// goImage is the Go sample, built as its README says for machines that cannot pull Go's image.
+const goImage = "fargate-nginx-sidecar/test-app-go"
+
+// buildGo compiles the sample outside the checkout with the machine's own Go and lets the sample's Dockerfile take the
+// binary.
+func buildGo(t *testing.T) {
+	t.Helper()
+	source := filepath.Join(imagetest.Root(), "images", "app-go")
+	directory := t.TempDir()
+	for _, name := range []string{"prebuilt.Dockerfile", ".dockerignore", "go.mod", "main.go"} {
+		text, err := os.ReadFile(filepath.Join(source, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(directory, name), text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	compile := exec.Command("go", "build", "-trimpath", "-o", "build/app", ".")
+	compile.Dir = directory
+	compile.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOWORK=off")
+	if out, err := compile.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v: %s", err, out)
+	}
+	imagetest.Docker(t, "build", "--quiet", "--file", filepath.Join(directory, "prebuilt.Dockerfile"), "--tag", goImage, directory)
+}
+
+// startGo runs NGINX and the Go sample as one task, both as hardened as ECS runs them.
+func startGo(t *testing.T) (task *imagetest.Task, app string) {
+	t.Helper()
+	buildGo(t)
+	task = imagetest.Start(t, imagetest.Options{Backend: []string{"-app="}})
+	args := append([]string{"--network=container:" + task.Backend}, imagetest.Hardened...)
+	app = imagetest.Container(t, t, append(args, goImage)...)
+	for range 200 {
+		if task.Get(t, "/api/users/0").Status == 200 {
+			return task, app
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	t.Fatalf("the Go sample does not answer through NGINX:\n%s", imagetest.Logs(t, app))
+	return nil, ""
+}
+
+func TestAnAppOfAnotherLanguageMovesInBehindTheSameSidecar(t *testing.T) {
+	task, app := startGo(t)
+	for _, c := range []struct {
+		target string
+		status int
+		body   string
+	}{
+		{"/", 200, "Service is healthy"},
+		{"/api/users/1", 200, "User 1 found!"},
+		{"/api/users/by/username/ada", 200, "User ada found!"},
+		{"/api/nothing", 404, `{"error":"not found"}`},
+	} {
+		if got := task.Get(t, c.target); got.Status != c.status || got.Body != c.body {
+			t.Errorf("%s: got %d %q, want %d %q", c.target, got.Status, got.Body, c.status, c.body)
+		}
+	}
+	if id := task.Get(t, "/api/users/7").Header.Get("X-Request-Id"); id == "" || !strings.Contains(imagetest.Logs(t, app), id) {
+		t.Errorf("id %q is not in the app's log:\n%s", id, imagetest.Logs(t, app))
+	}
+	before := imagetest.Logs(t, app)
+	if got := task.Get(t, "/web/phpmyadmin"); got.Status != 404 {
+		t.Errorf("/web/phpmyadmin: got %d, want 404", got.Status)
+	}
+	if after := imagetest.Logs(t, app); after != before {
+		t.Errorf("the app's log changed by %q", strings.TrimPrefix(after, before))
+	}
+}
+
+func TestAnImageFromNothingChecksItsOwnHealthAndStopsByItself(t *testing.T) {
+	_, app := startGo(t)
+	imagetest.Docker(t, "exec", app, "/app", "-healthy")
+	imagetest.Docker(t, "stop", "--time=10", app)
+	if code := strings.TrimSpace(imagetest.Docker(t, "inspect", "--format={{.State.ExitCode}}", app)); code != "0" {
+		t.Errorf("stopped with code %s; want 0:\n%s", code, imagetest.Logs(t, app))
+	}
+}
+
+// Both Dockerfiles make the same image; they differ in where the binary comes from.
+func TestBothDockerfilesOfTheGoSampleMakeTheSame(t *testing.T) {
+	last := func(name string) string {
+		text, err := os.ReadFile(filepath.Join(imagetest.Root(), "images", "app-go", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, stage, found := strings.Cut(string(text), "\nFROM scratch\nCOPY ")
+		_, rest, line := strings.Cut(stage, "\n")
+		if !found || !line {
+			t.Fatalf("%s has no stage from scratch that copies the binary", name)
+		}
+		return rest
+	}
+	if whole, short := last("Dockerfile"), last("prebuilt.Dockerfile"); whole != short {
+		t.Errorf("Dockerfile:\n%s\nprebuilt.Dockerfile:\n%s", whole, short)
+	}
+}
