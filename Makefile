@@ -11,7 +11,7 @@ GOLANGCI   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.11.4
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 # Each folder is a Go module of its own, so that nothing of the local run or the benchmark reaches the program.
-MODULES := . local local/plugins bench
+MODULES := . local local/plugins bench images/app-go
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -47,8 +47,9 @@ base-images:
 	cd local && go run ./cmd/baseimages
 
 .PHONY: test-program
-test-program: ## Test the program under mocks, and both images (needs Docker)
+test-program: ## Test the program under mocks, and the images (needs Docker)
 	go test ./...
+	cd images/app-go && go test ./...
 
 .PHONY: test-local
 test-local: ## Test the parts of the local run (needs Docker)
