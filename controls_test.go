@@ -250,7 +250,7 @@ var controls = []control{
 		check: func(s subject) string { return s.having(loadBalancer, []any{"dropInvalidHeaderFields"}, true) },
 	},
 	{
-		id: "ELB.5", asks: "the load balancer logs requests", met: "nothing yet",
+		id: "ELB.5", asks: "the load balancer logs requests", met: "`accessLogs`",
 		check: func(s subject) string { return s.having(loadBalancer, []any{"accessLogs", "enabled"}, true) },
 	},
 	{
@@ -336,7 +336,7 @@ var controls = []control{
 		},
 	},
 	{
-		id: "EC2.6", asks: "the VPC logs its flows", met: "nothing yet",
+		id: "EC2.6", asks: "the VPC logs its flows", met: "`flowLogs`",
 		check: func(s subject) string {
 			return s.all(flowLog, "of the VPC", func(r infratest.Resource) bool {
 				return at(s.t, r, "vpcId") == s.graph.Outputs[one(s.t, s.graph, vpc).URN]["vpcId"].StringValue()
@@ -361,15 +361,15 @@ var controls = []control{
 		check: func(s subject) string { return s.openPorts(80, 443) },
 	},
 	{
-		id: "EC2.55", asks: "an endpoint for ECR's API", met: "nothing yet",
+		id: "EC2.55", asks: "an endpoint for ECR's API", met: "`egress: endpoints`",
 		check: func(s subject) string { return s.endpoint("ecr.api") },
 	},
 	{
-		id: "EC2.56", asks: "an endpoint for ECR's registry", met: "nothing yet",
+		id: "EC2.56", asks: "an endpoint for ECR's registry", met: "`egress: endpoints`",
 		check: func(s subject) string { return s.endpoint("ecr.dkr") },
 	},
 	{
-		id: "EC2.57", asks: "an endpoint for Systems Manager", met: "nothing yet",
+		id: "EC2.57", asks: "an endpoint for Systems Manager", met: "`egress: endpoints`",
 		check: func(s subject) string { return s.endpoint("ssm") },
 	},
 	{
@@ -461,7 +461,7 @@ var exceptions = []exception{
 	{"ECS.12", []string{"dev"}, "Its metrics cost money", "ECS's own metrics of CPU and memory"},
 	{"ELB.1", []string{"dev", "prod"}, "TLS needs a name, and a name is the owner's: no stack file can hold it",
 		"`domain` or `certificateArn` turns TLS and the redirect on"},
-	{"ELB.5", everywhere, "Not offered yet", "NGINX logs every request but health checks, with the client's address"},
+	{"ELB.5", []string{"dev"}, "They cost money", "NGINX logs every request but health checks, with the client's address"},
 	{"ELB.6", []string{"dev"}, "`pulumi destroy` shall work", "Deleting it by accident costs nobody anything"},
 	{"ELB.16", everywhere, "Not offered yet", "NGINX refuses every path, method and form of request that is not the app's"},
 	{"ELB.18", []string{"dev", "prod"}, "As ELB.1", "As ELB.1"},
@@ -469,7 +469,7 @@ var exceptions = []exception{
 	{"ELB.21", everywhere, "Not offered yet", "The way lies inside the VPC, between two security groups that name each other"},
 	{"ELB.22", everywhere, "Not offered yet", "The way lies inside the VPC, between two security groups that name each other"},
 	{"ECR.5", everywhere, "A key costs money and belongs to the account", "ECR encrypts with AES-256 and AWS's key"},
-	{"EC2.6", everywhere, "Not offered yet", "Security groups name everything that may pass"},
+	{"EC2.6", []string{"dev"}, "They cost money", "Security groups name everything that may pass"},
 	{"EC2.15", everywhere, "awsx 2 has no way to turn it off for public subnets",
 		"Only load balancer, NAT gateways and, in dev, tasks are in public subnets; tasks say themselves whether they get an address"},
 	{"EC2.55", everywhere, "The tasks reach AWS through NAT gateways or an internet gateway, because an app may need the Internet; endpoints would be paid on top",

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"fargate-nginx-sidecar/infra/infratest"
@@ -129,5 +131,168 @@ func TestEachSourceOfClientsHasARuleOfItsOwn(t *testing.T) {
 	}
 	if len(more) != len(few)+1 {
 		t.Errorf("%d rules, then %d; want one more", len(few), len(more))
+	}
+}
+
+func TestPrivateSubnetsReachS3WithoutPaying(t *testing.T) {
+	for egress, interfaces := range map[string][]string{
+		"nat-per-az": nil, "nat-single": nil, "public": nil,
+		"endpoints": {"ecr.api", "ecr.dkr", "logs", "secretsmanager", "ssm", "ssmmessages"},
+	} {
+		t.Run(egress, func(t *testing.T) {
+			graph := run(t, defaults(t, map[string]string{
+				"network": "large", "egress": egress, "exec": "true", "secrets": `{"TOKEN":"secretsmanager:token"}`,
+			}))
+			made := graph.Outputs[one(t, graph, vpc).URN]
+			var names []string
+			for _, r := range graph.OfType(vpcEndpoint) {
+				if at(t, r, "vpcId") != made["vpcId"].StringValue() {
+					t.Errorf("%s is in VPC %v", r.Name, at(t, r, "vpcId"))
+				}
+				name, _ := strings.CutPrefix(at(t, r, "serviceName").(string), "com.amazonaws.eu-central-1.")
+				if at(t, r, "vpcEndpointType") == "Gateway" {
+					if tables := at(t, r, "routeTableIds").([]any); name != "s3" || len(tables) != 2 {
+						t.Errorf("gateway endpoint of %s in route tables %v; want S3 in both", name, tables)
+					}
+					continue
+				}
+				names = append(names, name)
+				if at(t, r, "privateDnsEnabled") != true || !reflect.DeepEqual(at(t, r, "subnetIds"), made["privateSubnetIds"].Mappable()) {
+					t.Errorf("endpoint of %s: %v", name, r.Inputs)
+				}
+			}
+			slices.Sort(names)
+			if !slices.Equal(names, interfaces) {
+				t.Errorf("interface endpoints of %v; want %v", names, interfaces)
+			}
+			if got, want := len(graph.OfType(vpcEndpoint)), len(interfaces)+1; got != want {
+				t.Errorf("%d endpoints; want %d, of which one leads to S3", got, want)
+			}
+		})
+	}
+	if endpoints := run(t, defaults(t, nil)).OfType(vpcEndpoint); len(endpoints) != 0 {
+		t.Errorf("a network without private subnets has endpoints %v", endpoints)
+	}
+}
+
+// statements returns a bucket policy's statements by their ids.
+func statements(t *testing.T, text string) map[string]any {
+	t.Helper()
+
+	var document struct{ Statement []map[string]any }
+	if err := json.Unmarshal([]byte(text), &document); err != nil {
+		t.Fatal(err)
+	}
+	byID := map[string]any{}
+	for _, statement := range document.Statement {
+		byID[statement["Sid"].(string)] = statement
+		delete(statement, "Sid")
+	}
+
+	return byID
+}
+
+func TestTrafficLogsAreWrittenByTheLoadBalancerAndTheVPCAlone(t *testing.T) {
+	const bucketPolicy = "aws:s3/bucketPolicy:BucketPolicy"
+	for name, settings := range map[string]map[string]string{
+		"both": {"accessLogs": "on", "flowLogs": "on"}, "access logs": {"accessLogs": "on"}, "flow logs": {"flowLogs": "on"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			graph := run(t, defaults(t, settings))
+			policy := one(t, graph, bucketPolicy)
+			bucket := graph.Outputs[one(t, graph, "aws:s3/bucketV2:BucketV2").URN]["arn"].StringValue()
+			below := []any{bucket + "/AWSLogs/123456789012/*"}
+			delivery := map[string]any{"Service": "delivery.logs.amazonaws.com"}
+			source := map[string]any{"aws:SourceArn": "arn:aws:logs:eu-central-1:123456789012:*"}
+			want := map[string]any{"EncryptedConnectionsOnly": map[string]any{
+				"Effect": "Deny", "Principal": "*", "Action": []any{"s3:*"}, "Resource": []any{bucket, bucket + "/*"},
+				"Condition": map[string]any{"Bool": map[string]any{"aws:SecureTransport": "false"}},
+			}}
+			if settings["accessLogs"] == "on" {
+				want["AccessLogs"] = map[string]any{
+					"Effect": "Allow", "Principal": map[string]any{"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
+					"Action": []any{"s3:PutObject"}, "Resource": below,
+				}
+			}
+			if settings["flowLogs"] == "on" {
+				want["FlowLogs"] = map[string]any{
+					"Effect": "Allow", "Principal": delivery, "Action": []any{"s3:PutObject"}, "Resource": below,
+					"Condition": map[string]any{"ArnLike": source, "StringEquals": map[string]any{
+						"aws:SourceAccount": "123456789012", "s3:x-amz-acl": "bucket-owner-full-control",
+					}},
+				}
+				want["FlowLogsMayAsk"] = map[string]any{
+					"Effect": "Allow", "Principal": delivery, "Action": []any{"s3:GetBucketAcl"}, "Resource": []any{bucket},
+					"Condition": map[string]any{"ArnLike": source, "StringEquals": map[string]any{"aws:SourceAccount": "123456789012"}},
+				}
+			}
+			if got := statements(t, at(t, policy, "policy").(string)); !reflect.DeepEqual(got, want) {
+				t.Errorf("policy: %v\nwant: %v", got, want)
+			}
+
+			// Both writers try the bucket at once, so they have to wait for the policy.
+			id := graph.IDs[one(t, graph, "aws:s3/bucketV2:BucketV2").URN]
+			balancer := one(t, graph, loadBalancer)
+			if settings["accessLogs"] == "on" {
+				got := at(t, balancer, "accessLogs")
+				if !reflect.DeepEqual(got, map[string]any{"enabled": true, "bucket": id}) || !slices.Contains(balancer.DependsOn, policy.URN) {
+					t.Errorf("access logs: %v, after %v", got, balancer.DependsOn)
+				}
+			} else if at(t, balancer, "accessLogs", "enabled") != false {
+				t.Error("the load balancer writes access logs")
+			}
+			for _, log := range graph.OfType(flowLog) {
+				if at(t, log, "logDestination") != "arn:aws:s3:::"+id || at(t, log, "trafficType") != "ALL" || !slices.Contains(log.DependsOn, policy.URN) {
+					t.Errorf("flow log: %v, after %v", log.Inputs, log.DependsOn)
+				}
+			}
+			if got, want := len(graph.OfType(flowLog)), map[bool]int{true: 1}[settings["flowLogs"] == "on"]; got != want {
+				t.Errorf("%d flow logs; want %d", got, want)
+			}
+		})
+	}
+}
+
+func TestTrafficLogsArePrivateEncryptedAndExpire(t *testing.T) {
+	graph := run(t, defaults(t, map[string]string{"accessLogs": "on", "trafficLogDays": "90"}))
+	bucket := one(t, graph, "aws:s3/bucketV2:BucketV2")
+	for token, want := range map[string]map[string]any{
+		"aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": {
+			"blockPublicAcls": true, "blockPublicPolicy": true, "ignorePublicAcls": true, "restrictPublicBuckets": true,
+		},
+		"aws:s3/bucketOwnershipControls:BucketOwnershipControls": {"rule": map[string]any{"objectOwnership": "BucketOwnerEnforced"}},
+		"aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2": {
+			"rules": []any{map[string]any{"applyServerSideEncryptionByDefault": map[string]any{"sseAlgorithm": "AES256"}}},
+		},
+		"aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2": {"rules": []any{map[string]any{
+			"id": "expire", "status": "Enabled", "filter": map[string]any{"prefix": "AWSLogs/"}, "expiration": map[string]any{"days": 90.0},
+		}}},
+	} {
+		want["bucket"] = graph.IDs[bucket.URN]
+		if got := one(t, graph, token).Inputs.Mappable(); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v; want %v", token, got, want)
+		}
+	}
+	if at(t, bucket, "forceDestroy") != false {
+		t.Error("logs go with the bucket although nobody said so")
+	}
+}
+
+// Somebody else's VPC has somebody else's flow logs.
+func TestAnExistingVPCGetsNoFlowLog(t *testing.T) {
+	settings := defaults(t, existing)
+	settings[infratest.Project+":flowLogs"], settings[infratest.Project+":accessLogs"] = "on", "off"
+	graph := run(t, settings)
+	if len(graph.OfType(flowLog))+len(graph.OfType("aws:s3/bucketV2:BucketV2")) != 0 {
+		t.Errorf("declared: %v", graph.Types())
+	}
+}
+
+func TestEndpointsAreRefusedWhereServicesHaveOtherNames(t *testing.T) {
+	settings := defaults(t, map[string]string{"network": "large", "egress": "endpoints"})
+	settings["aws:region"] = "cn-north-1"
+	want := []string{"egress, aws:region: egress is endpoints, but services have other names in cn-north-1; allowed there: nat-per-az, nat-single, public"}
+	if got := refused(t, settings); !slices.Equal(got, want) {
+		t.Errorf("error: %v\nwant:  %v", got, want)
 	}
 }

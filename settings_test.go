@@ -178,7 +178,11 @@ var wrong = []struct{ key, value, want string }{
 	{"vpcCidr", "10.0.0.1/16", `vpcCidr: "10.0.0.1/16"; allowed: a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16`},
 	{"vpcCidr", "8.8.0.0/16", `vpcCidr: "8.8.0.0/16"; allowed: a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16`},
 	{"vpcCidr", "fd00::/16", `vpcCidr: "fd00::/16"; allowed: a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16`},
-	{"natGateways", "two", `natGateways: "two"; allowed: one-per-az, single`},
+	{"egress", "nat", `egress: "nat"; allowed: nat-per-az, nat-single, endpoints, public`},
+	{"flowLogs", "true", `flowLogs: "true"; allowed: on, off, or profile`},
+	{"accessLogs", "yes", `accessLogs: "yes"; allowed: on, off, or profile`},
+	{"trafficLogDays", "0", `trafficLogDays: 0; allowed: 1 to 3650 days, or profile`},
+	{"forceDeleteTrafficLogs", "on", `forceDeleteTrafficLogs: "on"; allowed: true, false`},
 	{"vpcId", "vpc-xyz", `vpcId: "vpc-xyz"; allowed: empty, or vpc- and 8 or 17 hexadecimal digits`},
 	{"publicSubnetIds", `subnet-1`, `publicSubnetIds: "subnet-1" is not a list; allowed: a list of: subnet- and 8 or 17 hexadecimal digits`},
 	{"publicSubnetIds", `["subnet-1"]`, `publicSubnetIds: "subnet-1"; allowed: a list of: subnet- and 8 or 17 hexadecimal digits`},
@@ -352,6 +356,22 @@ var contradictory = map[string]struct {
 		map[string]string{"clientCidrs": `["10.0.0.0/8","0.0.0.0/0"]`},
 		[]string{"clientCidrs, clientPrefixListId: 0.0.0.0/0 lets everybody in, whatever stands beside it; allowed: 0.0.0.0/0 alone, or others without it"},
 	},
+	"one NAT gateway where there is none": {
+		map[string]string{"egress": "nat-single"},
+		[]string{"egress, network: egress is nat-single, but network is low-cost; allowed with: large"},
+	},
+	"endpoints in a VPC of somebody else's": {
+		map[string]string{"egress": "endpoints", "network": "existing", "vpcId": infratest.ExistingVPC, "publicSubnetIds": public},
+		[]string{"egress, network: egress is endpoints, but network is existing; allowed with: large"},
+	},
+	"endpoints to a public registry": {
+		map[string]string{"egress": "endpoints", "network": "large", "appImage": "public.ecr.aws/team/app:1"},
+		[]string{"egress, appImage: egress is endpoints, which do not lead to public.ecr.aws/team/app:1; allowed: an image in ECR in eu-central-1"},
+	},
+	"endpoints to another region": {
+		map[string]string{"egress": "endpoints", "network": "large", "nginxImage": "123456789012.dkr.ecr.us-east-1.amazonaws.com/nginx:1"},
+		[]string{"egress, nginxImage: egress is endpoints, which do not lead to 123456789012.dkr.ecr.us-east-1.amazonaws.com/nginx:1; allowed: an image in ECR in eu-central-1"},
+	},
 	"existing network without ids": {
 		map[string]string{"network": "existing"},
 		[]string{
@@ -518,7 +538,11 @@ var others = map[string]struct {
 	"clientPrefixListId":                {"pl-0123456789abcdef0", map[string]string{"clientCidrs": `["203.0.113.0/24"]`}},
 	"network":                           {"large", nil},
 	"vpcCidr":                           {"10.1.0.0/16", nil},
-	"natGateways":                       {"single", map[string]string{"network": "large"}},
+	"egress":                            {"nat-single", map[string]string{"network": "large"}},
+	"flowLogs":                          {"on", nil},
+	"accessLogs":                        {"on", nil},
+	"trafficLogDays":                    {"31", map[string]string{"accessLogs": "on"}},
+	"forceDeleteTrafficLogs":            {"true", map[string]string{"flowLogs": "on"}},
 	"vpcId":                             {infratest.ExistingVPC, nil},
 	"publicSubnetIds":                   {`["subnet-0123456789abcdef3","subnet-0123456789abcdef4"]`, existing},
 	"privateSubnetIds":                  {`["subnet-0123456789abcdef5"]`, existing},

@@ -5,6 +5,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"fargate-nginx-sidecar/infra/archive"
 	"fargate-nginx-sidecar/infra/config"
 	"fargate-nginx-sidecar/infra/image"
 	"fargate-nginx-sidecar/infra/ingress"
@@ -30,23 +31,55 @@ func imageArgs(cfg *config.Config, in *account, source config.Image) image.Args 
 	}
 }
 
-func networkArgs(cfg *config.Config) network.Args {
+func archiveArgs(cfg *config.Config, in *account) archive.Args {
+	return archive.Args{
+		AccessLogs:    cfg.Edge.AccessLogs,
+		FlowLogs:      cfg.Network.FlowLogs && cfg.Network.Mode != "existing",
+		Partition:     in.partition,
+		Account:       in.id,
+		Region:        pulumi.String(cfg.Region),
+		RetentionDays: cfg.Edge.TrafficLogDays,
+		ForceDestroy:  cfg.Edge.ForceDeleteTrafficLogs,
+	}
+}
+
+func networkArgs(cfg *config.Config, logs *archive.Archive) network.Args {
 	return network.Args{
 		Mode:             network.Mode(cfg.Network.Mode),
 		CIDR:             cfg.Network.CIDR,
-		SingleNAT:        cfg.Network.NATGateways == "single",
+		Egress:           network.Egress(cfg.Network.Egress),
+		Region:           cfg.Region,
+		Services:         services(cfg),
+		FlowLogBucketARN: logs.FlowLogBucketARN,
 		VPCID:            cfg.Network.VPCID,
 		PublicSubnetIDs:  cfg.Network.PublicSubnetIDs,
 		PrivateSubnetIDs: cfg.Network.PrivateSubnetIDs,
 	}
 }
 
-func ingressArgs(cfg *config.Config, net *network.Network) ingress.Args {
+// services are those that tasks without a way out need: for images and logs, for parameters, and what the settings add.
+func services(cfg *config.Config) []string {
+	needed := []string{"ecr.api", "ecr.dkr", "logs", "ssm"}
+	for _, secret := range cfg.App.Secrets {
+		if secret.Store == config.StoreSecret {
+			needed = append(needed, "secretsmanager")
+			break
+		}
+	}
+	if cfg.Rights.Exec {
+		needed = append(needed, "ssmmessages")
+	}
+
+	return needed
+}
+
+func ingressArgs(cfg *config.Config, net *network.Network, logs *archive.Archive) ingress.Args {
 	args := ingress.Args{
 		VPCID:              net.VPCID,
 		SubnetIDs:          net.PublicSubnetIDs,
 		ClientCIDRs:        cfg.Edge.ClientCIDRs,
 		ClientPrefixListID: cfg.Edge.ClientPrefixListID,
+		AccessLogBucket:    logs.AccessLogBucket,
 		TargetPort:         cfg.Task.ContainerPort,
 		HealthCheck: ingress.HealthCheck{
 			Path:      cfg.LoadBalancer.HealthCheckPath,

@@ -7,6 +7,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"fargate-nginx-sidecar/infra/archive"
 	"fargate-nginx-sidecar/infra/config"
 	"fargate-nginx-sidecar/infra/cost"
 	"fargate-nginx-sidecar/infra/image"
@@ -42,11 +43,15 @@ func Deploy(ctx *pulumi.Context, cfg *config.Config) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	net, err := network.New(ctx, cfg.ServiceName, networkArgs(cfg), in)
+	logs, err := archive.New(ctx, cfg.ServiceName, archiveArgs(cfg, account), in)
 	if err != nil {
 		return nil, err
 	}
-	front, err := ingress.New(ctx, cfg.ServiceName, ingressArgs(cfg, net), in)
+	net, err := network.New(ctx, cfg.ServiceName, networkArgs(cfg, logs), in)
+	if err != nil {
+		return nil, err
+	}
+	front, err := ingress.New(ctx, cfg.ServiceName, ingressArgs(cfg, net, logs), in)
 	if err != nil {
 		return nil, err
 	}

@@ -26,9 +26,15 @@ func Priced(cfg *config.Config) cost.Stack {
 		stack.Zones = len(cfg.Network.PublicSubnetIDs)
 		stack.PublicTasks = len(cfg.Network.PrivateSubnetIDs) == 0
 	case "large":
-		stack.NATGateways = zones
-		if cfg.Network.NATGateways == "single" {
+		switch cfg.Network.Egress {
+		case "nat-per-az":
+			stack.NATGateways = zones
+		case "nat-single":
 			stack.NATGateways = 1
+		case "endpoints":
+			stack.Endpoints = zones * len(services(cfg))
+		case "public":
+			stack.PublicTasks = true
 		}
 	}
 

@@ -97,7 +97,8 @@ type LoadBalancer struct {
 type Network struct {
 	Mode                              string
 	CIDR                              netip.Prefix
-	NATGateways                       string
+	Egress                            string
+	FlowLogs                          bool
 	VPCID                             string
 	PublicSubnetIDs, PrivateSubnetIDs []string
 }
@@ -297,9 +298,10 @@ var (
 
 func (r *reader) network() Network {
 	return Network{
-		Mode:        r.oneOf("network", "low-cost", "large", "existing"),
-		CIDR:        r.vpcCIDR(),
-		NATGateways: r.oneOf("natGateways", "one-per-az", "single"),
+		Mode:     r.oneOf("network", "low-cost", "large", "existing"),
+		CIDR:     r.vpcCIDR(),
+		Egress:   r.oneOf("egress", "nat-per-az", "nat-single", "endpoints", "public"),
+		FlowLogs: r.switched("flowLogs"),
 		VPCID: r.text("vpcId", "empty, or vpc- and 8 or 17 hexadecimal digits",
 			func(id string) bool { return id == "" || vpcPattern.MatchString(id) }),
 		PublicSubnetIDs: r.texts("publicSubnetIds", "subnet- and 8 or 17 hexadecimal digits",

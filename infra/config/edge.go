@@ -17,6 +17,10 @@ type Edge struct {
 	// ClientCIDRs and ClientPrefixListID are the sources that may open connections.
 	ClientCIDRs        []string
 	ClientPrefixListID string
+	// AccessLogs are the load balancer's. They and the network's flow logs are the traffic logs.
+	AccessLogs             bool
+	TrafficLogDays         int
+	ForceDeleteTrafficLogs bool
 }
 
 // TLS says whether there is a certificate, and with it a listener on port 443.
@@ -53,6 +57,9 @@ func (r *reader) edge() Edge {
 			}),
 		ClientPrefixListID: r.text("clientPrefixListId", "empty, or pl- and 8 or 17 hexadecimal digits",
 			func(id string) bool { return id == "" || prefixListPattern.MatchString(id) }),
+		AccessLogs:             r.switched("accessLogs"),
+		TrafficLogDays:         r.between("trafficLogDays", 1, 3650, "days"),
+		ForceDeleteTrafficLogs: r.boolean("forceDeleteTrafficLogs"),
 	}
 }
 
@@ -75,6 +82,37 @@ func (r *reader) edgeContradictions(cfg *Config) {
 			fmt.Sprintf("the certificate is in %s; allowed: one in %s, like the load balancer", part[1], cfg.Region))
 	}
 	r.clientContradictions(edge)
+	r.egressContradictions(cfg)
+}
+
+// ecrPattern is an image in a private repository, whose region is the first group.
+var ecrPattern = regexp.MustCompile(`^[0-9]{12}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com`)
+
+func (r *reader) egressContradictions(cfg *Config) {
+	egress, mode := cfg.Network.Egress, cfg.Network.Mode
+
+	if mode != "large" && (egress == "nat-single" || egress == "endpoints") {
+		r.contradiction([]string{"egress", "network"},
+			fmt.Sprintf("egress is %s, but network is %s; allowed with: large", egress, mode))
+	}
+	if mode != "large" || egress != "endpoints" {
+		return
+	}
+	if strings.HasPrefix(cfg.Region, "cn-") {
+		r.contradiction([]string{"egress", "aws:region"},
+			"egress is endpoints, but services have other names in "+cfg.Region+"; allowed there: nat-per-az, nat-single, public")
+	}
+	r.reachable("appImage", cfg.Images.App.Prebuilt, cfg.Region)
+	r.reachable("nginxImage", cfg.Images.Nginx.Prebuilt, cfg.Region)
+}
+
+// reachable refuses an image that endpoints do not lead to.
+func (r *reader) reachable(key, image, region string) {
+	part := ecrPattern.FindStringSubmatch(image)
+	if image != "" && (part == nil || part[1] != region) {
+		r.contradiction([]string{"egress", key},
+			fmt.Sprintf("egress is endpoints, which do not lead to %s; allowed: an image in ECR in %s", image, region))
+	}
 }
 
 func (r *reader) clientContradictions(edge Edge) {

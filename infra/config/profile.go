@@ -19,6 +19,9 @@ var profiled = map[string]ProfileValues{
 	"alarms":             {"off", "on"},
 	"dashboard":          {"off", "on"},
 	"logMetrics":         {"off", "on"},
+	"accessLogs":         {"off", "on"},
+	"flowLogs":           {"off", "on"},
+	"trafficLogDays":     {"30", "365"},
 	"deletionProtection": {"off", "on"},
 	"logRetentionDays":   {"30", "365"},
 }

@@ -53,6 +53,9 @@ func invent(r Resource) (resource.PropertyMap, error) {
 		set("arnSuffix", "app/"+name)
 		set("dnsName", name+".eu-central-1.elb.amazonaws.com")
 		set("zoneId", "Z"+strings.ToUpper(digest(r.URN)[:12]))
+	case "aws:s3/bucketV2:BucketV2":
+		set("bucket", name)
+		set("arn", fmt.Sprintf("arn:%s:s3:::%s", Partition, name))
 	case "aws:acm/certificate:Certificate":
 		set("arn", arn("acm", "certificate/"+name))
 		outputs["domainValidationOptions"] = proof(r)
@@ -101,6 +104,13 @@ func invent(r Resource) (resource.PropertyMap, error) {
 		"aws:sns/topicPolicy:TopicPolicy",
 		"aws:sns/topicSubscription:TopicSubscription",
 		"aws:acm/certificateValidation:CertificateValidation",
+		"aws:ec2/flowLog:FlowLog",
+		"aws:ec2/vpcEndpoint:VpcEndpoint",
+		"aws:s3/bucketPolicy:BucketPolicy",
+		"aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+		"aws:s3/bucketOwnershipControls:BucketOwnershipControls",
+		"aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2",
+		"aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2",
 		"pulumi:providers:aws":
 		// The program uses their ids at most, and every resource gets one.
 	default:
@@ -170,6 +180,11 @@ func (r *recorder) answer(token string, args resource.PropertyMap) (resource.Pro
 			"userName": resource.NewProperty("AWS"),
 			"password": resource.NewProperty("password-of-registry-" + args["registryId"].StringValue()),
 		}, nil
+	case "aws:ec2/getRouteTables:getRouteTables":
+		id := args["vpcId"].StringValue()
+		return resource.PropertyMap{"ids": resource.NewProperty([]resource.PropertyValue{
+			resource.NewProperty("rtb-" + digest(id + "public")[:17]), resource.NewProperty("rtb-" + digest(id + "private")[:17]),
+		})}, nil
 	case "aws:ec2/getSubnet:getSubnet":
 		return subnet(args["id"].StringValue()), nil
 	case "aws:secretsmanager/getSecret:getSecret":

@@ -41,6 +41,8 @@ type Args struct {
 	// ClientCIDRs are IPv4 ranges, ClientPrefixListID a list of ranges or empty: from there clients may connect.
 	ClientCIDRs        []string
 	ClientPrefixListID string
+	// AccessLogBucket is the name of the bucket that gets a line for each request, or nil for none.
+	AccessLogBucket pulumi.StringInput
 	// TargetPort is the TCP port on which the targets listen.
 	TargetPort  int
 	HealthCheck HealthCheck
@@ -258,6 +260,7 @@ func (i *Ingress) loadBalancer(
 		DropInvalidHeaderFields: pulumi.Bool(true),
 		// https://docs.aws.amazon.com/securityhub/latest/userguide/elb-controls.html#elb-12
 		DesyncMitigationMode:     pulumi.String("defensive"),
+		AccessLogs:               accessLogs(args.AccessLogBucket),
 		EnableDeletionProtection: pulumi.Bool(args.DeletionProtection),
 	},
 		pulumi.Parent(i),
@@ -269,6 +272,16 @@ func (i *Ingress) loadBalancer(
 	}
 
 	return balancer, nil
+}
+
+// accessLogs says so even when there are none: AWS's provider takes silence for no opinion, and the load balancer would
+// keep writing to a bucket that goes away.
+func accessLogs(bucket pulumi.StringInput) lb.LoadBalancerAccessLogsArgs {
+	if bucket == nil {
+		return lb.LoadBalancerAccessLogsArgs{Enabled: pulumi.Bool(false), Bucket: pulumi.String("")}
+	}
+
+	return lb.LoadBalancerAccessLogsArgs{Enabled: pulumi.Bool(true), Bucket: bucket}
 }
 
 func (i *Ingress) targetGroup(

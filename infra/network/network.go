@@ -29,6 +29,20 @@ const (
 	Existing Mode = "existing"
 )
 
+// Egress is the way in which the tasks of a large network reach AWS's services and the rest of the world.
+type Egress string
+
+const (
+	// NATPerZone has a NAT gateway in each zone: no zone depends on another.
+	NATPerZone Egress = "nat-per-az"
+	// NATSingle has one NAT gateway for all zones.
+	NATSingle Egress = "nat-single"
+	// Endpoints has no way out but to the services named in Args.
+	Endpoints Egress = "endpoints"
+	// Public runs the tasks in the public subnets, with addresses of their own.
+	Public Egress = "public"
+)
+
 // zones is the number of availability zones: the fewest a load balancer accepts.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#subnets-load-balancer
 const zones = 2
@@ -38,8 +52,13 @@ type Args struct {
 	Mode Mode
 	// CIDR is the VPC's range, /16 to /24.
 	CIDR netip.Prefix
-	// SingleNAT makes one NAT gateway for all zones instead of one in each.
-	SingleNAT bool
+	// Egress is not read with LowCost.
+	Egress Egress
+	// Region and Services name the services that get interface endpoints with Endpoints, such as ecr.api.
+	Region   string
+	Services []string
+	// FlowLogBucketARN is where flow logs go, or nil for none.
+	FlowLogBucketARN pulumi.StringInput
 
 	VPCID                             string
 	PublicSubnetIDs, PrivateSubnetIDs []string
@@ -51,6 +70,12 @@ func (a Args) Validate() error {
 	case LowCost, Large:
 		if !a.CIDR.IsValid() || !a.CIDR.Addr().Is4() || a.CIDR.Bits() < 16 || a.CIDR.Bits() > 24 {
 			return fmt.Errorf("range %s; allowed: an IPv4 range of /16 to /24", a.CIDR)
+		}
+		if a.Mode == Large && !slices.Contains([]Egress{NATPerZone, NATSingle, Endpoints, Public}, a.Egress) {
+			return fmt.Errorf("egress %q; allowed: %s, %s, %s, %s", a.Egress, NATPerZone, NATSingle, Endpoints, Public)
+		}
+		if a.Mode == Large && (a.Region == "" || a.Egress == Endpoints && len(a.Services) == 0) {
+			return fmt.Errorf("region %q, endpoints %q; allowed: a region, and services with endpoints", a.Region, a.Services)
 		}
 	case Existing:
 		if a.VPCID == "" || len(a.PublicSubnetIDs) < zones {
@@ -183,12 +208,31 @@ func (n *Network) build(ctx *pulumi.Context, name string, args Args) error {
 	n.PublicSubnetIDs = vpc.PublicSubnetIds
 	n.TaskSubnetIDs = vpc.PublicSubnetIds
 	n.BalancerRanges = pulumi.ToStringArray(eighths(args.CIDR, 0)).ToStringArrayOutput()
-	n.PublicTasks = args.Mode == LowCost
-	if args.Mode == Large {
+	n.PublicTasks = args.Mode == LowCost || args.Egress == Public
+	if !n.PublicTasks {
 		n.TaskSubnetIDs = vpc.PrivateSubnetIds
 	}
 	// The engine reads a dependency on a remote component as one on everything inside it.
 	n.Routes = []pulumi.Resource{vpc}
+
+	return n.furnish(ctx, name, args, vpc)
+}
+
+// furnish adds to a VPC what its arguments ask for beyond subnets and routes.
+func (n *Network) furnish(ctx *pulumi.Context, name string, args Args, vpc *awsxec2.Vpc) error {
+	if args.Mode == Large {
+		if err := n.gateway(ctx, name, args, vpc); err != nil {
+			return err
+		}
+		if args.Egress == Endpoints {
+			if err := n.endpoints(ctx, name, args, vpc); err != nil {
+				return err
+			}
+		}
+	}
+	if args.FlowLogBucketARN != nil {
+		return n.flowLog(ctx, name, args, vpc)
+	}
 
 	return nil
 }
@@ -210,9 +254,12 @@ func vpcArgs(args Args) *awsxec2.VpcArgs {
 	if args.Mode == Large {
 		vpc.SubnetSpecs = append(vpc.SubnetSpecs,
 			awsxec2.SubnetSpecArgs{Type: awsxec2.SubnetTypePrivate, CidrBlocks: eighths(args.CIDR, zones)})
-		vpc.NatGateways.Strategy = awsxec2.NatGatewayStrategyOnePerAz
-		if args.SingleNAT {
+		switch args.Egress {
+		case NATPerZone:
+			vpc.NatGateways.Strategy = awsxec2.NatGatewayStrategyOnePerAz
+		case NATSingle:
 			vpc.NatGateways.Strategy = awsxec2.NatGatewayStrategySingle
+		case Endpoints, Public:
 		}
 	}
 

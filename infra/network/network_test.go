@@ -47,9 +47,13 @@ func TestGivenSubnetsMustWorkTogether(t *testing.T) {
 
 func TestWrongArgumentsAreRefused(t *testing.T) {
 	for want, args := range map[string]Args{
-		`mode "none"; allowed: low-cost, large, existing`:                 {Mode: "none"},
-		"range 10.0.0.0/8; allowed: an IPv4 range of /16 to /24":          {Mode: LowCost, CIDR: netip.MustParsePrefix("10.0.0.0/8")},
-		"range 10.0.0.0/25; allowed: an IPv4 range of /16 to /24":         {Mode: Large, CIDR: netip.MustParsePrefix("10.0.0.0/25")},
+		`mode "none"; allowed: low-cost, large, existing`:                  {Mode: "none"},
+		"range 10.0.0.0/8; allowed: an IPv4 range of /16 to /24":           {Mode: LowCost, CIDR: netip.MustParsePrefix("10.0.0.0/8")},
+		"range 10.0.0.0/25; allowed: an IPv4 range of /16 to /24":          {Mode: Large, CIDR: netip.MustParsePrefix("10.0.0.0/25")},
+		`egress "nat"; allowed: nat-per-az, nat-single, endpoints, public`: {Mode: Large, CIDR: netip.MustParsePrefix("10.0.0.0/16"), Egress: "nat"},
+		`region "x", endpoints []; allowed: a region, and services with endpoints`: {
+			Mode: Large, CIDR: netip.MustParsePrefix("10.0.0.0/16"), Egress: Endpoints, Region: "x",
+		},
 		"range invalid Prefix; allowed: an IPv4 range of /16 to /24":      {Mode: Large},
 		`VPC "" with 2 public subnets; allowed: an id and 2 or more`:      {Mode: Existing, PublicSubnetIDs: []string{"a", "b"}},
 		`VPC "vpc-1" with 1 public subnets; allowed: an id and 2 or more`: {Mode: Existing, VPCID: "vpc-1", PublicSubnetIDs: []string{"a"}},

@@ -1,0 +1,153 @@
+// Package archive declares the bucket that keeps the load balancer's access logs and the network's flow logs. It is for
+// whoever has to find out afterwards who asked for what.
+package archive
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/s3"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// Token is the component's type in the stack.
+const Token = "fargate-nginx-sidecar:archive:Archive" //nolint:gosec // A type, not a credential.
+
+// Args describes an archive.
+type Args struct {
+	// AccessLogs and FlowLogs say who writes: the load balancer, the VPC. With neither, nothing is declared.
+	AccessLogs, FlowLogs       bool
+	Partition, Account, Region pulumi.StringInput
+	// RetentionDays is the age at which logs are deleted, in days, 1 or more.
+	RetentionDays int
+	// ForceDestroy deletes the logs together with the bucket; without it a bucket that holds any stays.
+	ForceDestroy bool
+}
+
+// Validate reports what New would refuse.
+func (a Args) Validate() error {
+	switch {
+	case a.Partition == nil || a.Account == nil || a.Region == nil:
+		return errors.New("partition, account and region must be given")
+	case a.RetentionDays < 1:
+		return fmt.Errorf("retention of %d days; allowed: 1 or more", a.RetentionDays)
+	}
+
+	return nil
+}
+
+// Archive is a bucket, or nothing.
+type Archive struct {
+	pulumi.ResourceState
+
+	// AccessLogBucket is the name of the bucket for the load balancer, FlowLogBucketARN the one for the VPC. Each is
+	// nil if its writer has nothing to write. Both are known when the writer may write: AWS tries it at once.
+	AccessLogBucket, FlowLogBucketARN pulumi.StringInput
+}
+
+// New declares an archive.
+func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Archive, error) {
+	a := &Archive{}
+	if !args.AccessLogs && !args.FlowLogs {
+		return a, nil
+	}
+	if err := args.Validate(); err != nil {
+		return nil, fmt.Errorf("archive %s: %w", name, err)
+	}
+
+	if err := ctx.RegisterComponentResource(Token, name, a, opts...); err != nil {
+		return nil, fmt.Errorf("archive %s: %w", name, err)
+	}
+	bucket, err := a.build(ctx, name+"-logs", args)
+	if err != nil {
+		return nil, fmt.Errorf("archive %s: %w", name, err)
+	}
+
+	return a, ctx.RegisterResourceOutputs(a, pulumi.Map{"bucket": bucket.Bucket})
+}
+
+func (a *Archive) build(ctx *pulumi.Context, name string, args Args) (*s3.BucketV2, error) {
+	bucket, err := s3.NewBucketV2(ctx, name, &s3.BucketV2Args{
+		ForceDestroy: pulumi.Bool(args.ForceDestroy),
+	}, pulumi.Parent(a))
+	if err != nil {
+		return nil, fmt.Errorf("bucket: %w", err)
+	}
+	closed, err := a.restrict(ctx, name, args, bucket)
+	if err != nil {
+		return nil, err
+	}
+
+	policy, err := s3.NewBucketPolicy(ctx, name, &s3.BucketPolicyArgs{
+		Bucket: bucket.ID(),
+		Policy: pulumi.All(args.Partition, args.Region, args.Account, bucket.Arn).ApplyT(func(all []any) (string, error) {
+			return writers(args, all[0].(string), all[1].(string), all[2].(string), all[3].(string))
+		}).(pulumi.StringOutput),
+		// S3 takes one change of a bucket's access at a time.
+	}, pulumi.Parent(a), pulumi.DependsOn(closed))
+	if err != nil {
+		return nil, fmt.Errorf("bucket policy: %w", err)
+	}
+
+	// The policy's bucket is the bucket's name, and whoever waits for it waits for the policy.
+	if args.AccessLogs {
+		a.AccessLogBucket = policy.Bucket
+	}
+	if args.FlowLogs {
+		a.FlowLogBucketARN = pulumi.Sprintf("arn:%s:s3:::%s", args.Partition, policy.Bucket)
+	}
+
+	return bucket, nil
+}
+
+// restrict closes the bucket to the public, encrypts it and lets logs expire.
+func (a *Archive) restrict(ctx *pulumi.Context, name string, args Args, bucket *s3.BucketV2) ([]pulumi.Resource, error) {
+	public, err := s3.NewBucketPublicAccessBlock(ctx, name, &s3.BucketPublicAccessBlockArgs{
+		Bucket:                bucket.ID(),
+		BlockPublicAcls:       pulumi.Bool(true),
+		BlockPublicPolicy:     pulumi.Bool(true),
+		IgnorePublicAcls:      pulumi.Bool(true),
+		RestrictPublicBuckets: pulumi.Bool(true),
+	}, pulumi.Parent(a))
+	if err != nil {
+		return nil, fmt.Errorf("public access block: %w", err)
+	}
+	// Everything in the bucket is its owner's, whoever writes it; access lists do not count.
+	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.html
+	owner, err := s3.NewBucketOwnershipControls(ctx, name, &s3.BucketOwnershipControlsArgs{
+		Bucket: bucket.ID(),
+		Rule:   s3.BucketOwnershipControlsRuleArgs{ObjectOwnership: pulumi.String("BucketOwnerEnforced")},
+	}, pulumi.Parent(a), pulumi.DependsOn([]pulumi.Resource{public}))
+	if err != nil {
+		return nil, fmt.Errorf("ownership controls: %w", err)
+	}
+	// The load balancer writes to buckets with S3's own keys alone.
+	// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html
+	_, err = s3.NewBucketServerSideEncryptionConfigurationV2(ctx, name, &s3.BucketServerSideEncryptionConfigurationV2Args{
+		Bucket: bucket.ID(),
+		Rules: s3.BucketServerSideEncryptionConfigurationV2RuleArray{s3.BucketServerSideEncryptionConfigurationV2RuleArgs{
+			ApplyServerSideEncryptionByDefault: s3.BucketServerSideEncryptionConfigurationV2RuleApplyServerSideEncryptionByDefaultArgs{
+				SseAlgorithm: pulumi.String("AES256"),
+			},
+		}},
+	}, pulumi.Parent(a))
+	if err != nil {
+		return nil, fmt.Errorf("encryption: %w", err)
+	}
+	_, err = s3.NewBucketLifecycleConfigurationV2(ctx, name, &s3.BucketLifecycleConfigurationV2Args{
+		Bucket: bucket.ID(),
+		Rules: s3.BucketLifecycleConfigurationV2RuleArray{s3.BucketLifecycleConfigurationV2RuleArgs{
+			Id:     pulumi.String("expire"),
+			Status: pulumi.String("Enabled"),
+			Filter: s3.BucketLifecycleConfigurationV2RuleFilterArgs{Prefix: pulumi.String(folder + "/")},
+			Expiration: s3.BucketLifecycleConfigurationV2RuleExpirationArgs{
+				Days: pulumi.Int(args.RetentionDays),
+			},
+		}},
+	}, pulumi.Parent(a))
+	if err != nil {
+		return nil, fmt.Errorf("lifecycle: %w", err)
+	}
+
+	return []pulumi.Resource{public, owner}, nil
+}
