@@ -166,7 +166,7 @@ var wrong = []struct{ key, value, want string }{
 	{"domain", "localhost", `domain: "localhost"; allowed: ` + domainAllowed},
 	{"domain", "*.example.com", `domain: "*.example.com"; allowed: ` + domainAllowed},
 	{"domain", strings.Repeat("a", 53) + ".example.com", `domain: "` + strings.Repeat("a", 53) + `.example.com"; allowed: ` + domainAllowed},
-	{"hostedZoneId", "example.com", `hostedZoneId: "example.com"; allowed: empty, or Z and up to 31 digits and capital letters`},
+	{"hostedZoneId", "example.com", `hostedZoneId: "example.com"; allowed: empty, or up to 32 digits and capital letters`},
 	{"certificateArn", "arn:aws:iam::123456789012:server-certificate/old", `certificateArn: "arn:aws:iam::123456789012:server-certificate/old"; allowed: empty, or arn:aws:acm:<region>:<account>:certificate/<id>`},
 	{"tlsPolicy", "ELBSecurityPolicy-2016-08", `tlsPolicy: "ELBSecurityPolicy-2016-08"; allowed: ELBSecurityPolicy-TLS13-1-2-Res-2021-06, ELBSecurityPolicy-TLS13-1-3-2021-06`},
 	{"http", "forward", `http: "forward"; allowed: redirect, none`},

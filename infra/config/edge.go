@@ -29,7 +29,7 @@ func (e Edge) TLS() bool { return e.Domain != "" || e.CertificateARN != "" }
 var (
 	// A host name as certificates have it: two labels or more, each of 63 characters at most.
 	domainPattern      = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	hostedZonePattern  = regexp.MustCompile(`^Z[0-9A-Z]{1,31}$`)
+	hostedZonePattern  = regexp.MustCompile(`^[0-9A-Z]{1,32}$`)
 	certificatePattern = regexp.MustCompile(`^arn:aws[a-z-]*:acm:([a-z0-9-]+):[0-9]{12}:certificate/[A-Za-z0-9-]+$`)
 	prefixListPattern  = regexp.MustCompile(`^pl-([0-9a-f]{8}|[0-9a-f]{17})$`)
 )
@@ -44,7 +44,7 @@ func (r *reader) edge() Edge {
 		// https://docs.aws.amazon.com/acm/latest/APIReference/API_RequestCertificate.html
 		Domain: r.text("domain", "empty, or a host name in lower case of at most 64 characters, such as www.example.com",
 			func(name string) bool { return name == "" || len(name) <= 64 && domainPattern.MatchString(name) }),
-		HostedZoneID: r.text("hostedZoneId", "empty, or Z and up to 31 digits and capital letters",
+		HostedZoneID: r.text("hostedZoneId", "empty, or up to 32 digits and capital letters",
 			func(id string) bool { return id == "" || hostedZonePattern.MatchString(id) }),
 		CertificateARN: r.text("certificateArn", "empty, or arn:aws:acm:<region>:<account>:certificate/<id>",
 			func(arn string) bool { return arn == "" || certificatePattern.MatchString(arn) }),
