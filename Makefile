@@ -48,12 +48,15 @@ base-images:
 
 .PHONY: test-program
 test-program: ## Test the program under mocks, and the images (needs Docker)
-	go test ./...
+	go test . ./infra/...
+	# One package at a time: these tests flood, time out and count, and compiling beside them would disturb that.
+	go test -p 1 -timeout 30m ./images/...
 	cd images/app-go && go test ./...
+	cd bench && go test ./...
 
 .PHONY: test-local
 test-local: ## Test the parts of the local run (needs Docker)
-	cd local && go test $$(go list ./... | grep -v /e2e)
+	cd local && go test -p 1 -timeout 30m $$(go list ./... | grep -v /e2e)
 
 .PHONY: test-plugins
 test-plugins: ## Test the stand-ins for Pulumi's plugins (needs Docker)
