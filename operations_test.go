@@ -152,6 +152,26 @@ func TestAlarmsTellTheTopicAndTheAddress(t *testing.T) {
 	}
 }
 
+// Clients notice these; a task that is old or full is no reason to stop what may mend it.
+func TestADeploymentIsRolledBackOnAlarmsThatClientsNotice(t *testing.T) {
+	graph := run(t, defaults(t, operated))
+	service := one(t, graph, ecsService)
+	want := []any{}
+	for _, name := range []string{"web-alb-5xx", "web-target-5xx", "web-latency"} {
+		want = append(want, graph.Outputs[named(t, graph, metricAlarm, name).URN]["name"].StringValue())
+	}
+	got := at(t, service, "alarms")
+	if !reflect.DeepEqual(got, map[string]any{"alarmNames": want, "enable": true, "rollback": true}) {
+		t.Errorf("alarms: %v; want %v with rollback", got, want)
+	}
+
+	for _, without := range []map[string]string{{"alarms": "off"}, {"alarms": "on", "rollbackOnAlarms": "false"}} {
+		if got := at(t, one(t, run(t, defaults(t, without)), ecsService), "alarms"); got != nil {
+			t.Errorf("%v: alarms %v; want none", without, got)
+		}
+	}
+}
+
 func TestTopicTakesThisAccountsAlarmsAndNothingWithoutTLS(t *testing.T) {
 	graph := run(t, defaults(t, operated))
 	arn := graph.Outputs[one(t, graph, topic).URN]["arn"].StringValue()

@@ -193,6 +193,7 @@ var wrong = []struct{ key, value, want string }{
 	{"alarmErrorPercent", "0", `alarmErrorPercent: 0; allowed: 1 to 100 percent`},
 	{"alarmLatencyMilliseconds", "0", `alarmLatencyMilliseconds: 0; allowed: 1 to 3600000 milliseconds`},
 	{"alarmUtilizationPercent", "101", `alarmUtilizationPercent: 101; allowed: 1 to 100 percent`},
+	{"rollbackOnAlarms", "on", `rollbackOnAlarms: "on"; allowed: true, false`},
 	{"logMetrics", "true", `logMetrics: "true"; allowed: on, off, or profile`},
 	{"dashboard", "", `dashboard: ""; allowed: on, off, or profile`},
 	{"taskEgressPorts", `[443,0]`, `taskEgressPorts: 0; allowed: a list of: 1 to 65535 (TCP port)`},
@@ -552,6 +553,7 @@ var others = map[string]struct {
 	"alarmErrorPercent":                 {"6", map[string]string{"alarms": "on"}},
 	"alarmLatencyMilliseconds":          {"999", map[string]string{"alarms": "on"}},
 	"alarmUtilizationPercent":           {"86", map[string]string{"alarms": "on"}},
+	"rollbackOnAlarms":                  {"false", map[string]string{"alarms": "on"}},
 	"logMetrics":                        {"on", nil},
 	"dashboard":                         {"on", nil},
 }

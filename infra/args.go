@@ -106,7 +106,8 @@ func ingressArgs(cfg *config.Config, net *network.Network, logs *archive.Archive
 }
 
 func serviceArgs(
-	cfg *config.Config, in *account, net *network.Network, front *ingress.Ingress, nginxImage, appImage *image.Image,
+	cfg *config.Config, in *account, net *network.Network, front *ingress.Ingress, traffic *observability.Traffic,
+	nginxImage, appImage *image.Image,
 ) service.Args {
 	return service.Args{
 		Partition: in.partition,
@@ -150,6 +151,7 @@ func serviceArgs(
 		ZoneRebalancing:               cfg.Service.ZoneRebalancing,
 		HealthCheckGracePeriodSeconds: cfg.Service.HealthCheckGracePeriodSeconds,
 		DeploymentTimeout:             cfg.Service.DeploymentTimeout,
+		RollbackAlarms:                rollbackAlarms(cfg, traffic),
 
 		Scaling: scaling(cfg.Scaling, front),
 
@@ -212,6 +214,15 @@ func scaling(cfg config.Scaling, front *ingress.Ingress) service.Scaling {
 		SpotPercent:     cfg.SpotPercent,
 		OnDemandBase:    cfg.OnDemandBase,
 	}
+}
+
+// rollbackAlarms are none where there are none, which the service tells from an empty list.
+func rollbackAlarms(cfg *config.Config, traffic *observability.Traffic) pulumi.StringArrayInput {
+	if !cfg.Operations.RollbackOnAlarms || len(traffic.DeploymentAlarms) == 0 {
+		return nil
+	}
+
+	return traffic.DeploymentAlarms
 }
 
 func trafficArgs(cfg *config.Config, in *account, front *ingress.Ingress) observability.TrafficArgs {

@@ -59,7 +59,7 @@ func Deploy(ctx *pulumi.Context, cfg *config.Config) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	tasks, err := service.New(ctx, cfg.ServiceName, serviceArgs(cfg, account, net, front, nginxImage, appImage), in)
+	tasks, err := service.New(ctx, cfg.ServiceName, serviceArgs(cfg, account, net, front, traffic, nginxImage, appImage), in)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ type Operations struct {
 	AlarmErrorPercent       int
 	AlarmLatency            time.Duration
 	AlarmUtilizationPercent int
+	RollbackOnAlarms        bool
 	LogMetrics              bool
 	Dashboard               bool
 }
@@ -28,6 +29,7 @@ func (r *reader) operations() Operations {
 		AlarmLatency: time.Duration(
 			r.between("alarmLatencyMilliseconds", 1, 3600000, "milliseconds")) * time.Millisecond,
 		AlarmUtilizationPercent: r.between("alarmUtilizationPercent", 1, 100, "percent"),
+		RollbackOnAlarms:        r.boolean("rollbackOnAlarms"),
 		LogMetrics:              r.switched("logMetrics"),
 		Dashboard:               r.switched("dashboard"),
 	}
