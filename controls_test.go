@@ -272,7 +272,7 @@ var controls = []control{
 		},
 	},
 	{
-		id: "ELB.16", asks: "a web ACL stands before the load balancer", met: "nothing yet",
+		id: "ELB.16", asks: "a web ACL stands before the load balancer", met: "`waf`",
 		check: func(s subject) string {
 			return s.all(webAssociation, "of the load balancer", func(r infratest.Resource) bool {
 				return at(s.t, r, "resourceArn") == s.graph.Outputs[one(s.t, s.graph, loadBalancer).URN]["arn"].StringValue()
@@ -463,7 +463,7 @@ var exceptions = []exception{
 		"`domain` or `certificateArn` turns TLS and the redirect on"},
 	{"ELB.5", []string{"dev"}, "They cost money", "NGINX logs every request but health checks, with the client's address"},
 	{"ELB.6", []string{"dev"}, "`pulumi destroy` shall work", "Deleting it by accident costs nobody anything"},
-	{"ELB.16", everywhere, "Not offered yet", "NGINX refuses every path, method and form of request that is not the app's"},
+	{"ELB.16", []string{"dev"}, "Each rule and request costs money", "NGINX refuses every path, method and form of request that is not the app's"},
 	{"ELB.18", []string{"dev", "prod"}, "As ELB.1", "As ELB.1"},
 	{"ELB.18", []string{withDomain}, "People type names without https", "The listener on port 80 only redirects; `http: none` takes it away"},
 	{"ELB.21", everywhere, "Not offered yet", "The way lies inside the VPC, between two security groups that name each other"},

@@ -296,3 +296,73 @@ func TestEndpointsAreRefusedWhereServicesHaveOtherNames(t *testing.T) {
 		t.Errorf("error: %v\nwant:  %v", got, want)
 	}
 }
+
+func TestTheFirewallStandsBeforeTheLoadBalancer(t *testing.T) {
+	for waf, made := range map[string]bool{"managed": true, webACLARN: false} {
+		graph := run(t, defaults(t, map[string]string{"waf": waf}))
+		association := one(t, graph, webAssociation)
+		want := map[string]any{
+			"resourceArn": graph.Outputs[one(t, graph, loadBalancer).URN]["arn"].StringValue(), "webAclArn": webACLARN,
+		}
+		if made {
+			want["webAclArn"] = graph.Outputs[one(t, graph, webACL).URN]["arn"].StringValue()
+		} else if len(graph.OfType(webACL))+len(graph.OfType(webLogging)) != 0 {
+			t.Error("a web ACL is made beside the given one")
+		}
+		if got := association.Inputs.Mappable(); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v; want %v", waf, got, want)
+		}
+	}
+}
+
+func TestTheManagedFirewallLimitsFloodsAndAttacks(t *testing.T) {
+	graph := run(t, defaults(t, map[string]string{"waf": "managed", "wafRateLimit": "100"}))
+	acl, blocks := one(t, graph, webACL), map[string]any{}
+	for i, rule := range at(t, acl, "rules").([]any) {
+		rule := rule.(map[string]any)
+		if rule["priority"] != float64(i) {
+			t.Errorf("rule %v has priority %v", rule["name"], rule["priority"])
+		}
+		blocks[rule["name"].(string)] = rule["statement"]
+	}
+	group := func(name string) map[string]any {
+		return map[string]any{"managedRuleGroupStatement": map[string]any{"name": name, "vendorName": "AWS"}}
+	}
+	common := group("AWSManagedRulesCommonRuleSet")
+	// The app's limit on bodies is NGINX's, not the 8 KB of this rule.
+	common["managedRuleGroupStatement"].(map[string]any)["ruleActionOverrides"] = []any{map[string]any{
+		"name": "SizeRestrictions_BODY", "actionToUse": map[string]any{"count": map[string]any{}},
+	}}
+	want := map[string]any{
+		"RateLimit": map[string]any{"rateBasedStatement": map[string]any{
+			"limit": 100.0, "aggregateKeyType": "IP", "evaluationWindowSec": 300.0,
+		}},
+		"AWSManagedRulesAmazonIpReputationList": group("AWSManagedRulesAmazonIpReputationList"),
+		"AWSManagedRulesKnownBadInputsRuleSet":  group("AWSManagedRulesKnownBadInputsRuleSet"),
+		"AWSManagedRulesCommonRuleSet":          common,
+	}
+	if !reflect.DeepEqual(blocks, want) {
+		t.Errorf("rules: %v\nwant:  %v", blocks, want)
+	}
+	if at(t, acl, "scope") != "REGIONAL" || !reflect.DeepEqual(at(t, acl, "defaultAction"), map[string]any{"allow": map[string]any{}}) {
+		t.Errorf("web ACL: %v", acl.Inputs)
+	}
+}
+
+func TestTheFirewallsLogHasTheNameThatAWSAsksForAndNoPasswords(t *testing.T) {
+	graph := run(t, defaults(t, map[string]string{"waf": "managed", "logRetentionDays": "90"}))
+	group, logging := named(t, graph, logGroup, "web-waf"), one(t, graph, webLogging)
+	if at(t, group, "namePrefix") != "aws-waf-logs-web-waf-" || at(t, group, "retentionInDays") != 90.0 {
+		t.Errorf("log group: %v", group.Inputs)
+	}
+	want := map[string]any{
+		"resourceArn":           graph.Outputs[one(t, graph, webACL).URN]["arn"].StringValue(),
+		"logDestinationConfigs": []any{graph.Outputs[group.URN]["arn"].StringValue()},
+		"redactedFields": []any{
+			map[string]any{"singleHeader": map[string]any{"name": "authorization"}}, map[string]any{"singleHeader": map[string]any{"name": "cookie"}},
+		},
+	}
+	if got := logging.Inputs.Mappable(); !reflect.DeepEqual(got, want) {
+		t.Errorf("logging: %v\nwant:    %v", got, want)
+	}
+}

@@ -46,6 +46,8 @@ const (
 // exampleKey is the one of AWS's documentation.
 const exampleKey = "AKIAIOSFODNN7EXAMPLE"
 
+const wafAllowed = "off, managed, or arn:aws:wafv2:<region>:<account>:regional/webacl/<name>/<id>, or profile"
+
 const domainAllowed = "empty, or a host name in lower case of at most 64 characters, such as www.example.com"
 
 // Values that are wrong in themselves.
@@ -178,6 +180,9 @@ var wrong = []struct{ key, value, want string }{
 	{"vpcCidr", "10.0.0.1/16", `vpcCidr: "10.0.0.1/16"; allowed: a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16`},
 	{"vpcCidr", "8.8.0.0/16", `vpcCidr: "8.8.0.0/16"; allowed: a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16`},
 	{"vpcCidr", "fd00::/16", `vpcCidr: "fd00::/16"; allowed: a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16`},
+	{"waf", "on", `waf: "on"; allowed: ` + wafAllowed},
+	{"waf", "arn:aws:wafv2:us-east-1:123456789012:global/webacl/a/1", `waf: "arn:aws:wafv2:us-east-1:123456789012:global/webacl/a/1"; allowed: ` + wafAllowed},
+	{"wafRateLimit", "9", `wafRateLimit: 9; allowed: 10 to 2000000000 requests in five minutes`},
 	{"egress", "nat", `egress: "nat"; allowed: nat-per-az, nat-single, endpoints, public`},
 	{"flowLogs", "true", `flowLogs: "true"; allowed: on, off, or profile`},
 	{"accessLogs", "yes", `accessLogs: "yes"; allowed: on, off, or profile`},
@@ -356,6 +361,10 @@ var contradictory = map[string]struct {
 	"a range that restricts nothing": {
 		map[string]string{"clientCidrs": `["10.0.0.0/8","0.0.0.0/0"]`},
 		[]string{"clientCidrs, clientPrefixListId: 0.0.0.0/0 lets everybody in, whatever stands beside it; allowed: 0.0.0.0/0 alone, or others without it"},
+	},
+	"a web ACL of another region": {
+		map[string]string{"waf": "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/shop/1a"},
+		[]string{"waf, aws:region: the web ACL is in us-east-1; allowed: one in eu-central-1, like the load balancer"},
 	},
 	"one NAT gateway where there is none": {
 		map[string]string{"egress": "nat-single"},
@@ -541,6 +550,8 @@ var others = map[string]struct {
 	"vpcCidr":                           {"10.1.0.0/16", nil},
 	"egress":                            {"nat-single", map[string]string{"network": "large"}},
 	"flowLogs":                          {"on", nil},
+	"waf":                               {webACLARN, nil},
+	"wafRateLimit":                      {"100", map[string]string{"waf": "managed"}},
 	"accessLogs":                        {"on", nil},
 	"trafficLogDays":                    {"31", map[string]string{"accessLogs": "on"}},
 	"forceDeleteTrafficLogs":            {"true", map[string]string{"flowLogs": "on"}},

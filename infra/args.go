@@ -12,6 +12,7 @@ import (
 	"fargate-nginx-sidecar/infra/network"
 	"fargate-nginx-sidecar/infra/observability"
 	"fargate-nginx-sidecar/infra/service"
+	"fargate-nginx-sidecar/infra/waf"
 )
 
 // This file turns settings and other components' outputs into the arguments of each component. Nothing is decided here.
@@ -55,6 +56,20 @@ func networkArgs(cfg *config.Config, logs *archive.Archive) network.Args {
 		PublicSubnetIDs:  cfg.Network.PublicSubnetIDs,
 		PrivateSubnetIDs: cfg.Network.PrivateSubnetIDs,
 	}
+}
+
+func wafArgs(cfg *config.Config, front *ingress.Ingress) waf.Args {
+	args := waf.Args{
+		BalancerARN:      front.BalancerARN,
+		RateLimit:        cfg.Edge.WAFRateLimit,
+		LogRetentionDays: cfg.Task.LogRetentionDays,
+		LogKeyARN:        cfg.Rights.KMSKeyARN,
+	}
+	if cfg.Edge.WAF != "managed" {
+		args.WebACLARN = cfg.Edge.WAF
+	}
+
+	return args
 }
 
 // services are those that tasks without a way out need: for images and logs, for parameters, and what the settings add.

@@ -15,6 +15,7 @@ import (
 	"fargate-nginx-sidecar/infra/network"
 	"fargate-nginx-sidecar/infra/observability"
 	"fargate-nginx-sidecar/infra/service"
+	"fargate-nginx-sidecar/infra/waf"
 )
 
 // Stack is what was deployed.
@@ -54,6 +55,11 @@ func Deploy(ctx *pulumi.Context, cfg *config.Config) (*Stack, error) {
 	front, err := ingress.New(ctx, cfg.ServiceName, ingressArgs(cfg, net, logs), in)
 	if err != nil {
 		return nil, err
+	}
+	if cfg.Edge.WAF != "off" {
+		if _, err := waf.New(ctx, cfg.ServiceName, wafArgs(cfg, front), in); err != nil {
+			return nil, err
+		}
 	}
 	traffic, err := observability.NewTraffic(ctx, cfg.ServiceName, trafficArgs(cfg, account, front), in)
 	if err != nil {

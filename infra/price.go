@@ -3,6 +3,7 @@ package infra
 import (
 	"fargate-nginx-sidecar/infra/config"
 	"fargate-nginx-sidecar/infra/cost"
+	"fargate-nginx-sidecar/infra/waf"
 )
 
 // zones is the number of availability zones of a network that is made.
@@ -38,6 +39,9 @@ func Priced(cfg *config.Config) cost.Stack {
 		}
 	}
 
+	if cfg.Edge.WAF == "managed" {
+		stack.WebACLs, stack.WebACLRules = 1, 1+len(waf.ManagedRules)
+	}
 	if cfg.Operations.Alarms {
 		// Seven alarms, of which those on shares and differences read two metrics.
 		stack.AlarmMetrics = 10

@@ -21,6 +21,9 @@ type Edge struct {
 	AccessLogs             bool
 	TrafficLogDays         int
 	ForceDeleteTrafficLogs bool
+	// WAF is off, managed, or the ARN of a web ACL. WAFRateLimit belongs to managed.
+	WAF          string
+	WAFRateLimit int
 }
 
 // TLS says whether there is a certificate, and with it a listener on port 443.
@@ -31,6 +34,7 @@ var (
 	domainPattern      = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	hostedZonePattern  = regexp.MustCompile(`^[0-9A-Z]{1,32}$`)
 	certificatePattern = regexp.MustCompile(`^arn:aws[a-z-]*:acm:([a-z0-9-]+):[0-9]{12}:certificate/[A-Za-z0-9-]+$`)
+	webACLPattern      = regexp.MustCompile(`^arn:aws[a-z-]*:wafv2:([a-z0-9-]+):[0-9]{12}:regional/webacl/[A-Za-z0-9_-]+/[0-9a-f-]+$`)
 	prefixListPattern  = regexp.MustCompile(`^pl-([0-9a-f]{8}|[0-9a-f]{17})$`)
 )
 
@@ -60,6 +64,11 @@ func (r *reader) edge() Edge {
 		AccessLogs:             r.switched("accessLogs"),
 		TrafficLogDays:         r.between("trafficLogDays", 1, 3650, "days"),
 		ForceDeleteTrafficLogs: r.boolean("forceDeleteTrafficLogs"),
+		WAF: r.text("waf", "off, managed, or arn:aws:wafv2:<region>:<account>:regional/webacl/<name>/<id>",
+			func(value string) bool {
+				return value == "off" || value == "managed" || webACLPattern.MatchString(value)
+			}),
+		WAFRateLimit: r.between("wafRateLimit", 10, 2000000000, "requests in five minutes"),
 	}
 }
 
@@ -80,6 +89,10 @@ func (r *reader) edgeContradictions(cfg *Config) {
 	if part := certificatePattern.FindStringSubmatch(edge.CertificateARN); part != nil && part[1] != cfg.Region {
 		r.contradiction([]string{"certificateArn", "aws:region"},
 			fmt.Sprintf("the certificate is in %s; allowed: one in %s, like the load balancer", part[1], cfg.Region))
+	}
+	if part := webACLPattern.FindStringSubmatch(edge.WAF); part != nil && part[1] != cfg.Region {
+		r.contradiction([]string{"waf", "aws:region"},
+			fmt.Sprintf("the web ACL is in %s; allowed: one in %s, like the load balancer", part[1], cfg.Region))
 	}
 	r.clientContradictions(edge)
 	r.egressContradictions(cfg)

@@ -21,6 +21,7 @@ var profiled = map[string]ProfileValues{
 	"logMetrics":         {"off", "on"},
 	"accessLogs":         {"off", "on"},
 	"flowLogs":           {"off", "on"},
+	"waf":                {"off", "managed"},
 	"trafficLogDays":     {"30", "365"},
 	"deletionProtection": {"off", "on"},
 	"logRetentionDays":   {"30", "365"},

@@ -53,6 +53,8 @@ func invent(r Resource) (resource.PropertyMap, error) {
 		set("arnSuffix", "app/"+name)
 		set("dnsName", name+".eu-central-1.elb.amazonaws.com")
 		set("zoneId", "Z"+strings.ToUpper(digest(r.URN)[:12]))
+	case "aws:wafv2/webAcl:WebAcl":
+		set("arn", arn("wafv2", "regional/webacl/"+name+"/"+digest(r.URN)[:8]))
 	case "aws:s3/bucketV2:BucketV2":
 		set("bucket", name)
 		set("arn", fmt.Sprintf("arn:%s:s3:::%s", Partition, name))
@@ -105,6 +107,8 @@ func invent(r Resource) (resource.PropertyMap, error) {
 		"aws:sns/topicSubscription:TopicSubscription",
 		"aws:acm/certificateValidation:CertificateValidation",
 		"aws:ec2/flowLog:FlowLog",
+		"aws:wafv2/webAclAssociation:WebAclAssociation",
+		"aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration",
 		"aws:ec2/vpcEndpoint:VpcEndpoint",
 		"aws:s3/bucketPolicy:BucketPolicy",
 		"aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",

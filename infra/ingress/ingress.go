@@ -94,6 +94,7 @@ type Ingress struct {
 	URL             pulumi.StringOutput
 	TargetGroupARN  pulumi.StringOutput
 	SecurityGroupID pulumi.StringOutput
+	BalancerARN     pulumi.StringOutput
 	// BalancerSuffix and TargetGroupSuffix are the ends of the ARNs, by which metrics name both.
 	BalancerSuffix, TargetGroupSuffix pulumi.StringOutput
 	// Listeners must be there before a service registers targets: ECS refuses a target group without a load balancer.
@@ -142,7 +143,7 @@ func (i *Ingress) build(ctx *pulumi.Context, name string, args Args) error {
 	}
 
 	i.URL = address(args, balancer)
-	i.TargetGroupARN = targets.Arn
+	i.TargetGroupARN, i.BalancerARN = targets.Arn, balancer.Arn
 	i.BalancerSuffix, i.TargetGroupSuffix = balancer.ArnSuffix, targets.ArnSuffix
 	i.SecurityGroupID = group.ID().ToStringOutput()
 
