@@ -109,7 +109,7 @@ func run(ctx context.Context, o options) error {
 				return err
 			}
 		}
-		if mixed := "mix"; strings.Contains(mixed, o.only) {
+		if o.only == "" || o.only == "mix" {
 			if err := measureMix(ctx, s, res, pinned, o); err != nil {
 				return err
 			}

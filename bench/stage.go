@@ -186,7 +186,7 @@ func (s *stage) ready() error {
 			var out []byte
 			for range 100 {
 				// Through nsenter, because this process is in another namespace.
-				out, _ = s.inside("curl", "--silent", "--max-time", "2", "--output", "/dev/null", "--write-out", "%{http_code}", t.url(path)).Output()
+				out, _ = s.inside("curl", "--silent", "--header", "Host: a", "--max-time", "2", "--output", "/dev/null", "--write-out", "%{http_code}", t.url(path)).Output()
 				if string(out) == "200" {
 					break
 				}
