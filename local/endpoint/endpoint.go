@@ -1,8 +1,8 @@
 // Package endpoint is the one AWS endpoint of a local run: a loopback proxy in front of the emulator.
 //
 // Everything passes through unchanged but what the emulator cannot know or does not keep: ECR's host name becomes the
-// local registry's, fields of an ECS service and descriptions of security group rules that the emulator drops are
-// remembered, what the tasks really do comes from the scheduler that runs them, and the health of targets from the
+// local registry's, fields of an ECS service, descriptions of security group rules and tags of scaling targets that the
+// emulator drops are remembered, what the tasks really do comes from the scheduler that runs them, and the health of targets from the
 // load balancer.
 package endpoint
 
@@ -36,6 +36,7 @@ type Endpoint struct {
 	options  Options
 	services remembered
 	rules    ruleDescriptions
+	scaling  scalingTags
 	proxy    *httputil.ReverseProxy
 }
 
@@ -64,6 +65,8 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasPrefix(action, ecsPrefix):
 		e.serveECS(w, r, strings.TrimPrefix(action, ecsPrefix))
+	case strings.HasPrefix(action, scalingPrefix):
+		e.serveScaling(w, r, strings.TrimPrefix(action, scalingPrefix))
 	case r.Header.Get("Content-Type") == queryContent || strings.HasPrefix(r.Header.Get("Content-Type"), queryContent+";"):
 		e.serveQuery(w, r)
 	default:
@@ -82,10 +85,6 @@ func (e *Endpoint) amend(response *http.Response) error {
 		return rewrite(response, e.localRegistry)
 	case serviceActions[action]:
 		return rewriteJSON(response, e.amendServices)
-	case action == "AnyScaleFrontendService.ListTagsForResource" && response.StatusCode >= http.StatusInternalServerError:
-		// The emulator has no tags for scaling targets and fails instead of saying so.
-		response.StatusCode, response.Status = http.StatusOK, "200 OK"
-		return rewrite(response, func([]byte) []byte { return []byte(`{"Tags":{}}`) })
 	}
 	return nil
 }

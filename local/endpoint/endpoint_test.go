@@ -188,15 +188,25 @@ func TestTargetHealthIsTheLoadBalancers(t *testing.T) {
 
 func TestErrorsAndForeignRequestsPassThroughUnchanged(t *testing.T) {
 	url, _ := start(t, 400, `{"__type":"ServiceNotFoundException"}`)
-	for _, action := range []string{ecsAPI + "UpdateService", "AWSSecurityTokenServiceV20110615.GetCallerIdentity", "AnyScaleFrontendService.ListTagsForResource"} {
+	for _, action := range []string{ecsAPI + "UpdateService", "AWSSecurityTokenServiceV20110615.GetCallerIdentity", "AnyScaleFrontendService.PutScalingPolicy"} {
 		status, got := call(t, url, action, "{}")
 		if status != 400 || got != `{"__type":"ServiceNotFoundException"}` {
 			t.Errorf("%s: %d %s", action, status, got)
 		}
 	}
-	url, _ = start(t, 500, "boom")
-	if status, got := call(t, url, "AnyScaleFrontendService.ListTagsForResource", "{}"); status != 200 || got != `{"Tags":{}}` {
-		t.Errorf("tags of a scaling target: %d %s", status, got)
+}
+
+func TestAScalingTargetKeepsItsTags(t *testing.T) {
+	const arn, api = "arn:aws:application-autoscaling:eu-central-1:123456789012:scalable-target/1", "AnyScaleFrontendService."
+	url, _ := start(t, 200, `{"ScalableTargetARN":"`+arn+`"}`)
+	call(t, url, api+"RegisterScalableTarget", `{"ResourceId":"service/web/web","Tags":{"Stack":"prod","Old":"1"}}`)
+	call(t, url, api+"TagResource", `{"ResourceARN":"`+arn+`","Tags":{"New":"2"}}`)
+	call(t, url, api+"UntagResource", `{"ResourceARN":"`+arn+`","TagKeys":["Old"]}`)
+	if _, got := call(t, url, api+"ListTagsForResource", `{"ResourceARN":"`+arn+`"}`); strings.TrimSpace(got) != `{"Tags":{"New":"2","Stack":"prod"}}` {
+		t.Errorf("got %s", got)
+	}
+	if _, got := call(t, url, api+"ListTagsForResource", `{"ResourceARN":"arn:other"}`); strings.TrimSpace(got) != `{"Tags":{}}` {
+		t.Errorf("a target without tags: %s", got)
 	}
 }
 
