@@ -28,8 +28,8 @@ func (c *canvas) rect(x, y, w, h float64, colour string) {
 
 func (c *canvas) legend(x, y float64) {
 	for i, t := range targetNames {
-		c.rect(x+float64(i)*120, y-10, 12, 12, colours[t])
-		c.text(x+float64(i)*120+17, y, "start", strings.Trim(titles[t], "*"))
+		c.rect(x+float64(i)*150, y-10, 12, 12, colours[t])
+		c.text(x+float64(i)*150+17, y, "start", strings.Trim(titles[t], "*"))
 	}
 }
 
