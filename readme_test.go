@@ -57,25 +57,5 @@ func shown(value any) string {
 }
 
 func TestReadmeListsTheSettingsOfPulumiYAML(t *testing.T) {
-	text, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, begins := strings.Cut(string(text), tableBegin)
-	got, after, ends := strings.Cut(rest, tableEnd)
-	if !begins || !ends {
-		t.Fatalf("README.md lacks %s or %s", tableBegin, tableEnd)
-	}
-
-	want := settingsTable(t)
-	if *update {
-		//nolint:gosec // The file's name is a constant; what goes into it comes from the checkout.
-		if err := os.WriteFile("README.md", []byte(before+tableBegin+want+tableEnd+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if got != want {
-		t.Errorf("README.md's table of settings is not Pulumi.yaml's; run: go test . -update\n%s", firstDifference(got, want))
-	}
+	between(t, "README.md", tableBegin, tableEnd, settingsTable(t))
 }
