@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"path"
 	"strings"
@@ -74,9 +75,23 @@ func (r *remembered) note(action string, request map[string]any) {
 	}
 	for _, field := range forgotten {
 		if value, given := request[field]; given {
-			r.sent[key][field] = value
+			r.sent[key][field] = updated(r.sent[key][field], value)
 		}
 	}
+}
+
+// updated puts what a request names into what is known. An update of a deployment configuration names the parts that
+// change, and ECS keeps the others.
+func updated(known, given any) any {
+	before, isObject := known.(map[string]any)
+	after, alsoObject := given.(map[string]any)
+	if !isObject || !alsoObject {
+		return given
+	}
+	// Nobody may see an object change that was handed out before.
+	all := maps.Clone(before)
+	maps.Copy(all, after)
+	return all
 }
 
 // of returns what is known of the service with this ARN (…:service/<cluster>/<name>).

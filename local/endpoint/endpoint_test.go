@@ -141,6 +141,16 @@ func TestAServiceKeepsWhatTheEmulatorForgetsAndShowsWhatRuns(t *testing.T) {
 	}
 }
 
+// An update of one part of a deployment configuration leaves the others, in ECS and here.
+func TestAServiceKeepsThePartsOfAConfigurationThatAnUpdateLeavesOut(t *testing.T) {
+	url, _ := start(t, 200, `{"service":{"serviceArn":"`+service+`"}}`)
+	call(t, url, ecsAPI+"CreateService", `{"cluster":"web","serviceName":"web","deploymentConfiguration":{"maximumPercent":200,"alarms":{"enable":true}}}`)
+	_, got := call(t, url, ecsAPI+"UpdateService", `{"cluster":"web","service":"web","deploymentConfiguration":{"alarms":{"enable":false}}}`)
+	if want := `"deploymentConfiguration":{"alarms":{"enable":false},"maximumPercent":200}`; !strings.Contains(got, want) {
+		t.Errorf("got %s, want %s in it", got, want)
+	}
+}
+
 func TestAServiceCreatedAgainForgetsTheOneBefore(t *testing.T) {
 	url, _ := start(t, 200, `{"service":{"serviceArn":"`+service+`"}}`)
 	call(t, url, ecsAPI+"CreateService", `{"cluster":"web","serviceName":"web","platformVersion":"1.4.0"}`)
