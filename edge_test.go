@@ -351,8 +351,8 @@ func TestTheManagedFirewallLimitsFloodsAndAttacks(t *testing.T) {
 
 func TestTheFirewallsLogHasTheNameThatAWSAsksForAndNoPasswords(t *testing.T) {
 	graph := run(t, defaults(t, map[string]string{"waf": "managed", "logRetentionDays": "90"}))
-	group, logging := named(t, graph, logGroup, "web-waf"), one(t, graph, webLogging)
-	if at(t, group, "namePrefix") != "aws-waf-logs-web-waf-" || at(t, group, "retentionInDays") != 90.0 {
+	group, logging := named(t, graph, logGroup, "aws-waf-logs-web"), one(t, graph, webLogging)
+	if at(t, group, "retentionInDays") != 90.0 {
 		t.Errorf("log group: %v", group.Inputs)
 	}
 	want := map[string]any{

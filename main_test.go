@@ -229,7 +229,8 @@ func TestEveryResourceBelongsToAComponent(t *testing.T) {
 				}
 			case !ok || !strings.HasPrefix(parent.Type, ownComponents):
 				t.Errorf("%s is below %q; want it in a component", r.URN, r.Parent)
-			case !strings.HasPrefix(r.Name, parent.Name):
+			// AWS prescribes how the firewall's log group begins.
+			case !strings.HasPrefix(strings.TrimPrefix(r.Name, "aws-waf-logs-"), parent.Name):
 				t.Errorf("%s: name does not begin with its component's, %s", r.URN, parent.Name)
 			}
 		}
@@ -468,7 +469,7 @@ func TestExecutionRoleMayPullTheseImagesAndWriteTheseLogsAndNothingElse(t *testi
 		}
 		for _, action := range []string{"logs:CreateLogStream", "logs:PutLogEvents"} {
 			for _, r := range graph.OfType(logGroup) {
-				if strings.HasSuffix(r.Name, "-waf") {
+				if strings.HasPrefix(r.Name, "aws-waf-logs-") {
 					continue
 				}
 				want[action] = append(want[action], graph.Outputs[r.URN]["arn"].StringValue()+":log-stream:*")

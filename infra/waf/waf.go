@@ -30,6 +30,10 @@ var ManagedRules = []string{
 	"AWSManagedRulesAmazonIpReputationList", "AWSManagedRulesKnownBadInputsRuleSet", commonRules,
 }
 
+// logPrefix begins the name of every log group that AWS lets a web ACL write to.
+// https://docs.aws.amazon.com/waf/latest/developerguide/logging-cw-logs.html
+const logPrefix = "aws-waf-logs-"
+
 const commonRules = "AWSManagedRulesCommonRuleSet"
 
 // Args describes a firewall.
@@ -98,7 +102,7 @@ func (f *Firewall) build(ctx *pulumi.Context, name string, args Args) error {
 			return fmt.Errorf("web ACL: %w", err)
 		}
 		f.WebACLARN = acl.ARN
-		if err := f.log(ctx, name+"-waf", args); err != nil {
+		if err := f.log(ctx, name, args); err != nil {
 			return err
 		}
 	}
@@ -160,15 +164,12 @@ func visible(metric string) pulumi.Map {
 // log writes down every request that was looked at, without what proves who a client is.
 func (f *Firewall) log(ctx *pulumi.Context, name string, args Args) error {
 	groupArgs := &cloudwatch.LogGroupArgs{
-		// AWS takes log groups with this prefix alone.
-		// https://docs.aws.amazon.com/waf/latest/developerguide/logging-cw-logs.html
-		NamePrefix:      pulumi.String("aws-waf-logs-" + name + "-"),
 		RetentionInDays: pulumi.Int(args.LogRetentionDays),
 	}
 	if args.LogKeyARN != "" {
 		groupArgs.KmsKeyId = pulumi.String(args.LogKeyARN)
 	}
-	group, err := cloudwatch.NewLogGroup(ctx, name, groupArgs, pulumi.Parent(f))
+	group, err := cloudwatch.NewLogGroup(ctx, logPrefix+name, groupArgs, pulumi.Parent(f))
 	if err != nil {
 		return fmt.Errorf("log group: %w", err)
 	}
