@@ -295,11 +295,11 @@ var controls = []control{
 		check: func(s subject) string { return s.having(listener, []any{"protocol"}, "HTTPS") },
 	},
 	{
-		id: "ELB.21", asks: "health checks use TLS", met: "nothing yet",
+		id: "ELB.21", asks: "health checks use TLS", met: "not offered: the sidecar speaks HTTP",
 		check: func(s subject) string { return s.having(targetGroup, []any{"healthCheck", "protocol"}, "HTTPS") },
 	},
 	{
-		id: "ELB.22", asks: "requests to the tasks use TLS", met: "nothing yet",
+		id: "ELB.22", asks: "requests to the tasks use TLS", met: "not offered: the sidecar speaks HTTP",
 		check: func(s subject) string { return s.having(targetGroup, []any{"protocol"}, "HTTPS") },
 	},
 	{
@@ -466,8 +466,8 @@ var exceptions = []exception{
 	{"ELB.16", []string{"dev"}, "Each rule and request costs money", "NGINX refuses every path, method and form of request that is not the app's"},
 	{"ELB.18", []string{"dev", "prod"}, "As ELB.1", "As ELB.1"},
 	{"ELB.18", []string{withDomain}, "People type names without https", "The listener on port 80 only redirects; `http: none` takes it away"},
-	{"ELB.21", everywhere, "Not offered yet", "The way lies inside the VPC, between two security groups that name each other"},
-	{"ELB.22", everywhere, "Not offered yet", "The way lies inside the VPC, between two security groups that name each other"},
+	{"ELB.21", everywhere, "TLS from the load balancer to the sidecar is not offered yet", "The way lies inside the VPC, between two security groups that name each other"},
+	{"ELB.22", everywhere, "TLS from the load balancer to the sidecar is not offered yet", "The way lies inside the VPC, between two security groups that name each other"},
 	{"ECR.5", everywhere, "A key costs money and belongs to the account", "ECR encrypts with AES-256 and AWS's key"},
 	{"EC2.6", []string{"dev"}, "They cost money", "Security groups name everything that may pass"},
 	{"EC2.15", everywhere, "awsx 2 has no way to turn it off for public subnets",
