@@ -170,6 +170,9 @@ func TestADeploymentIsRolledBackOnAlarmsThatClientsNotice(t *testing.T) {
 			t.Errorf("%v: alarms %v; want none", without, got)
 		}
 	}
+	if !slices.Equal(service.ReplaceOnChanges, []string{"alarms"}) {
+		t.Errorf("replaced on changes of %v; want alarms, which no update takes away", service.ReplaceOnChanges)
+	}
 }
 
 func TestTopicTakesThisAccountsAlarmsAndNothingWithoutTLS(t *testing.T) {

@@ -293,6 +293,9 @@ func (s *Service) service(
 		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: minutes, Update: minutes}),
 		// The group is replaced when the VPC is another one; a service beside the old one then takes over.
 		pulumi.ReplaceWith([]pulumi.Resource{group}),
+		// The provider cannot take alarms away from a service: it sends nothing where there are none, and ECS keeps
+		// the names of alarms that are gone. A new service has none.
+		pulumi.ReplaceOnChanges([]string{"alarms"}),
 	}
 	if args.Scaling.On {
 		// The load decides the number from now on; an update must not put it back.
