@@ -77,7 +77,7 @@ func one[T any](t *testing.T, what string, list []T) T {
 
 // comparePattern holds every property that AWS's pattern names against what the emulator holds. Where the product
 // differs from the pattern on purpose, the row says so.
-// https://docs.aws.amazon.com/prescriptive-guidance/latest/patterns/run-an-nginx-sidecar-container.html
+// https://containersonaws.com/pattern/nginx-reverse-proxy-sidecar-ecs-fargate-task
 func comparePattern(t *testing.T, c *checkout) {
 	stack := readStack(t, c)
 	nginx, app := stack.container(t, "nginx"), stack.container(t, "app")

@@ -2,7 +2,7 @@
 //
 // The pattern names three requests: the health page, which NGINX answers; one that reaches the app; and one that
 // NGINX refuses without the app noticing. The last is proved by the app's own log.
-// https://docs.aws.amazon.com/prescriptive-guidance/latest/patterns/run-an-nginx-sidecar-container.html
+// https://containersonaws.com/pattern/nginx-reverse-proxy-sidecar-ecs-fargate-task
 package verify
 
 import (
