@@ -208,7 +208,7 @@ func (s *stage) inside(name string, args ...string) *exec.Cmd {
 	if s.loadCPU != "" {
 		full = append(full, "taskset", "-c", s.loadCPU)
 	}
-	return exec.Command("nsenter", append(append(full, name), args...)...) //nolint:gosec // commands of this program
+	return exec.Command("nsenter", append(append(full, name), args...)...) //nolint:gosec,noctx // commands of this program; each is bounded by its own time
 }
 
 // pin puts the application and all proxies on CPU 0 and the load on CPU 1, or
@@ -224,7 +224,7 @@ func (s *stage) pin(pinned bool) error {
 	}
 	for _, t := range s.targets {
 		for _, pid := range t.pids() {
-			if out, err := exec.Command("taskset", "-apc", cpus, strconv.Itoa(pid)).CombinedOutput(); err != nil { //nolint:gosec // our own processes
+			if out, err := exec.Command("taskset", "-apc", cpus, strconv.Itoa(pid)).CombinedOutput(); err != nil { //nolint:gosec,noctx // our own processes; ends at once
 				return fmt.Errorf("taskset of %s: %w: %s", t.name, err, out)
 			}
 		}
@@ -298,7 +298,7 @@ func (s *stage) close() {
 
 func docker(args ...string) (string, error) {
 	var stdout, stderr bytes.Buffer
-	cmd := exec.Command("docker", args...) //nolint:gosec // arguments of this file
+	cmd := exec.Command("docker", args...) //nolint:gosec,noctx // arguments of this file
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("docker %s: %w: %s", args[0], err, strings.TrimSpace(stderr.String()))

@@ -115,7 +115,7 @@ func buildBackend() error {
 		return err
 	}
 	defer os.RemoveAll(dir)                                                                                                 //nolint:errcheck // a temporary folder
-	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", filepath.Join(dir, "backend"), "./images/imagetest/backend") //nolint:gosec // fixed arguments
+	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", filepath.Join(dir, "backend"), "./images/imagetest/backend") //nolint:gosec,noctx // fixed arguments
 	cmd.Dir = Root()
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
 	if out, err := cmd.CombinedOutput(); err != nil {

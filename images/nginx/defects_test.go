@@ -25,7 +25,7 @@ var buildPattern = sync.OnceValue(func() error {
 		return err
 	}
 	base := regexp.MustCompile(`(?m)^ARG BASE_IMAGE=(\S+)$`).FindSubmatch(text)[1]
-	out, err := exec.Command("docker", "build", "--quiet", "--tag", patternImage, "--build-arg", "BASE_IMAGE="+string(base), filepath.Join("testdata", "pattern")).CombinedOutput() //nolint:gosec,noctx // arguments of this file; the test's time limit bounds it
+	out, err := exec.Command("docker", "build", "--quiet", "--tag", patternImage, "--build-arg", "BASE_IMAGE="+string(base), filepath.Join("testdata", "pattern")).CombinedOutput() //nolint:gosec // arguments of this file
 	if err != nil {
 		return fmt.Errorf("docker build of the pattern's configuration: %w: %s", err, out)
 	}

@@ -42,7 +42,7 @@ func FuzzRawRequest(f *testing.F) {
 		if strings.Contains(a.Raw, "secret") {
 			t.Errorf("/internal answered: %q", a.Raw)
 		}
-		resp, err := client.Get(control + "/requests") //nolint:gosec // loopback
+		resp, err := client.Get(control + "/requests") //nolint:gosec,noctx // loopback; the client has a time-out
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +57,7 @@ func FuzzRawRequest(f *testing.F) {
 			}
 		}
 		if len(seen.Requests) > 50 { // keep the record short
-			if resp, err := client.Post(control+"/reset", "", nil); err == nil { //nolint:gosec // loopback
+			if resp, err := client.Post(control+"/reset", "", nil); err == nil { //nolint:gosec,noctx // loopback; the client has a time-out
 				_ = resp.Body.Close()
 			}
 		}

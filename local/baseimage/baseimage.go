@@ -19,7 +19,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -169,11 +168,11 @@ func (m *maker) ensure(ctx context.Context, ref string) (Result, error) {
 	pullErr := errors.New("registry not asked")
 	if !m.skipRegistry {
 		if pullErr = m.pull(ctx, ref); pullErr == nil {
-			digest, err := output(ctx, "", nil, "docker", "image", "inspect", "--format", "{{join .RepoDigests \" \"}}", ref)
+			digest, err := output(ctx, "docker", "image", "inspect", "--format", "{{join .RepoDigests \" \"}}", ref)
 			if err != nil {
 				return Result{}, fmt.Errorf("base image %s: %w", ref, err)
 			}
-			detail := "official image, pulled; to pin it: --build-arg BASE_IMAGE=" + strings.TrimSpace(string(digest))
+			detail := "official image, pulled; to pin it: --build-arg BASE_IMAGE=" + digest
 			return Result{Ref: ref, Source: FromRegistry, Detail: detail}, nil
 		}
 	}

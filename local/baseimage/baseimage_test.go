@@ -97,14 +97,14 @@ func TestAFullDiskIsReportedWithFigures(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "needed: 4398046511104 MiB") {
 		t.Fatalf("got %v", err)
 	}
-	_, err = output(t.Context(), "", nil, "sh", "-c", "echo 'write: No space left on device' >&2; exit 1")
+	err = run(t.Context(), "", nil, "sh", "-c", "echo 'write: No space left on device' >&2; exit 1")
 	if err == nil || !strings.Contains(err.Error(), "disk full; free some space") {
 		t.Fatalf("got %v", err)
 	}
 }
 
 func TestAFailedCommandShowsItsLastLines(t *testing.T) {
-	_, err := output(t.Context(), "", nil, "sh", "-c", "seq 1 40; echo E: broken packages >&2; exit 3")
+	err := run(t.Context(), "", nil, "sh", "-c", "seq 1 40; echo E: broken packages >&2; exit 3")
 	if err == nil {
 		t.Fatal("no error")
 	}

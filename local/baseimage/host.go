@@ -6,12 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -22,52 +20,43 @@ const lastLines = 15
 // run runs a command and, when it fails, returns an error with the end of what
 // it printed. env is added to the environment.
 func run(ctx context.Context, dir string, env []string, name string, args ...string) error {
-	_, err := output(ctx, dir, env, name, args...)
-	return err
+	cmd := command(ctx, dir, env, name, args...)
+	// One writer for both: exec then uses one pipe, which keeps the order.
+	var both bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &both, &both
+	return failure(name, cmd.Run(), both.String())
 }
 
-func output(ctx context.Context, dir string, env []string, name string, args ...string) ([]byte, error) {
+// output is run for a command whose standard output counts.
+func output(ctx context.Context, name string, args ...string) (string, error) {
+	cmd := command(ctx, "", nil, name, args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	return strings.TrimSpace(stdout.String()), failure(name, err, stderr.String())
+}
+
+func command(ctx context.Context, dir string, env []string, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), env...)
 	// A signal first, so that mmdebstrap unmounts and removes what it made.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
-	var stdout bytes.Buffer
-	var both lockedBuffer
-	cmd.Stdout = io.MultiWriter(&stdout, &both)
-	cmd.Stderr = &both
-	err := cmd.Run()
-	if err == nil {
-		return stdout.Bytes(), nil
-	}
-	if errors.Is(err, exec.ErrNotFound) {
-		return nil, fmt.Errorf("%s: not installed", name)
-	}
-	text := both.String()
-	if strings.Contains(text, "o space left on device") {
-		return nil, fmt.Errorf("%s: disk full; free some space and run again:\n%s", name, tail(text, lastLines))
-	}
-	return nil, fmt.Errorf("%s: %w; its last lines:\n%s", name, err, tail(text, lastLines))
+	return cmd
 }
 
-// lockedBuffer takes stdout and stderr in the order they arrive; exec copies
-// the two streams in two goroutines.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
+// failure turns a command's error into one that says what to do.
+func failure(name string, err error, printed string) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, exec.ErrNotFound):
+		return fmt.Errorf("%s: not installed", name)
+	case strings.Contains(printed, "o space left on device"):
+		return fmt.Errorf("%s: disk full; free some space and run again:\n%s", name, tail(printed, lastLines))
+	}
+	return fmt.Errorf("%s: %w; its last lines:\n%s", name, err, tail(printed, lastLines))
 }
 
 func tail(text string, n int) string {
@@ -98,20 +87,16 @@ type imageInfo struct {
 }
 
 func inspect(ctx context.Context, ref string) (imageInfo, error) {
-	out, err := output(ctx, "", nil, "docker", "image", "ls", "--quiet", "--no-trunc", ref)
-	if err != nil {
+	id, err := output(ctx, "docker", "image", "ls", "--quiet", "--no-trunc", ref)
+	if err != nil || id == "" {
 		return imageInfo{}, err
 	}
-	id := strings.TrimSpace(string(out))
-	if id == "" {
-		return imageInfo{}, nil
-	}
-	out, err = output(ctx, "", nil, "docker", "image", "inspect", "--format", "{{json .Config.Labels}}", id)
+	out, err := output(ctx, "docker", "image", "inspect", "--format", "{{json .Config.Labels}}", id)
 	if err != nil {
 		return imageInfo{}, err
 	}
 	var labels map[string]string
-	if err := json.Unmarshal(out, &labels); err != nil {
+	if err := json.Unmarshal([]byte(out), &labels); err != nil {
 		return imageInfo{}, fmt.Errorf("labels of %s: %w", id, err)
 	}
 	return imageInfo{exists: true, standIn: labels[standInLabel]}, nil
