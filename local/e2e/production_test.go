@@ -22,8 +22,6 @@ func production(t *testing.T, c *checkout) {
 		c.read(t, "Pulumi.prod.yaml"),
 		"  fargate-nginx-sidecar:domain: " + testDomain,
 		"  fargate-nginx-sidecar:hostedZoneId: " + makeZone(t, c, "example.test"),
-		// The test destroys what production would keep.
-		"  fargate-nginx-sidecar:forceDeleteRepositories: true",
 		"",
 	}, "\n")
 	c.write(t, "Pulumi."+patternStack+".yaml", settings)

@@ -9,8 +9,9 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// localValues are the settings that a run on this machine replaces: those given on the command line, and the
-// architecture, because an image for another one would not start here.
+// localValues are the settings that a run on this machine replaces: those given on the command line; the architecture,
+// because an image for another one would not start here; and whether images are kept when a stack is destroyed, because
+// taking a local run down promises to leave nothing.
 func (l *Local) localValues(ctx context.Context, config stackSettings, options UpOptions) (map[string]any, error) {
 	values := map[string]any{}
 	architecture, err := engineArchitecture(ctx)
@@ -18,6 +19,7 @@ func (l *Local) localValues(ctx context.Context, config stackSettings, options U
 		return nil, err
 	}
 	values[config.project+":architecture"] = architecture
+	values[config.project+":forceDeleteRepositories"] = true
 	for key, text := range options.Config {
 		var value any
 		if err := yaml.Unmarshal([]byte(text), &value); err != nil {
