@@ -134,7 +134,7 @@ func logged(log *slog.Logger, next http.Handler) http.Handler {
 		}
 		begin, noted := time.Now(), &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(noted, r)
-		log.Info("request", "request_id", r.Header.Get("X-Request-Id"), "method", r.Method, "path", r.URL.Path,
+		log.Info("request", "request_id", r.Header.Get("X-Request-Id"), "method", r.Method, "path", r.URL.RequestURI(),
 			"status", noted.status, "duration_ms", time.Since(begin).Milliseconds())
 	})
 }

@@ -34,13 +34,13 @@ func TestItAnswersAsTheExpressSampleDoes(t *testing.T) {
 func TestEveryRequestButAHealthCheckIsLoggedUnderItsID(t *testing.T) {
 	var lines bytes.Buffer
 	handler := logged(slog.New(slog.NewJSONHandler(&lines, nil)), routes())
-	for _, path := range []string{"/healthz", "/api/nothing"} {
+	for _, path := range []string{"/healthz", "/api/nothing?a=b"} {
 		request := httptest.NewRequest(http.MethodGet, path, nil)
 		request.Header.Set("X-Request-Id", "id-7")
 		handler.ServeHTTP(httptest.NewRecorder(), request)
 	}
 	if got := lines.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"request_id":"id-7"`) ||
-		!strings.Contains(got, `"status":404`) {
+		!strings.Contains(got, `"path":"/api/nothing?a=b"`) || !strings.Contains(got, `"status":404`) {
 		t.Errorf("log: %s", got)
 	}
 }
