@@ -44,7 +44,7 @@ const (
 )
 
 // exampleKey is the one of AWS's documentation.
-const exampleKey = "AKIAIOSFODNN7EXAMPLE"
+const exampleKey = "AKIAIOSFODNN7EXAMPLE" //nolint:gosec // the example of the AWS documentation
 
 const wafAllowed = "off, managed, or arn:aws:wafv2:<region>:<account>:regional/webacl/<name>/<id>, or profile"
 

@@ -25,11 +25,11 @@ func buildGo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(directory, name), text, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(directory, name), text, 0o644); err != nil { //nolint:gosec // names from this repository
 			t.Fatal(err)
 		}
 	}
-	compile := exec.Command("go", "build", "-trimpath", "-o", "build/app", ".")
+	compile := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", "build/app", ".")
 	compile.Dir = directory
 	compile.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOWORK=off")
 	if out, err := compile.CombinedOutput(); err != nil {

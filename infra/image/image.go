@@ -71,7 +71,7 @@ func (a Args) Validate() error {
 		errs = append(errs, fmt.Errorf("context %q; allowed: a relative path", a.Context))
 	}
 	if a.Dockerfile == "" || filepath.IsAbs(a.Dockerfile) {
-		errs = append(errs, fmt.Errorf("Dockerfile %q; allowed: a path in the context", a.Dockerfile))
+		errs = append(errs, fmt.Errorf("Dockerfile %q; allowed: a path in the context", a.Dockerfile)) //nolint:staticcheck // the file is spelled so
 	}
 	if a.Keep < 2 {
 		errs = append(errs, fmt.Errorf("%d images kept; allowed: 2 or more", a.Keep))

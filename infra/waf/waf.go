@@ -18,9 +18,9 @@ const Token = "fargate-nginx-sidecar:waf:Firewall" //nolint:gosec // A type, not
 
 // Tokens of the resources that are declared without the SDK's package.
 const (
-	webACLToken      = "aws:wafv2/webAcl:WebAcl"
-	associationToken = "aws:wafv2/webAclAssociation:WebAclAssociation"
-	loggingToken     = "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration"
+	webACLToken      = "aws:wafv2/webAcl:WebAcl"                                         //nolint:gosec // a type token, no credential
+	associationToken = "aws:wafv2/webAclAssociation:WebAclAssociation"                   //nolint:gosec // as above
+	loggingToken     = "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration" //nolint:gosec // as above
 )
 
 // ManagedRules are AWS's groups of rules, in the order in which they are asked. All three together need 925 of the 1500
