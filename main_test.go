@@ -34,7 +34,7 @@ var prebuilt = map[string]string{
 }
 
 // ownApp is an app that uses every setting of its own.
-var ownApp = map[string]string{
+var ownApp = map[string]string{ //nolint:gosec // names of secrets, not secrets
 	"appCommand":       `["/app","--verbose"]`,
 	"appHealthCommand": `["CMD","/app","--healthy"]`,
 	"appUser":          "65532:65532",

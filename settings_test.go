@@ -327,7 +327,7 @@ var contradictory = map[string]struct {
 		[]string{"appBuildArgs, appImage: given, but appImage is too, and then nothing is built; allowed: one of them"},
 	},
 	"one variable from two places": {
-		map[string]string{"environment": `{"LEVEL":"1","URL":"a"}`, "secrets": `{"URL":"ssm:/url"}`},
+		map[string]string{"environment": `{"LEVEL":"1","URL":"a"}`, "secrets": `{"URL":"ssm:/url"}`}, //nolint:gosec // names of secrets, not secrets
 		[]string{"environment, secrets: URL is in both"},
 	},
 	"a key of another region": {
