@@ -15,6 +15,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"fargate-nginx-sidecar/local/turns"
 )
 
 // Options of a Balancer. Endpoint and Region are needed.
@@ -36,7 +38,7 @@ type Balancer struct {
 	log     *slog.Logger
 	source  *emulator
 	wake    chan struct{}
-	turns   turns
+	turns   *turns.Turns
 
 	mu      sync.Mutex
 	groups  map[string]*group  // by target group ARN
@@ -64,7 +66,7 @@ func New(options Options) (*Balancer, error) {
 		log:     options.Logger,
 		source:  newEmulator(options.Endpoint, options.Region),
 		wake:    make(chan struct{}, 1),
-		turns:   newTurns(),
+		turns:   turns.New(),
 		groups:  map[string]*group{},
 		servers: map[string]*server{},
 	}, nil
@@ -95,7 +97,7 @@ func (b *Balancer) Wake() {
 }
 
 // Sync returns when the balancer has looked at the emulator once more after the call.
-func (b *Balancer) Sync(ctx context.Context) error { return b.turns.next(ctx, b.Wake) }
+func (b *Balancer) Sync(ctx context.Context) error { return b.turns.Next(ctx, b.Wake) }
 
 // Addresses returns the local address of every open listener, by listener ARN.
 func (b *Balancer) Addresses() map[string]string {
@@ -109,13 +111,13 @@ func (b *Balancer) Addresses() map[string]string {
 }
 
 func (b *Balancer) turn(ctx context.Context) {
-	b.turns.begin()
+	b.turns.Begin()
 	wanted, err := b.source.read(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
 			b.log.Warn("load balancers are unknown, listeners stay as they are", "error", err)
 		}
-		b.turns.end(err)
+		b.turns.End(err)
 		return
 	}
 	b.mu.Lock()
@@ -146,7 +148,7 @@ func (b *Balancer) turn(ctx context.Context) {
 			delete(b.servers, arn)
 		}
 	}
-	b.turns.end(errors.Join(failed...))
+	b.turns.End(errors.Join(failed...))
 }
 
 // group returns a target group's record, which may be older than the target group itself. The caller holds b.mu.
@@ -211,50 +213,4 @@ type Health struct {
 // TargetHealth returns the health of every target of a group, in the order they were registered.
 func (b *Balancer) TargetHealth(targetGroupARN string) []Health {
 	return b.find(targetGroupARN).health()
-}
-
-// turns lets a caller wait for a whole turn of the loop.
-type turns struct {
-	mu      sync.Mutex
-	begun   int
-	done    int
-	last    error
-	changed chan struct{}
-}
-
-func newTurns() turns { return turns{changed: make(chan struct{})} }
-
-func (t *turns) begin() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.begun++
-}
-
-func (t *turns) end(err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.done, t.last = t.begun, err
-	close(t.changed)
-	t.changed = make(chan struct{})
-}
-
-// next waits for the first turn that begins from now on.
-func (t *turns) next(ctx context.Context, wake func()) error {
-	t.mu.Lock()
-	wanted := t.begun + 1
-	t.mu.Unlock()
-	wake()
-	for {
-		t.mu.Lock()
-		done, last, changed := t.done, t.last, t.changed
-		t.mu.Unlock()
-		if done >= wanted {
-			return last
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-changed:
-		}
-	}
 }

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"time"
 
+	"fargate-nginx-sidecar/local/turns"
+
 	"github.com/docker/docker/client"
 )
 
@@ -89,7 +91,7 @@ type Scheduler struct {
 	services map[string]*service
 	stopped  []*task // of every service, for one hour
 	stopping bool    // no new task starts
-	turns    turns
+	turns    *turns.Turns
 }
 
 // New checks the options and that the Docker engine answers, for which ctx is. It starts nothing.
@@ -111,7 +113,7 @@ func New(ctx context.Context, options Options) (*Scheduler, error) {
 		kill:     kill,
 		killNow:  killNow,
 		services: map[string]*service{},
-		turns:    newTurns(),
+		turns:    turns.New(),
 	}, nil
 }
 
@@ -164,19 +166,19 @@ func (s *Scheduler) Run(ctx context.Context) error {
 
 // turn reads what is wanted and moves every service one step towards it. Nothing in it waits for a container.
 func (s *Scheduler) turn(ctx context.Context) {
-	s.turns.begin()
+	s.turns.Begin()
 	declared, err := s.emulator.services(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
 			s.log.Warn("services are unknown, tasks stay as they are", "error", err)
 		}
-		s.turns.end(err)
+		s.turns.End(err)
 		return
 	}
 	s.mu.Lock()
 	s.reconcile(ctx, declared, time.Now())
 	s.mu.Unlock()
-	s.turns.end(nil)
+	s.turns.End(nil)
 }
 
 // Wake makes the scheduler look at the emulator now.
@@ -189,7 +191,7 @@ func (s *Scheduler) Wake() {
 
 // Sync returns when a turn that began after the call is done, so that Service then answers for what the emulator
 // held when Sync was called.
-func (s *Scheduler) Sync(ctx context.Context) error { return s.turns.next(ctx, s.Wake) }
+func (s *Scheduler) Sync(ctx context.Context) error { return s.turns.Next(ctx, s.Wake) }
 
 // Stop stops every task the way ECS does, draining first, and starts no new one. When ctx ends, what still runs is
 // killed.
@@ -230,50 +232,4 @@ func (s *Scheduler) StopTask(arn, reason string) error {
 		}
 	}
 	return ErrTaskNotFound
-}
-
-// turns lets a caller wait for a whole turn of the loop.
-type turns struct {
-	mu      sync.Mutex
-	begun   int
-	done    int
-	last    error
-	changed chan struct{}
-}
-
-func newTurns() turns { return turns{changed: make(chan struct{})} }
-
-func (t *turns) begin() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.begun++
-}
-
-func (t *turns) end(err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.done, t.last = t.begun, err
-	close(t.changed)
-	t.changed = make(chan struct{})
-}
-
-// next waits for the first turn that begins from now on.
-func (t *turns) next(ctx context.Context, wake func()) error {
-	t.mu.Lock()
-	wanted := t.begun + 1
-	t.mu.Unlock()
-	wake()
-	for {
-		t.mu.Lock()
-		done, last, changed := t.done, t.last, t.changed
-		t.mu.Unlock()
-		if done >= wanted {
-			return last
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-changed:
-		}
-	}
 }

@@ -2,13 +2,11 @@ package fargate
 
 import (
 	"bytes"
-	"context"
 	"net/netip"
 	"reflect"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -183,26 +181,6 @@ func TestOptionsAreChecked(t *testing.T) {
 	want := "run id: \"a b\"; allowed: letters, digits and '-'\nendpoint: empty; want the emulator's URL\nregion: empty"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
-	}
-}
-
-func TestSyncWaitsForATurnThatBeganLater(t *testing.T) {
-	turns := newTurns()
-	turns.begin() // a turn is under way when Sync is called
-	done := make(chan error)
-	woken := make(chan struct{})
-	go func() { done <- turns.next(context.Background(), func() { close(woken) }) }()
-	<-woken
-	turns.end(nil)
-	select {
-	case <-done:
-		t.Fatal("Sync took a turn that had begun before it was called")
-	case <-time.After(50 * time.Millisecond):
-	}
-	turns.begin()
-	turns.end(nil)
-	if err := <-done; err != nil {
-		t.Error(err)
 	}
 }
 
