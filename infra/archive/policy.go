@@ -1,30 +1,13 @@
 package archive
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"strings"
+
+	"fargate-nginx-sidecar/infra/policy"
 )
 
 // folder is the one below which both writers put everything.
 const folder = "AWSLogs"
-
-// policy is a bucket policy, as far as this package needs it.
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
-type policy struct {
-	Version   string      `json:"Version"`
-	Statement []statement `json:"Statement"`
-}
-
-type statement struct {
-	Sid       string                       `json:"Sid"`
-	Effect    string                       `json:"Effect"`
-	Principal any                          `json:"Principal"`
-	Action    []string                     `json:"Action"`
-	Resource  []string                     `json:"Resource"`
-	Condition map[string]map[string]string `json:"Condition,omitempty"`
-}
 
 // writers lets the load balancer and the VPC of this account write, and refuses whatever does not come encrypted.
 func writers(args Args, partition, region, account, bucket string) (string, error) {
@@ -33,7 +16,7 @@ func writers(args Args, partition, region, account, bucket string) (string, erro
 	}
 	below := fmt.Sprintf("%s/%s/%s/*", bucket, folder, account)
 
-	statements := []statement{{
+	statements := []policy.Statement{{
 		Sid:       "EncryptedConnectionsOnly",
 		Effect:    "Deny",
 		Principal: "*",
@@ -42,7 +25,7 @@ func writers(args Args, partition, region, account, bucket string) (string, erro
 		Condition: map[string]map[string]string{"Bool": {"aws:SecureTransport": "false"}},
 	}}
 	if args.AccessLogs {
-		statements = append(statements, statement{
+		statements = append(statements, policy.Statement{
 			// In all regions; the account of each region that older policies name is no longer needed. A load balancer
 			// writes below its own account's number, so the path keeps other accounts out.
 			// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html#attach-bucket-policy
@@ -57,17 +40,12 @@ func writers(args Args, partition, region, account, bucket string) (string, erro
 		statements = append(statements, flowLogs(partition, region, account, bucket, below)...)
 	}
 
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(policy{Version: "2012-10-17", Statement: statements})
-
-	return strings.TrimSpace(text.String()), err
+	return policy.Render(statements...)
 }
 
 // flowLogs is what AWS would add to the policy by itself, and the program would then take away again.
 // https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-s3-permissions.html
-func flowLogs(partition, region, account, bucket, below string) []statement {
+func flowLogs(partition, region, account, bucket, below string) []policy.Statement {
 	delivery := map[string]string{"Service": "delivery.logs.amazonaws.com"}
 	source := map[string]map[string]string{
 		"StringEquals": {"aws:SourceAccount": account},
@@ -78,7 +56,7 @@ func flowLogs(partition, region, account, bucket, below string) []statement {
 		"ArnLike":      source["ArnLike"],
 	}
 
-	return []statement{{
+	return []policy.Statement{{
 		Sid: "FlowLogs", Effect: "Allow", Principal: delivery,
 		Action: []string{"s3:PutObject"}, Resource: []string{below}, Condition: write,
 	}, {

@@ -1,6 +1,8 @@
 package observability
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -226,4 +228,14 @@ func (s shown) failed() widget {
 func (s shown) appLog() widget {
 	return s.query("The app's last lines", s.appLogGroup, wide,
 		"fields @timestamp, @message", "sort @timestamp desc", "limit 50")
+}
+
+// render writes JSON on one line, with < and & as they are.
+func render(document any) (string, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(document)
+
+	return strings.TrimSpace(text.String()), err
 }

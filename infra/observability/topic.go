@@ -1,13 +1,12 @@
 package observability
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sns"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra/policy"
 )
 
 // topic declares the topic, who may publish to it, and its subscriber, and returns its ARN.
@@ -46,22 +45,6 @@ func (t *Traffic) topic(ctx *pulumi.Context, name string, args TrafficArgs) (pul
 	return topic.Arn, nil
 }
 
-// policy is an IAM policy document, as far as this package needs it.
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
-type policy struct {
-	Version   string      `json:"Version"`
-	Statement []statement `json:"Statement"`
-}
-
-type statement struct {
-	Sid       string                       `json:"Sid"`
-	Effect    string                       `json:"Effect"`
-	Principal map[string]string            `json:"Principal"`
-	Action    []string                     `json:"Action"`
-	Resource  []string                     `json:"Resource"`
-	Condition map[string]map[string]string `json:"Condition"`
-}
-
 // topicPolicy lets the alarms of this account and region publish, and nobody without TLS.
 // https://docs.aws.amazon.com/sns/latest/dg/sns-security-best-practices.html#enforce-encryption-data-in-transit
 func topicPolicy(topic, partition, region, account string) (string, error) {
@@ -69,8 +52,8 @@ func topicPolicy(topic, partition, region, account string) (string, error) {
 		return "", fmt.Errorf("topic %q, partition %q, account %q; allowed: three names", topic, partition, account)
 	}
 
-	return render(policy{Version: "2012-10-17", Statement: []statement{
-		{
+	return policy.Render(
+		policy.Statement{
 			Sid:       "AlarmsOfThisAccount",
 			Effect:    "Allow",
 			Principal: map[string]string{"Service": "cloudwatch.amazonaws.com"},
@@ -81,7 +64,7 @@ func topicPolicy(topic, partition, region, account string) (string, error) {
 				"StringEquals": {"aws:SourceAccount": account},
 			},
 		},
-		{
+		policy.Statement{
 			Sid:       "NobodyWithoutTLS",
 			Effect:    "Deny",
 			Principal: map[string]string{"AWS": "*"},
@@ -89,15 +72,5 @@ func topicPolicy(topic, partition, region, account string) (string, error) {
 			Resource:  []string{topic},
 			Condition: map[string]map[string]string{"Bool": {"aws:SecureTransport": "false"}},
 		},
-	}})
-}
-
-// render writes JSON on one line, with < and & as they are.
-func render(document any) (string, error) {
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(document)
-
-	return strings.TrimSpace(text.String()), err
+	)
 }

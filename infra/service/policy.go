@@ -1,37 +1,11 @@
 package service
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
+
+	"fargate-nginx-sidecar/infra/policy"
 )
-
-// policy is an IAM policy document, as far as this package needs it.
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
-type policy struct {
-	Version   string      `json:"Version"`
-	Statement []statement `json:"Statement"`
-}
-
-type statement struct {
-	Sid       string                       `json:"Sid"`
-	Effect    string                       `json:"Effect"`
-	Principal map[string]string            `json:"Principal,omitempty"`
-	Action    []string                     `json:"Action"`
-	Resource  []string                     `json:"Resource,omitempty"`
-	Condition map[string]map[string]string `json:"Condition,omitempty"`
-}
-
-func (p policy) render() (string, error) {
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(p)
-
-	return strings.TrimSpace(text.String()), err
-}
 
 // trustPolicy lets ECS tasks take the role, and only for tasks of this account and region: another account's cluster
 // cannot make ECS use it on its behalf.
@@ -41,7 +15,7 @@ func trustPolicy(partition, region, account string) (string, error) {
 		return "", fmt.Errorf("partition %q, region %q, account %q; allowed: three names", partition, region, account)
 	}
 
-	return policy{Version: "2012-10-17", Statement: []statement{{
+	return policy.Render(policy.Statement{
 		Sid:       "TasksOfThisAccount",
 		Effect:    "Allow",
 		Principal: map[string]string{"Service": "ecs-tasks.amazonaws.com"},
@@ -50,7 +24,7 @@ func trustPolicy(partition, region, account string) (string, error) {
 			"ArnLike":      {"aws:SourceArn": fmt.Sprintf("arn:%s:ecs:%s:%s:*", partition, region, account)},
 			"StringEquals": {"aws:SourceAccount": account},
 		},
-	}}}.render()
+	})
 }
 
 // secretRights are the ARNs of what ECS reads for a task when it starts it, and the key that may have encrypted it.
@@ -70,20 +44,20 @@ func executionPolicy(repositories, logGroups []string, read secretRights) (strin
 		streams = append(streams, group+":log-stream:*")
 	}
 
-	p := policy{Version: "2012-10-17", Statement: []statement{{
+	statements := []policy.Statement{{
 		Sid:      "WriteLogs",
 		Effect:   "Allow",
 		Action:   []string{"logs:CreateLogStream", "logs:PutLogEvents"},
 		Resource: sorted(streams),
-	}}}
+	}}
 
 	if len(repositories) > 0 {
-		p.Statement = append(p.Statement, statement{
+		statements = append(statements, policy.Statement{
 			Sid:      "PullImages",
 			Effect:   "Allow",
 			Action:   []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
 			Resource: sorted(repositories),
-		}, statement{
+		}, policy.Statement{
 			Sid:    "LogInToRegistry",
 			Effect: "Allow",
 			Action: []string{"ecr:GetAuthorizationToken"},
@@ -93,27 +67,27 @@ func executionPolicy(repositories, logGroups []string, read secretRights) (strin
 		})
 	}
 
-	p.Statement = append(p.Statement, read.statements()...)
+	statements = append(statements, read.statements()...)
 
-	return p.render()
+	return policy.Render(statements...)
 }
 
-func (r secretRights) statements() []statement {
-	var all []statement
+func (r secretRights) statements() []policy.Statement {
+	var all []policy.Statement
 	if len(r.parameters) > 0 {
-		all = append(all, statement{
+		all = append(all, policy.Statement{
 			Sid: "ReadParameters", Effect: "Allow", Action: []string{"ssm:GetParameters"}, Resource: sorted(r.parameters),
 		})
 	}
 	if len(r.secrets) > 0 {
-		all = append(all, statement{
+		all = append(all, policy.Statement{
 			Sid: "ReadSecrets", Effect: "Allow", Action: []string{"secretsmanager:GetSecretValue"}, Resource: sorted(r.secrets),
 		})
 	}
 	// AWS's own keys need no right of their own.
 	// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html#task-execution-secrets
 	if len(all) > 0 && r.key != "" {
-		all = append(all, statement{
+		all = append(all, policy.Statement{
 			Sid: "DecryptThem", Effect: "Allow", Action: []string{"kms:Decrypt"}, Resource: []string{r.key},
 		})
 	}
@@ -124,7 +98,7 @@ func (r secretRights) statements() []statement {
 // execPolicy lets the agent of ECS Exec talk to Systems Manager. These actions know no resources.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonmessagegatewayservice.html
 func execPolicy() (string, error) {
-	return policy{Version: "2012-10-17", Statement: []statement{{
+	return policy.Render(policy.Statement{
 		Sid:    "OpenSessions",
 		Effect: "Allow",
 		Action: []string{
@@ -132,7 +106,7 @@ func execPolicy() (string, error) {
 			"ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel",
 		},
 		Resource: []string{"*"},
-	}}}.render()
+	})
 }
 
 // sorted orders names and drops repetitions: both images may come from one repository.

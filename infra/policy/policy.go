@@ -1,0 +1,38 @@
+// Package policy writes IAM policy documents: of roles, topics and buckets.
+package policy
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+)
+
+// version is that of the policy language.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html
+const version = "2012-10-17"
+
+// Statement is one statement of a policy, as far as this program needs it. What is left empty is left out.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+type Statement struct {
+	Sid       string                       `json:"Sid"`
+	Effect    string                       `json:"Effect"`
+	Principal any                          `json:"Principal,omitempty"` // "*", or a map[string]string
+	Action    []string                     `json:"Action"`
+	Resource  []string                     `json:"Resource,omitempty"`
+	Condition map[string]map[string]string `json:"Condition,omitempty"`
+}
+
+// Render writes a policy as JSON on one line, with < and & as they are.
+func Render(statements ...Statement) (string, error) {
+	document := struct {
+		Version   string      `json:"Version"`
+		Statement []Statement `json:"Statement"`
+	}{version, statements}
+
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(document)
+
+	return strings.TrimSpace(text.String()), err
+}
