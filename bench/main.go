@@ -10,7 +10,7 @@
 // measures everything twice: pinned, with application and proxy sharing one CPU
 // and the load on another, and unpinned.
 //
-//	go run . [-rounds 5] [-time 3s] [-only small-64] [-out ../docs]
+//	go run . [-rounds 5] [-time 2s] [-only small-64] [-out ../docs]
 package main
 
 import (
@@ -63,7 +63,7 @@ func main() {
 	}
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds over all targets, for each scenario")
-	flag.DurationVar(&o.time, "time", 3*time.Second, "how long each measurement lasts")
+	flag.DurationVar(&o.time, "time", 2*time.Second, "how long each measurement lasts")
 	flag.StringVar(&o.only, "only", "", "only scenarios whose name contains this; writes no document")
 	flag.StringVar(&o.out, "out", filepath.Join("..", "docs"), "where benchmark.md and its plots are")
 	flag.StringVar(&o.skip, "skip", "", "leave out: pinned or unpinned")
@@ -130,13 +130,14 @@ func measure(ctx context.Context, s *stage, res *results, sc scenario, pinned bo
 		// turn of its event loop: the first second is not like the others.
 		length = max(length, 6*time.Second)
 	}
-	for _, t := range s.targets {
+	targets := s.of(sc.name)
+	for _, t := range targets {
 		if _, err := s.wrk(ctx, t, sc, time.Second); err != nil {
 			return err
 		}
 	}
 	for round := range o.rounds {
-		for _, t := range s.targets {
+		for _, t := range targets {
 			m, err := s.wrk(ctx, t, sc, length)
 			if err != nil {
 				return err

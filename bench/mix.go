@@ -36,7 +36,7 @@ type mixReport struct {
 // measureMix compares good traffic alone with good traffic under the flood.
 func measureMix(ctx context.Context, s *stage, res *results, pinned bool, o options) error {
 	for range o.rounds {
-		for _, t := range s.targets {
+		for _, t := range s.of("mix") {
 			for _, bad := range []int{0, badRate} {
 				m, err := s.mix(ctx, t, bad, o.time)
 				if err != nil {

@@ -59,7 +59,7 @@ IFS=,
 number NGINX_PORT 8080 1 65535
 number APP_PORT 3000 1 65535
 number NGINX_WORKER_PROCESSES 1 1 64
-number NGINX_WORKER_CONNECTIONS 20000 64 200000
+number NGINX_WORKER_CONNECTIONS 22000 64 200000
 # The load balancer's idle timeout. The other times follow from it.
 number NGINX_IDLE_TIMEOUT 30 5 4000 s
 number NGINX_KEEPALIVE_TIMEOUT $((NGINX_IDLE_TIMEOUT + 10)) 1 5000 s
@@ -147,6 +147,10 @@ hard=$(ulimit -Hn)
 if [ "$hard" != unlimited ] && [ "$files" -gt "$hard" ]; then
     files=$hard
 fi
+# The kernel's third try to connect comes after 7 s, when the application's queue
+# of new connections was full. Never longer than an answer may take.
+connect_timeout=10
+[ "$NGINX_READ_TIMEOUT" -ge "$connect_timeout" ] || connect_timeout=$NGINX_READ_TIMEOUT
 # With several workers each gets its own queue of new connections, which the
 # kernel fills evenly; one worker needs no such thing.
 listen_options=''
@@ -180,7 +184,9 @@ fi
 
 # The answer to a GET or HEAD is kept for a few seconds if it is the same for
 # everybody: 200, no cookie and no authorization in the request, no Set-Cookie
-# and no Cache-Control against it in the answer. One request at a time renews it.
+# and no Cache-Control against it in the answer. One request at a time renews it;
+# until it has, the others get the old answer. No proxy_cache_lock: where there is
+# no old answer, who waits for the lock looks again only every half second.
 # https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_cache
 : >"$directory/cache-zone.conf"
 : >"$directory/cache.conf"
@@ -191,7 +197,7 @@ if [ "$NGINX_CACHE_SECONDS" -gt 0 ]; then
 proxy_cache answers;
 proxy_cache_key "\$http_host\$request_uri";
 proxy_cache_valid 200 ${NGINX_CACHE_SECONDS}s;
-proxy_cache_lock on;
+proxy_cache_use_stale updating;
 proxy_cache_bypass \$http_authorization \$http_cookie \$upgrade;
 proxy_no_cache \$http_authorization \$http_cookie \$upgrade;
 END
@@ -212,6 +218,7 @@ sed \
     -e "s,@MAX_BODY@,${NGINX_MAX_BODY_KB}k,g" \
     -e "s,@CLIENT_TIMEOUT@,$NGINX_CLIENT_TIMEOUT,g" \
     -e "s,@KEEPALIVE_TIMEOUT@,$NGINX_KEEPALIVE_TIMEOUT,g" \
+    -e "s,@CONNECT_TIMEOUT@,$connect_timeout,g" \
     -e "s,@READ_TIMEOUT@,$NGINX_READ_TIMEOUT,g" \
     -e "s,@GZIP@,$gzip,g" \
     -e "s,@GZIP_LEVEL@,$gzip_level,g" \

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -309,6 +311,36 @@ func TestTheMicroCacheKeepsOnlyWhatIsTheSameForEverybody(t *testing.T) {
 	}
 }
 
+func TestNobodyWaitsWhileTheMicroCacheRenewsAnAnswer(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_CACHE_SECONDS=1"}})
+	const slow = time.Second
+	ask := func() (waited bool) {
+		start := time.Now()
+		if got := task.Get(t, fmt.Sprintf("/api/slow?ms=%d", slow.Milliseconds())); got.Status != 200 {
+			t.Errorf("got %d", got.Status)
+		}
+		return time.Since(start) >= slow/2
+	}
+	ask()
+	task.Reset(t, true)
+	var waited atomic.Int64
+	var clients sync.WaitGroup
+	for range 10 {
+		clients.Go(func() {
+			for end := time.Now().Add(6 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+				if ask() {
+					waited.Add(1)
+				}
+			}
+		})
+	}
+	clients.Wait()
+	// One at a time, a second each: 6 of them, or a few more on a busy machine.
+	if renewed := task.Seen(t).Total; renewed < 1 || renewed > 9 || waited.Load() > int64(renewed) {
+		t.Errorf("%d requests renewed the answer, want 1 to 9; %d waited, want only those", renewed, waited.Load())
+	}
+}
+
 // meanings of the settings, for the table in docs/sidecar.md.
 var meanings = map[string]string{
 	"NGINX_PORT":                       "where nginx listens; above 1024, because it runs without rights",
@@ -327,7 +359,7 @@ var meanings = map[string]string{
 	"NGINX_RATE_LIMIT":                 "requests a second of one client; more is 429. 0: no limit",
 	"NGINX_RATE_BURST":                 "requests above the rate that are let through at once",
 	"NGINX_GZIP_LEVEL":                 "0: no compression",
-	"NGINX_CACHE_SECONDS":              "keep answers that are the same for everybody for so long. 0: no cache",
+	"NGINX_CACHE_SECONDS":              "keep answers that are the same for everybody for so long, and while one request renews them. 0: no cache",
 	"NGINX_ACCESS_LOG":                 "form of the access log",
 	"NGINX_LOG_HEALTH_CHECKS":          "whether the health page is logged",
 	"NGINX_PATH_PREFIXES":              "what is forwarded: each prefix and what lies below it",
