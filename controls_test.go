@@ -295,11 +295,11 @@ var controls = []control{
 		check: func(s subject) string { return s.having(listener, []any{"protocol"}, "HTTPS") },
 	},
 	{
-		id: "ELB.21", asks: "health checks use TLS", met: "not offered: the sidecar speaks HTTP",
+		id: "ELB.21", asks: "health checks use TLS", met: "`targetTls`",
 		check: func(s subject) string { return s.having(targetGroup, []any{"healthCheck", "protocol"}, "HTTPS") },
 	},
 	{
-		id: "ELB.22", asks: "requests to the tasks use TLS", met: "not offered: the sidecar speaks HTTP",
+		id: "ELB.22", asks: "requests to the tasks use TLS", met: "`targetTls`",
 		check: func(s subject) string { return s.having(targetGroup, []any{"protocol"}, "HTTPS") },
 	},
 	{
@@ -466,8 +466,8 @@ var exceptions = []exception{
 	{"ELB.16", []string{"dev"}, "Each rule and request costs money", "NGINX refuses every path, method and form of request that is not the app's"},
 	{"ELB.18", []string{"dev", "prod"}, "As ELB.1", "As ELB.1"},
 	{"ELB.18", []string{withDomain}, "People type names without https", "The listener on port 80 only redirects; `http: none` takes it away"},
-	{"ELB.21", everywhere, "TLS from the load balancer to the sidecar is not offered yet", "The way lies inside the VPC, between two security groups that name each other"},
-	{"ELB.22", everywhere, "TLS from the load balancer to the sidecar is not offered yet", "The way lies inside the VPC, between two security groups that name each other"},
+	{"ELB.21", []string{"dev"}, "A handshake for each check costs a small task's CPU", "The way lies inside the VPC, between two security groups that name each other"},
+	{"ELB.22", []string{"dev"}, "As ELB.21", "As ELB.21"},
 	{"ECR.5", everywhere, "A key costs money and belongs to the account", "ECR encrypts with AES-256 and AWS's key"},
 	{"EC2.6", []string{"dev"}, "They cost money", "Security groups name everything that may pass"},
 	{"EC2.15", everywhere, "awsx 2 has no way to turn it off for public subnets",
@@ -533,6 +533,26 @@ func TestEveryControlHoldsOrIsAWrittenException(t *testing.T) {
 	for _, e := range exceptions {
 		if _, known := all[e.id]; !known || e.reason == "" || e.compensation == "" {
 			t.Errorf("exception %s: control, reason and compensation are needed", e.id)
+		}
+	}
+}
+
+// ECS Exec needs a file system it can write to. Whoever turns it on shall find in docs/security.md what that breaks.
+func TestExecBreaksOneControl(t *testing.T) {
+	for _, stack := range controlledStacks {
+		settings := controlled(t, stack)
+		without := subject{t: t, graph: run(t, settings)}
+		settings[infratest.Project+":exec"] = "true"
+		with := subject{t: t, graph: run(t, settings)}
+
+		var broken []string
+		for _, c := range controls {
+			if verdict(c, with) != verdict(c, without) {
+				broken = append(broken, c.id)
+			}
+		}
+		if !slices.Equal(broken, []string{"ECS.5"}) {
+			t.Errorf("%s: exec changes the verdict on %v", stack, broken)
 		}
 	}
 }

@@ -366,3 +366,27 @@ func TestTheFirewallsLogHasTheNameThatAWSAsksForAndNoPasswords(t *testing.T) {
 		t.Errorf("logging: %v\nwant:    %v", got, want)
 	}
 }
+
+// All three must agree, or no target ever gets healthy: the load balancer's protocol, NGINX's, and an image that has
+// the tool for it.
+func TestTLSToTheTasksIsOneDecision(t *testing.T) {
+	for setting, want := range map[string]struct {
+		protocol, nginx string
+		stage           any
+	}{
+		"off": {"HTTP", "off", nil},
+		"on":  {"HTTPS", "on", "tls"},
+	} {
+		graph := run(t, defaults(t, map[string]string{"targetTls": setting}))
+		group := one(t, graph, targetGroup)
+		if at(t, group, "protocol") != want.protocol || at(t, group, "healthCheck", "protocol") != want.protocol {
+			t.Errorf("%s: the target group has %v, its check %v", setting, at(t, group, "protocol"), at(t, group, "healthCheck", "protocol"))
+		}
+		if got := environment(containers(t, graph)["nginx"])["NGINX_TLS"]; got != want.nginx {
+			t.Errorf("%s: NGINX_TLS is %q", setting, got)
+		}
+		if got := at(t, named(t, graph, dockerImage, "web-nginx"), "build", "target"); got != want.stage {
+			t.Errorf("%s: NGINX is built to %v", setting, got)
+		}
+	}
+}

@@ -189,3 +189,11 @@ func TestSecretValuesAreNeverRead(t *testing.T) {
 		}
 	}
 }
+
+func TestNGINXIsBuiltWithItsArguments(t *testing.T) {
+	graph := run(t, defaults(t, map[string]string{"nginxBuildArgs": `{"BASE_IMAGE":"nginx@sha256:1"}`}))
+	want := map[string]any{"BASE_IMAGE": "nginx@sha256:1"}
+	if got := at(t, named(t, graph, dockerImage, "web-nginx"), "build", "args"); !reflect.DeepEqual(got, want) {
+		t.Errorf("build arguments: %v; want %v", got, want)
+	}
+}

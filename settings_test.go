@@ -72,6 +72,7 @@ var wrong = []struct{ key, value, want string }{
 	{"appDockerfile", "/Dockerfile", `appDockerfile: "/Dockerfile"; allowed: a relative path inside appContext, with forward slashes`},
 	{"appDockerfile", "../Dockerfile", `appDockerfile: "../Dockerfile"; allowed: a relative path inside appContext, with forward slashes`},
 	{"appTarget", "a b", `appTarget: "a b"; allowed: empty, or the name of a stage: letters, digits, dots, hyphens, underscores`},
+	{"nginxBuildArgs", `["a"]`, `nginxBuildArgs: "[\"a\"]" is not an object; allowed: names with values`},
 	{"appBuildArgs", `["a"]`, `appBuildArgs: "[\"a\"]" is not an object; allowed: names with values`},
 	{"appBuildArgs", `{"A-B":"1"}`, `appBuildArgs: "A-B"; allowed: names of letters, digits and underscores, first no digit`},
 	{"appCommand", `["node",""]`, `appCommand: ["node",""]; allowed: a list of words; empty: the image's own`},
@@ -171,6 +172,7 @@ var wrong = []struct{ key, value, want string }{
 	{"hostedZoneId", "example.com", `hostedZoneId: "example.com"; allowed: empty, or up to 32 digits and capital letters`},
 	{"certificateArn", "arn:aws:iam::123456789012:server-certificate/old", `certificateArn: "arn:aws:iam::123456789012:server-certificate/old"; allowed: empty, or arn:aws:acm:<region>:<account>:certificate/<id>`},
 	{"tlsPolicy", "ELBSecurityPolicy-2016-08", `tlsPolicy: "ELBSecurityPolicy-2016-08"; allowed: ELBSecurityPolicy-TLS13-1-2-Res-2021-06, ELBSecurityPolicy-TLS13-1-3-2021-06`},
+	{"targetTls", "true", `targetTls: "true"; allowed: on, off, or profile`},
 	{"http", "forward", `http: "forward"; allowed: redirect, none`},
 	{"clientCidrs", `["203.0.113.1/24"]`, `clientCidrs: "203.0.113.1/24"; allowed: a list of: an IPv4 range without host bits, such as 203.0.113.0/24`},
 	{"clientCidrs", `["2001:db8::/32"]`, `clientCidrs: "2001:db8::/32"; allowed: a list of: an IPv4 range without host bits, such as 203.0.113.0/24`},
@@ -237,6 +239,10 @@ var contradictory = map[string]struct {
 		map[string]string{"alarms": "on", "alarmLatencyMilliseconds": "29000"},
 		[]string{"alarmLatencyMilliseconds, idleTimeoutSeconds: 29000 ms is not less than 30 s less one; " +
 			"an answer never takes that long, and the alarm would never go off"},
+	},
+	"TLS to the tasks without the tool for it": {
+		map[string]string{"targetTls": "on", "nginxContext": "testdata/context"},
+		[]string{"targetTls, nginxContext: targetTls is on, but testdata/context/Dockerfile has no stage tls; allowed: off, or a stage with openssl in it"},
 	},
 	"one port twice": {
 		map[string]string{"containerPort": "3000"},
@@ -325,6 +331,10 @@ var contradictory = map[string]struct {
 	"build arguments of an image that is not built": {
 		map[string]string{"appBuildArgs": `{"VERSION":"1"}`, "appImage": "team/app:1"},
 		[]string{"appBuildArgs, appImage: given, but appImage is too, and then nothing is built; allowed: one of them"},
+	},
+	"arguments of a build that does not happen, NGINX's": {
+		map[string]string{"nginxBuildArgs": `{"BASE_IMAGE":"nginx:1"}`, "nginxImage": "team/nginx:1"},
+		[]string{"nginxBuildArgs, nginxImage: given, but nginxImage is too, and then nothing is built; allowed: one of them"},
 	},
 	"one variable from two places": {
 		map[string]string{"environment": `{"LEVEL":"1","URL":"a"}`, "secrets": `{"URL":"ssm:/url"}`}, //nolint:gosec // names of secrets, not secrets
@@ -517,6 +527,7 @@ var others = map[string]struct {
 	"appDockerfile":                     {"Dockerfile.dev", map[string]string{"appContext": "testdata/context"}},
 	"appTarget":                         {"dependencies", nil},
 	"appBuildArgs":                      {`{"VERSION":2}`, nil},
+	"nginxBuildArgs":                    {`{"BASE_IMAGE":"nginx@sha256:1"}`, nil},
 	"appCommand":                        {`["node","other.js"]`, nil},
 	"appHealthCommand":                  {`["CMD-SHELL","curl -f localhost:3000"]`, nil},
 	"appUser":                           {"65532", nil},
@@ -544,6 +555,7 @@ var others = map[string]struct {
 	"certificateArn":                    {certificateARN, encrypted},
 	"tlsPolicy":                         {"ELBSecurityPolicy-TLS13-1-3-2021-06", encrypted},
 	"http":                              {"none", encrypted},
+	"targetTls":                         {"on", nil},
 	"clientCidrs":                       {`["203.0.113.0/24"]`, nil},
 	"clientPrefixListId":                {"pl-0123456789abcdef0", map[string]string{"clientCidrs": `["203.0.113.0/24"]`}},
 	"network":                           {"large", nil},

@@ -32,6 +32,16 @@ func imageArgs(cfg *config.Config, in *account, source config.Image) image.Args 
 	}
 }
 
+// nginxArgs is the build whose image can encrypt where that is asked for: the other one is smaller.
+func nginxArgs(cfg *config.Config, in *account) image.Args {
+	args := imageArgs(cfg, in, cfg.Images.Nginx)
+	if cfg.Edge.TargetTLS {
+		args.Target = "tls"
+	}
+
+	return args
+}
+
 func archiveArgs(cfg *config.Config, in *account) archive.Args {
 	return archive.Args{
 		AccessLogs:    cfg.Edge.AccessLogs,
@@ -96,6 +106,7 @@ func ingressArgs(cfg *config.Config, net *network.Network, logs *archive.Archive
 		ClientPrefixListID: cfg.Edge.ClientPrefixListID,
 		AccessLogBucket:    logs.AccessLogBucket,
 		TargetPort:         cfg.Task.ContainerPort,
+		TargetTLS:          cfg.Edge.TargetTLS,
 		HealthCheck: ingress.HealthCheck{
 			Path:      cfg.LoadBalancer.HealthCheckPath,
 			Interval:  cfg.LoadBalancer.HealthCheckInterval,
@@ -153,7 +164,7 @@ func serviceArgs(
 		LogBufferMegabytes: cfg.Task.LogBufferMegabytes,
 
 		App:            appArgs(cfg.App),
-		Sidecar:        sidecarArgs(cfg.Sidecar),
+		Sidecar:        sidecarArgs(cfg),
 		TaskPolicyARNs: cfg.Rights.TaskPolicyARNs,
 		Exec:           cfg.Rights.Exec,
 		KMSKeyARN:      cfg.Rights.KMSKeyARN,
@@ -190,7 +201,9 @@ func appArgs(cfg config.App) service.App {
 	}
 }
 
-func sidecarArgs(cfg config.Sidecar) service.Sidecar {
+func sidecarArgs(all *config.Config) service.Sidecar {
+	cfg := all.Sidecar
+
 	return service.Sidecar{
 		PathPrefixes:       cfg.PathPrefixes,
 		Methods:            cfg.Methods,
@@ -206,6 +219,7 @@ func sidecarArgs(cfg config.Sidecar) service.Sidecar {
 		LogHealthChecks:    cfg.LogHealthChecks,
 		TrustedProxies:     cfg.TrustedProxies,
 		Workers:            cfg.Workers,
+		TLS:                all.Edge.TargetTLS,
 	}
 }
 

@@ -8,6 +8,7 @@ package imagetest
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,6 +29,7 @@ import (
 // Names of the images under test; a later run finds their layers again.
 const (
 	NginxImage   = "fargate-nginx-sidecar/test-nginx"
+	TLSImage     = "fargate-nginx-sidecar/test-nginx-tls" // the stage that can encrypt
 	AppImage     = "fargate-nginx-sidecar/test-app"
 	BackendImage = "fargate-nginx-sidecar/test-backend"
 )
@@ -90,6 +93,8 @@ func Build(t testing.TB, image string) {
 		switch image {
 		case NginxImage:
 			return buildFolder(image, "nginx")
+		case TLSImage:
+			return buildFolder(image, "nginx", "--target=tls")
 		case AppImage:
 			return buildFolder(image, "app")
 		}
@@ -100,8 +105,9 @@ func Build(t testing.TB, image string) {
 	}
 }
 
-func buildFolder(image, folder string) error {
-	_, err := docker("build", "--quiet", "--tag", image, filepath.Join(Root(), "images", folder))
+func buildFolder(image, folder string, args ...string) error {
+	args = append([]string{"build", "--quiet", "--tag", image}, args...)
+	_, err := docker(append(args, filepath.Join(Root(), "images", folder))...)
 	if err != nil {
 		return fmt.Errorf("%w\n(no base image? `go run ./cmd/baseimages` in local/ makes stand-ins)", err)
 	}
@@ -149,6 +155,7 @@ type Task struct {
 	Nginx   string // container names
 	Backend string
 	Addr    string // nginx on 127.0.0.1
+	TLS     bool
 	control string
 	client  *http.Client
 }
@@ -159,6 +166,7 @@ type Options struct {
 	Args    []string // more arguments of docker run for nginx
 	Plain   bool     // without Hardened: for images that need root
 	Image   string   // instead of NginxImage
+	TLS     bool     // requests go through TLS, as from the load balancer
 	Command []string // after the image
 	Backend []string // flags of the recording backend
 	Cleaner Cleaner  // when the task outlives the test that starts it
@@ -172,15 +180,21 @@ func Start(t testing.TB, opts Options) *Task {
 	t.Helper()
 	Build(t, BackendImage)
 	image := opts.Image
-	if image == "" {
-		Build(t, NginxImage)
+	switch {
+	case opts.TLS:
+		image = TLSImage
+		opts.Env = append(slices.Clone(opts.Env), "NGINX_TLS=on")
+	case image == "":
 		image = NginxImage
+	}
+	if opts.Image == "" {
+		Build(t, image)
 	}
 	cleaner := opts.Cleaner
 	if cleaner == nil {
 		cleaner = t
 	}
-	task := &Task{client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}}
+	task := &Task{TLS: opts.TLS, client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}}
 	// The backend holds the network namespace, as the pause container does on Fargate.
 	run := []string{"--publish=127.0.0.1::8080", "--publish=127.0.0.1::3001", BackendImage}
 	task.Backend = Container(t, cleaner, append(run, opts.Backend...)...)
@@ -319,6 +333,9 @@ func (task *Task) Dial(t testing.TB, limit time.Duration) net.Conn {
 		t.Fatal(err)
 	}
 	_ = c.SetDeadline(time.Now().Add(limit))
+	if task.TLS {
+		return tls.Client(c, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // a load balancer does not ask who signed
+	}
 	return c
 }
 

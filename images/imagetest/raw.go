@@ -117,7 +117,9 @@ func (task *Task) Send(t testing.TB, line string, headers ...string) Answer {
 // Raw sends bytes and fails the test when nothing could be sent at all.
 func (task *Task) Raw(t testing.TB, raw string) Answer {
 	t.Helper()
-	a, err := Exchange(task.Addr, raw, 10*time.Second)
+	c := task.Dial(t, 10*time.Second)
+	defer c.Close() //nolint:errcheck // the answer is there or not
+	a, err := Talk(c, raw, 10*time.Second)
 	if err != nil {
 		t.Fatalf("nginx at %s: %v", task.Addr, err)
 	}

@@ -76,6 +76,10 @@ number NGINX_GZIP_LEVEL 1 0 9
 number NGINX_CACHE_SECONDS 0 0 3600 s
 choice NGINX_ACCESS_LOG json json text off
 choice NGINX_LOG_HEALTH_CHECKS off on off
+choice NGINX_TLS off on off
+if [ "$NGINX_TLS" = on ] && ! command -v openssl >/dev/null; then
+    wrong NGINX_TLS on 'off in an image without openssl; the stage tls of the Dockerfile has it'
+fi
 
 # ---- The chain of timeouts, outermost first ----
 if [ "$NGINX_KEEPALIVE_TIMEOUT" -le "$NGINX_IDLE_TIMEOUT" ]; then
@@ -155,6 +159,7 @@ connect_timeout=10
 # kernel fills evenly; one worker needs no such thing.
 listen_options=''
 [ "$NGINX_WORKER_PROCESSES" -eq 1 ] || listen_options=' reuseport'
+[ "$NGINX_TLS" = off ] || listen_options=" ssl$listen_options"
 case $NGINX_ACCESS_LOG in
 off) access_log=off ;;
 *) access_log="/dev/stdout $NGINX_ACCESS_LOG buffer=4k flush=1s" ;;
@@ -200,6 +205,25 @@ proxy_cache_valid 200 ${NGINX_CACHE_SECONDS}s;
 proxy_cache_use_stale updating;
 proxy_cache_bypass \$http_authorization \$http_cookie \$upgrade;
 proxy_no_cache \$http_authorization \$http_cookie \$upgrade;
+END
+fi
+
+# A key that no other container has and that nobody reads from an image: the load
+# balancer encrypts, and does not ask who signed.
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-target-groups.html#target-group-routing-configuration
+: >"$directory/tls.conf"
+if [ "$NGINX_TLS" = on ]; then
+    (umask 077 && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 3650 \
+        -subj /CN=sidecar -keyout "$directory/tls.key" -out "$directory/tls.crt" 2>"$directory/tls.log") || {
+        cat "$directory/tls.log" >&2
+        exit 1
+    }
+    cat >"$directory/tls.conf" <<END
+ssl_certificate $directory/tls.crt;
+ssl_certificate_key $directory/tls.key;
+ssl_protocols TLSv1.2 TLSv1.3;
+ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;
+ssl_session_cache shared:tls:1m;
 END
 fi
 

@@ -140,7 +140,11 @@ func TestTheBaseImageIsNamedOnceAndNotLatest(t *testing.T) {
 	if len(found) != 1 {
 		t.Errorf("got %q, want one base image with a version", found)
 	}
-	if from := regexp.MustCompile(`(?m)^FROM (\S+)`).FindAllSubmatch(text, -1); len(from) != 1 || string(from[0][1]) != "${BASE_IMAGE}" {
-		t.Errorf("got %q", from)
+	stages := []string{"${BASE_IMAGE}"}
+	for _, from := range regexp.MustCompile(`(?m)^FROM (\S+)(?: AS (\S+))?$`).FindAllStringSubmatch(string(text), -1) {
+		if !slices.Contains(stages, from[1]) {
+			t.Errorf("a stage begins with %s, which is neither the base image nor a stage before", from[1])
+		}
+		stages = append(stages, from[2])
 	}
 }

@@ -364,6 +364,7 @@ var meanings = map[string]string{
 	"NGINX_LOG_HEALTH_CHECKS":          "whether the health page is logged",
 	"NGINX_PATH_PREFIXES":              "what is forwarded: each prefix and what lies below it",
 	"NGINX_METHODS":                    "methods that are forwarded; others are 405",
+	"NGINX_TLS":                        "whether the port speaks TLS, with a certificate made at the start; needs an image with openssl (`--target tls`)",
 	"NGINX_TRUSTED_PROXIES":            "address ranges whose X-Forwarded-For and X-Forwarded-Proto count: the load balancer's subnets",
 }
 

@@ -122,14 +122,17 @@ func (r *reader) appContradictions(cfg *Config) {
 		}
 	}
 	if cfg.Images.App.Prebuilt != "" {
-		r.onlyBuilt("appTarget", cfg.Images.App.Target != "")
-		r.onlyBuilt("appBuildArgs", len(cfg.Images.App.BuildArgs) > 0)
+		r.onlyBuilt("appTarget", "appImage", cfg.Images.App.Target != "")
+		r.onlyBuilt("appBuildArgs", "appImage", len(cfg.Images.App.BuildArgs) > 0)
+	}
+	if cfg.Images.Nginx.Prebuilt != "" {
+		r.onlyBuilt("nginxBuildArgs", "nginxImage", len(cfg.Images.Nginx.BuildArgs) > 0)
 	}
 }
 
-func (r *reader) onlyBuilt(key string, given bool) {
+func (r *reader) onlyBuilt(key, imageKey string, given bool) {
 	if given {
-		r.contradiction([]string{key, "appImage"}, "given, but appImage is too, and then nothing is built; allowed: one of them")
+		r.contradiction([]string{key, imageKey}, "given, but "+imageKey+" is too, and then nothing is built; allowed: one of them")
 	}
 }
 

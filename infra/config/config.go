@@ -188,7 +188,11 @@ func (r *reader) images() Images {
 			Target:     r.text("appTarget", "empty, or the name of a stage: letters, digits, dots, hyphens, underscores", targetPattern.MatchString),
 			BuildArgs:  r.variables("appBuildArgs"),
 		},
-		Nginx:       Image{Prebuilt: r.text("nginxImage", reference, prebuilt), Dockerfile: "Dockerfile"},
+		Nginx: Image{
+			Prebuilt:   r.text("nginxImage", reference, prebuilt),
+			Dockerfile: "Dockerfile",
+			BuildArgs:  r.variables("nginxBuildArgs"),
+		},
 		Keep:        r.between("imagesToKeep", 2, 1000, "images"),
 		ForceDelete: r.boolean("forceDeleteRepositories"),
 	}

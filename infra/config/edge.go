@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,6 +16,8 @@ type Edge struct {
 	TLSPolicy                            string
 	// HTTP is what port 80 does beside a certificate: redirect or none.
 	HTTP string
+	// TargetTLS is encryption between the load balancer and the tasks.
+	TargetTLS bool
 	// ClientCIDRs and ClientPrefixListID are the sources that may open connections.
 	ClientCIDRs        []string
 	ClientPrefixListID string
@@ -54,6 +58,7 @@ func (r *reader) edge() Edge {
 			func(arn string) bool { return arn == "" || certificatePattern.MatchString(arn) }),
 		TLSPolicy: r.oneOf("tlsPolicy", tlsPolicies...),
 		HTTP:      r.oneOf("http", "redirect", "none"),
+		TargetTLS: r.switched("targetTls"),
 		ClientCIDRs: r.texts("clientCidrs", "an IPv4 range without host bits, such as 203.0.113.0/24",
 			func(value string) bool {
 				prefix, err := netip.ParsePrefix(value)
@@ -96,6 +101,22 @@ func (r *reader) edgeContradictions(cfg *Config) {
 	}
 	r.clientContradictions(edge)
 	r.egressContradictions(cfg)
+	r.targetTLSContradiction(cfg)
+}
+
+// tlsStage begins the stage of NGINX's Dockerfile that can encrypt.
+var tlsStage = regexp.MustCompile(`(?mi)^FROM\s.*\sAS\s+tls\s*$`)
+
+func (r *reader) targetTLSContradiction(cfg *Config) {
+	nginx := cfg.Images.Nginx
+	if !cfg.Edge.TargetTLS || nginx.Prebuilt != "" || r.wrong["nginxContext"] {
+		return
+	}
+	text, err := os.ReadFile(filepath.Join(nginx.Context, nginx.Dockerfile))
+	if err != nil || !tlsStage.Match(text) {
+		r.contradiction([]string{"targetTls", "nginxContext"},
+			fmt.Sprintf("targetTls is on, but %s/%s has no stage tls; allowed: off, or a stage with openssl in it", nginx.Context, nginx.Dockerfile))
+	}
 }
 
 // ecrPattern is an image in a private repository, whose region is the first group.

@@ -24,6 +24,7 @@ var profiled = map[string]ProfileValues{
 	"waf":                {"off", "managed"},
 	"trafficLogDays":     {"30", "365"},
 	"deletionProtection": {"off", "on"},
+	"targetTls":          {"off", "on"},
 	"logRetentionDays":   {"30", "365"},
 }
 

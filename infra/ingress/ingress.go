@@ -44,7 +44,9 @@ type Args struct {
 	// AccessLogBucket is the name of the bucket that gets a line for each request, or nil for none.
 	AccessLogBucket pulumi.StringInput
 	// TargetPort is the TCP port on which the targets listen.
-	TargetPort  int
+	TargetPort int
+	// TargetTLS is whether they speak TLS there. The load balancer does not ask who signed their certificates.
+	TargetTLS   bool
 	HealthCheck HealthCheck
 	// DeregistrationDelay is the time in which requests to a leaving target may finish, at most an hour.
 	DeregistrationDelay time.Duration
@@ -288,16 +290,20 @@ func accessLogs(bucket pulumi.StringInput) lb.LoadBalancerAccessLogsArgs {
 func (i *Ingress) targetGroup(
 	ctx *pulumi.Context, name string, args Args, balancer *lb.LoadBalancer,
 ) (*lb.TargetGroup, error) {
+	protocol := "HTTP"
+	if args.TargetTLS {
+		protocol = "HTTPS"
+	}
 	targets, err := lb.NewTargetGroup(ctx, name+"-tg", &lb.TargetGroupArgs{
 		VpcId:               args.VPCID,
 		TargetType:          pulumi.String("ip"),
 		Port:                pulumi.Int(args.TargetPort),
-		Protocol:            pulumi.String("HTTP"),
+		Protocol:            pulumi.String(protocol),
 		ProtocolVersion:     pulumi.String("HTTP1"),
 		DeregistrationDelay: pulumi.Int(int(args.DeregistrationDelay.Seconds())),
 		HealthCheck: lb.TargetGroupHealthCheckArgs{
 			Enabled:            pulumi.Bool(true),
-			Protocol:           pulumi.String("HTTP"),
+			Protocol:           pulumi.String(protocol),
 			Port:               pulumi.String("traffic-port"),
 			Path:               pulumi.String(args.HealthCheck.Path),
 			Matcher:            pulumi.String(strconv.Itoa(200)),

@@ -24,7 +24,7 @@ func someArgs() Args {
 		Sidecar: Sidecar{
 			PathPrefixes: []string{"/api", "/v1"}, Methods: []string{"GET", "HEAD"}, BodyLimitKilobytes: 1024, RateBurst: 20,
 			ReadTimeout: 29 * time.Second, ClientTimeout: 10 * time.Second, AppKeepAlive: 65 * time.Second,
-			GzipLevel: 1, AccessLog: "json", TrustedProxies: []netip.Prefix{netip.MustParsePrefix("130.176.0.0/16")},
+			GzipLevel: 1, AccessLog: "json", TLS: true, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("130.176.0.0/16")},
 		},
 		App: App{User: "1000:1000", HealthCommand: []string{"CMD", "node", "healthcheck.js"}},
 	}
@@ -58,6 +58,7 @@ func TestContainerDefinitionsStateEveryDefault(t *testing.T) {
 			{"name": "NGINX_RATE_LIMIT", "value": "0"},
 			{"name": "NGINX_READ_TIMEOUT", "value": "29"},
 			{"name": "NGINX_SHUTDOWN_TIMEOUT", "value": "50"},
+			{"name": "NGINX_TLS", "value": "on"},
 			{"name": "NGINX_TRUSTED_PROXIES", "value": "10.0.0.0/19,10.0.32.0/19,130.176.0.0/16"},
 			{"name": "NGINX_WORKER_PROCESSES", "value": "2"}
 		],

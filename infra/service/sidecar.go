@@ -27,6 +27,8 @@ type Sidecar struct {
 	LogHealthChecks bool
 	// TrustedProxies are ranges in front of the load balancer whose word on who the client is counts.
 	TrustedProxies []netip.Prefix
+	// TLS is what NGINX speaks with the load balancer, instead of plain HTTP.
+	TLS bool
 	// Workers is the number of processes; zero is one for each vCPU of the task.
 	Workers int
 }
@@ -69,6 +71,7 @@ func sidecarEnvironment(args Args, balancerRanges string) map[string]string {
 		"NGINX_CACHE_SECONDS":     strconv.Itoa(sidecar.CacheSeconds),
 		"NGINX_ACCESS_LOG":        sidecar.AccessLog,
 		"NGINX_LOG_HEALTH_CHECKS": onOff(sidecar.LogHealthChecks),
+		"NGINX_TLS":               onOff(sidecar.TLS),
 		"NGINX_TRUSTED_PROXIES":   trusted(balancerRanges, sidecar.TrustedProxies),
 	}
 }

@@ -1,0 +1,140 @@
+package nginx
+
+import (
+	"crypto/tls"
+	"net"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"fargate-nginx-sidecar/images/imagetest"
+)
+
+// certificate is what a client is shown.
+func certificate(t testing.TB, task *imagetest.Task) tls.ConnectionState {
+	t.Helper()
+	c := task.Dial(t, 10*time.Second).(*tls.Conn)
+	defer c.Close() //nolint:errcheck // only asked
+	if err := c.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	return c.ConnectionState()
+}
+
+func TestBehindTLSTheContractIsTheSame(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{TLS: true})
+	task.Reset(t, true)
+	for _, c := range []struct {
+		line    string
+		status  int
+		reached bool
+	}{
+		{"GET / HTTP/1.1", 200, false},
+		{"GET /api/users/1 HTTP/1.1", 200, true},
+		{"GET /apifoo HTTP/1.1", 404, false},
+		{"GET /internal/..%2fapi/ HTTP/1.1", 404, false},
+		{"GET /api/%2e%2e/internal HTTP/1.1", 400, false},
+		{"TRACE /api/x HTTP/1.1", 405, false},
+	} {
+		before := task.Seen(t).Total
+		if got := task.Send(t, c.line); got.Status != c.status {
+			t.Errorf("%s: got %d, want %d", c.line, got.Status, c.status)
+		}
+		if reached := task.Seen(t).Total > before; reached != c.reached {
+			t.Errorf("%s: reached the application: %v, want %v", c.line, reached, c.reached)
+		}
+	}
+}
+
+func TestPlainHTTPOnTheTLSPortIsRefusedInJSON(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{TLS: true})
+	task.Reset(t, true)
+	got, err := imagetest.Exchange(task.Addr, "GET /api/users/1 HTTP/1.1\r\nHost: a\r\n\r\n", 10*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Status != 400 || !strings.Contains(got.Body, `"error":"bad request"`) {
+		t.Errorf("got %d %q", got.Status, got.Body)
+	}
+	if n := task.Seen(t).Total; n != 0 {
+		t.Errorf("%d requests reached the application", n)
+	}
+}
+
+func TestEveryContainerMakesAKeyOfItsOwn(t *testing.T) {
+	first := imagetest.Start(t, imagetest.Options{TLS: true})
+	second := imagetest.Start(t, imagetest.Options{TLS: true})
+	a, b := certificate(t, first), certificate(t, second)
+	if a.PeerCertificates[0].Equal(b.PeerCertificates[0]) || a.Version != tls.VersionTLS13 {
+		t.Errorf("got the same certificate twice, or version %x", a.Version)
+	}
+	if years := time.Until(a.PeerCertificates[0].NotAfter).Hours() / 24 / 365; years < 9 {
+		t.Errorf("the certificate is good for %.1f years: a task could outlive it", years)
+	}
+	if mode := imagetest.Docker(t, "exec", first.Nginx, "stat", "-c", "%a %u", "/tmp/nginx/tls.key"); mode != "600 101\n" {
+		t.Errorf("mode and owner of the key: got %q", mode)
+	}
+	if out, _ := exec.Command("docker", "run", "--rm", "--entrypoint=sh", imagetest.TLSImage, "-c", "find / -name 'tls.key' 2>/dev/null").Output(); len(out) > 0 { //nolint:noctx // ends by itself
+		t.Errorf("the image has a key: %s", out)
+	}
+}
+
+func TestOldProtocolsAreRefused(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{TLS: true})
+	for version, ok := range map[uint16]bool{tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
+		config := &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version} //nolint:gosec // on purpose
+		c, err := tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", task.Addr, config)
+		if (err == nil) != ok {
+			t.Errorf("TLS version %x: got %v", version, err)
+		}
+		if err == nil {
+			_ = c.Close()
+		}
+	}
+}
+
+func TestTheHealthCheckSpeaksTLS(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{TLS: true})
+	imagetest.Docker(t, "exec", task.Nginx, "/usr/local/bin/healthcheck")
+	out := imagetest.Docker(t, "exec", "--env=NGINX_PORT=8099", task.Nginx, "sh", "-c", "/usr/local/bin/healthcheck; echo $?")
+	if out != "1\n" {
+		t.Errorf("nothing listens: got %q, want 1", out)
+	}
+	// A process that is there and does not answer is no healthy one.
+	worker := "kill -STOP $(cat /proc/$(cat /tmp/nginx/nginx.pid)/task/*/children)"
+	imagetest.Docker(t, "exec", task.Nginx, "sh", "-c", worker)
+	start := time.Now()
+	out = imagetest.Docker(t, "exec", task.Nginx, "sh", "-c", "/usr/local/bin/healthcheck; echo $?")
+	if out != "1\n" || time.Since(start) > 10*time.Second {
+		t.Errorf("nginx does not answer: got %q after %v, want 1 after 2 s", out, time.Since(start))
+	}
+}
+
+func TestTLSWithoutTheCommandForItIsAnErrorAtTheStart(t *testing.T) {
+	imagetest.Build(t, imagetest.TLSImage)
+	name := imagetest.Container(t, t, "--network=none", "--env=NGINX_TLS=on", "--volume=/dev/null:/usr/bin/openssl:ro", imagetest.TLSImage)
+	if code := imagetest.Docker(t, "wait", name); code != "1\n" {
+		t.Errorf("exit code: got %q, want 1", code)
+	}
+	want := "NGINX_TLS: got \"on\", allowed: off in an image without openssl; the stage tls of the Dockerfile has it\n"
+	if log := imagetest.Logs(t, name); log != want {
+		t.Errorf("got %q", log)
+	}
+}
+
+// A build for another architecture must not need an emulator.
+func TestOnlyTheStageForTLSRunsAnything(t *testing.T) {
+	text, err := os.ReadFile("Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, stage, ok := strings.Cut(string(text), "FROM sidecar AS tls\n")
+	run := regexp.MustCompile(`(?m)^RUN `)
+	_, after, last := strings.Cut(stage, "FROM sidecar\n")
+	if !ok || !last || run.MatchString(before) || run.MatchString(after) {
+		t.Error("a RUN outside of the stage tls")
+	}
+}
