@@ -218,6 +218,11 @@ if [ "$NGINX_TLS" = on ]; then
         cat "$directory/tls.log" >&2
         exit 1
     }
+    # The load balancer knows all of these with its targets. The cache, 1 MiB for
+    # 4,000 sessions, spares it most handshakes in full.
+    # Defaults: none, none, TLSv1 and newer, HIGH:!aNULL:!MD5, none.
+    # https://nginx.org/en/docs/http/ngx_http_ssl_module.html
+    # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/create-https-listener.html#tls-security-policies
     cat >"$directory/tls.conf" <<END
 ssl_certificate $directory/tls.crt;
 ssl_certificate_key $directory/tls.key;
