@@ -2,9 +2,7 @@ package nginx
 
 import (
 	"crypto/tls"
-	"net"
 	"os"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -18,7 +16,7 @@ func certificate(t testing.TB, task *imagetest.Task) tls.ConnectionState {
 	t.Helper()
 	c := task.Dial(t, 10*time.Second).(*tls.Conn)
 	defer c.Close() //nolint:errcheck // only asked
-	if err := c.Handshake(); err != nil {
+	if err := c.HandshakeContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return c.ConnectionState()
@@ -77,7 +75,7 @@ func TestEveryContainerMakesAKeyOfItsOwn(t *testing.T) {
 	if mode := imagetest.Docker(t, "exec", first.Nginx, "stat", "-c", "%a %u", "/tmp/nginx/tls.key"); mode != "600 101\n" {
 		t.Errorf("mode and owner of the key: got %q", mode)
 	}
-	if out, _ := exec.Command("docker", "run", "--rm", "--entrypoint=sh", imagetest.TLSImage, "-c", "find / -name 'tls.key' 2>/dev/null").Output(); len(out) > 0 { //nolint:noctx // ends by itself
+	if out := imagetest.Docker(t, "run", "--rm", "--user=0", "--entrypoint=find", imagetest.TLSImage, "/", "-xdev", "-name", "tls.key"); out != "" {
 		t.Errorf("the image has a key: %s", out)
 	}
 }
@@ -85,8 +83,8 @@ func TestEveryContainerMakesAKeyOfItsOwn(t *testing.T) {
 func TestOldProtocolsAreRefused(t *testing.T) {
 	task := imagetest.Start(t, imagetest.Options{TLS: true})
 	for version, ok := range map[uint16]bool{tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
-		config := &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version} //nolint:gosec // on purpose
-		c, err := tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", task.Addr, config)
+		dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version}} //nolint:gosec // on purpose
+		c, err := dialer.DialContext(t.Context(), "tcp", task.Addr)
 		if (err == nil) != ok {
 			t.Errorf("TLS version %x: got %v", version, err)
 		}
