@@ -1,51 +1,21 @@
 package alb
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
+
+	"fargate-nginx-sidecar/local/emulator/emulatortest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
-
-// startEmulator runs moto_server and returns its URL.
-func startEmulator(t *testing.T) string {
-	program, err := exec.LookPath("moto_server")
-	if err != nil {
-		t.Skip("skipped: no moto_server on PATH (pip install 'moto[server]')")
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	address := listener.Addr().String()
-	_ = listener.Close()
-	_, port, _ := net.SplitHostPort(address)
-	server := exec.Command(program, "-H", "127.0.0.1", "-p", port)
-	var output bytes.Buffer
-	server.Stdout, server.Stderr = &output, &output
-	must(t, server.Start())
-	t.Cleanup(func() {
-		_ = server.Process.Kill()
-		_ = server.Wait()
-	})
-	for range 200 {
-		if response, err := http.Get("http://" + address + "/moto-api/data.json"); err == nil {
-			_ = response.Body.Close()
-			return "http://" + address
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	t.Fatalf("moto_server does not answer:\n%s", output.String())
-	return ""
-}
 
 func must(t *testing.T, err error) {
 	t.Helper()
@@ -70,7 +40,7 @@ func ec2(t *testing.T, endpoint, form, element string) string {
 }
 
 func TestListenersFollowTheEmulator(t *testing.T) {
-	endpoint := startEmulator(t)
+	endpoint := emulatortest.Start(t)
 	b, err := New(Options{Endpoint: endpoint, Region: "eu-central-1", Logger: slog.New(slog.DiscardHandler), Poll: time.Hour})
 	must(t, err)
 	client, ctx := b.source.client, t.Context()

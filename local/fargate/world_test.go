@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"fargate-nginx-sidecar/local/alb"
+	"fargate-nginx-sidecar/local/emulator/emulatortest"
 	"fargate-nginx-sidecar/local/fargate"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -69,7 +70,7 @@ type world struct {
 	overlay map[string]map[string]any
 }
 
-// newWorld starts everything, or skips the test where there is no Docker engine or no emulator.
+// newWorld starts everything, or skips the test where there is no Docker engine.
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	if testing.Short() {
@@ -83,7 +84,7 @@ func newWorld(t *testing.T) *world {
 		t.Skipf("skipped: no Docker engine answers: %v", err)
 	}
 	w := &world{
-		t: t, docker: docker, endpoint: emulator(t), overlay: map[string]map[string]any{},
+		t: t, docker: docker, endpoint: emulatortest.Start(t), overlay: map[string]map[string]any{},
 		runID: "test-" + strings.ToLower(strings.NewReplacer("_", "-", "/", "-").Replace(t.Name())),
 	}
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
@@ -172,33 +173,6 @@ func freeAddress(t *testing.T) string {
 	must(t, err)
 	defer func() { _ = l.Close() }()
 	return l.Addr().String()
-}
-
-// emulator starts moto_server and returns its URL.
-func emulator(t *testing.T) string {
-	program, err := exec.LookPath("moto_server")
-	if err != nil {
-		t.Skip("skipped: no moto_server on PATH (pip install 'moto[server]')")
-	}
-	address := freeAddress(t)
-	host, port, _ := net.SplitHostPort(address)
-	server := exec.Command(program, "-H", host, "-p", port)
-	var output bytes.Buffer
-	server.Stdout, server.Stderr = &output, &output
-	must(t, server.Start())
-	t.Cleanup(func() {
-		_ = server.Process.Kill()
-		_ = server.Wait()
-	})
-	for range 200 {
-		if response, err := http.Get("http://" + address + "/moto-api/data.json"); err == nil {
-			_ = response.Body.Close()
-			return "http://" + address
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	t.Fatalf("moto_server does not answer:\n%s", output.String())
-	return ""
 }
 
 // declare makes what every test needs: network, load balancer, target group, listener, cluster, log group.

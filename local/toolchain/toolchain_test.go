@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"fargate-nginx-sidecar/local/progress"
 )
@@ -147,4 +148,37 @@ func withoutPulumi(t *testing.T) string {
 		}
 	}
 	return strings.Join(kept, string(os.PathListSeparator))
+}
+
+func TestOneInstallsAtATime(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "lock")
+	unlock, err := lock(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := make(chan error)
+	go func() {
+		unlock, err := lock(file)
+		if err == nil {
+			unlock()
+		}
+		second <- err
+	}()
+	select {
+	case <-second:
+		t.Error("two hold the lock at once")
+	case <-time.After(200 * time.Millisecond):
+		unlock()
+		if err := <-second; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestAnEmulatorThatCannotBeHadIsNamedWithTheWayOut(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	_, err := finder(t, "", &bytes.Buffer{}).Emulator(context.Background())
+	if err == nil || !strings.Contains(err.Error(), "python3 is not on PATH; install it with `pipx install 'moto[server]==") {
+		t.Errorf("got %v", err)
+	}
 }
