@@ -21,6 +21,7 @@ import (
 	"fargate-nginx-sidecar/local/fargate"
 	"fargate-nginx-sidecar/local/registry"
 	"fargate-nginx-sidecar/local/run"
+	"fargate-nginx-sidecar/local/secrets"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -121,6 +122,7 @@ func (c *cloud) listen(ctx context.Context) (registryAddress, endpointAddress st
 		Region:       c.options.Run.Region,
 		LoadBalancer: c.balancer,
 		Overlay:      func(arn string) map[string]any { return c.endpoint.Overlay(arn) },
+		Secret:       secrets.New(c.emulator.URL, c.options.Run.Region).Resolve,
 		Credentials: func(ctx context.Context, reference string) (string, error) {
 			return repositories.PullCredentials(ctx, registryAddress, reference)
 		},

@@ -112,15 +112,21 @@ func freePort(t *testing.T) int {
 // url is where the stack's load balancer listens.
 func (c *checkout) url() string { return "http://127.0.0.1:" + strconv.Itoa(c.port) }
 
-// try runs a command of the driver and returns what it printed.
-func (c *checkout) try(t *testing.T, command string, arguments ...string) (string, error) {
-	t.Helper()
-	begun := time.Now()
+// run runs a command of the driver and returns what it printed.
+func (c *checkout) run(command string, arguments ...string) (string, error) {
 	cmd := exec.Command(driver, append([]string{"--root", c.root, command}, arguments...)...)
 	cmd.Env = append(os.Environ(), "LOCAL_PORT="+strconv.Itoa(c.port))
 	output, err := cmd.CombinedOutput()
-	t.Logf("local %s %s (%s)\n%s", command, strings.Join(arguments, " "), time.Since(begun).Round(time.Second), output)
 	return string(output), err
+}
+
+// try is run, with the output in the test's.
+func (c *checkout) try(t *testing.T, command string, arguments ...string) (string, error) {
+	t.Helper()
+	begun := time.Now()
+	output, err := c.run(command, arguments...)
+	t.Logf("local %s %s (%s)\n%s", command, strings.Join(arguments, " "), time.Since(begun).Round(time.Second), output)
+	return output, err
 }
 
 // local is try for a command that must succeed.

@@ -73,13 +73,27 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 			t.Errorf("GET /api/users/1 answers %q", got)
 		}
 	})
-	step("a mended app is deployed over the failed one", func(t *testing.T) {
+	step("a mended app, now with secrets, is deployed over the failed one", func(t *testing.T) {
 		c.edit(t, "images/app/healthcheck.js", "process.exit(1);\n", "")
 		c.edit(t, "images/app/app.js", changedAnswer, sampleAnswer)
-		c.local(t, "up", "--stack", patternStack)
+		settings := "Pulumi." + patternStack + ".yaml"
+		c.write(t, settings, c.read(t, settings)+secretSettings)
+		t.Setenv("DATABASE_URL", databaseValue)
+		t.Setenv("STRIPE_KEY", "")
+		output := c.local(t, "up", "--stack", patternStack)
 		if got := c.get(t, "/api/users/1"); got != "User 1 found!" {
 			t.Errorf("GET /api/users/1 answers %q", got)
 		}
+		if want := "placeholders for STRIPE_KEY; give a real value in the environment: STRIPE_KEY=… make local\n"; !strings.Contains(output, want) {
+			t.Errorf("the output lacks %q", want)
+		}
+		assertSecrets(t, c, output, databaseValue, "local-STRIPE_KEY")
+	})
+	step("a new value of a secret reaches the tasks, and an old one stays", func(t *testing.T) {
+		t.Setenv("DATABASE_URL", "")
+		t.Setenv("STRIPE_KEY", stripeValue)
+		output := c.local(t, "up", "--stack", patternStack)
+		assertSecrets(t, c, output, databaseValue, stripeValue)
 	})
 	step("a refresh finds everything as it was deployed", func(t *testing.T) {
 		output, err := c.shell(t, "pulumi refresh --yes --skip-preview --expect-no-changes --non-interactive")

@@ -141,6 +141,20 @@ func (e *Engine) ProjectName() (string, error) {
 	return name, nil
 }
 
+// ProjectDefault returns what Pulumi.yaml says of a setting that a stack's file does not have, nil for nothing.
+func (e *Engine) ProjectDefault(setting string) (any, error) {
+	file, err := readYAML(filepath.Join(e.Root, "Pulumi.yaml"))
+	if err != nil {
+		return nil, fmt.Errorf("project: %w", err)
+	}
+	config, _ := file["config"].(map[string]any)
+	declared, _ := config[setting].(map[string]any)
+	if value, is := declared["value"]; is {
+		return value, nil
+	}
+	return declared["default"], nil
+}
+
 func (e *Engine) stacks() []string {
 	files, _ := filepath.Glob(filepath.Join(e.Root, "Pulumi.*.yaml"))
 	for i, file := range files {

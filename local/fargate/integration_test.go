@@ -251,8 +251,13 @@ func TestContainerSeesWhatFargateWouldGiveIt(t *testing.T) {
 		{SourceVolume: aws.String("kept"), ContainerPath: aws.String("/declared")},
 		{SourceVolume: aws.String("bare"), ContainerPath: aws.String("/plain")},
 	}
+	c.Environment = c.Environment[:1] // VERSION, which it serves, comes from a secret
+	c.Secrets = []types.Secret{{Name: aws.String("VERSION"), ValueFrom: aws.String(w.secret("release", `{"version":"two"}`) + ":version::")}}
 	service := w.serve(w.register([]string{"kept", "bare"}, c), 1, 8080)
 	w.steady(service)
+	if _, body := w.get("/"); body != "two" {
+		t.Errorf("value of a secret: got %q, want two", body)
+	}
 	_, body := w.get("/facts")
 	var got map[string]any
 	must(t, json.Unmarshal([]byte(body), &got))
@@ -328,6 +333,11 @@ func TestStopReasonsAreECSs(t *testing.T) {
 	unformatted.EntryPoint = []string{"/declared/script"}
 	refused := web(image, "x")
 	refused.LinuxParameters = &types.LinuxParameters{Tmpfs: []types.Tmpfs{{ContainerPath: aws.String("/tmp"), Size: 1}}}
+	from := func(source string) types.ContainerDefinition {
+		c := web(image, "x")
+		c.Secrets = []types.Secret{{Name: aws.String("TOKEN"), ValueFrom: &source}}
+		return c
+	}
 	for _, c := range []struct {
 		name, code, reason string
 		container          types.ContainerDefinition
@@ -336,6 +346,8 @@ func TestStopReasonsAreECSs(t *testing.T) {
 		{"missing log group", "TaskFailedToStart", "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: ResourceNotFoundException", unlogged},
 		{"missing program", "TaskFailedToStart", "CannotStartContainerError: ", unfound},
 		{"not a program", "EssentialContainerExited", "Essential container in task exited", unformatted},
+		{"missing parameter", "TaskFailedToStart", "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secrets from ssm: service call has been retried 1 time(s): invalid ssm parameters: /some/none", from("arn:aws:ssm:" + region + ":123456789012:parameter/some/none")},
+		{"missing field", "TaskFailedToStart", "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: service call has been retried 1 time(s): retrieved secret from Secrets Manager did not contain json key none", from(w.secret("token", `{"key":"hidden"}`) + ":none::")},
 		{"tmpfs", "TaskFailedToStart", "ResourceInitializationError: container web: tmpfs, devices, sharedMemorySize, maxSwap, swappiness: not supported on Fargate", refused},
 	} {
 		arn := w.register(nil, c.container)

@@ -24,6 +24,7 @@ import (
 	"fargate-nginx-sidecar/local/alb"
 	"fargate-nginx-sidecar/local/emulator/emulatortest"
 	"fargate-nginx-sidecar/local/fargate"
+	"fargate-nginx-sidecar/local/secrets"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
@@ -31,6 +32,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
@@ -60,6 +62,7 @@ type world struct {
 	ecs       *ecs.Client
 	elb       *elb.Client
 	logs      *cloudwatchlogs.Client
+	secrets   *secretsmanager.Client
 	url       string // of the load balancer
 	cluster   string
 	group     string
@@ -95,6 +98,7 @@ func newWorld(t *testing.T) *world {
 			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 		})}
 	w.ecs, w.elb, w.logs = ecs.NewFromConfig(config), elb.NewFromConfig(config), cloudwatchlogs.NewFromConfig(config)
+	w.secrets = secretsmanager.NewFromConfig(config)
 	w.declare()
 	w.start()
 	return w
@@ -109,6 +113,7 @@ func (w *world) start() {
 	w.scheduler, err = fargate.New(w.t.Context(), fargate.Options{
 		RunID: w.runID, Endpoint: w.endpoint, Region: region, LoadBalancer: w.balancer, Logger: logger,
 		SettleTime: time.Second,
+		Secret:     secrets.New(w.endpoint, region).Resolve,
 		Overlay: func(arn string) map[string]any {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -226,6 +231,13 @@ func (w *world) ec2(action, element string, pairs ...string) string {
 		w.t.Fatalf("%s: %s", action, body)
 	}
 	return value
+}
+
+// secret makes a secret and returns its ARN.
+func (w *world) secret(name, value string) string {
+	made, err := w.secrets.CreateSecret(w.t.Context(), &secretsmanager.CreateSecretInput{Name: &name, SecretString: &value})
+	must(w.t, err)
+	return *made.ARN
 }
 
 var buildApp = sync.OnceValues(func() ([]byte, error) {

@@ -74,6 +74,7 @@ func (l *Local) undoEngine(started bool) error {
 type stackSettings struct {
 	project string
 	region  string
+	secrets any // as YAML
 }
 
 func (l *Local) stackConfig(stack string) (stackSettings, error) {
@@ -87,7 +88,14 @@ func (l *Local) stackConfig(stack string) (stackSettings, error) {
 		return stackSettings{}, fmt.Errorf("stack %s: aws:region is not set; set it in Pulumi.%[1]s.yaml, as in `aws:region: eu-central-1`", stack)
 	}
 	project, err := reader.ProjectName()
-	return stackSettings{project: project, region: region}, err
+	if err != nil {
+		return stackSettings{}, err
+	}
+	secrets, given := config[project+":secrets"]
+	if !given {
+		secrets, err = reader.ProjectDefault("secrets")
+	}
+	return stackSettings{project: project, region: region, secrets: secrets}, err
 }
 
 // deploy runs the engine and then asks the stack what it promises.
@@ -103,10 +111,17 @@ func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Too
 	if err := run.WriteEnv(l.dir(), pulumi.Settings()); err != nil {
 		return err
 	}
+	renewed, err := l.provideSecrets(ctx, current, config, values)
+	if err != nil {
+		return err
+	}
 	begun := time.Now()
 	client := newClients(current)
 	watched, done := client.watch(ctx)
 	err = l.Progress.Step("pulumi up", func() error { return pulumi.Up(watched, l.Progress) })
+	if err == nil && renewed {
+		err = l.Progress.Step("new tasks with the new secrets", func() error { return client.restart(watched) })
+	}
 	done()
 	if err != nil {
 		l.printFailure(context.WithoutCancel(ctx), client)

@@ -1,0 +1,26 @@
+// Package secrets stands between the stack's `secrets` setting and the emulator's Parameter Store and Secrets Manager:
+// it puts values there before the stack is deployed, and reads them when a task starts, as ECS does.
+package secrets
+
+import (
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+)
+
+// Stores are Parameter Store and Secrets Manager of one emulator.
+type Stores struct {
+	region     string
+	parameters parameters
+	secrets    *secretsmanager.Client
+}
+
+// New returns the stores behind an AWS endpoint. The region is that of the tasks.
+func New(endpoint, region string) *Stores {
+	config := aws.Config{
+		Region:       region,
+		BaseEndpoint: aws.String(endpoint),
+		Credentials:  credentials.NewStaticCredentialsProvider("local", "local", ""),
+	}
+	return &Stores{region: region, parameters: newParameters(endpoint), secrets: secretsmanager.NewFromConfig(config)}
+}
