@@ -73,7 +73,7 @@ type world struct {
 	overlay map[string]map[string]any
 }
 
-// newWorld starts everything, or skips the test where there is no Docker engine.
+// newWorld starts everything. Without a Docker engine the test fails and says what to do.
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	if testing.Short() {
@@ -84,7 +84,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	if _, err := docker.Ping(t.Context()); err != nil {
-		t.Skipf("skipped: no Docker engine answers: %v", err)
+		t.Fatalf("the Docker engine does not answer: start it, or use `make test`: %v", err)
 	}
 	w := &world{
 		t: t, docker: docker, endpoint: emulatortest.Start(t), overlay: map[string]map[string]any{},
