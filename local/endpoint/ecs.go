@@ -156,6 +156,10 @@ func (e *Endpoint) amendServices(answer map[string]any) {
 		for field, value := range e.services.of(arn) {
 			service[field] = value
 		}
+		if strategy, _ := service["capacityProviderStrategy"].([]any); len(strategy) > 0 {
+			// ECS names one or the other; the emulator takes EC2 for granted.
+			delete(service, "launchType")
+		}
 		if status, known := e.options.Tasks.Service(arn); known {
 			overlayStatus(service, status)
 		}

@@ -1,9 +1,9 @@
 // Package endpoint is the one AWS endpoint of a local run: a loopback proxy in front of the emulator.
 //
 // Everything passes through unchanged but what the emulator cannot know or does not keep: ECR's host name becomes the
-// local registry's, fields of an ECS service, descriptions of security group rules and tags of scaling targets that the
-// emulator drops are remembered, what the tasks really do comes from the scheduler that runs them, and the health of targets from the
-// load balancer.
+// local registry's, fields of an ECS service, descriptions of security group rules, keys of log groups and tags of
+// scaling targets that the emulator drops are remembered, what the tasks really do comes from the scheduler that runs
+// them, and the health of targets from the load balancer.
 package endpoint
 
 import (
@@ -37,6 +37,7 @@ type Endpoint struct {
 	services remembered
 	rules    ruleDescriptions
 	scaling  scalingTags
+	logs     logKeys
 	proxy    *httputil.ReverseProxy
 }
 
@@ -67,6 +68,8 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.serveECS(w, r, strings.TrimPrefix(action, ecsPrefix))
 	case strings.HasPrefix(action, scalingPrefix):
 		e.serveScaling(w, r, strings.TrimPrefix(action, scalingPrefix))
+	case strings.HasPrefix(action, logsPrefix):
+		e.serveLogs(w, r, strings.TrimPrefix(action, logsPrefix))
 	case r.Header.Get("Content-Type") == queryContent || strings.HasPrefix(r.Header.Get("Content-Type"), queryContent+";"):
 		e.serveQuery(w, r)
 	default:
@@ -83,6 +86,8 @@ func (e *Endpoint) amend(response *http.Response) error {
 		return rewrite(response, func(body []byte) []byte { return e.rules.amend(form, body) })
 	case strings.HasPrefix(action, ecrPrefix):
 		return rewrite(response, e.localRegistry)
+	case action == logsPrefix+"DescribeLogGroups":
+		return rewriteJSON(response, e.logs.amend)
 	case serviceActions[action]:
 		return rewriteJSON(response, e.amendServices)
 	}

@@ -220,7 +220,36 @@ func TestAScalingTargetKeepsItsTags(t *testing.T) {
 	}
 }
 
-func TestARuleBetweenSecurityGroupsKeepsItsDescription(t *testing.T) {
+func TestAServiceWithAStrategyHasNoLaunchType(t *testing.T) {
+	url, _ := start(t, 200, `{"service":{"serviceArn":"`+service+`","launchType":"EC2"}}`)
+	_, got := call(t, url, ecsAPI+"CreateService", `{"cluster":"web","serviceName":"other"}`)
+	if !strings.Contains(got, `"EC2"`) {
+		t.Errorf("no strategy: %s", got)
+	}
+	_, got = call(t, url, ecsAPI+"CreateService", `{"cluster":"web","serviceName":"web","capacityProviderStrategy":[{"capacityProvider":"FARGATE_SPOT","weight":1}]}`)
+	if strings.Contains(got, "EC2") || !strings.Contains(got, "FARGATE_SPOT") {
+		t.Errorf("with a strategy: %s", got)
+	}
+}
+
+func TestALogGroupGetsAnotherKey(t *testing.T) {
+	const api = "Logs_20140328."
+	url, _ := start(t, 200, `{"logGroups":[{"logGroupName":"web","kmsKeyId":"first"},{"logGroupName":"other"}]}`)
+	for _, step := range []struct{ action, body, want string }{
+		{"AssociateKmsKey", `{"logGroupName":"web","kmsKeyId":"second"}`, `[{"kmsKeyId":"second","logGroupName":"web"},{"logGroupName":"other"}]`},
+		{"DisassociateKmsKey", `{"logGroupName":"web"}`, `[{"logGroupName":"web"},{"logGroupName":"other"}]`},
+		{"CreateLogGroup", `{"logGroupName":"web","kmsKeyId":"first"}`, `[{"kmsKeyId":"first","logGroupName":"web"},{"logGroupName":"other"}]`},
+	} {
+		if status, _ := call(t, url, api+step.action, step.body); status != http.StatusOK {
+			t.Errorf("%s: %d", step.action, status)
+		}
+		if _, got := call(t, url, api+"DescribeLogGroups", "{}"); !strings.Contains(got, step.want) {
+			t.Errorf("after %s: %s, want %s", step.action, got, step.want)
+		}
+	}
+}
+
+func TestARuleWithoutAnAddressRangeKeepsItsDescription(t *testing.T) {
 	address, _ := start(t, 200, "<securityGroupRuleId>sgr-1</securityGroupRuleId><toPort>80</toPort>")
 	ask := func(form url.Values) string {
 		t.Helper()
@@ -245,6 +274,10 @@ func TestARuleBetweenSecurityGroupsKeepsItsDescription(t *testing.T) {
 	}
 	ask(url.Values{"Action": {"ModifySecurityGroupRules"}, "SecurityGroupRule.1.SecurityGroupRuleId": {"sgr-1"}, "SecurityGroupRule.1.SecurityGroupRule.Description": {"changed"}})
 	if got := ask(describe); !strings.Contains(got, "<description>changed</description>") {
+		t.Errorf("got %s", got)
+	}
+	ask(url.Values{"Action": {"AuthorizeSecurityGroupIngress"}, "IpPermissions.1.PrefixListIds.1.Description": {"from the list"}})
+	if got := ask(describe); !strings.Contains(got, "<description>from the list</description>") {
 		t.Errorf("got %s", got)
 	}
 }

@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/xml"
 	"net/http"
@@ -10,8 +11,8 @@ import (
 	"sync"
 )
 
-// ruleDescriptions remembers the descriptions of security group rules whose other side is a security group. The
-// emulator keeps a rule's description with its address range, and such a rule has none.
+// ruleDescriptions remembers the descriptions of security group rules whose other side is a security group or a prefix
+// list. The emulator keeps a rule's description with its address range, and such a rule has none.
 type ruleDescriptions struct {
 	mutex sync.Mutex
 	of    map[string]string // rule id → description
@@ -49,7 +50,7 @@ func (d *ruleDescriptions) amend(form url.Values, answer []byte) []byte {
 	case "AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress":
 		// The provider makes one rule a request.
 		if made := ruleID.FindSubmatch(answer); made != nil {
-			d.note(string(made[1]), form.Get("IpPermissions.1.Groups.1.Description"))
+			d.note(string(made[1]), cmp.Or(form.Get("IpPermissions.1.Groups.1.Description"), form.Get("IpPermissions.1.PrefixListIds.1.Description")))
 		}
 	}
 	return ruleID.ReplaceAllFunc(answer, func(element []byte) []byte {
