@@ -77,7 +77,7 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 		c.edit(t, "images/app/healthcheck.js", "process.exit(1);\n", "")
 		c.edit(t, "images/app/app.js", changedAnswer, sampleAnswer)
 		settings := "Pulumi." + patternStack + ".yaml"
-		c.write(t, settings, c.read(t, settings)+secretSettings)
+		c.configure(t, c.read(t, settings)+secretSettings)
 		t.Setenv("DATABASE_URL", databaseValue)
 		t.Setenv("STRIPE_KEY", "")
 		output := c.local(t, "up", "--stack", patternStack)
@@ -104,11 +104,14 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 		assertUnchanged(t, c)
 	})
 	step("it becomes a production stack and goes back", func(t *testing.T) { production(t, c) })
-	step("destroy leaves nothing in AWS", func(t *testing.T) {
+	var others given
+	step("it becomes a staging stack that uses what others own", func(t *testing.T) { others = staging(t, c) })
+	step("destroy leaves nothing in AWS but what was given", func(t *testing.T) {
 		if output, err := c.shell(t, "pulumi destroy --yes --skip-preview --non-interactive"); err != nil {
 			t.Fatalf("%v\n%s", err, output)
 		}
 		assertNothingInAWS(t, c)
+		others.assertFree(t, c)
 	})
 	step("an existing network and prebuilt images need no Docker engine", func(t *testing.T) { existingNetwork(t, c) })
 	step("down leaves nothing on the machine", func(t *testing.T) {

@@ -83,10 +83,7 @@ func comparePattern(t *testing.T, c *checkout) {
 	nginx, app := stack.container(t, "nginx"), stack.container(t, "app")
 	service, listener, group := stack.service, stack.listener, stack.targetGroup
 
-	rows := []struct {
-		property  string
-		got, want any
-	}{
+	compare(t, []property{
 		{"VPC: DNS support", stack.vpcAttribute(t, ec2types.VpcAttributeNameEnableDnsSupport), true},
 		{"VPC: DNS host names", stack.vpcAttribute(t, ec2types.VpcAttributeNameEnableDnsHostnames), true},
 		{"VPC: range", *stack.vpc.CidrBlock, "10.0.0.0/16"},
@@ -158,14 +155,24 @@ func comparePattern(t *testing.T, c *checkout) {
 		}},
 		{"repositories: tags", stack.mutability(), []string{"IMMUTABLE", "IMMUTABLE"}},
 		{"repositories: scanned on push", stack.scanned(), []bool{true, true}},
-	}
-	for _, row := range rows {
-		got, want := fmt.Sprintf("%v", row.got), fmt.Sprintf("%v", row.want)
+	})
+}
+
+// property is one thing that AWS holds, and what it should be.
+type property struct {
+	name      string
+	got, want any
+}
+
+func compare(t *testing.T, properties []property) {
+	t.Helper()
+	for _, p := range properties {
+		got, want := fmt.Sprintf("%v", p.got), fmt.Sprintf("%v", p.want)
 		if got != want {
-			t.Errorf("%s: %s, want %s", row.property, got, want)
+			t.Errorf("%s: %s, want %s", p.name, got, want)
 		}
 	}
-	t.Logf("%d properties compared", len(rows))
+	t.Logf("%d properties compared", len(properties))
 }
 
 // stack is everything that the table asks about, read once.
@@ -211,8 +218,10 @@ func readService(t *testing.T, c *checkout) stack {
 	clusterName := c.outputs(t)["clusterName"]
 	s.cluster = one(t, "cluster", must[*ecs.DescribeClustersOutput](t)(s.ecs.DescribeClusters(ctx, &ecs.DescribeClustersInput{Clusters: []string{clusterName}, Include: []ecstypes.ClusterField{ecstypes.ClusterFieldSettings}})).Clusters)
 	clusterARN := *s.cluster.ClusterArn
-	serviceARN := one(t, "service", must[*ecs.ListServicesOutput](t)(s.ecs.ListServices(ctx, &ecs.ListServicesInput{Cluster: &clusterARN})).ServiceArns)
-	s.service = one(t, "service", must[*ecs.DescribeServicesOutput](t)(s.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &clusterARN, Services: []string{serviceARN}})).Services)
+	listed := must[*ecs.ListServicesOutput](t)(s.ecs.ListServices(ctx, &ecs.ListServicesInput{Cluster: &clusterARN})).ServiceArns
+	services := must[*ecs.DescribeServicesOutput](t)(s.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &clusterARN, Services: listed})).Services
+	// The emulator goes on listing a service that another one has replaced.
+	s.service = one(t, "service", slices.DeleteFunc(services, func(service ecstypes.Service) bool { return *service.Status == "INACTIVE" }))
 	s.task = *must[*ecs.DescribeTaskDefinitionOutput](t)(s.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: s.service.TaskDefinition})).TaskDefinition
 	return s
 }
@@ -257,6 +266,9 @@ func (s stack) ingress(t *testing.T, id string) []string {
 		}
 		for _, source := range permission.UserIdGroupPairs {
 			rules = append(rules, rule+*source.GroupId)
+		}
+		for _, source := range permission.PrefixListIds {
+			rules = append(rules, rule+*source.PrefixListId)
 		}
 	}
 	slices.Sort(rules)
@@ -416,9 +428,16 @@ func (s stack) actions(t *testing.T) []string {
 	if len(attached) > 0 {
 		t.Errorf("the execution role has attached policies: %v", attached)
 	}
+	return s.inlineActions(t, *role)
+}
+
+// inlineActions lists what a role's own policies allow.
+func (s stack) inlineActions(t *testing.T, role string) []string {
+	t.Helper()
+	ctx := context.Background()
 	var actions []string
-	for _, name := range must[*iam.ListRolePoliciesOutput](t)(s.iam.ListRolePolicies(ctx, &iam.ListRolePoliciesInput{RoleName: role})).PolicyNames {
-		found := must[*iam.GetRolePolicyOutput](t)(s.iam.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: role, PolicyName: &name}))
+	for _, name := range must[*iam.ListRolePoliciesOutput](t)(s.iam.ListRolePolicies(ctx, &iam.ListRolePoliciesInput{RoleName: &role})).PolicyNames {
+		found := must[*iam.GetRolePolicyOutput](t)(s.iam.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &role, PolicyName: &name}))
 		for _, statement := range decodePolicy(t, *found.PolicyDocument).Statement {
 			switch action := statement.Action.(type) {
 			case string:

@@ -24,14 +24,14 @@ func production(t *testing.T, c *checkout) {
 		"  fargate-nginx-sidecar:hostedZoneId: " + makeZone(t, c, "example.test"),
 		"",
 	}, "\n")
-	c.write(t, "Pulumi."+patternStack+".yaml", settings)
+	c.configure(t, settings)
 	output := c.local(t, "up", "--stack", patternStack)
 	if !strings.Contains(output, "https://127.0.0.1:") {
 		t.Error("production is not verified over HTTPS")
 	}
 	assertUnchanged(t, c)
 
-	c.write(t, "Pulumi."+patternStack+".yaml", before)
+	c.configure(t, before)
 	c.local(t, "up", "--stack", patternStack)
 	assertUnchanged(t, c)
 }
@@ -58,9 +58,10 @@ func (c *checkout) read(t *testing.T, file string) string {
 	return string(content)
 }
 
-func (c *checkout) write(t *testing.T, file, content string) {
+// configure gives the stack another file of settings.
+func (c *checkout) configure(t *testing.T, content string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(c.root, file), []byte(content), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(c.root, "Pulumi."+patternStack+".yaml"), []byte(content), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
