@@ -13,47 +13,16 @@ import (
 	"fargate-nginx-sidecar/images/imagetest"
 )
 
-// start runs nginx and the sample API as one task; the recording backend only
-// holds the network namespace.
+// start runs nginx and the sample API as one task.
 func start(t *testing.T) (task *imagetest.Task, app string) {
 	t.Helper()
 	imagetest.Build(t, imagetest.AppImage)
-	task = imagetest.Start(t, imagetest.Options{Backend: []string{"-app="}})
-	args := append([]string{"--network=container:" + task.Backend}, imagetest.Hardened...)
-	app = imagetest.Container(t, t, append(args, imagetest.AppImage)...)
-	for range 200 {
-		if task.Get(t, "/api/users/0").Status == 200 {
-			return task, app
-		}
-		time.Sleep(25 * time.Millisecond)
-	}
-	t.Fatalf("the API does not answer through nginx:\n%s", imagetest.Logs(t, app))
-	return nil, ""
+	return imagetest.StartApp(t, imagetest.AppImage)
 }
 
 func TestThePatternsThreeRequestsThroughBothImages(t *testing.T) {
 	task, app := start(t)
-	for _, c := range []struct {
-		target string
-		status int
-		body   string
-	}{
-		{"/", 200, "Service is healthy"},
-		{"/api/users/1", 200, "User 1 found!"},
-		{"/api/users/by/username/ada", 200, "User ada found!"},
-		{"/api/nothing", 404, `{"error":"not found"}`},
-	} {
-		if got := task.Get(t, c.target); got.Status != c.status || got.Body != c.body {
-			t.Errorf("%s: got %d %q, want %d %q", c.target, got.Status, got.Body, c.status, c.body)
-		}
-	}
-	before := imagetest.Logs(t, app)
-	if got := task.Get(t, "/web/phpmyadmin"); got.Status != 404 {
-		t.Errorf("/web/phpmyadmin: got %d, want 404", got.Status)
-	}
-	if after := imagetest.Logs(t, app); after != before {
-		t.Errorf("the application's log changed by %q", strings.TrimPrefix(after, before))
-	}
+	imagetest.AnswersThePattern(t, task, app)
 }
 
 func TestBothLogsCarryTheSameRequestID(t *testing.T) {
