@@ -32,16 +32,6 @@ func imageArgs(cfg *config.Config, in *account, source config.Image) image.Args 
 	}
 }
 
-// nginxArgs is the build whose image can encrypt where that is asked for: the other one is smaller.
-func nginxArgs(cfg *config.Config, in *account) image.Args {
-	args := imageArgs(cfg, in, cfg.Images.Nginx)
-	if cfg.Edge.TargetTLS {
-		args.Target = "tls"
-	}
-
-	return args
-}
-
 func archiveArgs(cfg *config.Config, in *account) archive.Args {
 	return archive.Args{
 		AccessLogs:    cfg.Edge.AccessLogs,

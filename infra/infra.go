@@ -40,7 +40,7 @@ func Deploy(ctx *pulumi.Context, cfg *config.Config) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	nginxImage, err := image.New(ctx, cfg.ServiceName+"-nginx", nginxArgs(cfg, account), in)
+	nginxImage, err := image.New(ctx, cfg.ServiceName+"-nginx", imageArgs(cfg, account, cfg.Images.Nginx), in)
 	if err != nil {
 		return nil, err
 	}

@@ -127,6 +127,9 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 	}
 
 	cfg.Sidecar.deriveTimeouts(cfg.LoadBalancer.IdleTimeout)
+	if cfg.Edge.TargetTLS {
+		cfg.Images.Nginx.Target = tlsStage
+	}
 	r.contradictions(cfg)
 	r.unknownKeys()
 
