@@ -20,8 +20,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
-	"syscall"
 	"time"
+
+	"fargate-nginx-sidecar/local/filelock"
 )
 
 // The three places a base image can come from.
@@ -123,12 +124,9 @@ func newMaker(opts Options) (*maker, func(), error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, nil, fmt.Errorf("cache directory: %w", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	unlock, err := filelock.Take(filepath.Join(dir, "lock"))
 	if err != nil {
 		return nil, nil, fmt.Errorf("cache directory: %w", err)
-	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil { //nolint:gosec // a file descriptor
-		return nil, nil, errors.Join(fmt.Errorf("cache directory: lock %s: %w", lock.Name(), err), lock.Close())
 	}
 	m := &maker{
 		cacheDir:     dir,
@@ -140,7 +138,7 @@ func newMaker(opts Options) (*maker, func(), error) {
 	if m.probeTimeout == 0 {
 		m.probeTimeout = 4 * time.Second
 	}
-	return m, func() { _ = lock.Close() }, nil // closing releases the lock
+	return m, unlock, nil
 }
 
 func progressTo(w io.Writer) func(string, ...any) {

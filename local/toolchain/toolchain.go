@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"fargate-nginx-sidecar/local/filelock"
 	"fargate-nginx-sidecar/local/progress"
 )
 
@@ -126,7 +127,7 @@ func (f *Finder) Emulator(ctx context.Context) (program string, err error) {
 		return program, nil
 	}
 	venv := filepath.Join(f.CacheDir, "moto")
-	unlock, err := lock(venv + ".lock")
+	unlock, err := filelock.Take(venv + ".lock")
 	if err != nil {
 		return "", fmt.Errorf("emulator: %w", err)
 	}
@@ -142,19 +143,6 @@ func (f *Finder) Emulator(ctx context.Context) (program string, err error) {
 	}
 	f.Progress.Line("emulator  moto_server %s installed with pip into %s", motoVersion, venv)
 	return program, nil
-}
-
-// lock makes everybody else on this machine who asks for the same file wait until unlock, so that runs and tests side
-// by side never install into one folder at once.
-func lock(name string) (unlock func(), err error) {
-	file, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil { //nolint:gosec // a file descriptor
-		return nil, errors.Join(fmt.Errorf("lock %s: %w", name, err), file.Close())
-	}
-	return func() { _ = file.Close() }, nil // closing releases the lock
 }
 
 // motoVersion is the emulator this project is tested with: https://pypi.org/project/moto/

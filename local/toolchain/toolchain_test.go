@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"fargate-nginx-sidecar/local/progress"
 )
@@ -148,31 +147,6 @@ func withoutPulumi(t *testing.T) string {
 		}
 	}
 	return strings.Join(kept, string(os.PathListSeparator))
-}
-
-func TestOneInstallsAtATime(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "lock")
-	unlock, err := lock(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	second := make(chan error)
-	go func() {
-		unlock, err := lock(file)
-		if err == nil {
-			unlock()
-		}
-		second <- err
-	}()
-	select {
-	case <-second:
-		t.Error("two hold the lock at once")
-	case <-time.After(200 * time.Millisecond):
-		unlock()
-		if err := <-second; err != nil {
-			t.Error(err)
-		}
-	}
 }
 
 func TestAnEmulatorThatCannotBeHadIsNamedWithTheWayOut(t *testing.T) {
