@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 
+	"fargate-nginx-sidecar/local/emulator"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -385,8 +387,7 @@ func (c *checkout) post(t *testing.T, service, action, contentType string, body 
 	if action != "" {
 		request.Header.Set("X-Amz-Target", action)
 	}
-	// The emulator reads the service and region from the credential scope and checks no signature.
-	request.Header.Set("Authorization", fmt.Sprintf("AWS4-HMAC-SHA256 Credential=local/20000101/%s/%s/aws4_request, SignedHeaders=host, Signature=0", current.Region, service))
+	emulator.Address(request, current.Region, service)
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	moto "fargate-nginx-sidecar/local/emulator"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -291,8 +293,7 @@ func (e *emulator) subnet(ctx context.Context, id string) (subnet, error) {
 		return subnet{}, err
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	// The emulator reads the service and region from the credential scope and checks no signature.
-	request.Header.Set("Authorization", fmt.Sprintf("AWS4-HMAC-SHA256 Credential=local/20000101/%s/ec2/aws4_request, SignedHeaders=host, Signature=0", e.region))
+	moto.Address(request, e.region, "ec2")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return subnet{}, err

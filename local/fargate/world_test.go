@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"fargate-nginx-sidecar/local/alb"
+	moto "fargate-nginx-sidecar/local/emulator"
 	"fargate-nginx-sidecar/local/emulator/emulatortest"
 	"fargate-nginx-sidecar/local/fargate"
 	"fargate-nginx-sidecar/local/secrets"
@@ -220,7 +221,7 @@ func (w *world) ec2(action, element string, pairs ...string) string {
 	request, err := http.NewRequest(http.MethodPost, w.endpoint, strings.NewReader(form))
 	must(w.t, err)
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20000101/"+region+"/ec2/aws4_request, SignedHeaders=host, Signature=0")
+	moto.Address(request, region, "ec2")
 	response, err := http.DefaultClient.Do(request)
 	must(w.t, err)
 	body, _ := io.ReadAll(response.Body)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"fargate-nginx-sidecar/local/emulator"
 )
 
 // parameters speaks Parameter Store's protocol itself: these are two calls, and to compile the typed client, which has
@@ -60,8 +62,7 @@ func (p parameters) call(ctx context.Context, region, action string, input, outp
 	}
 	request.Header.Set("Content-Type", "application/x-amz-json-1.1")
 	request.Header.Set("X-Amz-Target", "AmazonSSM."+action)
-	// The emulator reads the service and region from the credential scope and checks no signature.
-	request.Header.Set("Authorization", fmt.Sprintf("AWS4-HMAC-SHA256 Credential=local/20000101/%s/ssm/aws4_request, SignedHeaders=host, Signature=0", region))
+	emulator.Address(request, region, "ssm")
 	response, err := p.client.Do(request)
 	if err != nil {
 		return err
