@@ -48,7 +48,7 @@ base-images:
 
 .PHONY: test-program
 test-program: ## Test the program under mocks, and the images (needs Docker)
-	go test . ./infra/...
+	go test ./infra/...
 	# Against the SDK's own types, whose package takes a minute to compile: not for every run of the line above.
 	go test -tags wafv2 ./infra/waf
 	# One package at a time: these tests flood, time out and count, and compiling beside them would disturb that.

@@ -11,9 +11,9 @@ import (
 // Namespaces of AWS's metrics.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/aws-services-cloudwatch-metrics.html
 const (
-	balancerNamespace = "AWS/ApplicationELB"
-	serviceNamespace  = "AWS/ECS"
-	insightsNamespace = "ECS/ContainerInsights"
+	loadBalancerNamespace = "AWS/ApplicationELB"
+	serviceNamespace      = "AWS/ECS"
+	insightsNamespace     = "ECS/ContainerInsights"
 )
 
 // Every alarm looks at whole minutes, the shortest period of these metrics.
@@ -124,9 +124,9 @@ const errorShare = "IF(FILL(errors, 0) > 0, 100 * errors / IF(FILL(requests, 0) 
 
 // trafficAlarms are those on what clients see: their requests, as the load balancer counts them.
 func trafficAlarms(args TrafficArgs) []alarm {
-	balancer := pulumi.StringMap{"LoadBalancer": args.Balancer.ToStringOutput()}
-	targets := pulumi.StringMap{"LoadBalancer": args.Balancer.ToStringOutput(), "TargetGroup": args.TargetGroup.ToStringOutput()}
-	requests := metric{"requests", balancerNamespace, "RequestCount", "Sum", balancer}
+	loadBalancer := pulumi.StringMap{"LoadBalancer": args.LoadBalancer.ToStringOutput()}
+	targets := pulumi.StringMap{"LoadBalancer": args.LoadBalancer.ToStringOutput(), "TargetGroup": args.TargetGroup.ToStringOutput()}
+	requests := metric{"requests", loadBalancerNamespace, "RequestCount", "Sum", loadBalancer}
 	milliseconds := args.Latency.Milliseconds()
 
 	return []alarm{
@@ -134,20 +134,20 @@ func trafficAlarms(args TrafficArgs) []alarm {
 			name: "alb-5xx",
 			description: fmt.Sprintf("The load balancer itself answered %d %% of the requests or more with 5xx, in 3 of 5 minutes: "+
 				"no healthy task, or tasks that do not answer in time.", args.ErrorPercent),
-			metrics:    []metric{requests, {"errors", balancerNamespace, "HTTPCode_ELB_5XX_Count", "Sum", balancer}},
+			metrics:    []metric{requests, {"errors", loadBalancerNamespace, "HTTPCode_ELB_5XX_Count", "Sum", loadBalancer}},
 			expression: errorShare, threshold: float64(args.ErrorPercent), bad: 3, of: 5, missing: quietIsFine, deployment: true,
 		},
 		{
 			name: "target-5xx",
 			description: fmt.Sprintf("The tasks answered %d %% of the requests or more with 5xx, in 3 of 5 minutes. "+
 				"502 and 504 come from the sidecar, when the app refuses or is slow; the others from the app.", args.ErrorPercent),
-			metrics:    []metric{requests, {"errors", balancerNamespace, "HTTPCode_Target_5XX_Count", "Sum", targets}},
+			metrics:    []metric{requests, {"errors", loadBalancerNamespace, "HTTPCode_Target_5XX_Count", "Sum", targets}},
 			expression: errorShare, threshold: float64(args.ErrorPercent), bad: 3, of: 5, missing: quietIsFine, deployment: true,
 		},
 		{
 			name:        "latency",
 			description: fmt.Sprintf("One request in a hundred took %d ms or longer, in 5 of 5 minutes.", milliseconds),
-			metrics:     []metric{{"", balancerNamespace, "TargetResponseTime", "p99", targets}},
+			metrics:     []metric{{"", loadBalancerNamespace, "TargetResponseTime", "p99", targets}},
 			threshold:   args.Latency.Seconds(), bad: 5, of: 5, missing: quietIsFine, deployment: true,
 		},
 		{
@@ -155,7 +155,7 @@ func trafficAlarms(args TrafficArgs) []alarm {
 			// watches the new ones already.
 			name:        "unhealthy-hosts",
 			description: "A task fails the load balancer's health check, in 5 of 5 minutes, and was not replaced.",
-			metrics:     []metric{{"", balancerNamespace, "UnHealthyHostCount", "Maximum", targets}},
+			metrics:     []metric{{"", loadBalancerNamespace, "UnHealthyHostCount", "Maximum", targets}},
 			threshold:   1, bad: 5, of: 5, missing: quietIsFine,
 		},
 	}

@@ -18,113 +18,54 @@ import (
 // Token is the component's type in the stack.
 const Token = "fargate-nginx-sidecar:service:Service" //nolint:gosec // A type, not a credential.
 
-// Circuit breakers: what ECS does with a deployment whose tasks do not get healthy.
-const (
-	BreakerRollback = "rollback"
-	BreakerStop     = "stop"
-	BreakerOff      = "off"
-)
-
 // Args describes a service, its tasks and its deployments.
 type Args struct {
+	Settings
 	// Partition and Account complete ARNs; Region is where everything is.
 	Partition, Account pulumi.StringInput
 	Region             string
+	// KMSKeyARN is the key that encrypts the logs and that secrets may need; empty is AWS's own.
+	KMSKeyARN string
 
 	VPCID     pulumi.StringInput
 	SubnetIDs pulumi.StringArrayInput
 	// PublicAddresses gives tasks public addresses: without NAT they reach ECR and CloudWatch in no other way.
 	PublicAddresses bool
-	// BalancerGroupID is the load balancer's security group, which alone may reach the tasks.
-	BalancerGroupID pulumi.StringInput
-	TargetGroupARN  pulumi.StringInput
-	// BalancerRanges are the address ranges from which the load balancer sends; NGINX takes its word on who the
+	// LoadBalancerGroupID is the load balancer's security group, which alone may reach the tasks.
+	LoadBalancerGroupID pulumi.StringInput
+	TargetGroupARN      pulumi.StringInput
+	// LoadBalancerRanges are the address ranges from which the load balancer sends; NGINX takes its word on who the
 	// client is.
-	BalancerRanges pulumi.StringArrayInput
-	// EgressPorts are the TCP ports to which tasks may open connections.
-	EgressPorts []int
+	LoadBalancerRanges pulumi.StringArrayInput
+	// IdleTimeout is the load balancer's. TLS is what NGINX speaks with it, instead of plain HTTP.
+	IdleTimeout time.Duration
+	TLS         bool
+	// RequestsLabel names load balancer and target group as the metric of requests per task does.
+	RequestsLabel pulumi.StringInput
 
 	NginxImage, AppImage pulumi.StringInput
 	// RepositoryARNs are the ECR repositories that tasks pull from, of both images.
 	RepositoryARNs pulumi.StringArrayInput
-
-	// CPU is in CPU units, 1024 to a vCPU; Memory in MiB.
-	CPU, Memory int
-	// Architecture is X86_64 or ARM64.
-	Architecture           string
-	ContainerPort, AppPort int
-	// StopTimeout is the time from stop signal to kill signal, at most 120 s.
-	StopTimeout time.Duration
-	// IdleTimeout is the load balancer's, 5 s to 3600 s.
-	IdleTimeout        time.Duration
-	Health             ContainerHealth
-	LogRetentionDays   int
-	LogBufferMegabytes int
-
-	App     App
-	Sidecar Sidecar
-	// TaskPolicyARNs are IAM policies that the tasks get. Without any, and without Exec, they have no role.
-	TaskPolicyARNs []string
-	// Exec lets people open a shell in a container. The agent behind it writes, so the root file systems can be
-	// written to then. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html
-	Exec bool
-	// KMSKeyARN is the key that encrypts the logs and that secrets may need; empty is AWS's own.
-	KMSKeyARN string
-
-	ContainerInsights             string
-	DesiredCount                  int
-	MaximumPercent                int
-	MinimumHealthyPercent         int
-	CircuitBreaker                string
-	ZoneRebalancing               bool
-	HealthCheckGracePeriodSeconds int
 	// RollbackAlarms are names of CloudWatch alarms; a deployment during which one goes off is rolled back. Nil is none.
 	RollbackAlarms pulumi.StringArrayInput
-	Scaling        Scaling
-	// DeploymentTimeout is how long an update waits for a steady service.
-	DeploymentTimeout time.Duration
 
 	// After must be there before the first task starts and outlive the last: listener and routes.
 	After []pulumi.Resource
 }
 
-// ContainerHealth is the health check that ECS runs inside each container, in whole seconds.
-type ContainerHealth struct {
-	Interval, Timeout, StartPeriod time.Duration
-	Retries                        int
-}
-
-// Validate reports what New would refuse.
-func (a Args) Validate() error {
+// validate reports what is missing of what the rest of the program provides.
+func (a Args) validate() error {
 	var errs []error
 	if a.Partition == nil || a.Account == nil || a.Region == "" {
 		errs = append(errs, errors.New("partition, account and region must be given"))
 	}
-	if a.VPCID == nil || a.SubnetIDs == nil || a.BalancerGroupID == nil || a.TargetGroupARN == nil ||
-		a.BalancerRanges == nil {
-		errs = append(errs, errors.New("VPC, subnets, target group, load balancer's security group and ranges must be given"))
+	if a.VPCID == nil || a.SubnetIDs == nil || a.LoadBalancerGroupID == nil || a.TargetGroupARN == nil ||
+		a.LoadBalancerRanges == nil || a.IdleTimeout == 0 || a.RequestsLabel == nil {
+		errs = append(errs, errors.New("VPC, subnets, target group, load balancer's security group and ranges, idle timeout and metrics label must be given"))
 	}
 	if a.NginxImage == nil || a.AppImage == nil || a.RepositoryARNs == nil {
 		errs = append(errs, errors.New("both images and their repositories must be given"))
 	}
-	if a.ContainerPort == a.AppPort {
-		errs = append(errs, fmt.Errorf("port %d for both containers; allowed: two ports", a.AppPort))
-	}
-	// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#container_definition_timeout
-	if a.StopTimeout < 2*time.Second || a.StopTimeout > 120*time.Second {
-		errs = append(errs, fmt.Errorf("stop timeout %s; allowed: 2 s to 120 s", a.StopTimeout))
-	}
-	if a.IdleTimeout < 5*time.Second || a.IdleTimeout > 3600*time.Second {
-		errs = append(errs, fmt.Errorf("idle timeout %s; allowed: 5 s to 3600 s", a.IdleTimeout))
-	}
-	switch a.CircuitBreaker {
-	case BreakerRollback, BreakerStop, BreakerOff:
-	default:
-		errs = append(errs, fmt.Errorf("circuit breaker %q; allowed: %s, %s, %s",
-			a.CircuitBreaker, BreakerRollback, BreakerStop, BreakerOff))
-	}
-
-	errs = append(errs, a.App.validate(), a.Sidecar.validate(a.IdleTimeout), a.Scaling.validate())
 
 	return errors.Join(errs...)
 }
@@ -142,7 +83,7 @@ type Service struct {
 
 // New declares a service.
 func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Service, error) {
-	if err := args.Validate(); err != nil {
+	if err := args.validate(); err != nil {
 		return nil, fmt.Errorf("service %s: %w", name, err)
 	}
 
@@ -203,7 +144,7 @@ func (s *Service) build(ctx *pulumi.Context, name string, args Args) error {
 	if err != nil {
 		return err
 	}
-	if err := s.scaling(ctx, name, args.Scaling, cluster, service); err != nil {
+	if err := s.scaling(ctx, name, args, cluster, service); err != nil {
 		return err
 	}
 
@@ -220,7 +161,7 @@ func (s *Service) cluster(ctx *pulumi.Context, name string, args Args) (*ecs.Clu
 	cluster, err := ecs.NewCluster(ctx, name, &ecs.ClusterArgs{
 		Settings: ecs.ClusterSettingArray{ecs.ClusterSettingArgs{
 			Name:  pulumi.String("containerInsights"),
-			Value: pulumi.String(args.ContainerInsights),
+			Value: pulumi.String(string(args.ContainerInsights)),
 		}},
 	}, pulumi.Parent(s))
 	if err != nil {

@@ -1,4 +1,4 @@
-package main
+package infra_test
 
 import (
 	"encoding/json"
@@ -15,7 +15,6 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"fargate-nginx-sidecar/infra"
-	"fargate-nginx-sidecar/infra/config"
 	"fargate-nginx-sidecar/infra/infratest"
 )
 
@@ -23,7 +22,7 @@ import (
 func refused(t *testing.T, settings map[string]string) []string {
 	t.Helper()
 
-	graph, err := infratest.Run(program, options(settings))
+	graph, err := infratest.Run(infra.Program, options(settings))
 	if err == nil {
 		t.Fatal("the program runs")
 	}
@@ -241,8 +240,8 @@ var contradictory = map[string]struct {
 			"an answer never takes that long, and the alarm would never go off"},
 	},
 	"TLS to the tasks without the tool for it": {
-		map[string]string{"targetTls": "on", "nginxContext": "testdata/context"},
-		[]string{"targetTls, nginxContext: targetTls is on, but testdata/context/Dockerfile has no stage tls; allowed: off, or a stage with openssl in it"},
+		map[string]string{"targetTls": "on", "nginxContext": "infra/testdata/context"},
+		[]string{"targetTls, nginxContext: targetTls is on, but infra/testdata/context/Dockerfile has no stage tls; allowed: off, or a stage with openssl in it"},
 	},
 	"one port twice": {
 		map[string]string{"containerPort": "3000"},
@@ -524,7 +523,7 @@ var others = map[string]struct {
 	"logHealthChecks":                   {"true", nil},
 	"trustedProxies":                    {`["130.176.0.0/16"]`, nil},
 	"nginxWorkers":                      {"2", nil},
-	"appDockerfile":                     {"Dockerfile.dev", map[string]string{"appContext": "testdata/context"}},
+	"appDockerfile":                     {"Dockerfile.dev", map[string]string{"appContext": "infra/testdata/context"}},
 	"appTarget":                         {"dependencies", nil},
 	"appBuildArgs":                      {`{"VERSION":2}`, nil},
 	"nginxBuildArgs":                    {`{"BASE_IMAGE":"nginx@sha256:1"}`, nil},
@@ -610,7 +609,7 @@ func TestEverySettingReachesTheGraph(t *testing.T) {
 func TestSubnetsOfAnotherVPCAreRefused(t *testing.T) {
 	settings := defaults(t, existing)
 	settings[infratest.Project+":vpcId"] = "vpc-11111111111111111"
-	_, err := infratest.Run(program, options(settings))
+	_, err := infratest.Run(infra.Program, options(settings))
 	for _, id := range []string{"subnet-0123456789abcdef0", "subnet-0123456789abcdef2"} {
 		want := "subnet " + id + " is in VPC " + infratest.ExistingVPC + "; allowed: subnets of vpc-11111111111111111"
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -701,7 +700,7 @@ func outputs(t *testing.T, settings map[string]string) map[string]string {
 
 	all := map[string]string{}
 	_, err := infratest.Run(func(ctx *pulumi.Context) error {
-		cfg, err := config.Load(ctx)
+		cfg, err := infra.Read(ctx)
 		if err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package main
+package infra_test
 
 import (
 	"maps"
@@ -60,10 +60,10 @@ func TestTheAppsOwnSettingsReachItsContainer(t *testing.T) {
 
 func TestTheAppsBuildFollowsItsSettings(t *testing.T) {
 	graph := run(t, defaults(t, map[string]string{
-		"appContext": "testdata/context", "appDockerfile": "Dockerfile.dev", "appTarget": "run", "appBuildArgs": `{"VERSION":2}`,
+		"appContext": "infra/testdata/context", "appDockerfile": "Dockerfile.dev", "appTarget": "run", "appBuildArgs": `{"VERSION":2}`,
 	}))
 	want := map[string]any{
-		"context": "testdata/context", "dockerfile": "testdata/context/Dockerfile.dev", "target": "run",
+		"context": "infra/testdata/context", "dockerfile": "infra/testdata/context/Dockerfile.dev", "target": "run",
 		"args": map[string]any{"VERSION": "2"}, "platform": "linux/amd64", "builderVersion": "BuilderBuildKit",
 	}
 	if got := at(t, named(t, graph, dockerImage, "web-app"), "build"); !reflect.DeepEqual(got, want) {
@@ -76,7 +76,7 @@ func TestTheAppsBuildFollowsItsSettings(t *testing.T) {
 
 // A stage, an argument or another Dockerfile makes another image, so it must make another tag.
 func TestWhateverChangesABuildChangesItsTag(t *testing.T) {
-	base := map[string]string{"appContext": "testdata/context"}
+	base := map[string]string{"appContext": "infra/testdata/context"}
 	tag := func(changes map[string]string) any {
 		settings := maps.Clone(base)
 		maps.Copy(settings, changes)

@@ -1,9 +1,11 @@
-package config
+package service
 
 import (
 	"fmt"
 	"slices"
 	"strconv"
+
+	"fargate-nginx-sidecar/infra/settings"
 )
 
 // fargateSize is one row of Fargate's table: the memory amounts, in MiB, that exist for a number of CPU units.
@@ -33,21 +35,21 @@ func steps(lowest, highest, step int) []int {
 	return all
 }
 
-func (r *reader) size() (cpu, memory int) {
+func readSize(r *settings.Reader) (cpu, memory int) {
 	var cpus []int
 	for _, size := range fargateSizes {
 		cpus = append(cpus, size.cpu)
 	}
-	cpu = r.among("cpu", cpus, "CPU units (Fargate sizes)")
-	memory = r.between("memory", 512, 122880, "MiB")
+	cpu = r.Among("cpu", cpus, "CPU units (Fargate sizes)")
+	memory = r.Between("memory", 512, 122880, "MiB")
 
-	if r.wrong["cpu"] || r.wrong["memory"] {
+	if r.Wrong("cpu") || r.Wrong("memory") {
 		return cpu, memory
 	}
 
 	row := fargateSizes[slices.Index(cpus, cpu)].memory
 	if !slices.Contains(row, memory) {
-		r.fail("memory", fmt.Sprintf("%d with cpu %d is not a Fargate size", memory, cpu), amounts(row)+" MiB")
+		r.Fail("memory", fmt.Sprintf("%d with cpu %d is not a Fargate size", memory, cpu), amounts(row)+" MiB")
 	}
 
 	return cpu, memory
@@ -56,7 +58,7 @@ func (r *reader) size() (cpu, memory int) {
 // amounts writes a long row as its ends and its step.
 func amounts(row []int) string {
 	if len(row) <= 4 {
-		return list(row)
+		return settings.List(row)
 	}
 
 	return strconv.Itoa(row[0]) + " to " + strconv.Itoa(row[len(row)-1]) + " in steps of " + strconv.Itoa(row[1]-row[0])

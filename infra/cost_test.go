@@ -1,4 +1,4 @@
-package main
+package infra_test
 
 import (
 	"fmt"
@@ -8,7 +8,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"fargate-nginx-sidecar/infra"
-	"fargate-nginx-sidecar/infra/config"
 	"fargate-nginx-sidecar/infra/cost"
 	"fargate-nginx-sidecar/infra/infratest"
 )
@@ -19,7 +18,7 @@ func counted(t *testing.T, settings map[string]string) cost.Stack {
 
 	var stack cost.Stack
 	_, err := infratest.Run(func(ctx *pulumi.Context) error {
-		cfg, err := config.Load(ctx)
+		cfg, err := infra.Read(ctx)
 		if err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package main
+package infra_test
 
 import (
 	"fmt"
@@ -6,19 +6,40 @@ import (
 	"strings"
 	"testing"
 
-	"fargate-nginx-sidecar/infra/config"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra"
 	"fargate-nginx-sidecar/infra/infratest"
+	"fargate-nginx-sidecar/infra/settings"
 )
+
+// profiled are the settings that the profile decides.
+func profiled(t *testing.T) map[string]settings.Profiled {
+	t.Helper()
+
+	var all map[string]settings.Profiled
+	_, err := infratest.Run(func(ctx *pulumi.Context) error {
+		r := settings.New(ctx)
+		infra.ReadTopics(ctx, r)
+		all = r.Profiled()
+		return r.Err()
+	}, options(defaults(t, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return all
+}
 
 // A setting that the profile decides says so in Pulumi.yaml, with both values, and no other does.
 func TestDescriptionsNameTheValuesOfBothProfiles(t *testing.T) {
-	settings, profiled := declared(t), config.Profiled()
+	declared, profiled := declared(t), profiled(t)
 	for key := range profiled {
-		if settings[key].Default != "profile" || settings[key].Type != "string" {
-			t.Errorf("%s: type %s, default %v; want string, profile", key, settings[key].Type, settings[key].Default)
+		if declared[key].Default != "profile" || declared[key].Type != "string" {
+			t.Errorf("%s: type %s, default %v; want string, profile", key, declared[key].Type, declared[key].Default)
 		}
 	}
-	for key, setting := range settings {
+	for key, setting := range declared {
 		values, ok := profiled[key]
 		if (setting.Default == "profile") != ok {
 			t.Errorf("%s: default %v, but the profile decides it: %v", key, setting.Default, ok)
@@ -31,7 +52,7 @@ func TestDescriptionsNameTheValuesOfBothProfiles(t *testing.T) {
 
 // The value that a profile gives does the same as the value written down, and the other one does not.
 func TestTheProfileDecidesWhatNobodySets(t *testing.T) {
-	for key, values := range config.Profiled() {
+	for key, values := range profiled(t) {
 		for profile, value := range map[string]string{"dev": values.Dev, "prod": values.Prod} {
 			given := run(t, profileSettings(t, key, map[string]string{"profile": profile, key: value}))
 			decided := run(t, profileSettings(t, key, map[string]string{"profile": profile}))
@@ -47,7 +68,7 @@ func TestTheProfileDecidesWhatNobodySets(t *testing.T) {
 
 // A setting of the stack's own is stronger than the profile.
 func TestSettingsOverrideTheProfile(t *testing.T) {
-	for key, values := range config.Profiled() {
+	for key, values := range profiled(t) {
 		in := func(profile, value string) *infratest.Graph {
 			return run(t, profileSettings(t, key, map[string]string{"profile": profile, key: value}))
 		}

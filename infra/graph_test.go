@@ -1,4 +1,4 @@
-package main
+package infra_test
 
 import (
 	"encoding/json"
@@ -15,10 +15,19 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
+	"fargate-nginx-sidecar/infra"
 	"fargate-nginx-sidecar/infra/infratest"
 )
 
-var update = flag.Bool("update", false, "write the golden graph and the README's table of settings anew")
+var update = flag.Bool("update", false, "write the golden graphs and the generated parts of the documents anew")
+
+// TestMain goes to the directory of Pulumi.yaml, where the engine runs the program.
+func TestMain(m *testing.M) {
+	if err := os.Chdir(".."); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // Shapes that a stack can have. Every property of the graph is checked on all of them.
 var existing = map[string]string{
@@ -55,6 +64,9 @@ const webACLARN = "arn:aws:wafv2:eu-central-1:" + infratest.Account + ":regional
 
 var encrypted = map[string]string{"domain": "www.example.com", "hostedZoneId": "Z0123456789ABCDEFGHIJ"}
 
+// stacks are the environments that have a file.
+var stacks = []string{"dev", "staging", "prod"}
+
 func shapes(t *testing.T) map[string]map[string]string {
 	t.Helper()
 
@@ -85,7 +97,7 @@ func shapes(t *testing.T) map[string]map[string]string {
 func run(t *testing.T, settings map[string]string) *infratest.Graph {
 	t.Helper()
 
-	graph, err := infratest.Run(program, options(settings))
+	graph, err := infratest.Run(infra.Program, options(settings))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -816,7 +828,7 @@ func TestWrongDigestsFailBeforeATaskRunsThem(t *testing.T) {
 					outputs["repoDigest"] = resource.NewProperty(test.digest)
 				}
 			}
-			graph, err := infratest.Run(program, broken)
+			graph, err := infratest.Run(infra.Program, broken)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error: %v\nwant: …%s…", err, test.want)
 			}
@@ -834,7 +846,7 @@ func TestARolledBackDeploymentFailsTheUpdate(t *testing.T) {
 		return resource.PropertyMap{"taskDefinition": resource.NewProperty(before)}, token == getService
 	}
 
-	graph, err := infratest.Run(program, rolledBack)
+	graph, err := infratest.Run(infra.Program, rolledBack)
 	if err == nil {
 		t.Fatal("the update succeeds")
 	}
@@ -855,7 +867,7 @@ func TestAPreviewDeclaresWhatAnUpdateDoesAndAsksForNoService(t *testing.T) {
 		for _, exists := range []bool{false, true} {
 			preview := options(settings)
 			preview.Preview, preview.Exists = true, exists
-			graph, err := infratest.Run(program, preview)
+			graph, err := infratest.Run(infra.Program, preview)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -1035,25 +1047,26 @@ func opened(value any) any {
 	return value
 }
 
-// The golden graph shows in a review what a change does to a stack; whether that is right, the other tests say.
-func TestGraphIsTheGoldenOne(t *testing.T) {
-	golden := filepath.Join("testdata", "graph.prod.json")
-	got := goldenGraph(t, run(t, infratest.Settings(t, ".", "prod", nil)))
+// The golden graphs show in a review what a change does to each stack; whether that is right, the other tests say.
+func TestGoldenGraphs(t *testing.T) {
+	for _, stack := range stacks {
+		golden := filepath.Join("infra", "testdata", "graph."+stack+".json")
+		got := goldenGraph(t, run(t, infratest.Settings(t, ".", stack, nil)))
 
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
+		if *update {
+			if err := os.WriteFile(golden, got, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(golden, got, 0o644); err != nil {
-			t.Fatal(err)
+		if string(got) != string(want) {
+			t.Errorf("the graph of %s is not %s; if it should change, run: go test ./infra -run Golden -update\n%s",
+				stack, golden, firstDifference(string(got), string(want)))
 		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != string(want) {
-		t.Errorf("the graph of prod is not %s; if it should change, run: go test . -update\n%s", golden, firstDifference(string(got), string(want)))
 	}
 }
 

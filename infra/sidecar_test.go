@@ -1,4 +1,4 @@
-package main
+package infra_test
 
 import (
 	"os"
@@ -46,6 +46,34 @@ func TestTheSidecarReadsWhatItIsTold(t *testing.T) {
 		case name == "NGINX_TRUSTED_PROXIES": // The network decides.
 		case original != "" && original != value:
 			t.Errorf("%s: %s by default; the entrypoint has %s", name, value, original)
+		}
+	}
+}
+
+// The image runs alone too, so its entrypoint checks again what the settings have checked. A value that only one of them
+// takes would be refused when a task starts, or could not be set at all.
+func TestSettingsAndEntrypointTakeTheSameNumbers(t *testing.T) {
+	text, err := os.ReadFile("images/nginx/entrypoint.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	entrypoint := map[string]string{}
+	for _, line := range regexp.MustCompile(`(?m)^number ([A-Z_]+) \S+ ([0-9]+) ([0-9]+)`).FindAllStringSubmatch(string(text), -1) {
+		entrypoint[line[1]] = line[2] + " to " + line[3]
+	}
+	for key, variable := range map[string]string{
+		"bodyLimitKilobytes": "NGINX_MAX_BODY_KB", "rateLimitPerSecond": "NGINX_RATE_LIMIT", "rateLimitBurst": "NGINX_RATE_BURST",
+		"clientTimeoutSeconds": "NGINX_CLIENT_TIMEOUT", "gzipLevel": "NGINX_GZIP_LEVEL", "cacheSeconds": "NGINX_CACHE_SECONDS",
+		"idleTimeoutSeconds": "NGINX_IDLE_TIMEOUT", "readTimeoutSeconds": "NGINX_READ_TIMEOUT", "nginxWorkers": "NGINX_WORKER_PROCESSES",
+	} {
+		complaint := refused(t, defaults(t, map[string]string{key: "-1"}))[0]
+		limits := regexp.MustCompile(`[0-9]+ to [0-9]+`).FindString(complaint)
+		if key == "readTimeoutSeconds" || key == "nginxWorkers" {
+			// Zero is a value that follows from others, and the entrypoint gets that one.
+			limits = strings.Replace(limits, "0 to", "1 to", 1)
+		}
+		if limits == "" || limits != entrypoint[variable] {
+			t.Errorf("%s takes %q, %s takes %q", key, limits, variable, entrypoint[variable])
 		}
 	}
 }

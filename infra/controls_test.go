@@ -1,4 +1,4 @@
-package main
+package infra_test
 
 import (
 	"cmp"
@@ -634,6 +634,6 @@ func between(t *testing.T, path, begin, end, want string) {
 		return
 	}
 	if got != want {
-		t.Errorf("%s is not what the program does; run: go test . -update\n%s", path, firstDifference(got, want))
+		t.Errorf("%s is not what the program does; run: make docs\n%s", path, firstDifference(got, want))
 	}
 }

@@ -1,0 +1,106 @@
+package infra
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
+
+	"fargate-nginx-sidecar/infra/archive"
+	"fargate-nginx-sidecar/infra/image"
+	"fargate-nginx-sidecar/infra/ingress"
+	"fargate-nginx-sidecar/infra/network"
+	"fargate-nginx-sidecar/infra/observability"
+	"fargate-nginx-sidecar/infra/service"
+	"fargate-nginx-sidecar/infra/settings"
+	"fargate-nginx-sidecar/infra/waf"
+)
+
+// Settings are all settings of a stack, checked: first what every topic needs, then each topic's own. Units and meanings
+// are those of the descriptions in Pulumi.yaml.
+type Settings struct {
+	// Region and AWSProfile are the AWS provider's own settings aws:region and aws:profile. The program makes its
+	// provider explicitly, so it has to hand them on.
+	Region, AWSProfile string
+	ServiceName        string
+	// KMSKeyARN is the key that encrypts logs and images; empty is AWS's own.
+	KMSKeyARN string
+
+	App, Nginx    image.Settings
+	Archive       archive.Settings
+	Network       network.Settings
+	Ingress       ingress.Settings
+	WAF           waf.Settings
+	Service       service.Settings
+	Observability observability.Settings
+}
+
+// Read reads and checks all settings. Its error joins every problem there is; each names the key, what was given and
+// what is allowed.
+func Read(ctx *pulumi.Context) (*Settings, error) {
+	r := settings.New(ctx)
+	s := read(ctx, r)
+	check(r, s)
+	if err := r.Err(); err != nil {
+		return nil, fmt.Errorf("configuration of stack %s:\n%w", ctx.Stack(), err)
+	}
+	warn(ctx, r, s)
+
+	return s, nil
+}
+
+func read(ctx *pulumi.Context, r *settings.Reader) *Settings {
+	s := &Settings{
+		Region:      readRegion(ctx, r),
+		AWSProfile:  config.Get(ctx, "aws:profile"),
+		ServiceName: readServiceName(r),
+		KMSKeyARN: r.Text("kmsKeyArn", "empty, or the ARN of a key, arn:aws:kms:<region>:<account>:key/<id>",
+			func(arn string) bool { return arn == "" || keyPattern.MatchString(arn) }),
+
+		Archive:       archive.Read(r),
+		Network:       network.Read(r),
+		Ingress:       ingress.Read(r),
+		WAF:           waf.Read(r),
+		Service:       service.Read(r),
+		Observability: observability.Read(r),
+	}
+	s.App, s.Nginx = image.Read(r)
+
+	return s
+}
+
+var (
+	regionPattern = regexp.MustCompile(`^[a-z]{2,3}(-[a-z]+)+-[0-9]$`)
+	keyPattern    = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$`)
+)
+
+func readRegion(ctx *pulumi.Context, r *settings.Reader) string {
+	region, err := config.Try(ctx, "aws:region")
+	if err != nil || !regionPattern.MatchString(region) {
+		r.Fail("aws:region", fmt.Sprintf("%q", region), "a region such as eu-central-1")
+	}
+
+	return region
+}
+
+// A hyphen must stand between two other characters. Load balancer names may not begin with "internal-".
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html
+var serviceNamePattern = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
+
+func readServiceName(r *settings.Reader) string {
+	return r.Text("serviceName",
+		"1 to 20 characters, a-z, 0-9 and single hyphens, first a letter, not internal or internal-…",
+		func(name string) bool {
+			return len(name) <= 20 && serviceNamePattern.MatchString(name) && !strings.HasPrefix(name+"-", "internal-")
+		})
+}
+
+// warn tells of what is allowed, and hardly ever meant.
+func warn(ctx *pulumi.Context, r *settings.Reader, s *Settings) {
+	if r.Production() && !s.Ingress.Encrypted() {
+		// A warning that cannot be written is no reason to stop.
+		_ = ctx.Log.Warn("profile is prod, but neither domain nor certificateArn is set: clients are answered unencrypted", nil)
+	}
+}
