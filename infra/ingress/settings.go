@@ -95,8 +95,9 @@ func Read(r *settings.Reader) Settings {
 		AccessLogs:          r.Switch("accessLogs", "off", "on"),
 		HealthCheck:         readHealthCheck(r),
 		DeregistrationDelay: r.Seconds("deregistrationDelaySeconds", 0, 3600),
-		// AWS takes 1 to 4000; NGINX needs a few seconds less than the load balancer has, and an hour is enough.
-		IdleTimeout:        r.Seconds("idleTimeoutSeconds", 5, 3600),
+		// AWS takes 1 to 4000; NGINX waits a second less than the load balancer, and an app needs some seconds to answer.
+		// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#connection-idle-timeout
+		IdleTimeout:        r.Seconds("idleTimeoutSeconds", 5, 4000),
 		DeletionProtection: r.Switch("deletionProtection", "off", "on"),
 	}
 	checkCertificate(r, s)

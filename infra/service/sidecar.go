@@ -58,7 +58,7 @@ func readSidecar(r *settings.Reader) Sidecar {
 		BodyLimitKilobytes: r.Between("bodyLimitKilobytes", 1, 1048576, "KiB"),
 		RatePerSecond:      r.Between("rateLimitPerSecond", 0, 100000, "requests a second"),
 		RateBurst:          r.Between("rateLimitBurst", 0, 100000, "requests"),
-		ReadTimeout:        r.Seconds("readTimeoutSeconds", 0, 3599),
+		ReadTimeout:        r.Seconds("readTimeoutSeconds", 0, 3999),
 		ClientTimeout:      r.Seconds("clientTimeoutSeconds", 1, 300),
 		AppKeepAlive:       r.Seconds("appKeepAliveSeconds", 0, 5000),
 		GzipLevel:          r.Between("gzipLevel", 0, 9, "(0 is off)"),
