@@ -68,8 +68,12 @@ test-plugins: ## Test the stand-ins for Pulumi's plugins (needs Docker)
 test-e2e: ## Deploy, change, break and destroy the real stacks locally (needs Docker)
 	cd local && go test -count=1 -timeout 60m -v ./e2e
 
+.PHONY: docs
+docs: ## Write the generated parts of the documents anew: settings, controls, cost
+	go test ./infra -run Document -update
+
 .PHONY: check
-check: format vet lint workflows test ## Format, vet, lint and test
+check: format vet lint workflows test ## Format, vet, lint and test; fails, too, when a generated document is stale
 
 .PHONY: format
 format: ## Fail when a Go file is not formatted

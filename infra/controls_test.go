@@ -3,7 +3,6 @@ package infra_test
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -611,29 +610,4 @@ func TestControlsAndExceptionsNameSettingsThatExist(t *testing.T) {
 
 func TestSecurityDocumentHoldsTheTableOfControls(t *testing.T) {
 	between(t, "docs/security.md", "<!-- controls:begin -->", "<!-- controls:end -->", controlsTable(t))
-}
-
-// between compares what a document has between two marks with what it should have, or writes it with -update.
-func between(t *testing.T, path, begin, end, want string) {
-	t.Helper()
-
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, begins := strings.Cut(string(text), begin)
-	got, after, ends := strings.Cut(rest, end)
-	if !begins || !ends {
-		t.Fatalf("%s lacks %s or %s", path, begin, end)
-	}
-	if *update {
-		//nolint:gosec // The file's name is a constant; what goes into it comes from the checkout.
-		if err := os.WriteFile(path, []byte(before+begin+want+end+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if got != want {
-		t.Errorf("%s is not what the program does; run: make docs\n%s", path, firstDifference(got, want))
-	}
 }

@@ -9,11 +9,6 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-const (
-	tableBegin = "<!-- config:begin -->"
-	tableEnd   = "<!-- config:end -->"
-)
-
 // settingsTable writes the settings of Pulumi.yaml as Markdown, in their order there, one table for each of its
 // sections.
 func settingsTable(t *testing.T) string {
@@ -49,6 +44,9 @@ func settingsTable(t *testing.T) string {
 }
 
 func shown(value any) string {
+	if object, ok := value.(map[string]any); ok && len(object) == 0 {
+		return "`{}`"
+	}
 	if text := strings.ReplaceAll(fmt.Sprint(value), " ", ", "); text != "" {
 		return "`" + text + "`"
 	}
@@ -56,6 +54,31 @@ func shown(value any) string {
 	return "empty"
 }
 
-func TestReadmeListsTheSettingsOfPulumiYAML(t *testing.T) {
-	between(t, "README.md", tableBegin, tableEnd, settingsTable(t))
+func TestSettingsDocumentHoldsTheSettingsOfPulumiYAML(t *testing.T) {
+	between(t, "docs/settings.md", "<!-- settings:begin -->", "<!-- settings:end -->", settingsTable(t))
+}
+
+// between compares what a document has between two marks with what it should have, or writes it with -update.
+func between(t *testing.T, path, begin, end, want string) {
+	t.Helper()
+
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, begins := strings.Cut(string(text), begin)
+	got, after, ends := strings.Cut(rest, end)
+	if !begins || !ends {
+		t.Fatalf("%s lacks %s or %s", path, begin, end)
+	}
+	if *update {
+		//nolint:gosec // The file's name is a constant; what goes into it comes from the checkout.
+		if err := os.WriteFile(path, []byte(before+begin+want+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if got != want {
+		t.Errorf("%s is not what the program does; run: make docs\n%s", path, firstDifference(got, want))
+	}
 }
