@@ -3,6 +3,7 @@ package infra
 import (
 	"fargate-nginx-sidecar/infra/cost"
 	"fargate-nginx-sidecar/infra/network"
+	"fargate-nginx-sidecar/infra/observability"
 	"fargate-nginx-sidecar/infra/service"
 	"fargate-nginx-sidecar/infra/waf"
 )
@@ -35,11 +36,10 @@ func Priced(s *Settings) cost.Stack {
 		stack.WebACLs, stack.WebACLRules = 1, 1+len(waf.ManagedRules)
 	}
 	if s.Observability.Alarms {
-		// Seven alarms, of which those on shares and differences read two metrics.
-		stack.AlarmMetrics = 10
+		stack.AlarmMetrics = observability.AlarmMetrics()
 	}
 	if s.Observability.LogMetrics {
-		stack.CustomMetrics = 2
+		stack.CustomMetrics = observability.LogMetrics()
 	}
 	if s.Observability.Dashboard {
 		stack.Dashboards = 1

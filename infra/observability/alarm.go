@@ -2,6 +2,7 @@ package observability
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
@@ -192,4 +193,19 @@ func taskAlarms(args TasksArgs) []alarm {
 			expression: "desired - running", threshold: 1, bad: 10, of: 10, missing: quietIsUnknown,
 		},
 	}
+}
+
+// AlarmMetrics is the number of metrics that all alarms read together, by which AWS charges for them.
+func AlarmMetrics() int {
+	unnamed := pulumi.String("")
+	alarms := slices.Concat(
+		trafficAlarms(TrafficArgs{LoadBalancer: unnamed, TargetGroup: unnamed}),
+		taskAlarms(TasksArgs{Cluster: unnamed, Service: unnamed}))
+
+	metrics := 0
+	for _, a := range alarms {
+		metrics += len(a.metrics)
+	}
+
+	return metrics
 }
