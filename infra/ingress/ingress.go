@@ -225,6 +225,7 @@ func (i *Ingress) loadBalancer(
 		Subnets:          args.SubnetIDs,
 		SecurityGroups:   pulumi.StringArray{group.ID()},
 		IdleTimeout:      pulumi.Int(int(args.IdleTimeout.Seconds())),
+		ClientKeepAlive:  pulumi.Int(int(args.ClientKeepAlive.Seconds())),
 		// https://docs.aws.amazon.com/securityhub/latest/userguide/elb-controls.html#elb-4
 		DropInvalidHeaderFields: pulumi.Bool(true),
 		// https://docs.aws.amazon.com/securityhub/latest/userguide/elb-controls.html#elb-12

@@ -34,6 +34,8 @@ type Settings struct {
 	DeregistrationDelay time.Duration
 	// IdleTimeout is the time after which a silent connection is closed.
 	IdleTimeout time.Duration
+	// ClientKeepAlive is the time after which a client's connection is closed, however busy it is.
+	ClientKeepAlive time.Duration
 	// DeletionProtection makes AWS refuse to delete the load balancer.
 	DeletionProtection bool
 }
@@ -97,7 +99,9 @@ func Read(r *settings.Reader) Settings {
 		DeregistrationDelay: r.Seconds("deregistrationDelaySeconds", 0, 3600),
 		// AWS takes 1 to 4000; NGINX waits a second less than the load balancer, and an app needs some seconds to answer.
 		// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#connection-idle-timeout
-		IdleTimeout:        r.Seconds("idleTimeoutSeconds", 5, 4000),
+		IdleTimeout: r.Seconds("idleTimeoutSeconds", 5, 4000),
+		// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#http-client-keep-alive-duration
+		ClientKeepAlive:    r.Seconds("clientKeepAliveSeconds", 60, 604800),
 		DeletionProtection: r.Switch("deletionProtection", "off", "on"),
 	}
 	checkCertificate(r, s)
