@@ -89,10 +89,11 @@ func TestAlarmsWatchTheLoadBalancerAndTheTasks(t *testing.T) {
 		"web-target-5xx": {
 			"AWS/ApplicationELB RequestCount Sum " + balancer, "AWS/ApplicationELB HTTPCode_Target_5XX_Count Sum " + targets,
 		},
-		"web-unhealthy-hosts": {"AWS/ApplicationELB UnHealthyHostCount Maximum " + targets},
-		"web-latency":         {"AWS/ApplicationELB TargetResponseTime p99 " + targets},
-		"web-cpu":             {"AWS/ECS CPUUtilization Average " + service},
-		"web-memory":          {"AWS/ECS MemoryUtilization Maximum " + service},
+		"web-rejected-connections": {"AWS/ApplicationELB RejectedConnectionCount Sum " + balancer},
+		"web-unhealthy-hosts":      {"AWS/ApplicationELB UnHealthyHostCount Maximum " + targets},
+		"web-latency":              {"AWS/ApplicationELB TargetResponseTime p99 " + targets},
+		"web-cpu":                  {"AWS/ECS CPUUtilization Average " + service},
+		"web-memory":               {"AWS/ECS MemoryUtilization Maximum " + service},
 		"web-missing-tasks": {
 			"ECS/ContainerInsights DesiredTaskCount Average " + service,
 			"ECS/ContainerInsights RunningTaskCount Average " + service,
@@ -113,7 +114,7 @@ func TestThresholdsAreTheSettings(t *testing.T) {
 	}))
 	for name, want := range map[string]float64{
 		"web-alb-5xx": 7, "web-target-5xx": 7, "web-latency": 1.5, "web-cpu": 90, "web-memory": 90,
-		"web-unhealthy-hosts": 1, "web-missing-tasks": 1,
+		"web-unhealthy-hosts": 1, "web-rejected-connections": 1, "web-missing-tasks": 1,
 	} {
 		alarm := named(t, graph, metricAlarm, name)
 		if got := at(t, alarm, "threshold"); got != want || at(t, alarm, "comparisonOperator") != "GreaterThanOrEqualToThreshold" {

@@ -152,6 +152,12 @@ func trafficAlarms(args TrafficArgs) []alarm {
 			threshold:   args.Latency.Seconds(), bad: 5, of: 5, missing: quietIsFine, deployment: true,
 		},
 		{
+			name:        "rejected-connections",
+			description: "The load balancer refused connections in 3 of 5 minutes, because it had as many as it can hold.",
+			metrics:     []metric{{"", loadBalancerNamespace, "RejectedConnectionCount", "Sum", loadBalancer}},
+			threshold:   1, bad: 3, of: 5, missing: quietIsFine,
+		},
+		{
 			// Not one for deployments: tasks of the old revision must not stop the new one, and the circuit breaker
 			// watches the new ones already.
 			name:        "unhealthy-hosts",
