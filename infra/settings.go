@@ -21,10 +21,10 @@ import (
 // Settings are all settings of a stack, checked: first what every topic needs, then each topic's own. Units and meanings
 // are those of the descriptions in Pulumi.yaml.
 type Settings struct {
-	// Region and AWSProfile are the AWS provider's own settings aws:region and aws:profile. The program makes its
-	// provider explicitly, so it has to hand them on.
-	Region, AWSProfile string
-	ServiceName        string
+	// Region is where everything is. Provider are the AWS provider's other settings, by their keys.
+	Region      string
+	Provider    map[string]providerSetting
+	ServiceName string
 	// KMSKeyARN is the key that encrypts logs and images; empty is AWS's own.
 	KMSKeyARN string
 
@@ -54,7 +54,7 @@ func Read(ctx *pulumi.Context) (*Settings, error) {
 func read(ctx *pulumi.Context, r *settings.Reader) *Settings {
 	s := &Settings{
 		Region:      readRegion(ctx, r),
-		AWSProfile:  config.Get(ctx, "aws:profile"),
+		Provider:    readProvider(ctx, r),
 		ServiceName: readServiceName(r),
 		KMSKeyARN: r.Text("kmsKeyArn", "empty, or the ARN of a key, arn:aws:kms:<region>:<account>:key/<id>",
 			func(arn string) bool { return arn == "" || keyPattern.MatchString(arn) }),
