@@ -3,6 +3,7 @@ package infra
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -85,15 +86,35 @@ func readRegion(ctx *pulumi.Context, r *settings.Reader) string {
 	return region
 }
 
-// A hyphen must stand between two other characters. Load balancer names may not begin with "internal-".
+// A hyphen must stand between two other characters.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html
 var serviceNamePattern = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 
+// Names begin with the service's, so none may begin as AWS reserves it for some type of resource: these words, and
+// everything that begins with one of them and a hyphen.
+var reservedWords = []string{
+	"internal",     // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html
+	"sg",           // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
+	"sthree",       // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+	"amzn-s3-demo", // as above
+}
+
+// Parameters of Systems Manager may not begin with these letters, whatever follows.
+// https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+var reservedLetters = []string{"aws", "ssm"}
+
+// The firewall's metrics have the service's name, and AWS has one of this name.
+// https://docs.aws.amazon.com/waf/latest/APIReference/API_VisibilityConfig.html
+const reservedMetric = "all"
+
 func readServiceName(r *settings.Reader) string {
 	return r.Text("serviceName",
-		"1 to 20 characters, a-z, 0-9 and single hyphens, first a letter, not internal or internal-…",
+		"1 to 20 characters, a-z, 0-9 and single hyphens, first a letter; not beginning with aws or ssm; "+
+			"not all, and not internal, sg, sthree or amzn-s3-demo, alone or before a hyphen",
 		func(name string) bool {
-			return len(name) <= 20 && serviceNamePattern.MatchString(name) && !strings.HasPrefix(name+"-", "internal-")
+			return len(name) <= 20 && serviceNamePattern.MatchString(name) && name != reservedMetric &&
+				!slices.ContainsFunc(reservedWords, func(word string) bool { return strings.HasPrefix(name+"-", word+"-") }) &&
+				!slices.ContainsFunc(reservedLetters, func(letters string) bool { return strings.HasPrefix(name, letters) })
 		})
 }
 
