@@ -169,6 +169,7 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 		AppImage:            s.app.Reference,
 		RepositoryARNs:      joined(s.nginx.RepositoryARNs, s.app.RepositoryARNs),
 		RollbackAlarms:      s.traffic.RollbackAlarms,
+		Protect:             s.settings.Ingress.DeletionProtection,
 		After:               slices.Concat(s.ingress.Listeners, s.network.Routes),
 	}, s.provider)
 
