@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -21,17 +22,29 @@ import (
 
 var update = flag.Bool("update", false, "write the golden graphs and the generated parts of the documents anew")
 
-// TestMain goes to the directory of Pulumi.yaml, where the engine runs the program. By its whole path: go test looks for
-// the files that a test read, to know whether its cached result still counts, and loses them behind a relative one.
-func TestMain(m *testing.M) {
-	infra, err := os.Getwd()
-	if err != nil {
-		panic(err)
+// goToProject goes to the directory of Pulumi.yaml, where the engine runs the program. It happens inside a test and not
+// before all of them, because go test looks for the files that a test opened, to know whether its cached result still
+// counts, and it follows only a change of directory that it has seen.
+var goToProject = sync.OnceValue(func() error { return os.Chdir("..") })
+
+// readFile reads a file of the project.
+func readFile(t *testing.T, name string) ([]byte, error) {
+	t.Helper()
+	if err := goToProject(); err != nil {
+		t.Fatal(err)
 	}
-	if err := os.Chdir(filepath.Dir(infra)); err != nil {
-		panic(err)
+
+	return os.ReadFile(name)
+}
+
+// stackSettings are the settings of an environment, or the defaults alone, with changes.
+func stackSettings(t *testing.T, stack string, changes map[string]string) map[string]string {
+	t.Helper()
+	if err := goToProject(); err != nil {
+		t.Fatal(err)
 	}
-	os.Exit(m.Run())
+
+	return infratest.Settings(t, ".", stack, changes)
 }
 
 // Shapes that a stack can have. Every property of the graph is checked on all of them.
@@ -76,23 +89,23 @@ func shapes(t *testing.T) map[string]map[string]string {
 	t.Helper()
 
 	return map[string]map[string]string{
-		"dev":       infratest.Settings(t, ".", "dev", nil),
-		"staging":   infratest.Settings(t, ".", "staging", nil),
-		"prod":      infratest.Settings(t, ".", "prod", nil),
-		"existing":  infratest.Settings(t, ".", "prod", existing),
-		"prebuilt":  infratest.Settings(t, ".", "dev", prebuilt),
-		"endpoints": infratest.Settings(t, ".", "prod", map[string]string{"egress": "endpoints"}),
-		"https":     infratest.Settings(t, ".", "prod", encrypted),
-		"restricted": infratest.Settings(t, ".", "prod", map[string]string{
+		"dev":       stackSettings(t, "dev", nil),
+		"staging":   stackSettings(t, "staging", nil),
+		"prod":      stackSettings(t, "prod", nil),
+		"existing":  stackSettings(t, "prod", existing),
+		"prebuilt":  stackSettings(t, "dev", prebuilt),
+		"endpoints": stackSettings(t, "prod", map[string]string{"egress": "endpoints"}),
+		"https":     stackSettings(t, "prod", encrypted),
+		"restricted": stackSettings(t, "prod", map[string]string{
 			"certificateArn": certificateARN, "http": "none", "waf": webACLARN,
 			"clientCidrs": `["198.51.100.0/24","203.0.113.0/24"]`, "clientPrefixListId": "pl-0123456789abcdef0",
 		}),
-		"odd": infratest.Settings(t, ".", "prod", map[string]string{
+		"odd": stackSettings(t, "prod", map[string]string{
 			"serviceName": "a-name-of-20-letters", "containerPort": "8443", "appPort": "4000",
 			"taskEgressPorts": "[443,5432]", "architecture": "ARM64",
 		}),
-		"rights": infratest.Settings(t, ".", "prod", ownApp),
-		"scaled": infratest.Settings(t, ".", "prod", map[string]string{
+		"rights": stackSettings(t, "prod", ownApp),
+		"scaled": stackSettings(t, "prod", map[string]string{
 			"autoscaling": "on", "scaleOnRequestsPerTask": "1000", "scheduledScaling": night, "spotPercent": "70",
 		}),
 	}
@@ -118,7 +131,7 @@ func options(settings map[string]string) infratest.Options {
 func defaults(t *testing.T, changes map[string]string) map[string]string {
 	t.Helper()
 
-	settings := infratest.Settings(t, ".", "", changes)
+	settings := stackSettings(t, "", changes)
 	settings["aws:region"] = "eu-central-1"
 
 	return settings
@@ -947,7 +960,7 @@ func TestDefaultsAreThoseOfThePattern(t *testing.T) {
 func dockerfile(t *testing.T, image, pattern string) string {
 	t.Helper()
 
-	text, err := os.ReadFile(filepath.Join("images", image, "Dockerfile"))
+	text, err := readFile(t, filepath.Join("images", image, "Dockerfile"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -1056,7 +1069,7 @@ func opened(value any) any {
 func TestGoldenGraphs(t *testing.T) {
 	for _, stack := range stacks {
 		golden := filepath.Join("infra", "testdata", "graph."+stack+".json")
-		got := goldenGraph(t, run(t, infratest.Settings(t, ".", stack, nil)))
+		got := goldenGraph(t, run(t, stackSettings(t, stack, nil)))
 
 		if *update {
 			if err := os.WriteFile(golden, got, 0o644); err != nil {
@@ -1064,7 +1077,7 @@ func TestGoldenGraphs(t *testing.T) {
 			}
 			continue
 		}
-		want, err := os.ReadFile(golden)
+		want, err := readFile(t, golden)
 		if err != nil {
 			t.Fatal(err)
 		}

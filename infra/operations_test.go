@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -199,7 +198,7 @@ func TestTopicTakesThisAccountsAlarmsAndNothingWithoutTLS(t *testing.T) {
 }
 
 func TestNothingIsWatchedWhereNothingWasAskedFor(t *testing.T) {
-	graph := run(t, infratest.Settings(t, ".", "dev", nil))
+	graph := run(t, stackSettings(t, "dev", nil))
 	for _, token := range []string{metricAlarm, topic, topicPolicy, topicSubscription, logMetricFilter, dashboard} {
 		if found := graph.OfType(token); len(found) != 0 {
 			t.Errorf("dev has %d of %s", len(found), token)
@@ -211,7 +210,7 @@ func TestNothingIsWatchedWhereNothingWasAskedFor(t *testing.T) {
 func logFields(t *testing.T) []string {
 	t.Helper()
 
-	text, err := os.ReadFile("images/nginx/nginx.conf.template")
+	text, err := readFile(t, "images/nginx/nginx.conf.template")
 	if err != nil {
 		t.Fatal(err)
 	}

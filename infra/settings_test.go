@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -643,7 +642,7 @@ func declared(t *testing.T) map[string]setting {
 	var project struct {
 		Config map[string]setting `yaml:"config"`
 	}
-	text, err := os.ReadFile("Pulumi.yaml")
+	text, err := readFile(t, "Pulumi.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package infra_test
 
 import (
-	"os"
 	"strings"
 	"testing"
 
@@ -11,7 +10,7 @@ import (
 // A preview with other settings describes another stack: with prebuilt images, for example, it announces that the
 // repositories of a stack that builds its images would go, and shows no change below images/.
 func TestAPullRequestIsPreviewedWithTheStacksOwnSettings(t *testing.T) {
-	text, err := os.ReadFile(".github/workflows/preview.yml")
+	text, err := readFile(t, ".github/workflows/preview.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
