@@ -2,6 +2,7 @@ package infra_test
 
 import (
 	"encoding/json"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -13,6 +14,8 @@ import (
 const (
 	certificate = "aws:acm/certificate:Certificate"
 	validation  = "aws:acm/certificateValidation:CertificateValidation"
+
+	listenerRule = "aws:lb/listenerRule:ListenerRule"
 )
 
 func TestACertificateIsProvedInTheZoneBeforeTheListenerUsesIt(t *testing.T) {
@@ -23,7 +26,7 @@ func TestACertificateIsProvedInTheZoneBeforeTheListenerUsesIt(t *testing.T) {
 	}
 
 	proof := graph.Outputs[requested.URN]["domainValidationOptions"].ArrayValue()[0].ObjectValue()
-	made := named(t, graph, record, "web-proof")
+	made := named(t, graph, record, "www.example.com-proof")
 	for input, want := range map[string]any{
 		"zoneId": encrypted["hostedZoneId"], "name": proof["resourceRecordName"].StringValue(),
 		"type": "CNAME", "records": []any{proof["resourceRecordValue"].StringValue()},
@@ -89,7 +92,7 @@ func TestTheDomainLeadsToTheLoadBalancer(t *testing.T) {
 	want := map[string]any{
 		"name": balancer["dnsName"].StringValue(), "zoneId": balancer["zoneId"].StringValue(), "evaluateTargetHealth": false,
 	}
-	alias := named(t, graph, record, "web-alias")
+	alias := named(t, graph, record, "www.example.com")
 	if at(t, alias, "name") != "www.example.com" || at(t, alias, "type") != "A" || !reflect.DeepEqual(at(t, alias, "aliases", 0), want) {
 		t.Errorf("alias: %v; want www.example.com to %v", alias.Inputs, want)
 	}
@@ -98,6 +101,50 @@ func TestTheDomainLeadsToTheLoadBalancer(t *testing.T) {
 	if records := elsewhere.OfType(record); len(records) != 0 {
 		t.Errorf("records %v without a zone", records)
 	}
+}
+
+// A record that is replaced is made anew before the old one is deleted, by its name: the new one would go too. So a
+// service of another name must keep what belongs to the domain.
+func TestAnotherServiceNameKeepsWhatBelongsToTheDomain(t *testing.T) {
+	ofDomain := func(name string) []string {
+		settings := maps.Clone(encrypted)
+		settings["serviceName"] = name
+		graph := run(t, defaults(t, settings))
+		var urns []string
+		for _, r := range slices.Concat(graph.OfType(certificate), graph.OfType(validation), graph.OfType(record)) {
+			urns = append(urns, r.URN)
+		}
+		return urns
+	}
+	if before, after := ofDomain("web"), ofDomain("shop"); len(before) != 4 || !slices.Equal(before, after) {
+		t.Errorf("before: %v\nafter: %v", before, after)
+	}
+}
+
+// The order in which clients follow a service that takes over: first its tasks, then the rule, then the record.
+func TestClientsAreLedToTasksThatAreThere(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, _ map[string]string, graph *infratest.Graph) {
+		rule := one(t, graph, listenerRule)
+		forwarding := graph.OfType(listener)[len(graph.OfType(listener))-1]
+		for _, l := range graph.OfType(listener) {
+			if at(t, l, "defaultActions", 0, "type") == "forward" {
+				forwarding = l
+			}
+		}
+		if at(t, rule, "listenerArn") != graph.Outputs[forwarding.URN]["arn"].StringValue() ||
+			at(t, rule, "actions", 0, "targetGroupArn") != graph.Outputs[one(t, graph, targetGroup).URN]["arn"].StringValue() ||
+			!reflect.DeepEqual(at(t, rule, "conditions"), []any{map[string]any{"pathPattern": map[string]any{"values": []any{"/*"}}}}) {
+			t.Errorf("rule: %v", rule.Inputs)
+		}
+		if service := one(t, graph, ecsService); !slices.Contains(rule.DependsOn, service.URN) {
+			t.Errorf("the rule waits for %v; want the service among them", rule.DependsOn)
+		}
+		for _, r := range graph.OfType(record) {
+			if at(t, r, "type") == "A" && !slices.Contains(r.DependsOn, rule.URN) {
+				t.Errorf("the record waits for %v; want the rule among them", r.DependsOn)
+			}
+		}
+	})
 }
 
 func TestTheURLIsThatOfTheCertificate(t *testing.T) {

@@ -152,12 +152,13 @@ func TestAlarmsTellTheTopicAndTheAddress(t *testing.T) {
 	}
 }
 
-// Clients notice these; a task that is old or full is no reason to stop what may mend it.
+// Clients notice these. A task that is old or full is no reason to stop what may mend it, and a load balancer without a
+// task for a moment is none to put back a revision that no listener leads to.
 func TestADeploymentIsRolledBackOnAlarmsThatClientsNotice(t *testing.T) {
 	graph := run(t, defaults(t, operated))
 	service := one(t, graph, ecsService)
 	want := []any{}
-	for _, name := range []string{"web-alb-5xx", "web-target-5xx", "web-latency"} {
+	for _, name := range []string{"web-target-5xx", "web-latency"} {
 		want = append(want, graph.Outputs[named(t, graph, metricAlarm, name).URN]["name"].StringValue())
 	}
 	got := at(t, service, "alarms")
@@ -165,13 +166,18 @@ func TestADeploymentIsRolledBackOnAlarmsThatClientsNotice(t *testing.T) {
 		t.Errorf("alarms: %v; want %v with rollback", got, want)
 	}
 
-	for _, without := range []map[string]string{{"alarms": "off"}, {"alarms": "on", "rollbackOnAlarms": "false"}} {
-		if got := at(t, one(t, run(t, defaults(t, without)), ecsService), "alarms"); got != nil {
-			t.Errorf("%v: alarms %v; want none", without, got)
-		}
+	if len(service.ReplaceOnChanges) != 0 {
+		t.Errorf("replaced on changes of %v; want none, because other alarms need no other service", service.ReplaceOnChanges)
 	}
-	if !slices.Equal(service.ReplaceOnChanges, []string{"alarms"}) {
-		t.Errorf("replaced on changes of %v; want alarms, which no update takes away", service.ReplaceOnChanges)
+
+	watched := one(t, run(t, defaults(t, map[string]string{"alarms": "on", "rollbackOnAlarms": "false"})), ecsService)
+	if got := at(t, watched, "alarms"); !reflect.DeepEqual(got, map[string]any{"alarmNames": want, "enable": false, "rollback": false}) {
+		t.Errorf("alarms: %v; want %v without rollback", got, want)
+	}
+
+	alone := one(t, run(t, defaults(t, map[string]string{"alarms": "off"})), ecsService)
+	if got := at(t, alone, "alarms"); got != nil || !slices.Equal(alone.ReplaceOnChanges, []string{"alarms"}) {
+		t.Errorf("alarms %v, replaced on changes of %v; want none, and of alarms, which no update takes away", got, alone.ReplaceOnChanges)
 	}
 }
 

@@ -30,6 +30,8 @@ type Options struct {
 	Preview, Exists bool
 	// Outputs may change the invented outputs of a resource, to play a provider that misbehaves.
 	Outputs func(Resource, resource.PropertyMap)
+	// Deployments may give a service other deployments than one that is completed.
+	Deployments func(service Resource) []Deployment
 	// Answer may answer a call in place of the recorder; the second result says whether it did.
 	Answer func(token string, args resource.PropertyMap) (resource.PropertyMap, bool)
 }
@@ -78,6 +80,7 @@ func Run(program pulumi.RunFunc, options Options) (*Graph, error) {
 		IDs: map[string]string{}, Outputs: map[string]resource.PropertyMap{},
 	}}
 
+	defer recorder.serveECS()()
 	err := pulumi.RunErr(program, pulumi.WithMocks(options.Project, options.Stack, recorder), func(info *pulumi.RunInfo) {
 		info.Config = options.Settings
 		info.DryRun = options.Preview

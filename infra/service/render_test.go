@@ -26,7 +26,7 @@ func someArgs() Args {
 		},
 		Partition: pulumi.String("aws"), Account: pulumi.String("1"), Region: "eu-central-1",
 		VPCID: pulumi.String("vpc"), SubnetIDs: pulumi.StringArray{}, LoadBalancerGroupID: pulumi.String("sg"),
-		TargetGroupARN: pulumi.String("tg"), LoadBalancerRanges: pulumi.StringArray{},
+		TargetGroup: &pulumi.ResourceState{}, TargetGroupARN: pulumi.String("tg"), LoadBalancerRanges: pulumi.StringArray{},
 		IdleTimeout: 30 * time.Second, TLS: true, RequestsLabel: pulumi.String("app/web/1/targetgroup/web/1"),
 		NginxImage: pulumi.String("n"), AppImage: pulumi.String("a"), RepositoryARNs: pulumi.StringArray{},
 	}
