@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
@@ -28,6 +29,8 @@ type Options struct {
 	// Preview runs the program as a preview does. Of a stack that does not exist, all that AWS fills in is unknown; of
 	// one that exists and is not changed, it is known.
 	Preview, Exists bool
+	// Anew says which resources a preview of a stack that exists would replace or create; their outputs are unknown.
+	Anew func(Resource) bool
 	// Outputs may change the invented outputs of a resource, to play a provider that misbehaves.
 	Outputs func(Resource, resource.PropertyMap)
 	// Deployments may give a service other deployments than one that is completed.
@@ -114,7 +117,10 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	}
 
 	recorded := r.record(args)
-	if r.options.Preview && !r.options.Exists && recorded.Type != "pulumi:providers:aws" {
+	// The SDK's mock monitor leaves unknown inputs out, so they show in the request alone.
+	unknown := !r.options.Exists || strings.Contains(args.RegisterRPC.GetObject().String(), plugin.UnknownStringValue) ||
+		r.options.Anew != nil && r.options.Anew(recorded)
+	if r.options.Preview && unknown && recorded.Type != "pulumi:providers:aws" {
 		// Without an id and outputs, the SDK takes both for unknown.
 		outputs := recorded.Inputs.Copy()
 		if recorded.Type == "aws:ecr/repository:Repository" {
