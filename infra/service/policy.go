@@ -7,8 +7,8 @@ import (
 	"fargate-nginx-sidecar/infra/policy"
 )
 
-// trustPolicy lets ECS tasks take the role, and only for tasks of this account and region: another account's cluster
-// cannot make ECS use it on its behalf.
+// trustPolicy lets ECS assume the role, but only for tasks of this account and region, so that a cluster in another
+// account cannot make ECS use it.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html
 func trustPolicy(partition, region, account string) (string, error) {
 	if partition == "" || region == "" || account == "" {
@@ -27,14 +27,15 @@ func trustPolicy(partition, region, account string) (string, error) {
 	})
 }
 
-// secretRights are the ARNs of what ECS reads for a task when it starts it, and the key that may have encrypted it.
+// secretRights are the ARNs of the parameters and secrets that ECS reads when it starts a task, and of the key that may
+// have encrypted them.
 type secretRights struct {
 	parameters, secrets []string
 	key                 string
 }
 
 // executionPolicy lets ECS pull from the given repositories, write to the given log groups and read the given secrets,
-// and nothing else. Log groups are made by the stack, so that they have a retention; ECS may not make any.
+// and nothing else. ECS may not create log groups, because the stack declares them together with their retention.
 func executionPolicy(repositories, logGroups []string, read secretRights) (string, error) {
 	var streams []string
 	for _, group := range logGroups {
@@ -61,7 +62,7 @@ func executionPolicy(repositories, logGroups []string, read secretRights) (strin
 			Sid:    "LogInToRegistry",
 			Effect: "Allow",
 			Action: []string{"ecr:GetAuthorizationToken"},
-			// The one action here that knows no resources.
+			// The only action here that cannot be limited to resources.
 			// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html
 			Resource: []string{"*"},
 		})
@@ -84,7 +85,7 @@ func (r secretRights) statements() []policy.Statement {
 			Sid: "ReadSecrets", Effect: "Allow", Action: []string{"secretsmanager:GetSecretValue"}, Resource: sorted(r.secrets),
 		})
 	}
-	// AWS's own keys need no right of their own.
+	// Values that are encrypted with AWS's own keys need no further right.
 	// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html#task-execution-secrets
 	if len(all) > 0 && r.key != "" {
 		all = append(all, policy.Statement{
@@ -95,7 +96,7 @@ func (r secretRights) statements() []policy.Statement {
 	return all
 }
 
-// execPolicy lets the agent of ECS Exec talk to Systems Manager. These actions know no resources.
+// execPolicy lets the agent of ECS Exec talk to Systems Manager. These actions cannot be limited to resources.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonmessagegatewayservice.html
 func execPolicy() (string, error) {
 	return policy.Render(policy.Statement{
@@ -109,7 +110,7 @@ func execPolicy() (string, error) {
 	})
 }
 
-// sorted orders names and drops repetitions: both images may come from one repository.
+// sorted sorts names and drops repetitions: both images may come from the same repository.
 func sorted(names []string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(names)))
 }

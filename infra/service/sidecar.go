@@ -13,31 +13,33 @@ import (
 
 // Sidecar is what NGINX does between load balancer and app.
 type Sidecar struct {
-	// PathPrefixes reach the app, by Methods alone.
+	// PathPrefixes are the only paths that reach the app, and Methods the only methods.
 	PathPrefixes, Methods []string
 	// BodyLimitKilobytes is in KiB.
 	BodyLimitKilobytes int
-	// RatePerSecond is the requests a client may send in a second, RateBurst how many more at once; zero is no limit.
+	// RatePerSecond is the number of requests that a client may send per second, RateBurst the number that it may send
+	// at once beyond that. A rate of zero is no limit.
 	RatePerSecond, RateBurst int
 	// ClientTimeout is how long NGINX waits for a client.
 	ClientTimeout time.Duration
-	// ReadTimeout is how long NGINX waits for the app, AppKeepAlive how long the app keeps a silent connection. Zero is
-	// a time that follows from the load balancer's idle timeout.
+	// ReadTimeout is how long NGINX waits for the app, AppKeepAlive how long the app keeps an idle connection open. If
+	// either is zero, it is derived from the load balancer's idle timeout.
 	ReadTimeout, AppKeepAlive time.Duration
-	// GzipLevel of zero is off, and so is CacheSeconds.
+	// A GzipLevel of zero turns compression off, CacheSeconds of zero the cache.
 	GzipLevel, CacheSeconds int
 	AccessLog               AccessLog
 	LogHealthChecks         bool
-	// TrustedProxies are ranges in front of the load balancer whose word on who the client is counts.
+	// TrustedProxies are the address ranges of proxies in front of the load balancer. NGINX believes what they say about
+	// the client's address.
 	TrustedProxies []netip.Prefix
 	// Workers is the number of processes; zero is one for each vCPU of the task.
 	Workers int
 }
 
-// AccessLog is the form of the lines in NGINX's access log.
+// AccessLog is the format of NGINX's access log.
 type AccessLog string
 
-// Forms of the access log.
+// Formats of the access log.
 const (
 	LogJSON AccessLog = "json"
 	LogText AccessLog = "text"
@@ -76,12 +78,13 @@ func readSidecar(r *settings.Reader) Sidecar {
 	return s
 }
 
-// appMargin is how much longer than NGINX the app keeps a silent connection, where nothing is set.
+// appMargin is how much longer than the load balancer's idle timeout the app keeps an idle connection open, unless a
+// setting gives the time.
 const appMargin = 35 * time.Second
 
-// The times that follow from the one number. From the outside in: the load balancer waits for an answer as long as its
-// idle timeout, NGINX for the app a second less, so that the answer to a slow request is NGINX's; and whoever sends
-// requests on a connection is the first to close it.
+// The times below are derived from the load balancer's idle timeout, which is how long it waits for an answer. NGINX
+// waits for the app one second less, so that NGINX is the one that answers a slow request. And whoever sends requests on
+// a connection closes it first.
 func (a Args) readTimeout() time.Duration {
 	if a.Sidecar.ReadTimeout > 0 {
 		return a.Sidecar.ReadTimeout
@@ -98,8 +101,8 @@ func (a Args) appKeepAlive() time.Duration {
 	return a.IdleTimeout + appMargin
 }
 
-// sidecarEnvironment renders NGINX's settings as its entrypoint reads them. Each has the same default there, but a
-// value that is written down here is one that a task definition shows.
+// sidecarEnvironment renders NGINX's settings as its entrypoint reads them. The entrypoint has the same defaults, but a
+// value that is set here can be seen in the task definition.
 func sidecarEnvironment(args Args, loadBalancerRanges string) map[string]string {
 	sidecar := args.Sidecar
 
@@ -147,8 +150,8 @@ func workers(given, cpu int) int {
 	return max(1, cpu/1024)
 }
 
-// drainTime is how long NGINX finishes requests after its stop signal, in seconds: less than the stop timeout, so that
-// it ends by itself.
+// drainTime is the time that NGINX has to finish requests after its stop signal, in seconds. It is shorter than the stop
+// timeout, so that NGINX exits before it is killed.
 func drainTime(args Args) string {
 	seconds := int(args.StopTimeout.Seconds())
 

@@ -63,8 +63,8 @@ func (s *Service) taskDefinition(
 		})
 
 	definitionArgs := &ecs.TaskDefinitionArgs{
-		// A family has no random suffix: its revisions number themselves. The stack keeps two services of one
-		// account apart.
+		// A family has no random suffix, because ECS numbers its revisions. The stack's name keeps the services of two
+		// stacks in one account apart.
 		Family:                  pulumi.String(fmt.Sprintf("%s-%s", name, ctx.Stack())),
 		NetworkMode:             pulumi.String("awsvpc"),
 		RequiresCompatibilities: pulumi.ToStringArray([]string{"FARGATE"}),
@@ -89,7 +89,7 @@ func (s *Service) taskDefinition(
 	return definition, nil
 }
 
-// roles are ECS's own and, where the tasks need one, theirs.
+// roles are the execution role, which ECS uses, and the role of the tasks themselves, if they need one.
 type roles struct{ execution, task *iam.Role }
 
 func trust(args Args) pulumi.StringOutput {
