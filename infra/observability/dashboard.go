@@ -10,7 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// shown is what the dashboard's graphs are about, once the names of all resources are known.
+// shown is what the dashboard shows, once the names of all resources are known.
 type shown struct {
 	name, region, namespace       string
 	cluster, service              string
@@ -30,7 +30,7 @@ func (t *Tasks) dashboard(ctx *pulumi.Context, name string, args TasksArgs, alar
 	}, alarms...)
 
 	dashboard, err := cloudwatch.NewDashboard(ctx, name, &cloudwatch.DashboardArgs{
-		// Typed and looked for by people, and there is no other of this name: it has the stack's in it.
+		// People type this name and look for it, so it has no random suffix. The stack's name makes it unique.
 		DashboardName: pulumi.String(fmt.Sprintf("%s-%s", name, ctx.Stack())),
 		DashboardBody: names.ToStringArrayOutput().ApplyT(func(values []string) (string, error) {
 			about := fixed
@@ -84,7 +84,8 @@ const (
 	graphHeight = 6
 )
 
-// dashboard answers from top to bottom: is something wrong, do clients notice, is it the tasks, which requests is it.
+// dashboard answers these questions from top to bottom: Is something wrong? Do clients notice? Is it the tasks? Which
+// requests are affected?
 func (s shown) dashboard() body {
 	var rows [][]widget
 	if s.alarmed {
@@ -204,7 +205,8 @@ func (s shown) sidecar() widget {
 		series(s.namespace, upstreamErrors.name, nil, look("app failed or did not answer", "Sum", red)))
 }
 
-// query is a table of what CloudWatch Logs Insights finds. It runs when somebody looks, and costs by the data it reads.
+// query is a table of what CloudWatch Logs Insights finds. It runs when somebody opens the dashboard, and AWS charges it
+// by the data that it reads.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html
 func (s shown) query(title, group string, width int, steps ...string) widget {
 	return widget{Type: "log", Width: width, Height: graphHeight, Properties: map[string]any{
@@ -230,7 +232,7 @@ func (s shown) appLog() widget {
 		"fields @timestamp, @message", "sort @timestamp desc", "limit 50")
 }
 
-// render writes JSON on one line, with < and & as they are.
+// render writes JSON on one line, without escaping < and &.
 func render(document any) (string, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
