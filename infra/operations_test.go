@@ -126,7 +126,7 @@ func TestThresholdsAreTheSettings(t *testing.T) {
 	}
 }
 
-func TestAlarmsTellTheTopicAndTheAddress(t *testing.T) {
+func TestAlarmsNotifyTheTopicAndTheAddress(t *testing.T) {
 	settings := maps.Clone(operated)
 	settings["alarmEmail"] = "team@example.com"
 	graph := run(t, defaults(t, settings))
@@ -148,12 +148,12 @@ func TestAlarmsTellTheTopicAndTheAddress(t *testing.T) {
 		t.Errorf("subscription %v", subscription.Inputs)
 	}
 	if without := run(t, defaults(t, operated)); len(without.OfType(topicSubscription)) != 0 {
-		t.Error("somebody is subscribed, but there is no address")
+		t.Error("there is a subscription without an address")
 	}
 }
 
-// Clients notice these. A task that is old or full is no reason to stop what may mend it, and a load balancer without a
-// task for a moment is none to put back a revision that no listener leads to.
+// Clients notice errors and slow answers. Sick or overloaded tasks are no reason to stop a deployment that may cure them,
+// and a load balancer without a task for a moment is no reason to restore a revision that gets no requests.
 func TestADeploymentIsRolledBackOnAlarmsThatClientsNotice(t *testing.T) {
 	graph := run(t, defaults(t, operated))
 	service := one(t, graph, ecsService)
@@ -167,7 +167,7 @@ func TestADeploymentIsRolledBackOnAlarmsThatClientsNotice(t *testing.T) {
 	}
 
 	if len(service.ReplaceOnChanges) != 0 {
-		t.Errorf("replaced on changes of %v; want none, because other alarms need no other service", service.ReplaceOnChanges)
+		t.Errorf("replaced on changes of %v; want none, because changed alarms need no new service", service.ReplaceOnChanges)
 	}
 
 	watched := one(t, run(t, defaults(t, map[string]string{"alarms": "on", "rollbackOnAlarms": "false"})), ecsService)
@@ -203,7 +203,7 @@ func TestTopicTakesThisAccountsAlarmsAndNothingWithoutTLS(t *testing.T) {
 	}
 }
 
-func TestNothingIsWatchedWhereNothingWasAskedFor(t *testing.T) {
+func TestDevHasNoAlarmsLogMetricsOrDashboard(t *testing.T) {
 	graph := run(t, stackSettings(t, "dev", nil))
 	for _, token := range []string{metricAlarm, topic, topicPolicy, topicSubscription, logMetricFilter, dashboard} {
 		if found := graph.OfType(token); len(found) != 0 {
@@ -299,7 +299,7 @@ func compare(t *testing.T, got any, operator, want string) bool {
 	return operator == ">=" && got.(float64) >= number || operator == "<" && got.(float64) < number
 }
 
-func TestLogMetricsTellRefusedRequestsFromFailuresOfTheApp(t *testing.T) {
+func TestLogMetricsDistinguishRefusedRequestsFromFailuresOfTheApp(t *testing.T) {
 	graph := run(t, defaults(t, operated))
 	refused := at(t, named(t, graph, logMetricFilter, "web-rejected"), "pattern").(string)
 	failed := at(t, named(t, graph, logMetricFilter, "web-upstream-errors"), "pattern").(string)

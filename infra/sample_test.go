@@ -42,8 +42,8 @@ func goSample(t *testing.T) map[string]string {
 	return settings
 }
 
-// The second sample is in another language, and its task definition says what its Dockerfile says.
-func TestTheGoSampleMovesInBySettingsAlone(t *testing.T) {
+// The second sample is written in another language, and its task definition agrees with its Dockerfile.
+func TestTheGoSampleNeedsNothingButSettings(t *testing.T) {
 	for _, stack := range []string{"dev", "prod"} {
 		graph := run(t, stackSettings(t, stack, goSample(t)))
 		if got := at(t, named(t, graph, dockerImage, "web-app"), "build", "dockerfile"); got != "images/app-go/Dockerfile" {
@@ -67,7 +67,7 @@ func TestTheGoSampleMovesInBySettingsAlone(t *testing.T) {
 	}
 }
 
-// Moving in changes the app's image and container, and nothing else of a stack.
+// Another app changes the app's image and container, and nothing else of a stack.
 func TestAnotherAppChangesNothingButTheApp(t *testing.T) {
 	express := run(t, stackSettings(t, "dev", nil))
 	other := run(t, stackSettings(t, "dev", goSample(t)))

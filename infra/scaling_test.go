@@ -65,7 +65,7 @@ func TestScalingTracksEveryTargetThatIsGiven(t *testing.T) {
 	}
 }
 
-// An update must put the number of tasks right where it alone decides, and leave it where load does.
+// Without scaling, an update must restore the number of tasks; with scaling, it must leave the number alone.
 func TestTheNumberOfTasksIsLeftAloneOnlyWithScaling(t *testing.T) {
 	for value, want := range map[string][]string{"off": nil, "on": {"desiredCount"}} {
 		graph := run(t, defaults(t, map[string]string{"autoscaling": value}))
@@ -78,8 +78,8 @@ func TestTheNumberOfTasksIsLeftAloneOnlyWithScaling(t *testing.T) {
 	}
 }
 
-// A service that takes over from another must not begin with fewer tasks than carry the load.
-func TestAServiceThatTakesOverBeginsWithAsManyTasksAsRun(t *testing.T) {
+// A service that replaces another must not start with fewer tasks than the load needs.
+func TestAReplacedServiceStartsWithAsManyTasksAsAreRunning(t *testing.T) {
 	for _, test := range []struct {
 		autoscaling   string
 		running, want float64
@@ -95,7 +95,7 @@ func TestAServiceThatTakesOverBeginsWithAsManyTasksAsRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := at(t, one(t, graph, ecsService), "desiredCount"); got != test.want || asked != (test.autoscaling == "on") {
-			t.Errorf("autoscaling %s, %g tasks run: begins with %v; want %g", test.autoscaling, test.running, got, test.want)
+			t.Errorf("autoscaling %s, %g tasks run: starts with %v; want %g", test.autoscaling, test.running, got, test.want)
 		}
 	}
 }
@@ -127,7 +127,7 @@ func TestSpotNeverCarriesTheWholeService(t *testing.T) {
 		}
 		providers := one(t, graph, spotProviders)
 		if !slices.Contains(service.DependsOn, providers.URN) {
-			t.Error("the service does not wait until the cluster has Spot")
+			t.Error("the service does not wait until the cluster may use Spot")
 		}
 		if got := at(t, providers, "capacityProviders"); !reflect.DeepEqual(got, []any{"FARGATE", "FARGATE_SPOT"}) {
 			t.Errorf("capacity providers: %v", got)
