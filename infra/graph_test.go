@@ -405,6 +405,24 @@ func referenced(t *testing.T, graph *infratest.Graph, r infratest.Resource) stri
 	return id
 }
 
+// A rule whose port is changed in place would cut the old tasks off before the new ones are there.
+func TestAnotherPortIsOpenedBesideTheOldOne(t *testing.T) {
+	rules := func(port string) []string {
+		graph := run(t, defaults(t, map[string]string{"containerPort": port}))
+		var urns []string
+		for _, r := range slices.Concat(graph.OfType(ingressRule), graph.OfType(egressRule)) {
+			if _, between := at(t, r, "referencedSecurityGroupId").(string); between {
+				urns = append(urns, r.URN)
+			}
+		}
+		return urns
+	}
+	before, after := rules("8080"), rules("8081")
+	if len(before) != 2 || len(after) != 2 || slices.ContainsFunc(before, func(urn string) bool { return slices.Contains(after, urn) }) {
+		t.Errorf("rules for 8080: %v\nfor 8081: %v\nwant two each, all different", before, after)
+	}
+}
+
 func TestDefaultSecurityGroupOfANewVPCIsEmptied(t *testing.T) {
 	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
 		if settings[infratest.Project+":network"] == "existing" {
