@@ -53,7 +53,7 @@ func (l *Local) destroy(ctx context.Context, current run.Run) error {
 func (l *Local) remove(current run.Run) error {
 	err := errors.Join(
 		endProcess(current.PID),
-		fargate.Cleanup(context.Background(), nil, current.ID),
+		fargate.Cleanup(context.Background(), current.ID),
 		removeImages(current.Registry),
 		os.RemoveAll(l.dir()),
 	)

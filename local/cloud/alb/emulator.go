@@ -4,10 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"time"
+
+	"fargate-nginx-sidecar/local/cloud/emulator"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -57,39 +58,32 @@ type groupSettings struct {
 	check         checkSettings
 }
 
-// emulator reads the ELB API.
-type emulator struct{ client *elb.Client }
+// source reads the ELB API.
+type source struct{ client *elb.Client }
 
-func newEmulator(endpoint, region string) *emulator {
-	return &emulator{elb.NewFromConfig(aws.Config{
-		Region:       region,
-		BaseEndpoint: &endpoint,
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
-		}),
-		HTTPClient: &http.Client{Timeout: 20 * time.Second},
-	})}
+func newSource(endpoint, region string) *source {
+	return &source{elb.NewFromConfig(emulator.Config(endpoint, region))}
 }
 
 // read collects everything. A resource that goes away between two of the calls fails the whole; the next turn is
 // one second away.
-func (e *emulator) read(ctx context.Context) (wanted, error) {
+func (s *source) read(ctx context.Context) (wanted, error) {
 	w := wanted{map[string]listenerSettings{}, map[string]groupSettings{}}
-	groups := elb.NewDescribeTargetGroupsPaginator(e.client, &elb.DescribeTargetGroupsInput{})
+	groups := elb.NewDescribeTargetGroupsPaginator(s.client, &elb.DescribeTargetGroupsInput{})
 	for groups.HasMorePages() {
 		page, err := groups.NextPage(ctx)
 		if err != nil {
 			return w, fmt.Errorf("target groups: %w", err)
 		}
 		for _, g := range page.TargetGroups {
-			settings, err := e.group(ctx, g)
+			settings, err := s.group(ctx, g)
 			if err != nil {
 				return w, fmt.Errorf("target group %s: %w", aws.ToString(g.TargetGroupName), err)
 			}
 			w.groups[aws.ToString(g.TargetGroupArn)] = settings
 		}
 	}
-	balancers := elb.NewDescribeLoadBalancersPaginator(e.client, &elb.DescribeLoadBalancersInput{})
+	balancers := elb.NewDescribeLoadBalancersPaginator(s.client, &elb.DescribeLoadBalancersInput{})
 	for balancers.HasMorePages() {
 		page, err := balancers.NextPage(ctx)
 		if err != nil {
@@ -99,7 +93,7 @@ func (e *emulator) read(ctx context.Context) (wanted, error) {
 			if b.Type != types.LoadBalancerTypeEnumApplication {
 				continue
 			}
-			if err := e.listeners(ctx, b, w.listeners); err != nil {
+			if err := s.listeners(ctx, b, w.listeners); err != nil {
 				return w, fmt.Errorf("load balancer %s: %w", aws.ToString(b.LoadBalancerName), err)
 			}
 		}
@@ -124,12 +118,12 @@ func (w wanted) markUsed() {
 	}
 }
 
-func (e *emulator) group(ctx context.Context, g types.TargetGroup) (groupSettings, error) {
-	found, err := e.client.DescribeTargetGroupAttributes(ctx, &elb.DescribeTargetGroupAttributesInput{TargetGroupArn: g.TargetGroupArn})
+func (s *source) group(ctx context.Context, g types.TargetGroup) (groupSettings, error) {
+	found, err := s.client.DescribeTargetGroupAttributes(ctx, &elb.DescribeTargetGroupAttributesInput{TargetGroupArn: g.TargetGroupArn})
 	if err != nil {
 		return groupSettings{}, err
 	}
-	s := groupSettings{
+	settings := groupSettings{
 		port:  int(aws.ToInt32(g.Port)),
 		https: g.Protocol == types.ProtocolEnumHttps,
 		delay: defaultDeregistrationDelay,
@@ -137,17 +131,17 @@ func (e *emulator) group(ctx context.Context, g types.TargetGroup) (groupSetting
 	for _, a := range found.Attributes {
 		switch value := aws.ToString(a.Value); aws.ToString(a.Key) {
 		case "deregistration_delay.timeout_seconds":
-			s.delay = secondsOr(value, s.delay)
+			settings.delay = secondsOr(value, settings.delay)
 		case "load_balancing.algorithm.type":
-			s.leastRequests = value == "least_outstanding_requests"
+			settings.leastRequests = value == "least_outstanding_requests"
 		}
 	}
-	s.check, err = newCheckSettings(g)
-	return s, err
+	settings.check, err = newCheckSettings(g)
+	return settings, err
 }
 
-func (e *emulator) listeners(ctx context.Context, b types.LoadBalancer, into map[string]listenerSettings) error {
-	found, err := e.client.DescribeLoadBalancerAttributes(ctx, &elb.DescribeLoadBalancerAttributesInput{LoadBalancerArn: b.LoadBalancerArn})
+func (s *source) listeners(ctx context.Context, b types.LoadBalancer, into map[string]listenerSettings) error {
+	found, err := s.client.DescribeLoadBalancerAttributes(ctx, &elb.DescribeLoadBalancerAttributesInput{LoadBalancerArn: b.LoadBalancerArn})
 	if err != nil {
 		return err
 	}
@@ -164,7 +158,7 @@ func (e *emulator) listeners(ctx context.Context, b types.LoadBalancer, into map
 			common.withPort = value == "true"
 		}
 	}
-	pages := elb.NewDescribeListenersPaginator(e.client, &elb.DescribeListenersInput{LoadBalancerArn: b.LoadBalancerArn})
+	pages := elb.NewDescribeListenersPaginator(s.client, &elb.DescribeListenersInput{LoadBalancerArn: b.LoadBalancerArn})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -175,7 +169,7 @@ func (e *emulator) listeners(ctx context.Context, b types.LoadBalancer, into map
 			settings.arn = aws.ToString(l.ListenerArn)
 			settings.port = int(aws.ToInt32(l.Port))
 			settings.https = l.Protocol == types.ProtocolEnumHttps
-			if settings.rules, err = e.rules(ctx, l); err != nil {
+			if settings.rules, err = s.rules(ctx, l); err != nil {
 				return err
 			}
 			into[settings.arn] = settings
@@ -185,8 +179,8 @@ func (e *emulator) listeners(ctx context.Context, b types.LoadBalancer, into map
 }
 
 // rules returns a listener's rules by priority, the default rule last.
-func (e *emulator) rules(ctx context.Context, l types.Listener) ([]rule, error) {
-	found, err := e.client.DescribeRules(ctx, &elb.DescribeRulesInput{ListenerArn: l.ListenerArn})
+func (s *source) rules(ctx context.Context, l types.Listener) ([]rule, error) {
+	found, err := s.client.DescribeRules(ctx, &elb.DescribeRulesInput{ListenerArn: l.ListenerArn})
 	if err != nil {
 		return nil, err
 	}

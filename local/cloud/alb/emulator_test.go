@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	moto "fargate-nginx-sidecar/local/cloud/emulator"
+	"fargate-nginx-sidecar/local/cloud/emulator"
 	"fargate-nginx-sidecar/local/cloud/emulator/emulatortest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -30,7 +30,7 @@ func ec2(t *testing.T, endpoint, form, element string) string {
 	request, err := http.NewRequest(http.MethodPost, endpoint, strings.NewReader(form+"&Version=2016-11-15"))
 	must(t, err)
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	moto.Address(request, "eu-central-1", "ec2")
+	emulator.Address(request, "eu-central-1", "ec2")
 	response, err := http.DefaultClient.Do(request)
 	must(t, err)
 	defer func() { _ = response.Body.Close() }()

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"fargate-nginx-sidecar/local/cloud/ecs"
 	"fargate-nginx-sidecar/local/cloud/fargate"
 )
 
@@ -41,8 +42,8 @@ var forgotten = []string{
 
 // Tasks is the scheduler, which knows what runs.
 type Tasks interface {
-	Service(arn string) (fargate.ServiceStatus, bool)
-	Tasks(clusterARN string) []fargate.Task
+	Service(arn string) (ecs.ServiceStatus, bool)
+	Tasks() []fargate.TaskStatus
 	StopTask(arn, reason string) error
 	Sync(ctx context.Context) error
 }
@@ -167,7 +168,7 @@ func (e *Endpoint) amendServices(answer map[string]any) {
 }
 
 // overlayStatus puts what really runs in place of what the emulator assumes.
-func overlayStatus(service map[string]any, status fargate.ServiceStatus) {
+func overlayStatus(service map[string]any, status ecs.ServiceStatus) {
 	service["status"] = status.Status
 	service["runningCount"] = status.RunningCount
 	service["pendingCount"] = status.PendingCount
@@ -202,10 +203,10 @@ func overlayStatus(service map[string]any, status fargate.ServiceStatus) {
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
 // tasksOf returns the scheduler's tasks in the cluster that a request names, by ARN or by name.
-func (e *Endpoint) tasksOf(request map[string]any) []fargate.Task {
+func (e *Endpoint) tasksOf(request map[string]any) []fargate.TaskStatus {
 	wanted, _ := request["cluster"].(string)
-	var tasks []fargate.Task
-	for _, task := range e.options.Tasks.Tasks("") {
+	var tasks []fargate.TaskStatus
+	for _, task := range e.options.Tasks.Tasks() {
 		if wanted == "" || path.Base(task.ClusterARN) == path.Base(wanted) {
 			tasks = append(tasks, task)
 		}
@@ -243,7 +244,7 @@ func (e *Endpoint) describeTasks(request map[string]any) map[string]any {
 	return map[string]any{"tasks": found, "failures": failures}
 }
 
-func (e *Endpoint) taskNamed(request map[string]any, name string) *fargate.Task {
+func (e *Endpoint) taskNamed(request map[string]any, name string) *fargate.TaskStatus {
 	for _, task := range e.tasksOf(request) {
 		if path.Base(task.ARN) == path.Base(name) {
 			return &task
@@ -254,7 +255,7 @@ func (e *Endpoint) taskNamed(request map[string]any, name string) *fargate.Task 
 
 // describeTask writes a task as DescribeTasks does.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
-func describeTask(task fargate.Task) map[string]any {
+func describeTask(task fargate.TaskStatus) map[string]any {
 	described := map[string]any{
 		"taskArn":           task.ARN,
 		"clusterArn":        task.ClusterARN,
@@ -269,7 +270,7 @@ func describeTask(task fargate.Task) map[string]any {
 		"memory":            task.Memory,
 		"availabilityZone":  task.AvailabilityZone,
 	}
-	for name, value := range map[string]string{"stopCode": task.StopCode, "stoppedReason": task.StoppedReason} {
+	for name, value := range map[string]string{"stopCode": string(task.StopCode), "stoppedReason": task.StoppedReason} {
 		if value != "" {
 			described[name] = value
 		}
@@ -290,7 +291,7 @@ func describeTask(task fargate.Task) map[string]any {
 	return described
 }
 
-func describeContainer(task fargate.Task, container fargate.Container) map[string]any {
+func describeContainer(task fargate.TaskStatus, container fargate.ContainerStatus) map[string]any {
 	described := map[string]any{
 		"containerArn":      container.ARN,
 		"taskArn":           task.ARN,
@@ -317,7 +318,7 @@ func (e *Endpoint) stopTask(w http.ResponseWriter, request map[string]any) {
 	name, _ := request["task"].(string)
 	reason, _ := request["reason"].(string)
 	err := e.options.Tasks.StopTask(name, reason)
-	if errors.Is(err, fargate.ErrTaskNotFound) {
+	if errors.Is(err, ecs.ErrTaskNotFound) {
 		fail(w, "InvalidParameterException", "The referenced task was not found.")
 		return
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"fargate-nginx-sidecar/local/cloud/alb"
+	"fargate-nginx-sidecar/local/cloud/ecs"
 	"fargate-nginx-sidecar/local/cloud/endpoint"
 	"fargate-nginx-sidecar/local/cloud/fargate"
 )
@@ -28,25 +29,25 @@ type tasks struct{ stopped, reason string }
 
 func (*tasks) Sync(context.Context) error { return nil }
 
-func (*tasks) Service(arn string) (fargate.ServiceStatus, bool) {
-	return fargate.ServiceStatus{
-		ARN: arn, Status: "ACTIVE", DesiredCount: 2, RunningCount: 1, PendingCount: 1,
-		Deployments: []fargate.Deployment{{ID: "ecs-svc/1", Status: "PRIMARY", RolloutState: "IN_PROGRESS", CreatedAt: time.Unix(1, 5e8)}},
-		Events:      []fargate.Event{{ID: "1", Message: "(service web) has started 1 tasks."}},
+func (*tasks) Service(arn string) (ecs.ServiceStatus, bool) {
+	return ecs.ServiceStatus{
+		Status: "ACTIVE", DesiredCount: 2, RunningCount: 1, PendingCount: 1,
+		Deployments: []ecs.Deployment{{ID: "ecs-svc/1", Status: "PRIMARY", RolloutState: "IN_PROGRESS", CreatedAt: time.Unix(1, 5e8)}},
+		Events:      []ecs.Event{{ID: "1", Message: "(service web) has started 1 tasks."}},
 	}, arn == service
 }
 
-func (*tasks) Tasks(string) []fargate.Task {
+func (*tasks) Tasks() []fargate.TaskStatus {
 	code := 137
-	return []fargate.Task{{
+	return []fargate.TaskStatus{{
 		ARN: task, ClusterARN: cluster, ServiceName: "web", DesiredStatus: "RUNNING", LastStatus: "RUNNING",
-		Containers: []fargate.Container{{Name: "app", ExitCode: &code}},
+		Containers: []fargate.ContainerStatus{{Name: "app", ExitCode: &code}},
 	}}
 }
 
 func (s *tasks) StopTask(arn, reason string) error {
 	if arn != task {
-		return fargate.ErrTaskNotFound
+		return ecs.ErrTaskNotFound
 	}
 	s.stopped, s.reason = arn, reason
 	return nil

@@ -53,8 +53,8 @@ type stream struct {
 }
 
 // newStream checks a container's awslogs options and creates its log stream; the log group must exist.
-func (e *emulator) newStream(ctx context.Context, options map[string]string, container, taskID string) (*stream, error) {
-	s := &stream{logs: e.logs, group: options["awslogs-group"], limit: defaultBuffer, closing: make(chan struct{}), done: make(chan struct{})}
+func newStream(ctx context.Context, logs *cloudwatchlogs.Client, options map[string]string, container, taskID string) (*stream, error) {
+	s := &stream{logs: logs, group: options["awslogs-group"], limit: defaultBuffer, closing: make(chan struct{}), done: make(chan struct{})}
 	s.room = sync.NewCond(&s.mu)
 	s.name = fmt.Sprintf("%s/%s/%s", options["awslogs-stream-prefix"], container, taskID)
 	for name, value := range options {
@@ -73,13 +73,13 @@ func (e *emulator) newStream(ctx context.Context, options map[string]string, con
 		}
 	}
 	if options["awslogs-create-group"] == "true" {
-		_, err := e.logs.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &s.group})
+		_, err := logs.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &s.group})
 		var exists *types.ResourceAlreadyExistsException
 		if err != nil && !errors.As(err, &exists) {
 			return nil, fmt.Errorf("ResourceInitializationError: failed to validate logger args: %w", err)
 		}
 	}
-	_, err := e.logs.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &s.group, LogStreamName: &s.name})
+	_, err := logs.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &s.group, LogStreamName: &s.name})
 	var missing *types.ResourceNotFoundException
 	switch {
 	case errors.As(err, &missing):
@@ -182,7 +182,7 @@ func (s *stream) shipBatch() int {
 		}
 	}
 	s.refused = 0
-	s.take(len(events), bytes, err != nil)
+	s.shipped(len(events), bytes, err != nil)
 	return len(events)
 }
 
@@ -205,7 +205,8 @@ func (s *stream) batch() ([]types.InputLogEvent, int) {
 	return s.waiting, bytes
 }
 
-func (s *stream) take(n, bytes int, lost bool) {
+// shipped takes the events of a batch out of the buffer.
+func (s *stream) shipped(n, bytes int, lost bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waiting = s.waiting[n:]

@@ -13,8 +13,8 @@ import (
 	"github.com/docker/go-connections/nat"
 )
 
-func fargateTask(containers ...types.ContainerDefinition) *definition {
-	return &definition{TaskDefinition: types.TaskDefinition{
+func fargateTask(containers ...types.ContainerDefinition) *Definition {
+	return &Definition{types.TaskDefinition{
 		Cpu: aws.String("1024"), Memory: aws.String("2048"), NetworkMode: types.NetworkModeAwsvpc, ContainerDefinitions: containers}}
 }
 
@@ -59,7 +59,7 @@ func TestContainerConfigCarriesTheDefinition(t *testing.T) {
 	}
 	config, host, err := fargateTask(c).containerConfig(c, surroundings{
 		pauseID: "p", volumes: map[string]string{"tmp": "docker-tmp", "data": "docker-data"}, declared: map[string]struct{}{"/tmp": {}},
-		secrets: map[string]string{"C": "secret"}, region: "eu-central-1", machine: machine{cpus: 0.5, setsNofile: true},
+		secrets: map[string]string{"C": "secret"}, region: "eu-central-1", cpus: 0.5, setsNofile: true,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -138,24 +138,6 @@ func TestDependantsStopFirst(t *testing.T) {
 	}
 }
 
-func TestFailureIsWhatTheTaskDidNotWhatSomebodyWanted(t *testing.T) {
-	for _, c := range []struct {
-		code, reason string
-		want         bool
-	}{
-		{stopCodeFailedToStart, "CannotPullContainerError: x", true},
-		{stopCodeEssential, reasonEssential, true},
-		{stopCodeScheduler, reasonContainerCheck, true},
-		{stopCodeScheduler, "Task failed ELB health checks in (target-group x)", true},
-		{stopCodeScheduler, "Scaling activity initiated by (deployment ecs-svc/1)", false},
-		{stopCodeUser, "Task stopped by user", false},
-	} {
-		if got := isFailure(c.code, c.reason); got != c.want {
-			t.Errorf("%s %s: got %t", c.code, c.reason, got)
-		}
-	}
-}
-
 func TestAddressLiesInItsSubnetAndIsNotAWSs(t *testing.T) {
 	block := netip.MustParsePrefix("10.1.2.16/28")
 	for range 200 {
@@ -208,7 +190,7 @@ func TestFullBufferDropsAndCountsButNeverBlocks(t *testing.T) {
 		t.Errorf("got %d waiting, %d lost, want 2 and 8", len(s.waiting), s.lost())
 	}
 	events, size := s.batch()
-	s.take(len(events), size, false)
+	s.shipped(len(events), size, false)
 	s.add([]byte("more"))
 	if len(s.waiting) != 1 || s.lost() != 8 {
 		t.Errorf("after a batch was shipped: got %d waiting, %d lost, want 1 and 8", len(s.waiting), s.lost())
