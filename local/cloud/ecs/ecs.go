@@ -155,3 +155,5 @@ type task struct {
 	counted         bool   // as a failure of its deployment
 	unhealthyTarget string // which of its targets failed, in ECS's words
 }
+
+func (t *task) lastStatus() string { return *t.Describe().LastStatus }

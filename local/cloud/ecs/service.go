@@ -11,6 +11,7 @@ import (
 
 	"fargate-nginx-sidecar/local/cloud/fargate"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
@@ -38,10 +39,10 @@ const keptEvents = 100
 type service struct {
 	declared    declared
 	status      string
-	deployments []*deployment // the primary one first
-	completed   *deployment   // the last one that completed: where a rollback goes
-	tasks       []*task       // not STOPPED
-	events      []Event       // newest first
+	deployments []*deployment        // the primary one first
+	completed   *deployment          // the last one that completed: where a rollback goes
+	tasks       []*task              // not STOPPED
+	events      []types.ServiceEvent // newest first
 	steady      bool
 }
 
@@ -81,7 +82,7 @@ func (s *Scheduler) reconcile(ctx context.Context, all []declared, now time.Time
 		}
 		s.step(ctx, known, now)
 	}
-	s.stopped = slices.DeleteFunc(s.stopped, func(t *task) bool { return now.Sub(t.Status().StoppedAt) > stoppedTaskKept })
+	s.stopped = slices.DeleteFunc(s.stopped, func(t *task) bool { return now.Sub(*t.Describe().StoppedAt) > stoppedTaskKept })
 }
 
 // statusOf keeps a deleted service DRAINING until step finds no task left.
@@ -132,7 +133,7 @@ func (s *Scheduler) step(ctx context.Context, v *service, now time.Time) {
 func (s *Scheduler) collectStopped(v *service, now time.Time) {
 	v.tasks = slices.DeleteFunc(v.tasks, func(t *task) bool {
 		t.countFailure(v, now)
-		if t.Status().LastStatus != statusStopped {
+		if t.lastStatus() != statusStopped {
 			return false
 		}
 		s.stopped = append(s.stopped, t)
@@ -199,25 +200,25 @@ func (s *Scheduler) candidates(v *service, now time.Time) []candidate {
 
 // judge tells a task's health from its containers' checks and its targets' states.
 func (s *Scheduler) judge(v *service, t *task, now time.Time) candidate {
-	status := t.Status()
+	seen := t.Describe()
 	c := candidate{ID: t.ID, Created: t.Created, Proven: t.proven}
-	started := cmp.Or(status.StartedAt, t.Created)
+	started := *cmp.Or(seen.StartedAt, &t.Created)
 	grace := now.Sub(started) < v.declared.grace
-	if status.HealthStatus == types.HealthStatusUnhealthy && !grace {
+	if seen.HealthStatus == types.HealthStatusUnhealthy && !grace {
 		c.Unhealthy = reasonContainerCheck
 	}
-	if status.LastStatus != statusRunning {
+	if *seen.LastStatus != statusRunning {
 		return c
 	}
 	c.Healthy = true
 	switch {
 	case t.HasChecks():
-		c.Healthy = status.HealthStatus == types.HealthStatusHealthy
+		c.Healthy = seen.HealthStatus == types.HealthStatusHealthy
 	case len(t.Targets) == 0:
 		c.Healthy = now.Sub(started) >= s.options.SettleTime
 	}
 	for _, target := range t.Targets {
-		state, _, description := s.options.LoadBalancer.TargetState(target.Group, status.PrivateIP, target.Port)
+		state, _, description := s.options.LoadBalancer.TargetState(target.Group, t.Address(), target.Port)
 		switch {
 		case state == "healthy":
 		case state == "unhealthy" && !grace:
@@ -311,8 +312,8 @@ func (s *Scheduler) startTasks(v *service, n int) {
 // countFailure counts a task that stops, or is being stopped for a failed check, before it ever was healthy.
 // A task that the scheduler or a person wanted gone is no failure.
 func (t *task) countFailure(v *service, now time.Time) {
-	status := t.Status()
-	if t.counted || t.proven || !isFailure(status.StopCode, status.StoppedReason) {
+	seen := t.Describe()
+	if seen.StopCode == "" || t.counted || t.proven || !isFailure(seen.StopCode, *seen.StoppedReason) {
 		return
 	}
 	t.counted = true
@@ -375,41 +376,42 @@ func (v *service) find(taskID string) *task {
 
 func (v *service) event(now time.Time, format string, args ...any) {
 	message := fmt.Sprintf("(service %s) ", v.declared.name) + fmt.Sprintf(format, args...)
-	v.events = append([]Event{{ID: fargate.NewID(), CreatedAt: now, Message: message}}, v.events...)
+	v.events = append([]types.ServiceEvent{{Id: aws.String(fargate.NewID()), CreatedAt: &now, Message: &message}}, v.events...)
 	v.events = v.events[:min(len(v.events), keptEvents)]
 }
 
-func (v *service) report() ServiceStatus {
-	r := ServiceStatus{
-		Status:       v.status,
-		DesiredCount: v.declared.desired,
+// describe is the part of a service's description that the scheduler decides.
+func (v *service) describe() types.Service {
+	described := types.Service{
+		Status:       aws.String(v.status),
+		DesiredCount: int32(v.declared.desired), //nolint:gosec // it came as one
 		Events:       slices.Clone(v.events),
 	}
 	if v.status != serviceActive {
-		r.DesiredCount = 0
+		described.DesiredCount = 0
 	}
-	running, pending := map[*deployment]int{}, map[*deployment]int{}
+	running, pending := map[*deployment]int32{}, map[*deployment]int32{}
 	for _, t := range v.tasks {
 		switch {
 		case t.Ending():
-		case t.Status().LastStatus == statusRunning:
+		case t.lastStatus() == statusRunning:
 			running[t.deployment]++
-			r.RunningCount++
+			described.RunningCount++
 		default:
 			pending[t.deployment]++
-			r.PendingCount++
+			described.PendingCount++
 		}
 	}
 	for i, d := range v.deployments {
-		status, desired := "ACTIVE", 0
+		status, desired := "ACTIVE", int32(0)
 		if i == 0 {
-			status, desired = "PRIMARY", v.declared.desired
+			status, desired = "PRIMARY", described.DesiredCount
 		}
-		r.Deployments = append(r.Deployments, Deployment{
-			ID: d.id, Status: status, TaskDefinition: d.definition.ARN(), DesiredCount: desired,
-			RunningCount: running[d], PendingCount: pending[d], FailedTasks: d.failed,
-			RolloutState: d.state, RolloutStateReason: d.reason, CreatedAt: d.created, UpdatedAt: d.updated,
+		described.Deployments = append(described.Deployments, types.Deployment{
+			Id: &d.id, Status: &status, TaskDefinition: d.definition.TaskDefinitionArn, DesiredCount: desired,
+			RunningCount: running[d], PendingCount: pending[d], FailedTasks: int32(d.failed), //nolint:gosec // a few
+			RolloutState: d.state, RolloutStateReason: aws.String(d.reason), CreatedAt: &d.created, UpdatedAt: aws.Time(d.updated),
 		})
 	}
-	return r
+	return described
 }

@@ -367,7 +367,7 @@ func (w *world) update(arn string, change func(*awsecs.UpdateServiceInput)) {
 }
 
 // until waits for a service's status to be as wanted.
-func (w *world) until(arn, what string, limit time.Duration, is func(ecs.ServiceStatus) bool) ecs.ServiceStatus {
+func (w *world) until(arn, what string, limit time.Duration, is func(types.Service) bool) types.Service {
 	w.t.Helper()
 	began := time.Now()
 	for {
@@ -385,9 +385,9 @@ func (w *world) until(arn, what string, limit time.Duration, is func(ecs.Service
 	}
 }
 
-func (w *world) steady(arn string) ecs.ServiceStatus {
+func (w *world) steady(arn string) types.Service {
 	w.t.Helper()
-	return w.until(arn, "steady", 40*time.Second, func(s ecs.ServiceStatus) bool {
+	return w.until(arn, "steady", 40*time.Second, func(s types.Service) bool {
 		return len(s.Deployments) == 1 && s.Deployments[0].RolloutState == "COMPLETED" && s.RunningCount == s.DesiredCount
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -36,8 +35,8 @@ type taskContainer struct {
 
 	status   string
 	health   types.HealthStatus
-	exitCode *int
-	reason   string
+	exitCode *int32
+	reason   *string
 }
 
 func newTaskContainer(t *Task, c types.ContainerDefinition) *taskContainer {
@@ -165,7 +164,7 @@ func (c *taskContainer) await(ctx context.Context, d types.ContainerDependency) 
 }
 
 // dependencyMet says whether a condition holds, or never will.
-func dependencyMet(condition types.ContainerCondition, status string, health types.HealthStatus, exitCode *int) (met, hopeless bool) {
+func dependencyMet(condition types.ContainerCondition, status string, health types.HealthStatus, exitCode *int32) (met, hopeless bool) {
 	ended := status == statusStopped
 	switch condition {
 	case types.ContainerConditionStart:
@@ -226,7 +225,7 @@ func (c *taskContainer) watch() {
 	c.task.mu.Lock()
 	c.status, c.exitCode = statusStopped, &code
 	if killed {
-		c.reason = "OutOfMemoryError: Container killed due to memory usage"
+		c.reason = aws.String("OutOfMemoryError: Container killed due to memory usage")
 	}
 	c.notify()
 	c.task.mu.Unlock()
@@ -235,13 +234,13 @@ func (c *taskContainer) watch() {
 }
 
 // wait returns the exit code. It asks again when the connection to the engine breaks.
-func (c *taskContainer) wait(ctx context.Context) int {
+func (c *taskContainer) wait(ctx context.Context) int32 {
 	docker := c.task.runtime.docker
 	for {
 		result, failed := docker.ContainerWait(ctx, c.id, container.WaitConditionNotRunning)
 		select {
 		case r := <-result:
-			return int(r.StatusCode)
+			return int32(r.StatusCode) //nolint:gosec // an exit code is a byte
 		case err := <-failed:
 			if _, gone := docker.ContainerInspect(ctx, c.id); errdefs.IsNotFound(gone) {
 				c.task.log().Warn("container is gone", "container", c.name, "error", err)
@@ -331,7 +330,7 @@ func (c *taskContainer) hasExited() bool {
 func (c *taskContainer) explain(reason string) {
 	c.task.mu.Lock()
 	defer c.task.mu.Unlock()
-	c.reason = reason
+	c.reason = &reason
 }
 
 func (t *Task) find(name string) *taskContainer {
@@ -341,25 +340,28 @@ func (t *Task) find(name string) *taskContainer {
 	return nil
 }
 
-// report is the container's entry in its task's report. The caller holds task.mu.
-func (c *taskContainer) report() ContainerStatus {
-	r := ContainerStatus{
-		ARN:  containerARN(c.task.ClusterARN, c.task.ID, c.arnID),
-		Name: c.name, Image: aws.ToString(c.definition.Image), RuntimeID: c.id,
-		LastStatus: c.status, Reason: c.reason, ExitCode: c.exitCode, Ports: map[int]string{},
+// describe is the container's entry in its task's description. The caller holds task.mu; what the description points to never
+// changes.
+func (c *taskContainer) describe() types.Container {
+	described := types.Container{
+		ContainerArn:      aws.String(containerARN(c.task.ClusterARN, c.task.ID, c.arnID)),
+		TaskArn:           &c.task.ARN,
+		Name:              &c.name,
+		Image:             c.definition.Image,
+		RuntimeId:         aws.String(c.id),
+		LastStatus:        aws.String(c.status),
+		Reason:            c.reason,
+		ExitCode:          c.exitCode,
+		NetworkInterfaces: []types.NetworkInterface{{PrivateIpv4Address: aws.String(c.task.placement.ip)}},
 	}
-	if _, digest, ok := strings.Cut(r.Image, "@"); ok {
-		r.ImageDigest = digest
+	if _, digest, ok := strings.Cut(aws.ToString(c.definition.Image), "@"); ok {
+		described.ImageDigest = &digest
 	} else if len(c.image.RepoDigests) > 0 {
-		_, r.ImageDigest, _ = strings.Cut(c.image.RepoDigests[0], "@")
+		_, digest, _ := strings.Cut(c.image.RepoDigests[0], "@")
+		described.ImageDigest = &digest
 	}
 	if c.checked {
-		r.HealthStatus = c.health
+		described.HealthStatus = c.health
 	}
-	for _, m := range c.definition.PortMappings {
-		port := int(aws.ToInt32(m.ContainerPort))
-		r.Ports[port] = c.task.ports[port]
-	}
-	maps.DeleteFunc(r.Ports, func(_ int, address string) bool { return address == "" })
-	return r
+	return described
 }

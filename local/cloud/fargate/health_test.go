@@ -56,12 +56,12 @@ func TestVerdictCountsRetriesAndSparesTheStartPeriod(t *testing.T) {
 }
 
 func TestDependencyConditions(t *testing.T) {
-	zero, one := aws.Int(0), aws.Int(1)
+	zero, one := aws.Int32(0), aws.Int32(1)
 	for _, c := range []struct {
 		condition     types.ContainerCondition
 		status        string
 		health        types.HealthStatus
-		exit          *int
+		exit          *int32
 		met, hopeless bool
 	}{
 		{types.ContainerConditionStart, statusPending, types.HealthStatusUnknown, nil, false, false},

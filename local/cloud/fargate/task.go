@@ -54,40 +54,45 @@ type Task struct {
 	Spec
 	ID, ARN string
 	Created time.Time
-
 	runtime *Runtime
-	ending  chan struct{} // closed by Stop
-	dead    chan struct{} // closed when an essential container has exited
-	die     sync.Once     // closes dead
+
+	ending chan struct{} // closed by Stop
+	dead   chan struct{} // closed when an essential container has exited
+	die    sync.Once     // closes dead
 
 	mu         sync.Mutex
-	status     string
+	described  types.Task // without what Description fills in
 	placement  placement
 	containers []*taskContainer
 	pauseID    string
 	volumes    map[string]string
 	ports      map[int]string
 	registered bool
-	stopCode   types.TaskStopCode
-	reason     string
 	drained    bool // no request can reach it any more
-	pulling    [2]time.Time
-	started    time.Time
-	stopping   time.Time
-	stoppedOn  time.Time
 }
 
 func newTask(r *Runtime, spec Spec) *Task {
-	id := NewID()
+	id, now := NewID(), time.Now()
 	t := &Task{
 		Spec:    spec,
 		ID:      id,
 		ARN:     taskARN(spec.ClusterARN, id),
-		Created: time.Now(),
+		Created: now,
 		runtime: r,
 		ending:  make(chan struct{}),
 		dead:    make(chan struct{}),
-		status:  statusProvisioning,
+		described: types.Task{
+			ClusterArn:        &spec.ClusterARN,
+			Group:             aws.String("service:" + spec.Service),
+			StartedBy:         &spec.StartedBy,
+			TaskDefinitionArn: spec.Definition.TaskDefinitionArn,
+			LaunchType:        types.LaunchTypeFargate,
+			Cpu:               spec.Definition.Cpu,
+			Memory:            spec.Definition.Memory,
+			LastStatus:        aws.String(statusProvisioning),
+			DesiredStatus:     aws.String(statusRunning),
+			CreatedAt:         &now,
+		},
 		volumes: map[string]string{},
 		ports:   map[int]string{},
 	}
@@ -102,10 +107,11 @@ func newTask(r *Runtime, spec Spec) *Task {
 func (t *Task) Stop(code types.TaskStopCode, reason string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.stopCode != "" {
+	if t.described.StopCode != "" {
 		return false
 	}
-	t.stopCode, t.reason, t.stopping = code, reason, time.Now()
+	t.described.StopCode, t.described.StoppedReason = code, &reason
+	t.described.DesiredStatus, t.described.StoppingAt = aws.String(statusStopped), aws.Time(time.Now())
 	close(t.ending)
 	return true
 }
@@ -128,14 +134,14 @@ func (t *Task) run() {
 	}
 	<-t.ending
 	abandon()
-	t.log().Info("task stops", "code", t.stopCode, "reason", t.reason)
+	t.log().Info("task stops", "code", t.described.StopCode, "reason", *t.described.StoppedReason)
 	t.deactivate(ctx)
 	t.setStatus(statusStopping)
 	t.stopContainers(ctx)
 	t.setStatus(statusDeprovisioning)
 	t.remove()
 	t.mu.Lock()
-	t.status, t.stoppedOn, t.drained = statusStopped, time.Now(), true
+	t.described.LastStatus, t.described.StoppedAt, t.drained = aws.String(statusStopped), aws.Time(time.Now()), true
 	t.mu.Unlock()
 	t.Changed()
 }
@@ -157,9 +163,7 @@ func (t *Task) start(ctx context.Context) error {
 		return err
 	}
 	t.register()
-	t.mu.Lock()
-	t.started = time.Now()
-	t.mu.Unlock()
+	t.note(&t.described.StartedAt)
 	t.setStatus(statusRunning)
 	return nil
 }
@@ -172,7 +176,7 @@ func (t *Task) provision(ctx context.Context) error {
 		return err
 	}
 	t.mu.Lock()
-	t.placement = place
+	t.placement, t.described.AvailabilityZone = place, &place.zone
 	t.mu.Unlock()
 	for _, v := range t.Definition.Volumes {
 		name := aws.ToString(v.Name)
@@ -219,14 +223,14 @@ func (t *Task) readPorts(ctx context.Context) error {
 
 // pullAndCreate fetches all images at once, as Fargate does, and creates the containers.
 func (t *Task) pullAndCreate(ctx context.Context) error {
-	t.markPull(0)
+	t.note(&t.described.PullStartedAt)
 	failed := make([]error, len(t.containers))
 	var all sync.WaitGroup
 	for i, c := range t.containers {
 		all.Go(func() { failed[i] = c.pull(ctx) })
 	}
 	all.Wait()
-	t.markPull(1)
+	t.note(&t.described.PullStoppedAt)
 	for _, err := range failed {
 		if err != nil {
 			return err
@@ -240,10 +244,11 @@ func (t *Task) pullAndCreate(ctx context.Context) error {
 	return nil
 }
 
-func (t *Task) markPull(end int) {
+// note keeps the present time.
+func (t *Task) note(at **time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.pulling[end] = time.Now()
+	*at = aws.Time(time.Now())
 }
 
 // startContainers starts every container as soon as its dependencies allow and returns when all have started.
@@ -352,7 +357,7 @@ func (t *Task) log() *slog.Logger {
 
 func (t *Task) setStatus(status string) {
 	t.mu.Lock()
-	t.status = status
+	t.described.LastStatus = &status
 	t.mu.Unlock()
 	t.log().Debug("task", "status", status)
 	t.Changed()
@@ -362,7 +367,7 @@ func (t *Task) setStatus(status string) {
 func (t *Task) Ending() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.stopCode != ""
+	return t.described.StopCode != ""
 }
 
 // Drained says that no request can reach the task any more.
@@ -399,25 +404,21 @@ func (t *Task) HasChecks() bool {
 	return slices.ContainsFunc(t.containers, func(c *taskContainer) bool { return c.essential && c.checked })
 }
 
-// Status is what DescribeTasks would say of the task.
-func (t *Task) Status() TaskStatus {
+// Address is where the task would be in its subnet, and the name under which the load balancer knows it.
+func (t *Task) Address() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	r := TaskStatus{
-		ARN: t.ARN, ClusterARN: t.ClusterARN, ServiceName: t.Service,
-		Group: "service:" + t.Service, StartedBy: t.StartedBy,
-		TaskDefinition: t.Definition.ARN(), LastStatus: t.status, DesiredStatus: statusRunning,
-		HealthStatus: t.health(), StopCode: t.stopCode, StoppedReason: t.reason,
-		CPU: aws.ToString(t.Definition.Cpu), Memory: aws.ToString(t.Definition.Memory),
-		AvailabilityZone: t.placement.zone, PrivateIP: t.placement.ip,
-		CreatedAt: t.Created, PullStartedAt: t.pulling[0], PullStoppedAt: t.pulling[1],
-		StartedAt: t.started, StoppingAt: t.stopping, StoppedAt: t.stoppedOn,
-	}
-	if t.stopCode != "" {
-		r.DesiredStatus = statusStopped
-	}
+	return t.placement.ip
+}
+
+// Describe is the task as DescribeTasks shows it.
+func (t *Task) Describe() types.Task {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	described := t.described
+	described.TaskArn, described.HealthStatus = &t.ARN, t.health()
 	for _, c := range t.containers {
-		r.Containers = append(r.Containers, c.report())
+		described.Containers = append(described.Containers, c.describe())
 	}
-	return r
+	return described
 }
