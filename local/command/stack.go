@@ -15,7 +15,7 @@ import (
 	"fargate-nginx-sidecar/local/command/pulumi"
 	"fargate-nginx-sidecar/local/machine"
 	"fargate-nginx-sidecar/local/machine/toolchain"
-	"fargate-nginx-sidecar/local/offline/baseimage"
+	"fargate-nginx-sidecar/local/offline/source"
 )
 
 // Local is one checkout's local run.
@@ -40,6 +40,11 @@ func New(root string, printer *machine.Printer) (*Local, error) {
 		return nil, err
 	}
 	return &Local{Root: root, Progress: printer, finder: finder}, nil
+}
+
+// builder makes what cannot be downloaded.
+func (l *Local) builder() source.Builder {
+	return source.Builder{Root: l.Root, CacheDir: l.finder.CacheDir, Progress: l.Progress}
 }
 
 func (l *Local) dir() string { return run.Dir(l.Root) }
@@ -75,9 +80,9 @@ func (l *Local) prepare(ctx context.Context) (found tools, err error) {
 		})
 	}
 	start(0, func() (err error) { found.emulator, err = l.finder.Emulator(ctx); return err })
-	start(1, func() error { return l.baseImages(ctx) })
+	start(1, func() error { return l.BaseImages(ctx) })
 	start(2, func() (err error) {
-		if found.pulumi, err = l.finder.Pulumi(ctx); err != nil {
+		if found.pulumi, err = l.finder.Pulumi(ctx, l.builder()); err != nil {
 			return err
 		}
 		return l.finder.CompileProgram(ctx)
@@ -98,22 +103,6 @@ func rootCause(failures []error) error {
 		return errors.Join(failures...)
 	}
 	return errors.Join(causes...)
-}
-
-// baseImages makes sure that what the Dockerfiles build upon is there.
-func (l *Local) baseImages(ctx context.Context) error {
-	results, err := baseimage.Ensure(ctx, baseimage.Options{
-		Dockerfiles: []string{
-			filepath.Join(l.Root, "images", "app", "Dockerfile"),
-			filepath.Join(l.Root, "images", "nginx", "Dockerfile"),
-		},
-		CacheDir: filepath.Join(l.finder.CacheDir, "baseimage"),
-		Progress: l.Progress,
-	})
-	for _, result := range results {
-		l.Progress.Line("image     %s: %s, %s", result.Ref, result.Source, result.Detail)
-	}
-	return err
 }
 
 // engine returns the Pulumi engine of a run.
