@@ -45,7 +45,7 @@ func (l *Local) destroy(ctx context.Context, current run.Run) error {
 	if err != nil {
 		return err
 	}
-	pulumi := l.engine(current, found)
+	pulumi := l.stack(current, found)
 	return l.Progress.Step("pulumi destroy", func() error { return pulumi.Destroy(ctx, l.Progress) })
 }
 

@@ -1,4 +1,4 @@
-// Package stack is what the commands of the local run do: bring the whole stack up on this machine, look at it,
+// Package command is what the commands of the local run do: bring the whole stack up on this machine, look at it,
 // take it down.
 package command
 
@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
 
@@ -105,8 +106,8 @@ func rootCause(failures []error) error {
 	return errors.Join(causes...)
 }
 
-// engine returns the Pulumi engine of a run.
-func (l *Local) engine(current run.Run, found toolchain.Tools) *pulumi.Engine {
+// stack returns the Pulumi stack of a run.
+func (l *Local) stack(current run.Run, found toolchain.Tools) *pulumi.Stack {
 	settings := current.AWS()
 	settings["PATH"] = found.Path()
 	settings["PULUMI_HOME"] = found.Home
@@ -114,7 +115,7 @@ func (l *Local) engine(current run.Run, found toolchain.Tools) *pulumi.Engine {
 	settings["FARGATE_LOCAL_BUILD_NETWORK"] = "host"
 	// The built program goes with the run.
 	settings["FARGATE_LOCAL_PROGRAM_DIR"] = filepath.Join(l.dir(), "program")
-	return &pulumi.Engine{Root: l.Root, Dir: l.dir(), Stack: current.Stack, Pulumi: found.Pulumi, Env: settings}
+	return &pulumi.Stack{Root: l.Root, Dir: l.dir(), Name: current.Stack, CLI: found.Pulumi, Env: settings}
 }
 
 // portFree refuses a port that somebody else uses before anything is started.
@@ -124,4 +125,17 @@ func portFree(ctx context.Context, address string) error {
 		return fmt.Errorf("port: the load balancer cannot listen on %s: %w; stop what uses the port, or choose another with LOCAL_PORT", address, err)
 	}
 	return listener.Close()
+}
+
+// WithDocker runs a command while a Docker engine answers, and stops the engine again if it was started for that.
+func (l *Local) WithDocker(ctx context.Context, command []string) (err error) {
+	used, started, err := l.finder.Docker(ctx)
+	if err != nil {
+		return err
+	}
+	l.Progress.Line("docker    %s", used)
+	defer func() { err = errors.Join(err, l.stopDocker(started)) }()
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	return cmd.Run()
 }
