@@ -167,14 +167,14 @@ func (b *Balancer) Deregister(ctx context.Context, targetGroupARN, target string
 	return b.find(targetGroupARN).deregister(ctx, key{target, port})
 }
 
-// TargetState returns a target's state, reason code and description in ELB's words; "" when it is not registered.
-func (b *Balancer) TargetState(targetGroupARN, target string, port int) (state, reason, description string) {
+// TargetState returns a target's state and its description in ELB's words; "" when it is not registered.
+func (b *Balancer) TargetState(targetGroupARN, target string, port int) (state, description string) {
 	for _, h := range b.TargetHealth(targetGroupARN) {
 		if h.Target == target && h.Port == port {
-			return h.State, h.Reason, h.Description
+			return h.State, h.Description
 		}
 	}
-	return "", "", ""
+	return "", ""
 }
 
 // Health is one target's entry in DescribeTargetHealth.

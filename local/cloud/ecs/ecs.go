@@ -25,9 +25,9 @@ import (
 // LoadBalancer is what the scheduler needs of a load balancer: targets come and go and have a health.
 type LoadBalancer interface {
 	fargate.LoadBalancer
-	// TargetState is the target's state, reason code and description in ELB's words; the state of a target that
-	// is not registered is "".
-	TargetState(targetGroupARN, target string, port int) (state, reason, description string)
+	// TargetState is the target's state and its description in ELB's words; the state of a target that is not
+	// registered is "".
+	TargetState(targetGroupARN, target string, port int) (state, description string)
 }
 
 // Options of a Scheduler.

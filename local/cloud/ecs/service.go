@@ -218,7 +218,7 @@ func (s *Scheduler) judge(v *service, t *task, now time.Time) candidate {
 		c.Healthy = now.Sub(started) >= s.options.SettleTime
 	}
 	for _, target := range t.Targets {
-		state, _, description := s.options.LoadBalancer.TargetState(target.Group, t.Address(), target.Port)
+		state, description := s.options.LoadBalancer.TargetState(target.Group, t.Address(), target.Port)
 		switch {
 		case state == "healthy":
 		case state == "unhealthy" && !grace:

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"reflect"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -214,21 +213,16 @@ func TestBatchKeepsToPutLogEventsLimits(t *testing.T) {
 	}
 }
 
-func TestBufferSizesAreReadAsDockerWritesThem(t *testing.T) {
-	for s, want := range map[string]int{"25m": 25 << 20, "512k": 512 << 10, "1G": 1 << 30, "100": 100, "4mb": 4 << 20} {
-		if got, err := parseBytes(s); err != nil || got != want {
-			t.Errorf("%q: got %d %v, want %d", s, got, err, want)
-		}
-	}
-	for _, s := range []string{"", "m", "-1k", "x"} {
-		if _, err := parseBytes(s); err == nil {
-			t.Errorf("%q: no error", s)
+func TestLogOptionsAreRead(t *testing.T) {
+	// No log group is asked for: these options are refused before.
+	for _, options := range []map[string]string{
+		{"max-buffer-size": ""}, {"max-buffer-size": "m"}, {"max-buffer-size": "-1k"}, {"max-buffer-size": "x"},
+		{"mode": "blocking"}, {"awslogs-create-group": "true"}, {"tag": "x"},
+	} {
+		if _, err := newStream(t.Context(), nil, options, "web", "id"); err == nil || !strings.HasPrefix(err.Error(), "ResourceInitializationError: failed to validate logger args: ") {
+			t.Errorf("%v: got %v", options, err)
 		}
 	}
 }
 
-func testStream(limit int) *stream {
-	s := &stream{limit: limit}
-	s.room = sync.NewCond(&s.mu)
-	return s
-}
+func testStream(limit int) *stream { return &stream{limit: limit} }

@@ -36,9 +36,7 @@ type listenerSettings struct {
 	https     bool
 	hostname  string // of the load balancer
 	idle      time.Duration
-	dropNames bool   // drop header fields with invalid names
-	forwarded string // append, preserve, remove
-	withPort  bool   // the client's port in X-Forwarded-For
+	dropNames bool // drop header fields with invalid names
 	rules     []rule
 }
 
@@ -50,12 +48,11 @@ type rule struct {
 
 // groupSettings is one target group.
 type groupSettings struct {
-	port          int
-	https         bool
-	used          bool // some rule forwards to it
-	delay         time.Duration
-	leastRequests bool
-	check         checkSettings
+	port  int
+	https bool
+	used  bool // some rule forwards to it
+	delay time.Duration
+	check checkSettings
 }
 
 // source reads the ELB API.
@@ -107,11 +104,9 @@ func (w wanted) markUsed() {
 	for _, l := range w.listeners {
 		for _, r := range l.rules {
 			for _, a := range r.actions {
-				for _, t := range forwardsTo(a) {
-					if g, ok := w.groups[t.group]; ok {
-						g.used = true
-						w.groups[t.group] = g
-					}
+				if g, ok := w.groups[forwardsTo(a)]; ok {
+					g.used = true
+					w.groups[forwardsTo(a)] = g
 				}
 			}
 		}
@@ -129,11 +124,8 @@ func (s *source) group(ctx context.Context, g types.TargetGroup) (groupSettings,
 		delay: defaultDeregistrationDelay,
 	}
 	for _, a := range found.Attributes {
-		switch value := aws.ToString(a.Value); aws.ToString(a.Key) {
-		case "deregistration_delay.timeout_seconds":
-			settings.delay = secondsOr(value, settings.delay)
-		case "load_balancing.algorithm.type":
-			settings.leastRequests = value == "least_outstanding_requests"
+		if aws.ToString(a.Key) == "deregistration_delay.timeout_seconds" {
+			settings.delay = secondsOr(aws.ToString(a.Value), settings.delay)
 		}
 	}
 	settings.check, err = newCheckSettings(g)
@@ -145,17 +137,13 @@ func (s *source) listeners(ctx context.Context, b types.LoadBalancer, into map[s
 	if err != nil {
 		return err
 	}
-	common := listenerSettings{hostname: aws.ToString(b.DNSName), idle: defaultIdleTimeout, forwarded: "append"}
+	common := listenerSettings{hostname: aws.ToString(b.DNSName), idle: defaultIdleTimeout}
 	for _, a := range found.Attributes {
 		switch value := aws.ToString(a.Value); aws.ToString(a.Key) {
 		case "idle_timeout.timeout_seconds":
 			common.idle = secondsOr(value, common.idle)
 		case "routing.http.drop_invalid_header_fields.enabled":
 			common.dropNames = value == "true"
-		case "routing.http.xff_header_processing.mode":
-			common.forwarded = cmp.Or(value, common.forwarded)
-		case "routing.http.xff_client_port.enabled":
-			common.withPort = value == "true"
 		}
 	}
 	pages := elb.NewDescribeListenersPaginator(s.client, &elb.DescribeListenersInput{LoadBalancerArn: b.LoadBalancerArn})

@@ -64,8 +64,7 @@ func TestListenersFollowTheEmulator(t *testing.T) {
 	must(t, err)
 	groupARN := group.TargetGroups[0].TargetGroupArn
 	_, err = client.ModifyTargetGroupAttributes(ctx, &elb.ModifyTargetGroupAttributesInput{TargetGroupArn: groupARN, Attributes: []types.TargetGroupAttribute{
-		{Key: aws.String("deregistration_delay.timeout_seconds"), Value: aws.String("15")},
-		{Key: aws.String("load_balancing.algorithm.type"), Value: aws.String("least_outstanding_requests")}}})
+		{Key: aws.String("deregistration_delay.timeout_seconds"), Value: aws.String("15")}}})
 	must(t, err)
 	forward := []types.Action{{Type: types.ActionTypeEnumForward, ForwardConfig: &types.ForwardActionConfig{
 		TargetGroups: []types.TargetGroupTuple{{TargetGroupArn: groupARN, Weight: aws.Int32(100)}}}}}
@@ -90,7 +89,7 @@ func TestListenersFollowTheEmulator(t *testing.T) {
 	if settings.idle != 30*time.Second || !settings.dropNames || settings.port != 80 || settings.https || !strings.Contains(settings.hostname, "web") {
 		t.Errorf("listener: got %+v", settings)
 	}
-	if got := b.find(*groupARN).settings; !got.https || !got.used || got.delay != 15*time.Second || !got.leastRequests ||
+	if got := b.find(*groupARN).settings; !got.https || !got.used || got.delay != 15*time.Second ||
 		!got.check.https || got.check.path != "/health" || got.check.interval != 6*time.Second || got.check.timeout != 5*time.Second ||
 		got.check.healthy != 2 || got.check.unhealthy != 10 || !got.check.matcher.match(204) || got.check.port != "traffic-port" {
 		t.Errorf("target group: got %+v", got)
