@@ -93,7 +93,7 @@ func (b *Balancer) look(ctx context.Context) error {
 	wanted, err := b.source.read(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
-			b.log.Warn("load balancers are unknown, listeners stay as they are", "error", err)
+			b.log.Warn("the load balancers cannot be read; listeners stay as they are", "error", err)
 		}
 		return err
 	}

@@ -107,7 +107,7 @@ func (s *Scheduler) look(ctx context.Context) error {
 	declared, err := s.source.services(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
-			s.log.Warn("services are unknown, tasks stay as they are", "error", err)
+			s.log.Warn("the services cannot be read; tasks stay as they are", "error", err)
 		}
 		return err
 	}

@@ -97,7 +97,7 @@ func statusOf(known, declared string) string {
 	}
 }
 
-// step collects what happened to a service's tasks and then starts and stops tasks.
+// step notes what happened to a service's tasks, and then starts and stops tasks.
 func (s *Scheduler) step(ctx context.Context, v *service, now time.Time) {
 	s.collectStopped(v, now)
 	if v.status != serviceActive {
@@ -129,7 +129,7 @@ func (s *Scheduler) step(ctx context.Context, v *service, now time.Time) {
 	v.settle(now, len(situation.Tasks) > 0 || v.declared.desired == 0)
 }
 
-// collectStopped takes stopped tasks out of the service and counts those that failed.
+// collectStopped moves stopped tasks out of the service, and counts those that failed.
 func (s *Scheduler) collectStopped(v *service, now time.Time) {
 	v.tasks = slices.DeleteFunc(v.tasks, func(t *task) bool {
 		t.countFailure(v, now)

@@ -110,7 +110,7 @@ func (h *Handler) putManifest(w http.ResponseWriter, r *http.Request, repository
 	}
 }
 
-// exists says whether the tag in the request's path is taken. ECR refuses the push of an immutable tag that it has even
+// exists says whether the tag in the request's path exists. ECR refuses the push of an immutable tag that it has even
 // when the image is the same: https://github.com/aws/containers-roadmap/issues/2179
 func (h *Handler) exists(r *http.Request) bool {
 	head := r.Clone(r.Context())
@@ -137,7 +137,7 @@ func (s *statusWriter) WriteHeader(status int) {
 	s.ResponseWriter.WriteHeader(status)
 }
 
-// headWriter takes the answer to a request that the registry asks itself.
+// headWriter receives the answer to a request that the registry makes to itself.
 type headWriter struct {
 	header http.Header
 	status int
