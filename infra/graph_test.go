@@ -985,7 +985,7 @@ func TestDefaultsAreThoseOfThePattern(t *testing.T) {
 		{vpc, []any{"cidrBlock"}, "10.0.0.0/16"},
 		{vpc, []any{"enableDnsSupport"}, true},
 		{vpc, []any{"enableDnsHostnames"}, true},
-		{vpc, []any{"numberOfAvailabilityZones"}, 2.0},
+		{vpc, []any{"availabilityZoneNames"}, []any{"eu-central-1a", "eu-central-1b"}},
 	} {
 		if got := at(t, one(t, graph, test.token), test.path...); !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%s %v: %v; want %v", test.token, test.path, got, test.want)
