@@ -78,7 +78,7 @@ func TestInputsAreReadAsTheSDKSendsThem(t *testing.T) {
 		"availabilityZoneNames": resource.NewArrayProperty([]resource.PropertyValue{
 			resource.NewStringProperty("z1"), resource.NewStringProperty("z2"),
 		}),
-		"subnetStrategy":            resource.NewStringProperty("Auto"),
+		"subnetStrategy": resource.NewStringProperty("Auto"),
 		"enableDnsSupport": resource.NewOutputProperty(resource.Output{
 			Element: resource.NewBoolProperty(true), Known: true,
 		}),
