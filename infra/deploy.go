@@ -95,7 +95,7 @@ func (s *Stack) declareArchive(ctx *pulumi.Context) (err error) {
 		FlowLogs:   s.settings.Network.HasFlowLogs(),
 		Partition:  s.partition,
 		Account:    s.account,
-		Region:     pulumi.String(s.settings.Region),
+		Region:     s.settings.Region,
 	}, s.provider)
 
 	return err

@@ -198,11 +198,17 @@ func (c *checkout) outputs(t *testing.T) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	outputs := map[string]string{}
-	if err := json.Unmarshal([]byte(output), &outputs); err != nil {
+	all := map[string]any{}
+	if err := json.Unmarshal([]byte(output), &all); err != nil {
 		t.Fatal(err)
 	}
-	return outputs
+	texts := map[string]string{}
+	for name, value := range all {
+		if text, ok := value.(string); ok {
+			texts[name] = text
+		}
+	}
+	return texts
 }
 
 // edit replaces text in a file of the copy. The text must be there.
