@@ -12,7 +12,7 @@ import (
 
 // shown is what the dashboard shows, once the names of all resources are known.
 type shown struct {
-	name, region, namespace       string
+	region, namespace             string
 	cluster, service              string
 	loadBalancer, targets         string
 	nginxLogGroup, appLogGroup    string
@@ -22,20 +22,23 @@ type shown struct {
 
 func (t *Tasks) dashboard(ctx *pulumi.Context, name string, args TasksArgs, alarms pulumi.StringArray) error {
 	fixed := shown{
-		name: name, region: args.Region, namespace: metricNamespace(ctx, name),
-		taskCounts: args.TaskCounts, alarmed: len(alarms) > 0, logLines: args.LogMetrics,
+		region: args.Region, taskCounts: args.TaskCounts, alarmed: len(alarms) > 0, logLines: args.LogMetrics,
 	}
 	names := append(pulumi.StringArray{
 		args.Cluster, args.Service, args.LoadBalancer, args.TargetGroup, args.NginxLogGroup, args.AppLogGroup,
+		metricNamespace(ctx, args.Cluster),
 	}, alarms...)
 
 	dashboard, err := cloudwatch.NewDashboard(ctx, name, &cloudwatch.DashboardArgs{
-		// People type this name and look for it, so it has no random suffix. The stack's name makes it unique.
-		DashboardName: pulumi.String(fmt.Sprintf("%s-%s", name, ctx.Stack())),
+		// Dashboards belong to the account and not to a region, and a second dashboard of the same name silently replaces
+		// the first. The cluster's name is unique, and people know it from the other outputs.
+		// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
+		DashboardName: args.Cluster,
 		DashboardBody: names.ToStringArrayOutput().ApplyT(func(values []string) (string, error) {
 			about := fixed
 			about.cluster, about.service, about.loadBalancer, about.targets = values[0], values[1], values[2], values[3]
-			about.nginxLogGroup, about.appLogGroup, about.alarms = values[4], values[5], values[6:]
+			about.nginxLogGroup, about.appLogGroup, about.namespace = values[4], values[5], values[6]
+			about.alarms = values[7:]
 			return render(about.dashboard())
 		}).(pulumi.StringOutput),
 	}, pulumi.Parent(t))

@@ -34,10 +34,12 @@ var logMetrics = []logMetric{rejected, upstreamErrors}
 // LogMetrics is the number of these metrics. AWS charges them by it.
 func LogMetrics() int { return len(logMetrics) }
 
-// metricNamespace keeps the metrics of different stacks apart: a metric with a default value cannot have dimensions.
+// metricNamespace keeps the metrics of different stacks apart, because a metric with a default value cannot have
+// dimensions. It contains the cluster's name, which is unique. The stack's name is not: a stack of another project in the
+// same account may have the same name.
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_MetricTransformation.html
-func metricNamespace(ctx *pulumi.Context, name string) string {
-	return fmt.Sprintf("%s/%s-%s", ctx.Project(), name, ctx.Stack())
+func metricNamespace(ctx *pulumi.Context, cluster pulumi.StringInput) pulumi.StringOutput {
+	return pulumi.Sprintf("%s/%s", ctx.Project(), cluster)
 }
 
 func (t *Tasks) logMetrics(ctx *pulumi.Context, name string, args TasksArgs) error {
@@ -46,7 +48,7 @@ func (t *Tasks) logMetrics(ctx *pulumi.Context, name string, args TasksArgs) err
 			LogGroupName: args.NginxLogGroup,
 			Pattern:      pulumi.String(m.pattern),
 			MetricTransformation: cloudwatch.LogMetricFilterMetricTransformationArgs{
-				Namespace: pulumi.String(metricNamespace(ctx, name)),
+				Namespace: metricNamespace(ctx, args.Cluster),
 				Name:      pulumi.String(m.name),
 				Value:     pulumi.String("1"),
 				// A line that does not match counts 0, so that the graph has a line at the bottom and not a gap.

@@ -34,9 +34,20 @@ type secretRights struct {
 	key                 string
 }
 
-// executionPolicy lets ECS pull from the given repositories, write to the given log groups and read the given secrets,
-// and nothing else. ECS may not create log groups, because the stack declares them together with their retention.
-func executionPolicy(repositories, logGroups []string, read secretRights) (string, error) {
+// agentRepository holds the agent of GuardDuty's Runtime Monitoring. It belongs to an AWS account that differs from
+// region to region. If an account has Runtime Monitoring on, AWS adds the agent to each task, and ECS pulls it like the
+// other images, with the execution role. The stack cannot know whether Runtime Monitoring is on, so the role always has
+// the right. That is harmless: the repository holds nothing but AWS's agent.
+// https://docs.aws.amazon.com/guardduty/latest/ug/prereq-runtime-monitoring-ecs-support.html
+// https://docs.aws.amazon.com/guardduty/latest/ug/ecs-runtime-agent-ecr-image-uri.html
+func agentRepository(partition, region string) string {
+	return fmt.Sprintf("arn:%s:ecr:%s:*:repository/aws-guardduty-agent-fargate", partition, region)
+}
+
+// executionPolicy lets ECS pull AWS's agent and from the given repositories, write to the given log groups and read the
+// given secrets, and nothing else. ECS may not create log groups, because the stack declares them together with their
+// retention.
+func executionPolicy(agent string, repositories, logGroups []string, read secretRights) (string, error) {
 	var streams []string
 	for _, group := range logGroups {
 		if group == "" {
@@ -52,21 +63,22 @@ func executionPolicy(repositories, logGroups []string, read secretRights) (strin
 		Resource: sorted(streams),
 	}}
 
+	pull := []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
 	if len(repositories) > 0 {
 		statements = append(statements, policy.Statement{
-			Sid:      "PullImages",
-			Effect:   "Allow",
-			Action:   []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
-			Resource: sorted(repositories),
-		}, policy.Statement{
-			Sid:    "LogInToRegistry",
-			Effect: "Allow",
-			Action: []string{"ecr:GetAuthorizationToken"},
-			// The only action here that cannot be limited to resources.
-			// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html
-			Resource: []string{"*"},
+			Sid: "PullImages", Effect: "Allow", Action: pull, Resource: sorted(repositories),
 		})
 	}
+	statements = append(statements, policy.Statement{
+		Sid: "PullGuardDutyAgent", Effect: "Allow", Action: pull, Resource: []string{agent},
+	}, policy.Statement{
+		Sid:    "LogInToRegistry",
+		Effect: "Allow",
+		Action: []string{"ecr:GetAuthorizationToken"},
+		// The only action here that cannot be limited to resources.
+		// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html
+		Resource: []string{"*"},
+	})
 
 	statements = append(statements, read.statements()...)
 
