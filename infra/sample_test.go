@@ -3,7 +3,6 @@ package infra_test
 import (
 	"encoding/json"
 	"reflect"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -14,16 +13,8 @@ import (
 func goSample(t *testing.T) map[string]string {
 	t.Helper()
 
-	text, err := readFile(t, "images/app-go/README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	block := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindSubmatch(text)
-	if block == nil {
-		t.Fatal("the Go sample's README has no settings")
-	}
 	var given map[string]any
-	if err := yaml.Unmarshal(block[1], &given); err != nil {
+	if err := yaml.Unmarshal(yamlBlock(t, "images/app-go/README.md"), &given); err != nil {
 		t.Fatal(err)
 	}
 
