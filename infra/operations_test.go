@@ -178,7 +178,7 @@ func TestADeploymentIsRolledBackOnAlarmsThatClientsNotice(t *testing.T) {
 
 	alone := one(t, run(t, defaults(t, map[string]string{"alarms": "off"})), ecsService)
 	if got := at(t, alone, "alarms"); got != nil || !slices.Equal(alone.ReplaceOnChanges, []string{"alarms"}) {
-		t.Errorf("alarms %v, replaced on changes of %v; want none, and of alarms, which no update takes away", got, alone.ReplaceOnChanges)
+		t.Errorf("alarms %v, replaced on changes of %v; want no alarms, and replacement on changes of them, because no update removes them", got, alone.ReplaceOnChanges)
 	}
 }
 
