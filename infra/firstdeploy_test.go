@@ -24,11 +24,11 @@ var iamServices = map[string]string{
 }
 
 // iamService returns the service in IAM whose rights a resource type or a call needs, or nothing if AWS is not asked.
-func iamService(token string) string {
-	if token == "aws:index/getPartition:getPartition" || !strings.HasPrefix(token, "aws:") && !strings.HasPrefix(token, "awsx:") {
+func iamService(name string) string {
+	if name == "aws:index/getPartition:getPartition" || !strings.HasPrefix(name, "aws:") && !strings.HasPrefix(name, "awsx:") {
 		return "" // The provider knows the partition from the region.
 	}
-	typ := token[:strings.LastIndex(token, ":")]
+	typ := name[:strings.LastIndex(name, ":")]
 	if service, ok := iamServices[typ]; ok {
 		return service
 	}
@@ -40,8 +40,8 @@ func iamService(token string) string {
 	return strings.TrimPrefix(module, "aws:")
 }
 
-// Whoever deploys needs rights for every service that some stack uses. One that the document forgets is found out in the
-// middle of an update.
+// Whoever deploys needs rights for every service that some stack uses. A missing one would only be noticed in the middle
+// of an update.
 func TestTheFirstDeploymentsRightsNameEveryService(t *testing.T) {
 	text, err := readFile(t, "docs/first-deploy.md")
 	if err != nil {

@@ -86,9 +86,9 @@ func TestAReplacedServiceStartsWithAsManyTasksAsAreRunning(t *testing.T) {
 	}{{"on", 0, 2}, {"on", 7, 7}, {"on", 99, 10}, {"off", 7, 2}} {
 		asked := false
 		settings := options(defaults(t, map[string]string{"autoscaling": test.autoscaling}))
-		settings.Answer = func(token string, _ resource.PropertyMap) (resource.PropertyMap, bool) {
-			asked = asked || token == "aws:ecs/getCluster:getCluster"
-			return resource.PropertyMap{"runningTasksCount": resource.NewProperty(test.running)}, token == "aws:ecs/getCluster:getCluster"
+		settings.Answer = func(function string, _ resource.PropertyMap) (resource.PropertyMap, bool) {
+			asked = asked || function == "aws:ecs/getCluster:getCluster"
+			return resource.PropertyMap{"runningTasksCount": resource.NewProperty(test.running)}, function == "aws:ecs/getCluster:getCluster"
 		}
 		graph, err := infratest.Run(infra.Program, settings)
 		if err != nil {
