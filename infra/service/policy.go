@@ -37,7 +37,7 @@ type secretRights struct {
 // agentRepository holds the agent of GuardDuty's Runtime Monitoring. It belongs to an AWS account that differs from
 // region to region. If an account has Runtime Monitoring on, AWS adds the agent to each task, and ECS pulls it like the
 // other images, with the execution role. The stack cannot know whether Runtime Monitoring is on, so the role always has
-// the right. That is harmless: the repository holds nothing but AWS's agent.
+// the right. Nothing else uses it: in the stack's task definitions, only AWS's agent comes from a repository of this name.
 // https://docs.aws.amazon.com/guardduty/latest/ug/prereq-runtime-monitoring-ecs-support.html
 // https://docs.aws.amazon.com/guardduty/latest/ug/ecs-runtime-agent-ecr-image-uri.html
 func agentRepository(partition, region string) string {
