@@ -58,7 +58,7 @@ func (a *account) putPolicy(v *validation, members object) {
 		sum += characters
 	}
 	if sum > maxInline {
-		v.addRule("PolicyDocument", fmt.Sprintf("the %dth inline policy of role %s, %d characters together", len(a.inline[role]), role, sum),
+		v.addRule("PolicyDocument", fmt.Sprintf("the policy that makes %d characters of role %s's %d inline policies", sum, role, len(a.inline[role])),
 			fmt.Sprintf("%d characters that are not white space in all inline policies of a role", maxInline), iamQuotas)
 	}
 }

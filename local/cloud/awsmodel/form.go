@@ -97,12 +97,9 @@ func (b *branch) list(s *shape, flat bool, dialect protocol) any {
 	if b.value != nil && *b.value != "" {
 		return text(*b.value)
 	}
-	items := b
-	if !flat {
-		items = b.branches[s.Item.wireName("member")]
-	}
-	numbers, ok := items.numbers()
-	if !ok || !flat && len(b.branches) > 1 {
+	items, ok := b.below(s.Item.wireName("member"), flat)
+	numbers, numbered := items.numbers()
+	if !ok || !numbered {
 		return b.raw()
 	}
 	decoded := make(list, len(numbers))
@@ -113,12 +110,9 @@ func (b *branch) list(s *shape, flat bool, dialect protocol) any {
 }
 
 func (b *branch) entries(s *shape, flat bool, dialect protocol) any {
-	entries := b
-	if !flat {
-		entries = b.branches["entry"]
-	}
-	numbers, ok := entries.numbers()
-	if !ok {
+	entries, ok := b.below("entry", flat)
+	numbers, numbered := entries.numbers()
+	if !ok || !numbered {
 		return b.raw()
 	}
 	decoded := object{}
@@ -131,6 +125,14 @@ func (b *branch) entries(s *shape, flat bool, dialect protocol) any {
 		decoded[*key.value] = value.decode(s.Value.shape, false, dialect)
 	}
 	return decoded
+}
+
+// below is where the entries of a list or map are: under one name and nothing beside it, or, in a flat one, right here.
+func (b *branch) below(name string, flat bool) (entries *branch, ok bool) {
+	if flat || len(b.branches) == 0 {
+		return b, true
+	}
+	return b.branches[name], len(b.branches) == 1 && b.branches[name] != nil
 }
 
 // numbers are the names below a list, in order. It is not one where a name is no number.

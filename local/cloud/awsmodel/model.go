@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -216,7 +217,8 @@ type description struct {
 			Method     string `json:"method"`
 			RequestURI string `json:"requestUri"`
 		} `json:"http"`
-		Input member `json:"input"`
+		Input      member `json:"input"`
+		Deprecated bool   `json:"deprecated"`
 	} `json:"operations"`
 	Shapes map[string]*shape `json:"shapes"`
 }
@@ -244,6 +246,16 @@ func readService(name, file string) (*service, error) {
 		s.operations[name] = &operation{name: name, input: input, root: o.Input.LocationName}
 		s.routes = append(s.routes, newRoute(s.operations[name], o.HTTP.Method, o.HTTP.RequestURI))
 	}
+	// Where two are asked for alike, as PutBucketLifecycle and PutBucketLifecycleConfiguration are, the newer is meant.
+	slices.SortFunc(s.routes, func(one, other route) int {
+		if old := described.Operations[one.operation.name].Deprecated; old != described.Operations[other.operation.name].Deprecated {
+			if old {
+				return 1
+			}
+			return -1
+		}
+		return strings.Compare(one.operation.name, other.operation.name)
+	})
 	return s, nil
 }
 

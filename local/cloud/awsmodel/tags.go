@@ -54,7 +54,7 @@ func (v *validation) tagged(path string, value any) {
 		}
 	}
 	if count > maxTags {
-		v.tagAdd(path, fmt.Sprintf("%d tags", count), fmt.Sprintf("at most %d", maxTags))
+		v.addRule(path, fmt.Sprintf("%d tags", count), fmt.Sprintf("at most %d", maxTags), tagRules)
 	}
 }
 
@@ -69,16 +69,12 @@ func first(tag object, names ...string) string {
 
 func (v *validation) tag(path, key, value string) {
 	if strings.HasPrefix(strings.ToLower(key), "aws:") {
-		v.tagAdd(path, fmt.Sprintf("a tag with the key %q", key), "a key not beginning with aws:")
+		v.addRule(path, fmt.Sprintf("a tag with the key %q", key), "a key not beginning with aws:", tagRules)
 	}
 	if length := utf8.RuneCountInString(key); length > maxTagKey {
-		v.tagAdd(path, fmt.Sprintf("a tag whose key has %d characters", length), fmt.Sprintf("at most %d", maxTagKey))
+		v.addRule(path, fmt.Sprintf("a tag whose key has %d characters", length), fmt.Sprintf("at most %d", maxTagKey), tagRules)
 	}
 	if length := utf8.RuneCountInString(value); length > maxTagValue {
-		v.tagAdd(path, fmt.Sprintf("a tag whose value has %d characters", length), fmt.Sprintf("at most %d", maxTagValue))
+		v.addRule(path, fmt.Sprintf("a tag whose value has %d characters", length), fmt.Sprintf("at most %d", maxTagValue), tagRules)
 	}
-}
-
-func (v *validation) tagAdd(path, got, allowed string) {
-	v.addRule(path, got, allowed, tagRules)
 }
