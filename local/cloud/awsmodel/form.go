@@ -48,7 +48,7 @@ func (b *branch) decode(s *shape, flat bool, dialect protocol) any {
 	case s.Type == "list":
 		return b.list(s, flat || dialect == protocolEC2, dialect)
 	case s.Type == "map":
-		return b.entries(s, flat, dialect)
+		return b.entries(s, dialect)
 	case len(b.branches) > 0:
 		return b.raw()
 	}
@@ -109,8 +109,8 @@ func (b *branch) list(s *shape, flat bool, dialect protocol) any {
 	return decoded
 }
 
-func (b *branch) entries(s *shape, flat bool, dialect protocol) any {
-	entries, ok := b.below("entry", flat)
+func (b *branch) entries(s *shape, dialect protocol) any {
+	entries, ok := b.below("entry", false)
 	numbers, numbered := entries.numbers()
 	if !ok || !numbered {
 		return b.raw()
@@ -127,7 +127,8 @@ func (b *branch) entries(s *shape, flat bool, dialect protocol) any {
 	return decoded
 }
 
-// below is where the entries of a list or map are: under one name and nothing beside it, or, in a flat one, right here.
+// below is where the entries of a list or map are: under one name and nothing beside it, or, in a flat list, right here.
+// There are no flat maps in these protocols.
 func (b *branch) below(name string, flat bool) (entries *branch, ok bool) {
 	if flat || len(b.branches) == 0 {
 		return b, true

@@ -110,7 +110,7 @@ func (m *member) wireName(name string) string {
 	return name
 }
 
-// flat says whether the entries of a list or map stand beside its owner's other members.
+// flat says whether the entries of a list stand beside its owner's other members.
 func (m *member) flat() bool { return m.Flattened || m.shape.Flattened }
 
 // openLibrary lists the services in a folder of models. Of each it reads the first lines only.

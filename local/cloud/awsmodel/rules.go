@@ -1,15 +1,6 @@
 package awsmodel
 
-import (
-	"encoding/json"
-	"fmt"
-	"net/netip"
-	"regexp"
-	"slices"
-	"strconv"
-	"strings"
-	"unicode/utf8"
-)
+import "slices"
 
 // rule is what AWS's documentation says about a value and its model does not.
 type rule struct {
@@ -56,6 +47,8 @@ var documented = []rule{
 	{"ecs", []string{"RegisterTaskDefinition"}, "family", matching(ecsName), ecsSays, ecsAPI + "API_RegisterTaskDefinition.html"},
 	{"ecs", []string{"RegisterTaskDefinition"}, "", inKiB(64), "at most 64 KiB", ecsQuotas},
 	{"ecs", []string{"RegisterTaskDefinition"}, "containerDefinitions", entries(10), "at most 10 containers", ecsQuotas},
+	{"ecs", []string{"RegisterTaskDefinition"}, "", fargateSize, "a pair of cpu and memory that Fargate has", ecsAPI + "API_RegisterTaskDefinition.html"},
+	{"ecs", []string{"RegisterTaskDefinition"}, "containerDefinitions[]", having("name", "image"), "a container with a name and an image", "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html"},
 	{"ecs", []string{"RegisterTaskDefinition"}, "containerDefinitions[].name", matching(ecsName), ecsSays, ecsAPI + "API_ContainerDefinition.html"},
 	{"ecs", []string{"RegisterTaskDefinition"}, "containerDefinitions[].stopTimeout", between(2, 120), "2 to 120 seconds on Fargate", ecsAPI + "API_ContainerDefinition.html"},
 	{"ecs", []string{"RegisterTaskDefinition"}, "containerDefinitions[].startTimeout", between(2, 120), "2 to 120 seconds on Fargate", ecsAPI + "API_ContainerDefinition.html"},
@@ -86,7 +79,7 @@ var documented = []rule{
 	{"ec2", []string{"CreateSubnet"}, "CidrBlock", netmask(16, 28), "an IPv4 range of /16 to /28", ec2API + "API_CreateSubnet.html"},
 
 	{"s3", []string{"CreateBucket"}, "Bucket", both(matching(`[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]`), bucketName), "3 to 63 lower-case letters, digits, dots and hyphens, beginning and ending with a letter or digit, no two dots together, no IP address, none of the reserved prefixes and suffixes", "https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html"},
-	{"ssm", []string{"PutParameter"}, "Name", parameterName, "letters, digits and _.-/, in at most 15 levels, not beginning with aws or ssm in any case", "https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html"},
+	{"ssm", []string{"PutParameter"}, "Name", both(parameterName, characters(1011)), "up to 1011 letters, digits and _.-/, in at most 15 levels, not beginning with aws or ssm in any case", "https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html"},
 	{"secretsmanager", []string{"CreateSecret"}, "Name", matching(`[A-Za-z0-9/_+=.@-]+`), "letters, digits and /_+=.@-", "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html"},
 	{"kms", []string{"CreateAlias"}, "AliasName", both(matching(`alias/[A-Za-z0-9/_-]+`), without(prefix, "alias/aws/")), "alias/ and letters, digits and /_-, not beginning with alias/aws/", "https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateAlias.html"},
 	{"sns", []string{"CreateTopic"}, "Name", matching(`[A-Za-z0-9_-]{1,251}(\.fifo)?|[A-Za-z0-9_-]{1,256}`), "1 to 256 letters, digits, underscores and hyphens", "https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html"},
@@ -116,156 +109,4 @@ func (v *validation) rules(input any, known *account) {
 	}
 	v.tags("", input)
 	known.ask(v, input)
-}
-
-// place is a value and where it is.
-type place struct {
-	path  string
-	value any
-}
-
-// find returns the values at a rule's path.
-func find(member, path string, value any) []place {
-	if value == nil {
-		return nil
-	}
-	if member == "" {
-		return []place{{path, value}}
-	}
-	if rest, entries := strings.CutPrefix(member, "[]"); entries {
-		var found []place
-		items, _ := value.(list)
-		for i, item := range items {
-			found = append(found, find(strings.TrimPrefix(rest, "."), fmt.Sprintf("%s[%d]", path, i), item)...)
-		}
-		return found
-	}
-	end := strings.IndexAny(member, ".[")
-	if end < 0 {
-		end = len(member)
-	}
-	members, _ := value.(object)
-	return find(strings.TrimPrefix(member[end:], "."), under(path, member[:end]), members[member[:end]])
-}
-
-// plain is a leaf as text.
-func plain(value any) string {
-	switch value := value.(type) {
-	case string:
-		return value
-	case text:
-		return string(value)
-	case json.Number:
-		return value.String()
-	}
-	return ""
-}
-
-func matching(pattern string) func(any) bool {
-	whole := regexp.MustCompile(`^(?:` + pattern + `)$`)
-	return func(value any) bool { return whole.MatchString(plain(value)) }
-}
-
-var prefix, suffix = strings.HasPrefix, strings.HasSuffix
-
-func without(end func(text, part string) bool, reserved ...string) func(any) bool {
-	return func(value any) bool {
-		return !slices.ContainsFunc(reserved, func(part string) bool { return end(plain(value), part) })
-	}
-}
-
-func both(one, other func(any) bool) func(any) bool {
-	return func(value any) bool { return one(value) && other(value) }
-}
-
-func either(one, other func(any) bool) func(any) bool {
-	return func(value any) bool { return one(value) || other(value) }
-}
-
-func between(least, most int) func(any) bool {
-	return func(value any) bool {
-		number, err := strconv.Atoi(plain(value))
-		return err == nil && number >= least && number <= most
-	}
-}
-
-func oneOf(numbers ...int) func(any) bool {
-	return func(value any) bool {
-		number, err := strconv.Atoi(plain(value))
-		return err == nil && slices.Contains(numbers, number)
-	}
-}
-
-func entries(most int) func(any) bool {
-	return func(value any) bool {
-		items, _ := value.(list)
-		return len(items) <= most
-	}
-}
-
-func characters(most int) func(any) bool {
-	return func(value any) bool { return utf8.RuneCountInString(plain(value)) <= most }
-}
-
-// denseCharacters is a limit for a policy, of which IAM does not count the white space.
-func denseCharacters(most int) func(any) bool {
-	return func(value any) bool { return dense(plain(value)) <= most }
-}
-
-func dense(policy string) int {
-	return utf8.RuneCountInString(strings.Join(strings.Fields(policy), ""))
-}
-
-func inKiB(most int) func(any) bool {
-	return func(value any) bool {
-		written, err := json.Marshal(value)
-		return err == nil && len(written) <= most<<10
-	}
-}
-
-// attribute is a rule for the value of one attribute among others.
-func attribute(key string, fits func(any) bool) func(any) bool {
-	return func(value any) bool {
-		entry, _ := value.(object)
-		return plain(entry["Key"]) != key || fits(entry["Value"])
-	}
-}
-
-// conditionValues counts what the conditions of a listener rule compare with.
-func conditionValues(most int) func(any) bool {
-	return func(value any) bool {
-		count := 0
-		for _, path := range []string{"[].Values[]", "[].PathPatternConfig.Values[]", "[].HostHeaderConfig.Values[]", "[].HttpHeaderConfig.Values[]", "[].HttpRequestMethodConfig.Values[]", "[].SourceIpConfig.Values[]", "[].QueryStringConfig.Values[]"} {
-			count += len(find(path, "", value))
-		}
-		return count <= most
-	}
-}
-
-func netmask(largest, smallest int) func(any) bool {
-	return func(value any) bool {
-		block, err := netip.ParsePrefix(plain(value))
-		return err == nil && block.Addr().Is4() && block.Bits() >= largest && block.Bits() <= smallest
-	}
-}
-
-func bucketName(value any) bool {
-	name := plain(value)
-	_, err := netip.ParseAddr(name)
-	return err != nil && !strings.Contains(name, "..") &&
-		without(prefix, "xn--", "sthree-", "amzn-s3-demo-")(value) &&
-		without(suffix, "-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")(value)
-}
-
-var parameterCharacters = matching(`[A-Za-z0-9_./-]+`)
-
-func parameterName(value any) bool {
-	name := strings.ToLower(strings.TrimPrefix(plain(value), "/"))
-	return parameterCharacters(value) && !strings.HasPrefix(name, "aws") && !strings.HasPrefix(name, "ssm") &&
-		len(strings.Split(name, "/")) <= 15
-}
-
-func period(value any) bool {
-	seconds, err := strconv.Atoi(plain(value))
-	return err == nil && (seconds == 10 || seconds == 20 || seconds == 30 || seconds > 0 && seconds%60 == 0)
 }

@@ -60,9 +60,6 @@ func (e *element) structure(s *shape) any {
 			}
 			continue
 		}
-		if m.flat() && m.shape.Type == "list" && m.shape.Item.LocationName != "" {
-			wire = m.shape.Item.LocationName
-		}
 		given := e.named(wire)
 		taken[wire] = true
 		switch {
@@ -73,8 +70,6 @@ func (e *element) structure(s *shape) any {
 				items[i] = given[i].decode(m.shape.Item.shape)
 			}
 			decoded[name] = items
-		case m.flat() && m.shape.Type == "map":
-			decoded[name] = (&element{Elements: given}).entries(m.shape)
 		default:
 			decoded[name] = given[0].decode(m.shape)
 		}
