@@ -132,7 +132,7 @@ func (c *checkout) try(t *testing.T, command string, arguments ...string) (strin
 }
 
 // requests is what the driver says of all requests to AWS that a run has made so far.
-var requests = regexp.MustCompile(`(?m)^requests  \d+ of \d+ operations checked against AWS's API models, (\d+) violations, (\d+) not checked`)
+var requests = regexp.MustCompile(`(?m)^requests  \d+ of \d+ operations checked against AWS's API models; violations: (\d+); not checked: (\d+)`)
 
 // assertRequests fails a test whose run asked for something that AWS would refuse, or that could not be checked.
 func assertRequests(t *testing.T, output string) {

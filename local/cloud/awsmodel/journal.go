@@ -144,7 +144,7 @@ func Summarize(runDir string) (Summary, error) {
 
 // String is the summary as `make local` prints it.
 func (s Summary) String() string {
-	text := fmt.Sprintf("requests  %d of %d operations checked against AWS's API models, %d violations, %d not checked", s.Requests, s.Operations, len(s.Violations), s.Unidentified)
+	text := fmt.Sprintf("requests  %d of %d operations checked against AWS's API models; violations: %d; not checked: %d", s.Requests, s.Operations, len(s.Violations), s.Unidentified)
 	if len(s.Unchecked) > 0 {
 		text += fmt.Sprintf("; patterns not applied: %s", strings.Join(s.Unchecked, ", "))
 	}

@@ -41,7 +41,7 @@ func TestEveryRequestIsCheckedAndPassedOnAsItCame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = `requests  3 of 1 operations checked against AWS's API models, 1 violations, 2 not checked
+	const want = `requests  3 of 1 operations checked against AWS's API models; violations: 1; not checked: 2
           AWS would refuse this: ecs CreateCluster: clusterName is "my web"; allowed: up to 255 letters, digits, underscores and hyphens (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateCluster.html)
           not checked: GET /dogs: the request is not signed, and the signature names the service
           not checked: POST /: longer than 4194304 bytes`
@@ -70,7 +70,7 @@ func TestWithoutModelsTheRunGoesOnAndSaysSo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "requests  0 of 0 operations checked against AWS's API models, 0 violations, 1 not checked\n          not checked: AWS API models: " + program + " names no interpreter in its first line, so its Python is not known"
+	want := "requests  0 of 0 operations checked against AWS's API models; violations: 0; not checked: 1\n          not checked: AWS API models: " + program + " names no interpreter in its first line, so its Python is not known"
 	if summary.String() != want || answer.Code != http.StatusNotFound {
 		t.Errorf("got %d and\n%s\nwant\n%s", answer.Code, summary, want)
 	}
