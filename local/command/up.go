@@ -47,11 +47,11 @@ func (l *Local) Up(ctx context.Context, options UpOptions) (err error) {
 	}
 	found, err := l.prepare(ctx)
 	if err != nil {
-		return errors.Join(err, l.undoEngine(found.docker))
+		return errors.Join(err, l.stopDocker(found.docker))
 	}
 	if fresh {
 		if current, err = l.startCloud(ctx, found, options.Stack, config.region, listen); err != nil {
-			return errors.Join(err, l.undoEngine(found.docker))
+			return errors.Join(err, l.stopDocker(found.docker))
 		}
 		defer func() {
 			if err != nil {
@@ -63,8 +63,8 @@ func (l *Local) Up(ctx context.Context, options UpOptions) (err error) {
 	return l.deploy(ctx, current, found.pulumi, config, options)
 }
 
-// undoEngine stops a Docker engine that a failed start had started.
-func (l *Local) undoEngine(started bool) error {
+// stopDocker stops a Docker engine that a failed start had started.
+func (l *Local) stopDocker(started bool) error {
 	if !started {
 		return nil
 	}
@@ -79,7 +79,7 @@ type stackSettings struct {
 }
 
 func (l *Local) stackConfig(stack string) (stackSettings, error) {
-	reader := &pulumi.Engine{Root: l.Root, Stack: stack}
+	reader := &pulumi.Stack{Root: l.Root, Name: stack}
 	config, err := reader.StackConfig()
 	if err != nil {
 		return stackSettings{}, err
@@ -99,9 +99,9 @@ func (l *Local) stackConfig(stack string) (stackSettings, error) {
 	return stackSettings{project: project, region: region, secrets: secrets}, err
 }
 
-// deploy runs the engine and then asks the stack what it promises.
+// deploy runs Pulumi and then asks the stack what it promises.
 func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Tools, config stackSettings, options UpOptions) error {
-	pulumi := l.engine(current, found)
+	pulumi := l.stack(current, found)
 	values, err := l.localValues(ctx, config, options)
 	if err != nil {
 		return err

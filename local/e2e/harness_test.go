@@ -21,7 +21,6 @@ import (
 	"time"
 
 	"fargate-nginx-sidecar/local/cloud/run"
-	"fargate-nginx-sidecar/local/command/pulumi"
 )
 
 // driver is the built command of the local run.
@@ -179,15 +178,22 @@ func (c *checkout) current(t *testing.T) run.Run {
 	return current
 }
 
+// step is one operation on one resource in a preview.
+type step struct {
+	Operation    string         `json:"op"`
+	URN          string         `json:"urn"`
+	DetailedDiff map[string]any `json:"detailedDiff"`
+}
+
 // changes are the steps that `pulumi preview` announces, without the unchanged resources.
-func (c *checkout) changes(t *testing.T, environment ...string) []pulumi.Step {
+func (c *checkout) changes(t *testing.T, environment ...string) []step {
 	t.Helper()
 	output, err := c.shell(t, "pulumi preview --json", environment...)
 	if err != nil {
 		t.Fatalf("pulumi preview: %v", err)
 	}
 	var report struct {
-		Steps []pulumi.Step `json:"steps"`
+		Steps []step `json:"steps"`
 	}
 	if err := json.Unmarshal([]byte(output), &report); err != nil {
 		t.Fatalf("pulumi preview: %v\n%s", err, output)
@@ -195,8 +201,8 @@ func (c *checkout) changes(t *testing.T, environment ...string) []pulumi.Step {
 	if len(report.Steps) == 0 {
 		t.Fatal("the preview has no steps, not even for unchanged resources: it read nothing")
 	}
-	return slices.DeleteFunc(report.Steps, func(step pulumi.Step) bool {
-		return step.Operation == "same" || step.Operation == "read"
+	return slices.DeleteFunc(report.Steps, func(s step) bool {
+		return s.Operation == "same" || s.Operation == "read"
 	})
 }
 

@@ -11,8 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"fargate-nginx-sidecar/local/cloud/emulator"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	logstypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -39,11 +40,7 @@ type cloud struct {
 func (c *checkout) cloud(t *testing.T) cloud {
 	t.Helper()
 	current := c.current(t)
-	config := aws.Config{
-		Region:       current.Region,
-		BaseEndpoint: aws.String(current.Endpoint),
-		Credentials:  credentials.NewStaticCredentialsProvider("local", "local", ""),
-	}
+	config := emulator.Config(current.Endpoint, current.Region)
 	return cloud{
 		ecs:  ecs.NewFromConfig(config),
 		elb:  elasticloadbalancingv2.NewFromConfig(config),
