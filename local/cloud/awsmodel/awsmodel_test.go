@@ -167,8 +167,7 @@ func assertSentences(t *testing.T, claim string, report Report, want []string) {
 	for i, violation := range report.Violations {
 		got[i] = strings.TrimPrefix(violation.String(), report.Service+" "+report.Operation+": ")
 	}
-	fits := func(got, want string) bool { return strings.HasPrefix(got, want) }
-	if !slices.EqualFunc(got, want, fits) {
+	if !slices.EqualFunc(got, want, strings.HasPrefix) {
 		t.Errorf("%s: got\n\t%s\nwant\n\t%s", claim, strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
 	}
 }

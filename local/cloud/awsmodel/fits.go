@@ -187,5 +187,5 @@ func fargateSize(value any) bool {
 	size, known := fargateSizes[plain(task["cpu"])]
 	memory, err := strconv.Atoi(plain(task["memory"]))
 	return known && err == nil && memory >= size.least && memory <= size.most && memory%size.step == 0 &&
-		!(size.step == 512 && memory == 1536) // the smallest size has 512, 1024 and 2048 only
+		(size.step != 512 || memory != 1536) // the smallest size has 512, 1024 and 2048 only
 }

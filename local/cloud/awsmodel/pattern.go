@@ -12,7 +12,7 @@ import (
 )
 
 // matchWait bounds one match. AWS's patterns look ahead, which Go's own regexp cannot, and matching that can take long.
-const matchWait = time.Second
+const matchWait = 5 * time.Second
 
 // pattern is a shape's pattern, in the syntax of Java, made ready for its first use.
 type pattern struct {

@@ -70,7 +70,7 @@ func (v *validation) structure(path string, s *shape, value any) {
 		switch {
 		case m != nil:
 			v.value(under(path, name), m.shape, members[name])
-		case !s.Document && !(name == "__type" && s.Union):
+		case !s.Document:
 			v.add(under(path, name), "not known to the API", "only members of "+s.name)
 		}
 		if members[name] != nil {
