@@ -88,10 +88,10 @@ func (l *Local) baseImage(ctx context.Context, maker baseimage.Maker, reference 
 		return "official image, pulled; to pin it: --build-arg BASE_IMAGE=" + digest, err
 	}
 	if noRecipe != nil {
-		return "", fmt.Errorf("%w, and no stand-in is known: %w", pullErr, noRecipe)
+		return "", fmt.Errorf("%w, and there is no stand-in for it: %w", pullErr, noRecipe)
 	}
 	if err := maker.Build(ctx, reference, recipe); err != nil {
-		return "", fmt.Errorf("%w, and the stand-in failed: %w", pullErr, err)
+		return "", fmt.Errorf("%w, and building a stand-in failed: %w", pullErr, err)
 	}
 	return fmt.Sprintf("stand-in, %s; not the official image: %v", recipe.Contents, pullErr), nil
 }
@@ -168,7 +168,7 @@ func (l *Local) pull(ctx context.Context, reference string) error {
 	err := l.Progress.Step("pull "+reference, func() error { return machine.Run(ctx, "docker", "pull", "--quiet", reference) })
 	if err != nil {
 		l.Progress.Line("image     %s: %v", reference, err)
-		return fmt.Errorf("registry %s does not hand it out", host)
+		return fmt.Errorf("the pull from registry %s failed", host)
 	}
 	return nil
 }

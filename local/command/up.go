@@ -24,8 +24,8 @@ type UpOptions struct {
 	Config map[string]string // values that replace the stack file's, for this run only; YAML
 }
 
-// Up brings the stack to what the checkout says, and proves that it answers. A run that fails before it ever
-// served is taken away again; one that fails to change leaves what was running.
+// Up brings the stack to what the checkout says, and proves that it answers. A first run
+// that fails is removed again; a change that fails leaves the running stack as it was.
 func (l *Local) Up(ctx context.Context, options UpOptions) (err error) {
 	current, err := run.Load(l.dir())
 	fresh := errors.Is(err, run.ErrNone)
@@ -55,7 +55,7 @@ func (l *Local) Up(ctx context.Context, options UpOptions) (err error) {
 		}
 		defer func() {
 			if err != nil {
-				l.Progress.Line("taking away what was started; nothing is left running")
+				l.Progress.Line("removing what was started; nothing is left running")
 				err = errors.Join(err, l.remove(current))
 			}
 		}()
@@ -211,7 +211,7 @@ func (l *Local) startCloud(ctx context.Context, found tools, stack, region, list
 func (l *Local) clean() error {
 	stale, err := run.Load(l.dir())
 	if err == nil {
-		return fmt.Errorf("run: the background process %d is still there", stale.PID)
+		return fmt.Errorf("run: the background process %d is still running; stop it with `make local-down`", stale.PID)
 	}
 	if stale.ID == "" {
 		return os.RemoveAll(l.dir())

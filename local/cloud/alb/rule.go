@@ -12,7 +12,7 @@ import (
 )
 
 // matches says whether a request meets every condition of a rule, and names the first condition that this stand-in
-// does not carry.
+// does not support.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html
 func (r rule) matches(request *http.Request) (ok bool, unknown string) {
 	for _, c := range r.conditions {
@@ -66,7 +66,7 @@ func hostOnly(hostport string) string {
 }
 
 // forwardsTo is the target group of a forward action, "" for another action and for one that splits requests between
-// several groups, which this stand-in does not carry.
+// several groups, which this stand-in does not support.
 func forwardsTo(a types.Action) string {
 	switch {
 	case a.Type != types.ActionTypeEnumForward:

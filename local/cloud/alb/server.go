@@ -96,7 +96,7 @@ func (s *server) serve(https bool) {
 	}
 }
 
-// configure takes new settings; false means that the listener has to be opened anew for them.
+// configure applies new settings; false means that the listener must be opened again for them.
 func (s *server) configure(settings listenerSettings) bool {
 	before := s.settings.Swap(&settings)
 	return before.idle == settings.idle && before.https == settings.https && before.port == settings.port
@@ -148,7 +148,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, rule := range s.settings.Load().rules {
 		ok, unknown := rule.matches(r)
 		if unknown != "" {
-			s.log.Error("rule not carried by the local run", "condition", unknown)
+			s.log.Error("rule not supported by the local run", "condition", unknown)
 			refuse(w, http.StatusServiceUnavailable)
 			return
 		}
@@ -178,7 +178,7 @@ func (s *server) act(w http.ResponseWriter, r *http.Request, actions []types.Act
 			w.WriteHeader(code)
 			return
 		default: // of authenticate-* too: never let a request past a check that is missing here
-			s.log.Error("action not carried by the local run", "action", action.Type)
+			s.log.Error("action not supported by the local run", "action", action.Type)
 			refuse(w, http.StatusServiceUnavailable)
 			return
 		}

@@ -173,7 +173,7 @@ func TestFixedResponseRedirectAndUnknownActions(t *testing.T) {
 		t.Errorf("authentication is missing here, so nothing may pass: got\n%s", got)
 	}
 	if got := get("/strange"); !strings.HasPrefix(got, "HTTP/1.1 503") {
-		t.Errorf("a condition not carried: got\n%s", got)
+		t.Errorf("a condition that is not supported: got\n%s", got)
 	}
 	if got := get("/else"); !strings.HasPrefix(got, "HTTP/1.1 200") {
 		t.Errorf("default rule: got\n%s", got)

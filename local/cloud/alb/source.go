@@ -62,7 +62,7 @@ func newSource(endpoint, region string) *source {
 	return &source{elb.NewFromConfig(emulator.Config(endpoint, region))}
 }
 
-// read collects everything. A resource that goes away between two of the calls fails the whole; the next turn is
+// read collects everything. A resource that goes away between two of the calls fails the whole; the next look is
 // one second away.
 func (s *source) read(ctx context.Context) (wanted, error) {
 	w := wanted{map[string]listenerSettings{}, map[string]groupSettings{}}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
 const (
@@ -97,7 +98,7 @@ func statusOf(known, declared string) string {
 	}
 }
 
-// step collects what happened to a service's tasks and then starts and stops tasks.
+// step notes what happened to a service's tasks, and then starts and stops tasks.
 func (s *Scheduler) step(ctx context.Context, v *service, now time.Time) {
 	s.collectStopped(v, now)
 	if v.status != serviceActive {
@@ -129,7 +130,7 @@ func (s *Scheduler) step(ctx context.Context, v *service, now time.Time) {
 	v.settle(now, len(situation.Tasks) > 0 || v.declared.desired == 0)
 }
 
-// collectStopped takes stopped tasks out of the service and counts those that failed.
+// collectStopped moves stopped tasks out of the service, and counts those that failed.
 func (s *Scheduler) collectStopped(v *service, now time.Time) {
 	v.tasks = slices.DeleteFunc(v.tasks, func(t *task) bool {
 		t.countFailure(v, now)
@@ -220,8 +221,8 @@ func (s *Scheduler) judge(v *service, t *task, now time.Time) candidate {
 	for _, target := range t.Targets {
 		state, description := s.options.LoadBalancer.TargetState(target.Group, t.Address(), target.Port)
 		switch {
-		case state == "healthy":
-		case state == "unhealthy" && !grace:
+		case state == elbtypes.TargetHealthStateEnumHealthy:
+		case state == elbtypes.TargetHealthStateEnumUnhealthy && !grace:
 			c.Unhealthy = fmt.Sprintf(reasonTargetCheck+" in (target-group %s)", target.Group)
 			t.unhealthyTarget = fmt.Sprintf("(port %d) is unhealthy in (target-group %s) due to (reason %s)", target.Port, target.Group, description)
 			fallthrough

@@ -13,8 +13,8 @@ type Loop struct {
 	wake     chan struct{}
 
 	mu      sync.Mutex
-	begun   int   // looks
-	ended   int   // the last look that has ended, counted by begun
+	begun   int   // how many looks have begun
+	ended   int   // the number of the last look that has ended
 	last    error // of that look
 	changed chan struct{}
 }

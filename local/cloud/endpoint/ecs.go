@@ -45,7 +45,7 @@ const syncWait = 10 * time.Second
 func (e *Endpoint) answerECS(w http.ResponseWriter, c call) bool {
 	request := map[string]any{}
 	if err := json.Unmarshal(c.body, &request); err != nil {
-		return false // the emulator has the right words for a request that is not JSON
+		return false // the emulator answers a request that is not JSON with the right error
 	}
 	switch c.action {
 	case "ListTasks":
@@ -106,8 +106,8 @@ func (e *Endpoint) amendServices(answer map[string]any) {
 	if one, ok := answer["service"].(map[string]any); ok {
 		services = append(services, one)
 	}
-	// The scheduler must have seen a new service or task definition before its state is told: else a client that
-	// waits for a steady state takes the state before its own request for the one after.
+	// The scheduler must have seen a new service or task definition before its state is told: otherwise a
+	// client that waits for a steady state mistakes the state before its own request for the one after it.
 	ctx, cancel := context.WithTimeout(context.Background(), syncWait)
 	defer cancel()
 	_ = e.options.Tasks.Sync(ctx)
@@ -120,7 +120,7 @@ func (e *Endpoint) amendServices(answer map[string]any) {
 		arn := text(service, "serviceArn")
 		maps.Copy(service, e.Overlay(arn))
 		if strategy, _ := service["capacityProviderStrategy"].([]any); len(strategy) > 0 {
-			// ECS names one or the other; the emulator takes EC2 for granted.
+			// ECS names one or the other; the emulator assumes EC2.
 			delete(service, "launchType")
 		}
 		if running, known := e.options.Tasks.Service(arn); known {

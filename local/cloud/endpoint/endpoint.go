@@ -106,7 +106,7 @@ func read(w http.ResponseWriter, r *http.Request) (c call, err error) {
 	r.ContentLength = int64(len(c.body))
 	c.service, c.action, _ = strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	if kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); kind == "application/x-www-form-urlencoded" {
-		if form, err := url.ParseQuery(string(c.body)); err == nil { // else the emulator has the right words for it
+		if form, err := url.ParseQuery(string(c.body)); err == nil { // else the emulator answers with the right error
 			c.form, c.action = form, form.Get("Action")
 		}
 	}

@@ -37,7 +37,7 @@ func (e *Endpoint) amendRules(c call, answer []byte) []byte {
 		}
 		text := bytes.NewBuffer(bytes.Clone(element))
 		text.WriteString("<description>")
-		_ = xml.EscapeText(text, []byte(description)) // a buffer takes everything
+		_ = xml.EscapeText(text, []byte(description)) // writing to a buffer never fails
 		text.WriteString("</description>")
 		return text.Bytes()
 	})

@@ -218,7 +218,7 @@ func (c *taskContainer) watch() {
 	code := c.wait(ctx)
 	killed := c.outOfMemory(ctx)
 	if c.essential {
-		// Before anybody learns of the exit: a container that waits for this one would give a reason of its own.
+		// Before the exit is announced: a container that waits for this one would otherwise give its own reason first.
 		c.task.Stop(types.TaskStopCodeEssentialContainerExited, reasonEssential)
 		c.task.die.Do(func() { close(c.task.dead) })
 	}

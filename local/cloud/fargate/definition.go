@@ -41,7 +41,7 @@ type Definition struct{ types.TaskDefinition }
 // ARN names one revision of a task definition.
 func (d *Definition) ARN() string { return aws.ToString(d.TaskDefinitionArn) }
 
-// check lists everything in a definition that Fargate refuses or that this stand-in does not carry, so that a task
+// check lists everything in a definition that Fargate refuses or that this stand-in does not support, so that a task
 // never starts with a part of its definition silently missing.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html
 func (d *Definition) check() error {
@@ -53,15 +53,15 @@ func (d *Definition) check() error {
 	}
 	refuse(d.NetworkMode != types.NetworkModeAwsvpc, "network mode %q; allowed on Fargate: awsvpc", d.NetworkMode)
 	refuse(d.PidMode != "" && d.PidMode != types.PidModeTask, "pid mode %q; allowed on Fargate: task", d.PidMode)
-	refuse(d.PidMode == types.PidModeTask, "pid mode task: not carried by the local run")
+	refuse(d.PidMode == types.PidModeTask, "pid mode task: not supported by the local run")
 	refuse(d.IpcMode != "", "ipc mode %q: not supported on Fargate", d.IpcMode)
-	refuse(d.ProxyConfiguration != nil, "proxy configuration: not carried by the local run")
+	refuse(d.ProxyConfiguration != nil, "proxy configuration: not supported by the local run")
 	for _, v := range d.Volumes {
 		name := aws.ToString(v.Name)
 		refuse(v.Host != nil && aws.ToString(v.Host.SourcePath) != "", "volume %s: host path: not supported on Fargate", name)
 		refuse(v.DockerVolumeConfiguration != nil, "volume %s: docker volume configuration: not supported on Fargate", name)
 		refuse(v.EfsVolumeConfiguration != nil || v.FsxWindowsFileServerVolumeConfiguration != nil || aws.ToBool(v.ConfiguredAtLaunch),
-			"volume %s: only a task's own scratch volume is carried by the local run", name)
+			"volume %s: the local run supports only a task's own scratch volume", name)
 	}
 	for _, c := range d.ContainerDefinitions {
 		wrong = append(wrong, checkContainer(c)...)
@@ -82,9 +82,9 @@ func checkContainer(c types.ContainerDefinition) []error {
 	refuse(len(c.DockerSecurityOptions) > 0, "dockerSecurityOptions: not supported on Fargate")
 	refuse(aws.ToInt32(c.StopTimeout) > maximumStopTimeout, "stopTimeout: %d s; Fargate allows at most %d", aws.ToInt32(c.StopTimeout), maximumStopTimeout)
 	refuse(len(c.EnvironmentFiles) > 0 || c.FirelensConfiguration != nil || c.RepositoryCredentials != nil || len(c.ResourceRequirements) > 0 || c.RestartPolicy != nil || len(c.VolumesFrom) > 0,
-		"environmentFiles, firelensConfiguration, repositoryCredentials, resourceRequirements, restartPolicy, volumesFrom: not carried by the local run")
+		"environmentFiles, firelensConfiguration, repositoryCredentials, resourceRequirements, restartPolicy, volumesFrom: not supported by the local run")
 	if l := c.LogConfiguration; l != nil {
-		refuse(l.LogDriver != types.LogDriverAwslogs, "log driver %q; carried by the local run: awslogs", l.LogDriver)
+		refuse(l.LogDriver != types.LogDriverAwslogs, "log driver %q; supported by the local run: awslogs", l.LogDriver)
 	}
 	if p := c.LinuxParameters; p != nil {
 		refuse(len(p.Tmpfs) > 0 || len(p.Devices) > 0 || p.SharedMemorySize != nil || p.MaxSwap != nil || p.Swappiness != nil,

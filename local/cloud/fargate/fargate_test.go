@@ -23,9 +23,9 @@ func TestWhatFargateRefusesIsRefusedByName(t *testing.T) {
 		"capability NET_ADMIN; Fargate allows to add only SYS_PTRACE":     {LinuxParameters: &types.LinuxParameters{Capabilities: &types.KernelCapabilities{Add: []string{"NET_ADMIN"}}}},
 		"stopTimeout: 121 s; Fargate allows at most 120":                  {StopTimeout: aws.Int32(121)},
 		"ulimit core; allowed on Fargate: nofile":                         {Ulimits: []types.Ulimit{{Name: types.UlimitNameCore}}},
-		`log driver "splunk"; carried by the local run: awslogs`:          {LogConfiguration: &types.LogConfiguration{LogDriver: types.LogDriverSplunk}},
+		`log driver "splunk"; supported by the local run: awslogs`:        {LogConfiguration: &types.LogConfiguration{LogDriver: types.LogDriverSplunk}},
 		"not supported with awsvpc on Fargate":                            {Links: []string{"other"}},
-		"restartPolicy, volumesFrom: not carried by the local run":        {RestartPolicy: &types.ContainerRestartPolicy{}},
+		"restartPolicy, volumesFrom: not supported by the local run":      {RestartPolicy: &types.ContainerRestartPolicy{}},
 		"tmpfs, devices, sharedMemorySize, maxSwap, swappiness: not supp": {LinuxParameters: &types.LinuxParameters{Tmpfs: []types.Tmpfs{{}}}},
 	} {
 		c.Name = aws.String("web")

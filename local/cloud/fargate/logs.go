@@ -70,7 +70,7 @@ func newStream(ctx context.Context, logs *cloudwatchlogs.Client, options map[str
 			s.limit = int(limit)
 			continue
 		}
-		return nil, fmt.Errorf("ResourceInitializationError: failed to validate logger args: %s %s: not carried by the local run", name, value)
+		return nil, fmt.Errorf("ResourceInitializationError: failed to validate logger args: %s %s: not supported by the local run", name, value)
 	}
 	_, err := logs.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &s.group, LogStreamName: &s.name})
 	var missing *types.ResourceNotFoundException

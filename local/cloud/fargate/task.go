@@ -116,7 +116,7 @@ func (t *Task) Stop(code types.TaskStopCode, reason string) bool {
 	return true
 }
 
-// run takes a task through its whole life and returns when nothing of it is left in Docker.
+// run starts a task, waits until it is asked to stop, stops it, and returns when nothing of it is left in Docker.
 func (t *Task) run() {
 	ctx, cancel := context.WithCancel(t.runtime.kill)
 	defer cancel()

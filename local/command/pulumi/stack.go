@@ -119,7 +119,7 @@ func (s *Stack) copyStack(values map[string]any) error {
 func (s *Stack) StackConfig() (map[string]any, error) {
 	file, err := readYAML(filepath.Join(s.Root, "Pulumi."+s.Name+".yaml"))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("stack %s: there is no Pulumi.%[1]s.yaml; have: %s", s.Name, strings.Join(s.stacks(), ", "))
+		return nil, fmt.Errorf("stack %s: there is no Pulumi.%[1]s.yaml; the stacks are: %s", s.Name, strings.Join(s.stacks(), ", "))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("stack %s: %w", s.Name, err)

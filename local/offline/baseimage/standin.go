@@ -65,7 +65,7 @@ func (m Maker) build(ctx context.Context, ref string, rec Recipe) error {
 	}
 	// No network: all that the image needs is in the context.
 	err = machine.Run(ctx, "docker", "build", "--network=none", "--force-rm", "--tag", ref, dir)
-	// The tag is ours to take away; the layers stay with the image.
+	// Only the tag is removed; the layers stay with the image.
 	return errors.Join(err, machine.Run(ctx, "docker", "image", "rm", "--no-prune", imported))
 }
 
