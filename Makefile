@@ -11,7 +11,7 @@ GOLANGCI   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.11.4
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 # Each folder is a Go module of its own, so that nothing of the local run or the benchmark reaches the program.
-MODULES := . local local/plugins bench images/app-go
+MODULES := . local local/offline/plugins bench images/app-go
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -62,7 +62,7 @@ test-local: ## Test the parts of the local run (needs Docker)
 
 .PHONY: test-plugins
 test-plugins: ## Test the stand-ins for Pulumi's plugins (needs Docker)
-	cd local/plugins && go test ./...
+	cd local/offline/plugins && go test ./...
 
 .PHONY: test-e2e
 test-e2e: ## Deploy, change, break and destroy the real stacks locally (needs Docker)
