@@ -50,18 +50,9 @@ func Deploy(ctx *pulumi.Context, settings *Settings) (*Stack, error) {
 
 // declareProvider declares where everything goes, and asks which account that is.
 func (s *Stack) declareProvider(ctx *pulumi.Context) error {
-	args := &aws.ProviderArgs{
-		// Stated, because the SDK would else take it from the environment of whoever runs the update.
-		Region: pulumi.String(s.settings.Region),
-		DefaultTags: aws.ProviderDefaultTagsArgs{Tags: pulumi.StringMap{
-			"Project":   pulumi.String(ctx.Project()),
-			"Stack":     pulumi.String(ctx.Stack()),
-			"Service":   pulumi.String(s.settings.ServiceName),
-			"ManagedBy": pulumi.String("pulumi"),
-		}},
-	}
-	if s.settings.AWSProfile != "" {
-		args.Profile = pulumi.String(s.settings.AWSProfile)
+	args, err := providerArgs(ctx, s.settings)
+	if err != nil {
+		return err
 	}
 	provider, err := aws.NewProvider(ctx, "aws", args)
 	if err != nil {
@@ -178,6 +169,7 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 		AppImage:            s.app.Reference,
 		RepositoryARNs:      joined(s.nginx.RepositoryARNs, s.app.RepositoryARNs),
 		RollbackAlarms:      s.traffic.RollbackAlarms,
+		Protect:             s.settings.Ingress.DeletionProtection,
 		After:               slices.Concat(s.ingress.Listeners, s.network.Routes),
 	}, s.provider)
 

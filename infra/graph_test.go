@@ -21,9 +21,14 @@ import (
 
 var update = flag.Bool("update", false, "write the golden graphs and the generated parts of the documents anew")
 
-// TestMain goes to the directory of Pulumi.yaml, where the engine runs the program.
+// TestMain goes to the directory of Pulumi.yaml, where the engine runs the program. By its whole path: go test looks for
+// the files that a test read, to know whether its cached result still counts, and loses them behind a relative one.
 func TestMain(m *testing.M) {
-	if err := os.Chdir(".."); err != nil {
+	infra, err := os.Getwd()
+	if err != nil {
+		panic(err)
+	}
+	if err := os.Chdir(filepath.Dir(infra)); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())

@@ -3,6 +3,7 @@ package infra
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -21,10 +22,10 @@ import (
 // Settings are all settings of a stack, checked: first what every topic needs, then each topic's own. Units and meanings
 // are those of the descriptions in Pulumi.yaml.
 type Settings struct {
-	// Region and AWSProfile are the AWS provider's own settings aws:region and aws:profile. The program makes its
-	// provider explicitly, so it has to hand them on.
-	Region, AWSProfile string
-	ServiceName        string
+	// Region is where everything is. Provider are the AWS provider's other settings, by their keys.
+	Region      string
+	Provider    map[string]providerSetting
+	ServiceName string
 	// KMSKeyARN is the key that encrypts logs and images; empty is AWS's own.
 	KMSKeyARN string
 
@@ -54,7 +55,7 @@ func Read(ctx *pulumi.Context) (*Settings, error) {
 func read(ctx *pulumi.Context, r *settings.Reader) *Settings {
 	s := &Settings{
 		Region:      readRegion(ctx, r),
-		AWSProfile:  config.Get(ctx, "aws:profile"),
+		Provider:    readProvider(ctx, r),
 		ServiceName: readServiceName(r),
 		KMSKeyARN: r.Text("kmsKeyArn", "empty, or the ARN of a key, arn:aws:kms:<region>:<account>:key/<id>",
 			func(arn string) bool { return arn == "" || keyPattern.MatchString(arn) }),
@@ -85,15 +86,35 @@ func readRegion(ctx *pulumi.Context, r *settings.Reader) string {
 	return region
 }
 
-// A hyphen must stand between two other characters. Load balancer names may not begin with "internal-".
+// A hyphen must stand between two other characters.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html
 var serviceNamePattern = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 
+// Names begin with the service's, so none may begin as AWS reserves it for some type of resource: these words, and
+// everything that begins with one of them and a hyphen.
+var reservedWords = []string{
+	"internal",     // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html
+	"sg",           // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
+	"sthree",       // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+	"amzn-s3-demo", // as above
+}
+
+// Parameters of Systems Manager may not begin with these letters, whatever follows.
+// https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+var reservedLetters = []string{"aws", "ssm"}
+
+// The firewall's metrics have the service's name, and AWS has one of this name.
+// https://docs.aws.amazon.com/waf/latest/APIReference/API_VisibilityConfig.html
+const reservedMetric = "all"
+
 func readServiceName(r *settings.Reader) string {
 	return r.Text("serviceName",
-		"1 to 20 characters, a-z, 0-9 and single hyphens, first a letter, not internal or internal-…",
+		"1 to 20 characters, a-z, 0-9 and single hyphens, first a letter; not beginning with aws or ssm; "+
+			"not all, and not internal, sg, sthree or amzn-s3-demo, alone or before a hyphen",
 		func(name string) bool {
-			return len(name) <= 20 && serviceNamePattern.MatchString(name) && !strings.HasPrefix(name+"-", "internal-")
+			return len(name) <= 20 && serviceNamePattern.MatchString(name) && name != reservedMetric &&
+				!slices.ContainsFunc(reservedWords, func(word string) bool { return strings.HasPrefix(name+"-", word+"-") }) &&
+				!slices.ContainsFunc(reservedLetters, func(letters string) bool { return strings.HasPrefix(name, letters) })
 		})
 }
 

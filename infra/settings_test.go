@@ -47,6 +47,9 @@ const exampleKey = "AKIAIOSFODNN7EXAMPLE" //nolint:gosec // the example of the A
 
 const wafAllowed = "off, managed, or arn:aws:wafv2:<region>:<account>:regional/webacl/<name>/<id>, or profile"
 
+const serviceNameAllowed = "1 to 20 characters, a-z, 0-9 and single hyphens, first a letter; not beginning with aws or ssm; " +
+	"not all, and not internal, sg, sthree or amzn-s3-demo, alone or before a hyphen"
+
 const domainAllowed = "empty, or a host name in lower case of at most 64 characters, such as www.example.com"
 
 // Values that are wrong in themselves.
@@ -54,12 +57,19 @@ var wrong = []struct{ key, value, want string }{
 	{"profile", "test", `profile: "test"; allowed: dev, prod`},
 	{"aws:region", "", `aws:region: ""; allowed: a region such as eu-central-1`},
 	{"aws:region", "Frankfurt", `aws:region: "Frankfurt"; allowed: a region such as eu-central-1`},
-	{"serviceName", "", `serviceName: ""; allowed: 1 to 20 characters, a-z, 0-9 and single hyphens, first a letter, not internal or internal-…`},
-	{"serviceName", "Web", `serviceName: "Web"; allowed: 1 to 20 characters, a-z, 0-9 and single hyphens, first a letter, not internal or internal-…`},
-	{"serviceName", "a-name-of-21-letters-", `serviceName: "a-name-of-21-letters-"; allowed: 1 to 20 characters, a-z, 0-9 and single hyphens, first a letter, not internal or internal-…`},
-	{"serviceName", "a-name-of-21-lettersx", `serviceName: "a-name-of-21-lettersx"; allowed: 1 to 20 characters, a-z, 0-9 and single hyphens, first a letter, not internal or internal-…`},
-	{"serviceName", "internal-tools", `serviceName: "internal-tools"; allowed: 1 to 20 characters, a-z, 0-9 and single hyphens, first a letter, not internal or internal-…`},
-	{"serviceName", "internal", `serviceName: "internal"; allowed: 1 to 20 characters, a-z, 0-9 and single hyphens, first a letter, not internal or internal-…`},
+	{"serviceName", "", `serviceName: ""; allowed: ` + serviceNameAllowed},
+	{"serviceName", "Web", `serviceName: "Web"; allowed: ` + serviceNameAllowed},
+	{"serviceName", "a-name-of-21-letters-", `serviceName: "a-name-of-21-letters-"; allowed: ` + serviceNameAllowed},
+	{"serviceName", "a-name-of-21-lettersx", `serviceName: "a-name-of-21-lettersx"; allowed: ` + serviceNameAllowed},
+	{"serviceName", "internal-tools", `serviceName: "internal-tools"; allowed: ` + serviceNameAllowed},
+	{"serviceName", "internal", `serviceName: "internal"; allowed: ` + serviceNameAllowed},
+	{"serviceName", "aws-shop", `serviceName: "aws-shop"; allowed: ` + serviceNameAllowed},
+	{"serviceName", "ssmart", `serviceName: "ssmart"; allowed: ` + serviceNameAllowed},
+	{"serviceName", "sg", `serviceName: "sg"; allowed: ` + serviceNameAllowed},
+	{"serviceName", "sg-shop", `serviceName: "sg-shop"; allowed: ` + serviceNameAllowed},
+	{"serviceName", "sthree-shop", `serviceName: "sthree-shop"; allowed: ` + serviceNameAllowed},
+	{"serviceName", "amzn-s3-demo", `serviceName: "amzn-s3-demo"; allowed: ` + serviceNameAllowed},
+	{"serviceName", "all", `serviceName: "all"; allowed: ` + serviceNameAllowed},
 	{"appImage", "team/app", `appImage: "team/app"; allowed: empty, or an image with a tag or digest, such as public.ecr.aws/team/app:1.2.3`},
 	{"appImage", "localhost:5000/app", `appImage: "localhost:5000/app"; allowed: empty, or an image with a tag or digest, such as public.ecr.aws/team/app:1.2.3`},
 	{"nginxImage", "app@sha256:1234", `nginxImage: "app@sha256:1234"; allowed: empty, or an image with a tag or digest, such as public.ecr.aws/team/app:1.2.3`},
@@ -218,6 +228,12 @@ func TestWrongSettingsAreRefusedBeforeAnythingIsDeclared(t *testing.T) {
 				t.Errorf("error:\n%s\nwant:\n%s", strings.Join(got, "\n"), test.want)
 			}
 		})
+	}
+}
+
+func TestNamesThatOnlyResembleReservedOnesAreTaken(t *testing.T) {
+	for _, name := range []string{"awesome", "sgx", "sthrees", "allowed", "internals", "amzn-s3"} {
+		run(t, defaults(t, map[string]string{"serviceName": name}))
 	}
 }
 

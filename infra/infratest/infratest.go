@@ -48,6 +48,8 @@ type Resource struct {
 	ReplaceWith []string
 	// ReplaceOnChanges are inputs whose change replaces the resource.
 	ReplaceOnChanges []string
+	// Protect makes the engine refuse to delete the resource.
+	Protect bool
 	// IgnoreChanges are inputs whose change is not carried out.
 	IgnoreChanges []string
 	// CreateTimeout and UpdateTimeout are custom timeouts, such as 20m.
@@ -147,7 +149,7 @@ func (r *recorder) record(args pulumi.MockResourceArgs) Resource {
 		Inputs:      args.Inputs,
 		DependsOn:   slices.Sorted(slices.Values(rpc.GetDependencies())),
 		ReplaceWith: rpc.GetReplaceWith(), ReplaceOnChanges: rpc.GetReplaceOnChanges(),
-		IgnoreChanges: rpc.GetIgnoreChanges(),
+		IgnoreChanges: rpc.GetIgnoreChanges(), Protect: rpc.GetProtect(),
 		CreateTimeout: rpc.GetCustomTimeouts().GetCreate(), UpdateTimeout: rpc.GetCustomTimeouts().GetUpdate(),
 	}
 	for name, reference := range rpc.GetProviders() {

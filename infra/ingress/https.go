@@ -22,7 +22,7 @@ func (i *Ingress) certificate(ctx *pulumi.Context, name string, args Args) (pulu
 		DomainName:       pulumi.String(args.Domain),
 		ValidationMethod: pulumi.String("DNS"),
 		KeyAlgorithm:     pulumi.String("RSA_2048"),
-	}, pulumi.Parent(i))
+	}, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection))
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
@@ -68,7 +68,7 @@ func (i *Ingress) httpsListener(
 		SslPolicy:       pulumi.String(args.TLSPolicy),
 		CertificateArn:  certificate,
 		DefaultActions:  lb.ListenerDefaultActionArray{forward(targets)},
-	}, pulumi.Parent(i))
+	}, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection))
 	if err != nil {
 		return nil, fmt.Errorf("HTTPS listener: %w", err)
 	}
@@ -88,7 +88,7 @@ func (i *Ingress) alias(ctx *pulumi.Context, name string, args Args, loadBalance
 			// There is one place to send clients to; without it, they would get no answer instead of a 503.
 			EvaluateTargetHealth: pulumi.Bool(false),
 		}},
-	}, pulumi.Parent(i))
+	}, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection))
 	if err != nil {
 		return fmt.Errorf("alias record: %w", err)
 	}

@@ -233,7 +233,7 @@ func (i *Ingress) loadBalancer(
 		AccessLogs:               accessLogs(args.AccessLogBucket),
 		EnableDeletionProtection: pulumi.Bool(args.DeletionProtection),
 	},
-		pulumi.Parent(i),
+		pulumi.Parent(i), pulumi.Protect(args.DeletionProtection),
 		// The group is replaced when the VPC is another one, and a load balancer cannot move to another VPC.
 		pulumi.ReplaceWith([]pulumi.Resource{group}),
 	)
@@ -280,7 +280,7 @@ func (i *Ingress) targetGroup(
 			UnhealthyThreshold: pulumi.Int(args.HealthCheck.Unhealthy),
 		},
 	},
-		pulumi.Parent(i),
+		pulumi.Parent(i), pulumi.Protect(args.DeletionProtection),
 		// A target group belongs to one load balancer for life: a new one cannot take over the group of the old one.
 		// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-target-groups.html
 		pulumi.ReplaceWith([]pulumi.Resource{loadBalancer}),
@@ -314,7 +314,8 @@ func (i *Ingress) httpListener(
 		Port:            pulumi.Int(httpPort),
 		Protocol:        pulumi.String("HTTP"),
 		DefaultActions:  lb.ListenerDefaultActionArray{action},
-	}, pulumi.Parent(i))
+		// One that only redirects may go: clients of the service do not use it.
+	}, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection && !args.Encrypted()))
 	if err != nil {
 		return nil, fmt.Errorf("HTTP listener: %w", err)
 	}

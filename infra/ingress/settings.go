@@ -36,7 +36,7 @@ type Settings struct {
 	IdleTimeout time.Duration
 	// ClientKeepAlive is the time after which a client's connection is closed, however busy it is.
 	ClientKeepAlive time.Duration
-	// DeletionProtection makes AWS refuse to delete the load balancer.
+	// DeletionProtection makes AWS refuse to delete the load balancer, and the engine everything that serves clients.
 	DeletionProtection bool
 }
 

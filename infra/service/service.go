@@ -49,6 +49,8 @@ type Args struct {
 	// RollbackAlarms are names of CloudWatch alarms; a deployment during which one goes off is rolled back. Nil is none.
 	RollbackAlarms pulumi.StringArrayInput
 
+	// Protect makes the engine refuse to delete cluster, service and logs.
+	Protect bool
 	// After must be there before the first task starts and outlive the last: listener and routes.
 	After []pulumi.Resource
 }
@@ -163,7 +165,7 @@ func (s *Service) cluster(ctx *pulumi.Context, name string, args Args) (*ecs.Clu
 			Name:  pulumi.String("containerInsights"),
 			Value: pulumi.String(string(args.ContainerInsights)),
 		}},
-	}, pulumi.Parent(s))
+	}, pulumi.Parent(s), pulumi.Protect(args.Protect))
 	if err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
@@ -176,7 +178,7 @@ func (s *Service) logGroup(ctx *pulumi.Context, name string, args Args) (*cloudw
 	if args.KMSKeyARN != "" {
 		groupArgs.KmsKeyId = pulumi.String(args.KMSKeyARN)
 	}
-	group, err := cloudwatch.NewLogGroup(ctx, name, groupArgs, pulumi.Parent(s))
+	group, err := cloudwatch.NewLogGroup(ctx, name, groupArgs, pulumi.Parent(s), pulumi.Protect(args.Protect))
 	if err != nil {
 		return nil, fmt.Errorf("log group %s: %w", name, err)
 	}
@@ -230,6 +232,7 @@ func (s *Service) service(
 	}
 	options := []pulumi.ResourceOption{
 		pulumi.Parent(s),
+		pulumi.Protect(args.Protect),
 		pulumi.DependsOn(after),
 		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: minutes, Update: minutes}),
 		// The group is replaced when the VPC is another one; a service beside the old one then takes over.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -26,6 +27,7 @@ type Reader struct {
 	profile  string
 	profiled map[string]Profiled
 	read     []string
+	others   map[string][]string
 	wrong    map[string]bool
 	errs     []error
 }
@@ -35,7 +37,7 @@ type Reader struct {
 func New(ctx *pulumi.Context) *Reader {
 	r := &Reader{
 		values: config.New(ctx, ""), project: ctx.Project(),
-		profiled: map[string]Profiled{}, wrong: map[string]bool{},
+		profiled: map[string]Profiled{}, others: map[string][]string{}, wrong: map[string]bool{},
 	}
 	r.profile = r.OneOf("profile", dev, prod)
 
@@ -156,27 +158,28 @@ func (r *Reader) number(key, allowed string, check func(int) bool) int {
 	return n
 }
 
-// unknown reports settings of the project's namespace that nobody reads: a misspelt key would otherwise leave its
-// default in force without a word. The SDK looks keys up but does not list them; the engine hands them to the program
-// in the environment, and where it does not (a program run in-process) this check is left out.
+// Know says which keys there are in a namespace other than the project's.
+func (r *Reader) Know(namespace string, keys []string) { r.others[namespace] = keys }
+
+// unknown reports settings that nobody reads: a misspelt key would otherwise leave its default in force without a word.
+// The SDK looks keys up but does not list them; the engine hands them to the program in the environment, and where it
+// does not (a program run in-process) this check is left out.
 func (r *Reader) unknown() []error {
 	var given map[string]string
 	if err := json.Unmarshal([]byte(os.Getenv(pulumi.EnvConfig)), &given); err != nil {
 		return nil
 	}
 
-	var unknown []string
-	for full := range given {
+	var errs []error
+	for _, full := range slices.Sorted(maps.Keys(given)) {
 		namespace, key, _ := strings.Cut(full, ":")
-		if namespace == r.project && !slices.Contains(r.read, key) {
-			unknown = append(unknown, key)
+		known, shown := r.others[namespace], full
+		if namespace == r.project {
+			known, shown = r.read, key
 		}
-	}
-	slices.Sort(unknown)
-
-	errs := make([]error, len(unknown))
-	for i, key := range unknown {
-		errs[i] = fmt.Errorf("%s: unknown setting; nearest known: %s", key, nearest(key, r.read))
+		if len(known) > 0 && !slices.Contains(known, key) {
+			errs = append(errs, fmt.Errorf("%s: unknown setting; nearest known: %s", shown, nearest(key, known)))
+		}
 	}
 
 	return errs
