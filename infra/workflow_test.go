@@ -2,6 +2,8 @@ package infra_test
 
 import (
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -39,5 +41,25 @@ func TestAPullRequestIsPreviewedWithTheStacksOwnSettings(t *testing.T) {
 	}
 	if previews != 1 {
 		t.Errorf("%d previews; want one", previews)
+	}
+}
+
+// A tag can be moved to other code by whoever holds the action's repository; a commit cannot.
+func TestActionsArePinnedByCommit(t *testing.T) {
+	workflows, err := filepath.Glob(".github/workflows/*.yml")
+	if err != nil || len(workflows) == 0 {
+		t.Fatalf("%d workflows, error %v", len(workflows), err)
+	}
+	pinned := regexp.MustCompile(`^[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
+	for _, workflow := range workflows {
+		text, err := os.ReadFile(workflow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, used := range regexp.MustCompile(`(?m)uses:\s*(.*)$`).FindAllStringSubmatch(string(text), -1) {
+			if !pinned.MatchString(used[1]) {
+				t.Errorf("%s uses %s; want a commit, and its version behind it", workflow, used[1])
+			}
+		}
 	}
 }

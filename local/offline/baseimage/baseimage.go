@@ -170,7 +170,7 @@ func (m *maker) ensure(ctx context.Context, ref string) (Result, error) {
 			if err != nil {
 				return Result{}, fmt.Errorf("base image %s: %w", ref, err)
 			}
-			detail := "official image, pulled; to pin it: --build-arg BASE_IMAGE=" + digest
+			detail := "official image, pulled, " + digest
 			return Result{Ref: ref, Source: FromRegistry, Detail: detail}, nil
 		}
 	}
