@@ -26,10 +26,10 @@ func controlled(t *testing.T, stack string) map[string]string {
 	t.Helper()
 
 	if stack == withDomain {
-		return infratest.Settings(t, ".", "prod", encrypted)
+		return stackSettings(t, "prod", encrypted)
 	}
 
-	return infratest.Settings(t, ".", stack, nil)
+	return stackSettings(t, stack, nil)
 }
 
 // control is one control. check returns nothing when it holds, else what is wrong.

@@ -86,7 +86,7 @@ func TestCostDocumentHoldsPricesAndEstimates(t *testing.T) {
 	var table strings.Builder
 	fmt.Fprintf(&table, "\nUS dollars a month, list prices of %s in %s. Other regions mostly cost more.\n", cost.Date, cost.Region)
 	for _, stack := range []string{"dev", "staging", "prod"} {
-		lines := cost.Estimate(counted(t, infratest.Settings(t, ".", stack, nil)))
+		lines := cost.Estimate(counted(t, stackSettings(t, stack, nil)))
 		fmt.Fprintf(&table, "\n**%s: about %.0f USD**\n\n| What | Quantity | Price | USD a month |\n|---|---|---|---|\n", stack, cost.Total(lines))
 		for _, line := range lines {
 			fmt.Fprintf(&table, "| %s | %g | %g an %s | %.2f |\n", line.What, line.Quantity, line.Price.USD, line.Price.Per, line.USD)

@@ -39,7 +39,7 @@ func Deploy(ctx *pulumi.Context, settings *Settings) (*Stack, error) {
 	s := &Stack{settings: settings}
 	for _, declare := range []func(*pulumi.Context) error{
 		s.declareProvider, s.declareImages, s.declareArchive, s.declareNetwork, s.declareIngress, s.declareFirewall,
-		s.declareTraffic, s.declareService, s.declareExpiry, s.declareTasks,
+		s.declareTraffic, s.declareService, s.publish, s.declareExpiry, s.declareTasks,
 	} {
 		if err := declare(ctx); err != nil {
 			return nil, err
@@ -96,7 +96,7 @@ func (s *Stack) declareArchive(ctx *pulumi.Context) (err error) {
 		FlowLogs:   s.settings.Network.HasFlowLogs(),
 		Partition:  s.partition,
 		Account:    s.account,
-		Region:     pulumi.String(s.settings.Region),
+		Region:     s.settings.Region,
 	}, s.provider)
 
 	return err
@@ -151,6 +151,12 @@ func (s *Stack) declareTraffic(ctx *pulumi.Context) (err error) {
 }
 
 func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
+	var deployments service.Deployments
+	if !ctx.DryRun() {
+		if deployments, err = ecsClient(ctx.Context(), s.settings); err != nil {
+			return err
+		}
+	}
 	s.service, err = service.New(ctx, s.settings.ServiceName, service.Args{
 		Settings:            s.settings.Service,
 		Partition:           s.partition,
@@ -161,6 +167,7 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 		SubnetIDs:           s.network.TaskSubnetIDs,
 		PublicAddresses:     s.settings.Network.PublicTasks(),
 		LoadBalancerGroupID: s.ingress.SecurityGroupID,
+		TargetGroup:         s.ingress.TargetGroup,
 		TargetGroupARN:      s.ingress.TargetGroupARN,
 		LoadBalancerRanges:  s.network.PublicRanges,
 		IdleTimeout:         s.settings.Ingress.IdleTimeout,
@@ -170,11 +177,18 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 		AppImage:            s.app.Reference,
 		RepositoryARNs:      joined(s.nginx.RepositoryARNs, s.app.RepositoryARNs),
 		RollbackAlarms:      s.traffic.RollbackAlarms,
+		RollbackOnAlarms:    s.settings.Observability.RollbackOnAlarms,
+		Deployments:         deployments,
 		Protect:             s.settings.Ingress.DeletionProtection,
 		After:               slices.Concat(s.ingress.Listeners, s.network.Routes),
 	}, s.provider)
 
 	return err
+}
+
+// publish comes after the service: clients are led to tasks that are there.
+func (s *Stack) publish(ctx *pulumi.Context) error {
+	return s.ingress.Publish(ctx, s.settings.ServiceName, s.service.TaskDefinitionARN)
 }
 
 // declareExpiry comes after the service: the images that it runs are the ones that must not expire.

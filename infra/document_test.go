@@ -14,7 +14,7 @@ import (
 func settingsTable(t *testing.T) string {
 	t.Helper()
 
-	text, err := os.ReadFile("Pulumi.yaml")
+	text, err := readFile(t, "Pulumi.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestSettingsDocumentHoldsTheSettingsOfPulumiYAML(t *testing.T) {
 func between(t *testing.T, path, begin, end, want string) {
 	t.Helper()
 
-	text, err := os.ReadFile(path)
+	text, err := readFile(t, path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,6 +33,9 @@ func sameFile(t *testing.T, got, want string) {
 func ownProject(t *testing.T) {
 	t.Helper()
 
+	if err := goToProject(); err != nil {
+		t.Fatal(err)
+	}
 	source, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package infra_test
 
 import (
-	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -9,7 +8,7 @@ import (
 
 // Somebody copies these names into a stack file.
 func TestMigrationTablesNameSettingsThatExist(t *testing.T) {
-	text, err := os.ReadFile("docs/migration.md")
+	text, err := readFile(t, "docs/migration.md")
 	if err != nil {
 		t.Fatal(err)
 	}

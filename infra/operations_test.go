@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"fargate-nginx-sidecar/infra"
 	"fargate-nginx-sidecar/infra/infratest"
 )
 
@@ -153,12 +153,13 @@ func TestAlarmsTellTheTopicAndTheAddress(t *testing.T) {
 	}
 }
 
-// Clients notice these; a task that is old or full is no reason to stop what may mend it.
+// Clients notice these. A task that is old or full is no reason to stop what may mend it, and a load balancer without a
+// task for a moment is none to put back a revision that no listener leads to.
 func TestADeploymentIsRolledBackOnAlarmsThatClientsNotice(t *testing.T) {
 	graph := run(t, defaults(t, operated))
 	service := one(t, graph, ecsService)
 	want := []any{}
-	for _, name := range []string{"web-alb-5xx", "web-target-5xx", "web-latency"} {
+	for _, name := range []string{"web-target-5xx", "web-latency"} {
 		want = append(want, graph.Outputs[named(t, graph, metricAlarm, name).URN]["name"].StringValue())
 	}
 	got := at(t, service, "alarms")
@@ -166,13 +167,18 @@ func TestADeploymentIsRolledBackOnAlarmsThatClientsNotice(t *testing.T) {
 		t.Errorf("alarms: %v; want %v with rollback", got, want)
 	}
 
-	for _, without := range []map[string]string{{"alarms": "off"}, {"alarms": "on", "rollbackOnAlarms": "false"}} {
-		if got := at(t, one(t, run(t, defaults(t, without)), ecsService), "alarms"); got != nil {
-			t.Errorf("%v: alarms %v; want none", without, got)
-		}
+	if len(service.ReplaceOnChanges) != 0 {
+		t.Errorf("replaced on changes of %v; want none, because other alarms need no other service", service.ReplaceOnChanges)
 	}
-	if !slices.Equal(service.ReplaceOnChanges, []string{"alarms"}) {
-		t.Errorf("replaced on changes of %v; want alarms, which no update takes away", service.ReplaceOnChanges)
+
+	watched := one(t, run(t, defaults(t, map[string]string{"alarms": "on", "rollbackOnAlarms": "false"})), ecsService)
+	if got := at(t, watched, "alarms"); !reflect.DeepEqual(got, map[string]any{"alarmNames": want, "enable": false, "rollback": false}) {
+		t.Errorf("alarms: %v; want %v without rollback", got, want)
+	}
+
+	alone := one(t, run(t, defaults(t, map[string]string{"alarms": "off"})), ecsService)
+	if got := at(t, alone, "alarms"); got != nil || !slices.Equal(alone.ReplaceOnChanges, []string{"alarms"}) {
+		t.Errorf("alarms %v, replaced on changes of %v; want none, and of alarms, which no update takes away", got, alone.ReplaceOnChanges)
 	}
 }
 
@@ -199,7 +205,7 @@ func TestTopicTakesThisAccountsAlarmsAndNothingWithoutTLS(t *testing.T) {
 }
 
 func TestNothingIsWatchedWhereNothingWasAskedFor(t *testing.T) {
-	graph := run(t, infratest.Settings(t, ".", "dev", nil))
+	graph := run(t, stackSettings(t, "dev", nil))
 	for _, token := range []string{metricAlarm, topic, topicPolicy, topicSubscription, logMetricFilter, dashboard} {
 		if found := graph.OfType(token); len(found) != 0 {
 			t.Errorf("dev has %d of %s", len(found), token)
@@ -211,7 +217,7 @@ func TestNothingIsWatchedWhereNothingWasAskedFor(t *testing.T) {
 func logFields(t *testing.T) []string {
 	t.Helper()
 
-	text, err := os.ReadFile("images/nginx/nginx.conf.template")
+	text, err := readFile(t, "images/nginx/nginx.conf.template")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -366,7 +372,7 @@ func TestDashboardShowsEveryAlarmAndOnlyMetricsThatExist(t *testing.T) {
 	n := watched(t, graph)
 	dimensions := map[string]string{
 		"AWS/ApplicationELB": "LoadBalancer " + n.balancer, "AWS/ECS": "ClusterName " + n.cluster + " ServiceName " + n.service,
-		"ECS/ContainerInsights": "ClusterName " + n.cluster + " ServiceName " + n.service, infratest.Project + "/web-test": "",
+		"ECS/ContainerInsights": "ClusterName " + n.cluster + " ServiceName " + n.service, infratest.Project + "/" + n.cluster: "",
 	}
 	ours := map[string]bool{}
 	for _, filter := range graph.OfType(logMetricFilter) {
@@ -408,9 +414,47 @@ func TestDashboardLeavesOutWhatNobodyMeasures(t *testing.T) {
 	}
 }
 
+// Two copies of the project in one account, each with a stack of one name: what AWS knows by a name that has no random
+// suffix must still be each stack's own. The domain is its owner's, and there can be only one.
+func TestStacksOfOneNameInOneAccountShareNoName(t *testing.T) {
+	given := func(project string) map[string]bool {
+		settings := map[string]string{}
+		for key, value := range stackSettings(t, "prod", encrypted) {
+			settings[strings.Replace(key, infratest.Project+":", project+":", 1)] = value
+		}
+		graph, err := infratest.Run(infra.Program, infratest.Options{Project: project, Stack: "test", Settings: settings})
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := map[string]bool{}
+		for _, r := range graph.Resources {
+			for _, key := range []string{"name", "family", "dashboardName"} {
+				if name, ok := at(t, r, key).(string); ok && r.Type != record {
+					names[r.Type+" "+name] = true
+				}
+			}
+			if namespace, ok := at(t, r, "metricTransformation", "namespace").(string); ok {
+				_, own, _ := strings.Cut(namespace, "/")
+				names[r.Type+" "+own] = true
+			}
+		}
+		return names
+	}
+
+	one, other := given("one"), given("other")
+	if len(one) < 3 {
+		t.Fatalf("names: %v; want those of task definition, dashboard and metrics at least", one)
+	}
+	for name := range one {
+		if other[name] {
+			t.Errorf("%s is in both", name)
+		}
+	}
+}
+
 func TestOutputsNameTopicAndDashboard(t *testing.T) {
 	got := outputs(t, defaults(t, operated))
-	if want := "https://eu-central-1.console.aws.amazon.com/cloudwatch/home?region=eu-central-1#dashboards/dashboard/web-test"; got["dashboardUrl"] != want {
+	if want := "https://eu-central-1.console.aws.amazon.com/cloudwatch/home?region=eu-central-1#dashboards/dashboard/" + got["clusterName"]; got["dashboardUrl"] != want {
 		t.Errorf("dashboardUrl: %s; want %s", got["dashboardUrl"], want)
 	}
 	if want := "arn:aws:sns:eu-central-1:" + infratest.Account + ":web-alarms-"; !strings.HasPrefix(got["alarmTopicArn"], want) {

@@ -20,5 +20,5 @@ func Program(ctx *pulumi.Context) error {
 		ctx.Export(name, value)
 	}
 
-	return nil
+	return stack.warnOfReplacements(ctx)
 }

@@ -2,22 +2,19 @@ package infra_test
 
 import (
 	"encoding/json"
-	"os"
 	"reflect"
 	"regexp"
 	"strings"
 	"testing"
 
 	"gopkg.in/yaml.v3"
-
-	"fargate-nginx-sidecar/infra/infratest"
 )
 
 // goSample are the settings that the Go sample's README tells its reader to set.
 func goSample(t *testing.T) map[string]string {
 	t.Helper()
 
-	text, err := os.ReadFile("images/app-go/README.md")
+	text, err := readFile(t, "images/app-go/README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +45,7 @@ func goSample(t *testing.T) map[string]string {
 // The second sample is in another language, and its task definition says what its Dockerfile says.
 func TestTheGoSampleMovesInBySettingsAlone(t *testing.T) {
 	for _, stack := range []string{"dev", "prod"} {
-		graph := run(t, infratest.Settings(t, ".", stack, goSample(t)))
+		graph := run(t, stackSettings(t, stack, goSample(t)))
 		sameFile(t, at(t, named(t, graph, dockerImage, "web-app"), "build", "dockerfile").(string), "images/app-go/Dockerfile")
 		app := containers(t, graph)["app"]
 		var command []string
@@ -70,8 +67,8 @@ func TestTheGoSampleMovesInBySettingsAlone(t *testing.T) {
 
 // Moving in changes the app's image and container, and nothing else of a stack.
 func TestAnotherAppChangesNothingButTheApp(t *testing.T) {
-	express := run(t, infratest.Settings(t, ".", "dev", nil))
-	other := run(t, infratest.Settings(t, ".", "dev", goSample(t)))
+	express := run(t, stackSettings(t, "dev", nil))
+	other := run(t, stackSettings(t, "dev", goSample(t)))
 	for _, r := range express.Resources {
 		moved, found := other.ByURN(r.URN)
 		if !found {

@@ -4,6 +4,11 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"fargate-nginx-sidecar/infra"
+	"fargate-nginx-sidecar/infra/infratest"
 )
 
 const (
@@ -69,6 +74,28 @@ func TestTheNumberOfTasksIsLeftAloneOnlyWithScaling(t *testing.T) {
 		}
 		if got := len(graph.OfType(scalingTarget)) + len(graph.OfType(scalingPolicy)); (got > 0) != (value == "on") {
 			t.Errorf("autoscaling %s: %d resources for it", value, got)
+		}
+	}
+}
+
+// A service that takes over from another must not begin with fewer tasks than carry the load.
+func TestAServiceThatTakesOverBeginsWithAsManyTasksAsRun(t *testing.T) {
+	for _, test := range []struct {
+		autoscaling   string
+		running, want float64
+	}{{"on", 0, 2}, {"on", 7, 7}, {"on", 99, 10}, {"off", 7, 2}} {
+		asked := false
+		settings := options(defaults(t, map[string]string{"autoscaling": test.autoscaling}))
+		settings.Answer = func(token string, _ resource.PropertyMap) (resource.PropertyMap, bool) {
+			asked = asked || token == "aws:ecs/getCluster:getCluster"
+			return resource.PropertyMap{"runningTasksCount": resource.NewProperty(test.running)}, token == "aws:ecs/getCluster:getCluster"
+		}
+		graph, err := infratest.Run(infra.Program, settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := at(t, one(t, graph, ecsService), "desiredCount"); got != test.want || asked != (test.autoscaling == "on") {
+			t.Errorf("autoscaling %s, %g tasks run: begins with %v; want %g", test.autoscaling, test.running, got, test.want)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package infra_test
 
 import (
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -13,7 +12,7 @@ import (
 func entrypointDefaults(t *testing.T) map[string]string {
 	t.Helper()
 
-	text, err := os.ReadFile("images/nginx/entrypoint.sh")
+	text, err := readFile(t, "images/nginx/entrypoint.sh")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +52,7 @@ func TestTheSidecarReadsWhatItIsTold(t *testing.T) {
 // The image runs alone too, so its entrypoint checks again what the settings have checked. A value that only one of them
 // takes would be refused when a task starts, or could not be set at all.
 func TestSettingsAndEntrypointTakeTheSameNumbers(t *testing.T) {
-	text, err := os.ReadFile("images/nginx/entrypoint.sh")
+	text, err := readFile(t, "images/nginx/entrypoint.sh")
 	if err != nil {
 		t.Fatal(err)
 	}

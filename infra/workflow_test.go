@@ -1,7 +1,6 @@
 package infra_test
 
 import (
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -13,7 +12,7 @@ import (
 // A preview with other settings describes another stack: with prebuilt images, for example, it announces that the
 // repositories of a stack that builds its images would go, and shows no change below images/.
 func TestAPullRequestIsPreviewedWithTheStacksOwnSettings(t *testing.T) {
-	text, err := os.ReadFile(".github/workflows/preview.yml")
+	text, err := readFile(t, ".github/workflows/preview.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,13 +45,16 @@ func TestAPullRequestIsPreviewedWithTheStacksOwnSettings(t *testing.T) {
 
 // A tag can be moved to other code by whoever holds the action's repository; a commit cannot.
 func TestActionsArePinnedByCommit(t *testing.T) {
+	if err := goToProject(); err != nil {
+		t.Fatal(err)
+	}
 	workflows, err := filepath.Glob(".github/workflows/*.yml")
 	if err != nil || len(workflows) == 0 {
 		t.Fatalf("%d workflows, error %v", len(workflows), err)
 	}
 	pinned := regexp.MustCompile(`^[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
 	for _, workflow := range workflows {
-		text, err := os.ReadFile(workflow)
+		text, err := readFile(t, workflow)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,23 +13,26 @@ import (
 const validationTTL = 300
 
 // certificate returns the ARN of a certificate that is valid: the given one, or one that is requested and proved.
+//
+// What belongs to the domain has its name and not the service's, so that a service that gets another name keeps it. A
+// new record would take the place of the old one, and the old one's deletion would then delete the new one.
 func (i *Ingress) certificate(ctx *pulumi.Context, name string, args Args) (pulumi.StringInput, error) {
 	if args.CertificateARN != "" {
 		return pulumi.String(args.CertificateARN), nil
 	}
 
-	certificate, err := acm.NewCertificate(ctx, name, &acm.CertificateArgs{
+	certificate, err := acm.NewCertificate(ctx, args.Domain, &acm.CertificateArgs{
 		DomainName:       pulumi.String(args.Domain),
 		ValidationMethod: pulumi.String("DNS"),
 		KeyAlgorithm:     pulumi.String("RSA_2048"),
-	}, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection))
+	}, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection), once(name))
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
 
 	// One name, so one record.
 	proof := certificate.DomainValidationOptions.Index(pulumi.Int(0))
-	record, err := route53.NewRecord(ctx, name+"-proof", &route53.RecordArgs{
+	record, err := route53.NewRecord(ctx, args.Domain+"-proof", &route53.RecordArgs{
 		ZoneId:  pulumi.String(args.HostedZoneID),
 		Name:    proof.ResourceRecordName().Elem(),
 		Type:    proof.ResourceRecordType().Elem(),
@@ -38,15 +41,15 @@ func (i *Ingress) certificate(ctx *pulumi.Context, name string, args Args) (pulu
 		// The record is the same for every certificate of this name in the account: another stack may have made it.
 		// https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html
 		AllowOverwrite: pulumi.Bool(true),
-	}, pulumi.Parent(i))
+	}, pulumi.Parent(i), once(name+"-proof"))
 	if err != nil {
 		return nil, fmt.Errorf("record of the certificate: %w", err)
 	}
 
-	valid, err := acm.NewCertificateValidation(ctx, name, &acm.CertificateValidationArgs{
+	valid, err := acm.NewCertificateValidation(ctx, args.Domain, &acm.CertificateValidationArgs{
 		CertificateArn:        certificate.Arn,
 		ValidationRecordFqdns: pulumi.StringArray{record.Fqdn},
-	}, pulumi.Parent(i), pulumi.Timeouts(&pulumi.CustomTimeouts{Create: "30m"}))
+	}, pulumi.Parent(i), pulumi.Timeouts(&pulumi.CustomTimeouts{Create: "30m"}), once(name))
 	if err != nil {
 		return nil, fmt.Errorf("validation of the certificate: %w", err)
 	}
@@ -54,15 +57,20 @@ func (i *Ingress) certificate(ctx *pulumi.Context, name string, args Args) (pulu
 	return valid.CertificateArn, nil
 }
 
+// once says under which logical name stacks of earlier versions have a resource.
+func once(name string) pulumi.ResourceOption {
+	return pulumi.Aliases([]pulumi.Alias{{Name: pulumi.String(name)}})
+}
+
 func (i *Ingress) httpsListener(
-	ctx *pulumi.Context, name string, args Args, loadBalancer *lb.LoadBalancer, targets *lb.TargetGroup,
+	ctx *pulumi.Context, name string, args Args, targets *lb.TargetGroup,
 ) (*lb.Listener, error) {
 	certificate, err := i.certificate(ctx, name, args)
 	if err != nil {
 		return nil, err
 	}
 	listener, err := lb.NewListener(ctx, name+"-https", &lb.ListenerArgs{
-		LoadBalancerArn: loadBalancer.Arn,
+		LoadBalancerArn: i.loadBalancer.Arn,
 		Port:            pulumi.Int(httpsPort),
 		Protocol:        pulumi.String("HTTPS"),
 		SslPolicy:       pulumi.String(args.TLSPolicy),
@@ -74,24 +82,4 @@ func (i *Ingress) httpsListener(
 	}
 
 	return listener, nil
-}
-
-// alias leads the domain to the load balancer.
-func (i *Ingress) alias(ctx *pulumi.Context, name string, args Args, loadBalancer *lb.LoadBalancer) error {
-	_, err := route53.NewRecord(ctx, name+"-alias", &route53.RecordArgs{
-		ZoneId: pulumi.String(args.HostedZoneID),
-		Name:   pulumi.String(args.Domain),
-		Type:   pulumi.String("A"),
-		Aliases: route53.RecordAliasArray{route53.RecordAliasArgs{
-			Name:   loadBalancer.DnsName,
-			ZoneId: loadBalancer.ZoneId,
-			// There is one place to send clients to; without it, they would get no answer instead of a 503.
-			EvaluateTargetHealth: pulumi.Bool(false),
-		}},
-	}, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection))
-	if err != nil {
-		return fmt.Errorf("alias record: %w", err)
-	}
-
-	return nil
 }

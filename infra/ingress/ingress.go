@@ -70,6 +70,12 @@ type Ingress struct {
 	LoadBalancerSuffix, TargetGroupSuffix pulumi.StringOutput
 	// Listeners must be there before a service registers targets: ECS refuses a target group without a load balancer.
 	Listeners []pulumi.Resource
+	// TargetGroup belongs to one service: with a new one, a new service begins.
+	TargetGroup pulumi.Resource
+
+	args         Args
+	loadBalancer *lb.LoadBalancer
+	forwarding   *lb.Listener
 }
 
 // New declares a load balancer.
@@ -78,7 +84,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 		return nil, fmt.Errorf("ingress %s: %w", name, err)
 	}
 
-	i := &Ingress{}
+	i := &Ingress{args: args}
 	if err := ctx.RegisterComponentResource(Token, name, i, opts...); err != nil {
 		return nil, fmt.Errorf("ingress %s: %w", name, err)
 	}
@@ -98,51 +104,41 @@ func (i *Ingress) build(ctx *pulumi.Context, name string, args Args) error {
 	if err != nil {
 		return err
 	}
-	loadBalancer, err := i.loadBalancer(ctx, name, args, group)
+	if i.loadBalancer, err = i.newLoadBalancer(ctx, name, args, group); err != nil {
+		return err
+	}
+	targets, err := i.newTargetGroup(ctx, name, args)
 	if err != nil {
 		return err
 	}
-	targets, err := i.targetGroup(ctx, name, args, loadBalancer)
-	if err != nil {
-		return err
-	}
-	if err := i.listen(ctx, name, args, loadBalancer, targets); err != nil {
+	if err := i.listen(ctx, name, args, targets); err != nil {
 		return err
 	}
 
-	i.URL = address(args, loadBalancer)
-	i.TargetGroupARN, i.LoadBalancerARN = targets.Arn, loadBalancer.Arn
-	i.LoadBalancerSuffix, i.TargetGroupSuffix = loadBalancer.ArnSuffix, targets.ArnSuffix
+	i.URL = address(args, i.loadBalancer)
+	i.TargetGroup, i.TargetGroupARN, i.TargetGroupSuffix = targets, targets.Arn, targets.ArnSuffix
+	i.LoadBalancerARN, i.LoadBalancerSuffix = i.loadBalancer.Arn, i.loadBalancer.ArnSuffix
 	i.SecurityGroupID = group.ID().ToStringOutput()
 
 	return nil
 }
 
-// listen declares the listeners and what leads to them.
-func (i *Ingress) listen(
-	ctx *pulumi.Context, name string, args Args, loadBalancer *lb.LoadBalancer, targets *lb.TargetGroup,
-) error {
+// listen declares the listeners. The last one is where requests are forwarded.
+func (i *Ingress) listen(ctx *pulumi.Context, name string, args Args, targets *lb.TargetGroup) (err error) {
 	if args.listensOnHTTP() {
-		listener, err := i.httpListener(ctx, name, args, loadBalancer, targets)
-		if err != nil {
+		if i.forwarding, err = i.httpListener(ctx, name, args, targets); err != nil {
 			return err
 		}
-		i.Listeners = append(i.Listeners, listener)
+		i.Listeners = append(i.Listeners, i.forwarding)
 	}
-	if !args.Encrypted() {
-		return nil
-	}
-
-	listener, err := i.httpsListener(ctx, name, args, loadBalancer, targets)
-	if err != nil {
-		return err
-	}
-	i.Listeners = append(i.Listeners, listener)
-	if args.HostedZoneID == "" {
-		return nil
+	if args.Encrypted() {
+		if i.forwarding, err = i.httpsListener(ctx, name, args, targets); err != nil {
+			return err
+		}
+		i.Listeners = append(i.Listeners, i.forwarding)
 	}
 
-	return i.alias(ctx, name, args, loadBalancer)
+	return nil
 }
 
 // address is where clients find the service.
@@ -215,7 +211,7 @@ func (i *Ingress) letIn(ctx *pulumi.Context, name string, port int, args Args, g
 	return nil
 }
 
-func (i *Ingress) loadBalancer(
+func (i *Ingress) newLoadBalancer(
 	ctx *pulumi.Context, name string, args Args, group *ec2.SecurityGroup,
 ) (*lb.LoadBalancer, error) {
 	loadBalancer, err := lb.NewLoadBalancer(ctx, name+"-alb", &lb.LoadBalancerArgs{
@@ -254,9 +250,7 @@ func accessLogs(bucket pulumi.StringInput) lb.LoadBalancerAccessLogsArgs {
 	return lb.LoadBalancerAccessLogsArgs{Enabled: pulumi.Bool(true), Bucket: bucket}
 }
 
-func (i *Ingress) targetGroup(
-	ctx *pulumi.Context, name string, args Args, loadBalancer *lb.LoadBalancer,
-) (*lb.TargetGroup, error) {
+func (i *Ingress) newTargetGroup(ctx *pulumi.Context, name string, args Args) (*lb.TargetGroup, error) {
 	protocol := "HTTP"
 	if args.TargetTLS {
 		protocol = "HTTPS"
@@ -283,7 +277,7 @@ func (i *Ingress) targetGroup(
 		pulumi.Parent(i), pulumi.Protect(args.DeletionProtection),
 		// A target group belongs to one load balancer for life: a new one cannot take over the group of the old one.
 		// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-target-groups.html
-		pulumi.ReplaceWith([]pulumi.Resource{loadBalancer}),
+		pulumi.ReplaceWith([]pulumi.Resource{i.loadBalancer}),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("target group: %w", err)
@@ -293,7 +287,7 @@ func (i *Ingress) targetGroup(
 }
 
 func (i *Ingress) httpListener(
-	ctx *pulumi.Context, name string, args Args, loadBalancer *lb.LoadBalancer, targets *lb.TargetGroup,
+	ctx *pulumi.Context, name string, args Args, targets *lb.TargetGroup,
 ) (*lb.Listener, error) {
 	action := forward(targets)
 	if args.Encrypted() {
@@ -310,7 +304,7 @@ func (i *Ingress) httpListener(
 		}
 	}
 	listener, err := lb.NewListener(ctx, name+"-http", &lb.ListenerArgs{
-		LoadBalancerArn: loadBalancer.Arn,
+		LoadBalancerArn: i.loadBalancer.Arn,
 		Port:            pulumi.Int(httpPort),
 		Protocol:        pulumi.String("HTTP"),
 		DefaultActions:  lb.ListenerDefaultActionArray{action},

@@ -20,7 +20,8 @@ const (
 // Every alarm looks at whole minutes, the shortest period of these metrics.
 const minute = 60
 
-// Missing data: no requests are no errors; but no word from the tasks is no good news, and is shown as such.
+// What an alarm makes of a minute without data. Without requests there are no errors. Without a report from the tasks,
+// nobody knows how they are, and the alarm says so.
 const (
 	quietIsFine    = "notBreaching"
 	quietIsUnknown = "missing"
@@ -132,11 +133,13 @@ func trafficAlarms(args TrafficArgs) []alarm {
 
 	return []alarm{
 		{
+			// Not one for deployments: a target group that is replaced has no tasks for a moment, and a rollback would
+			// then put back a revision that no listener leads to.
 			name: "alb-5xx",
 			description: fmt.Sprintf("The load balancer itself answered %d %% of the requests or more with 5xx, in 3 of 5 minutes: "+
 				"no healthy task, or tasks that do not answer in time.", args.ErrorPercent),
 			metrics:    []metric{requests, {"errors", loadBalancerNamespace, "HTTPCode_ELB_5XX_Count", "Sum", loadBalancer}},
-			expression: errorShare, threshold: float64(args.ErrorPercent), bad: 3, of: 5, missing: quietIsFine, deployment: true,
+			expression: errorShare, threshold: float64(args.ErrorPercent), bad: 3, of: 5, missing: quietIsFine,
 		},
 		{
 			name: "target-5xx",

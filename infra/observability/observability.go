@@ -50,8 +50,7 @@ type Traffic struct {
 	Topic pulumi.StringPtrInput
 	// AlarmARNs are those of all alarms.
 	AlarmARNs pulumi.StringArray
-	// RollbackAlarms are the names of the alarms on which a deployment is rolled back. Nil for none, which the service
-	// tells from an empty list.
+	// RollbackAlarms are the names of the alarms on which a deployment may be rolled back, or nil without any.
 	RollbackAlarms pulumi.StringArrayInput
 }
 
@@ -95,9 +94,7 @@ func (t *Traffic) build(ctx *pulumi.Context, name string, args TrafficArgs) erro
 			rollback = append(rollback, declared.Name)
 		}
 	}
-	if args.RollbackOnAlarms {
-		t.RollbackAlarms = rollback
-	}
+	t.RollbackAlarms = rollback
 
 	return nil
 }

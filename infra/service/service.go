@@ -33,7 +33,9 @@ type Args struct {
 	PublicAddresses bool
 	// LoadBalancerGroupID is the load balancer's security group, which alone may reach the tasks.
 	LoadBalancerGroupID pulumi.StringInput
-	TargetGroupARN      pulumi.StringInput
+	// TargetGroup is what the tasks register in. With a new one, a new service begins beside the old one.
+	TargetGroup    pulumi.Resource
+	TargetGroupARN pulumi.StringInput
 	// LoadBalancerRanges are the address ranges from which the load balancer sends; NGINX takes its word on who the
 	// client is.
 	LoadBalancerRanges pulumi.StringArrayInput
@@ -46,8 +48,12 @@ type Args struct {
 	NginxImage, AppImage pulumi.StringInput
 	// RepositoryARNs are the ECR repositories that tasks pull from, of both images.
 	RepositoryARNs pulumi.StringArrayInput
-	// RollbackAlarms are names of CloudWatch alarms; a deployment during which one goes off is rolled back. Nil is none.
-	RollbackAlarms pulumi.StringArrayInput
+	// RollbackAlarms are names of CloudWatch alarms, or nil without any. With RollbackOnAlarms, a deployment during which
+	// one goes off is rolled back.
+	RollbackAlarms   pulumi.StringArrayInput
+	RollbackOnAlarms bool
+	// Deployments asks ECS what became of a deployment. A preview needs none.
+	Deployments Deployments
 
 	// Protect makes the engine refuse to delete cluster, service and logs.
 	Protect bool
@@ -61,7 +67,7 @@ func (a Args) validate() error {
 	if a.Partition == nil || a.Account == nil || a.Region == "" {
 		errs = append(errs, errors.New("partition, account and region must be given"))
 	}
-	if a.VPCID == nil || a.SubnetIDs == nil || a.LoadBalancerGroupID == nil || a.TargetGroupARN == nil ||
+	if a.VPCID == nil || a.SubnetIDs == nil || a.LoadBalancerGroupID == nil || a.TargetGroup == nil || a.TargetGroupARN == nil ||
 		a.LoadBalancerRanges == nil || a.IdleTimeout == 0 || a.RequestsLabel == nil {
 		errs = append(errs, errors.New("VPC, subnets, target group, load balancer's security group and ranges, idle timeout and metrics label must be given"))
 	}
@@ -128,7 +134,7 @@ func (s *Service) build(ctx *pulumi.Context, name string, args Args) error {
 	if err != nil {
 		return err
 	}
-	definition, err := s.taskDefinition(ctx, name, args, roles{role, own}, secrets, nginxLogs, appLogs)
+	definition, err := s.taskDefinition(ctx, name, args, cluster, roles{role, own}, secrets, nginxLogs, appLogs)
 	if err != nil {
 		return err
 	}
@@ -154,7 +160,7 @@ func (s *Service) build(ctx *pulumi.Context, name string, args Args) error {
 	s.ServiceName = service.Name
 	s.NginxLogGroup = nginxLogs.Name
 	s.AppLogGroup = appLogs.Name
-	s.TaskDefinitionARN = s.running(ctx, name, args, cluster, service, definition)
+	s.TaskDefinitionARN = running(ctx, name, args, cluster.Name, service.Name, definition.Arn)
 
 	return nil
 }
@@ -197,7 +203,7 @@ func (s *Service) service(
 		TaskDefinition:                  definition.Arn,
 		PlatformVersion:                 pulumi.String("LATEST"),
 		SchedulingStrategy:              pulumi.String("REPLICA"),
-		DesiredCount:                    pulumi.Int(args.DesiredCount),
+		DesiredCount:                    s.startCount(ctx, args, cluster),
 		DeploymentController:            ecs.ServiceDeploymentControllerArgs{Type: pulumi.String("ECS")},
 		DeploymentMaximumPercent:        pulumi.Int(args.MaximumPercent),
 		DeploymentMinimumHealthyPercent: pulumi.Int(args.MinimumHealthyPercent),
@@ -227,7 +233,9 @@ func (s *Service) service(
 	}
 	if args.RollbackAlarms != nil {
 		serviceArgs.Alarms = ecs.ServiceAlarmsArgs{
-			AlarmNames: args.RollbackAlarms, Enable: pulumi.Bool(true), Rollback: pulumi.Bool(true),
+			AlarmNames: args.RollbackAlarms,
+			Enable:     pulumi.Bool(args.RollbackOnAlarms),
+			Rollback:   pulumi.Bool(args.RollbackOnAlarms),
 		}
 	}
 	options := []pulumi.ResourceOption{
@@ -235,11 +243,14 @@ func (s *Service) service(
 		pulumi.Protect(args.Protect),
 		pulumi.DependsOn(after),
 		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: minutes, Update: minutes}),
-		// The group is replaced when the VPC is another one; a service beside the old one then takes over.
-		pulumi.ReplaceWith([]pulumi.Resource{group}),
+		// Both groups are replaced when the VPC is another one, the target group also with its port or protocol; a
+		// service beside the old one then takes over.
+		pulumi.ReplaceWith([]pulumi.Resource{group, args.TargetGroup}),
+	}
+	if args.RollbackAlarms == nil {
 		// The provider cannot take alarms away from a service: it sends nothing where there are none, and ECS keeps
 		// the names of alarms that are gone. A new service has none.
-		pulumi.ReplaceOnChanges([]string{"alarms"}),
+		options = append(options, pulumi.ReplaceOnChanges([]string{"alarms"}))
 	}
 	if args.Scaling.On {
 		// The load decides the number from now on; an update must not put it back.
@@ -252,6 +263,20 @@ func (s *Service) service(
 	}
 
 	return service, nil
+}
+
+// startCount is the number of tasks that a service begins with. Where load decides the number, a service that takes over
+// from another begins with as many tasks as run: the cluster holds this service alone.
+func (s *Service) startCount(ctx *pulumi.Context, args Args, cluster *ecs.Cluster) pulumi.IntInput {
+	if !args.Scaling.On {
+		return pulumi.Int(args.DesiredCount)
+	}
+
+	found := ecs.LookupClusterOutput(ctx, ecs.LookupClusterOutputArgs{ClusterName: cluster.Name}, pulumi.Parent(s))
+
+	return found.RunningTasksCount().ApplyT(func(running int) int {
+		return min(max(running, args.DesiredCount), args.Scaling.Max)
+	}).(pulumi.IntOutput)
 }
 
 func rebalancing(on bool) string {

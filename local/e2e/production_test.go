@@ -7,8 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"fargate-nginx-sidecar/local/cloud/emulator"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 )
 
@@ -40,11 +41,7 @@ func production(t *testing.T, c *checkout) {
 func makeZone(t *testing.T, c *checkout, name string) string {
 	t.Helper()
 	current := c.current(t)
-	client := route53.New(route53.Options{
-		Region:       current.Region,
-		BaseEndpoint: aws.String(current.Endpoint),
-		Credentials:  credentials.NewStaticCredentialsProvider("local", "local", ""),
-	})
+	client := route53.NewFromConfig(emulator.Config(current.Endpoint, current.Region))
 	made := must[*route53.CreateHostedZoneOutput](t)(client.CreateHostedZone(context.Background(), &route53.CreateHostedZoneInput{Name: &name, CallerReference: aws.String(t.Name())}))
 	return strings.TrimPrefix(*made.HostedZone.Id, "/hostedzone/")
 }
