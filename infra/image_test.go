@@ -48,7 +48,7 @@ func ownProject(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile("Pulumi.yaml", text, 0o644); err != nil {
+	if err := os.WriteFile("Pulumi.yaml", text, 0o644); err != nil { //nolint:gosec // Below the test's temporary folder.
 		t.Fatal(err)
 	}
 }
@@ -105,7 +105,9 @@ func pin(dockerfile string) error {
 	_, base, _ := strings.Cut(string(text), "ARG BASE_IMAGE=")
 	base, _, _ = strings.Cut(base, "\n")
 
-	return os.WriteFile("images/bases.lock", []byte(base+" sha256:"+strings.Repeat("b", 64)+"\n"), 0o644)
+	lock := base + " sha256:" + strings.Repeat("b", 64) + "\n"
+
+	return os.WriteFile("images/bases.lock", []byte(lock), 0o644) //nolint:gosec // Below the test's temporary folder.
 }
 
 func TestOldImagesExpireOnlyOnceTheNewOnesRun(t *testing.T) {

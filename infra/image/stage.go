@@ -224,14 +224,20 @@ func copyFile(from, to string) error {
 
 // normalise gives the directories of a copy the permissions that they have under no umask, and checks its links.
 func normalise(folder string) error {
-	return filepath.WalkDir(folder, func(path string, item fs.DirEntry, err error) error {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return err
+	}
+	defer root.Close() //nolint:errcheck // Nothing was written through it.
+
+	return fs.WalkDir(root.FS(), ".", func(name string, item fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
 		case item.IsDir():
-			return os.Chmod(path, 0o755)
+			return root.Chmod(name, 0o755)
 		case item.Type() == fs.ModeSymlink:
-			return checkLink(folder, path)
+			return checkLink(folder, name)
 		}
 		return nil
 	})
@@ -239,25 +245,21 @@ func normalise(folder string) error {
 
 // checkLink refuses a link that the Docker provider could not follow, or that would lead to something else on another
 // machine: the provider follows every link.
-func checkLink(folder, path string) error {
+func checkLink(folder, name string) error {
 	root, err := filepath.EvalSymlinks(folder)
 	if err != nil {
 		return err
 	}
+	path := filepath.Join(folder, name)
 	end, err := filepath.EvalSymlinks(path)
 	if err == nil && (end == root || strings.HasPrefix(end, root+string(filepath.Separator))) {
 		return nil
 	}
-
 	target, err := os.Readlink(path)
-	if err != nil {
-		return err
-	}
-	name, err := filepath.Rel(folder, path)
 	if err != nil {
 		return err
 	}
 
 	return fmt.Errorf("symbolic link %s leads to %s; allowed: a relative path to something in the context that "+
-		".dockerignore does not leave out", filepath.ToSlash(name), target)
+		".dockerignore does not leave out", name, target)
 }

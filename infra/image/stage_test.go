@@ -50,7 +50,7 @@ func write(t *testing.T, path, content string) {
 	t.Helper()
 
 	must(t, os.MkdirAll(filepath.Dir(path), 0o755))
-	must(t, os.WriteFile(path, []byte(content), 0o644))
+	must(t, os.WriteFile(path, []byte(content), 0o644)) //nolint:gosec // A path of this test, below its temporary folder.
 }
 
 func must(t *testing.T, err error) {
@@ -80,19 +80,16 @@ func listing(t *testing.T, folder string) map[string]string {
 	t.Helper()
 
 	all := map[string]string{}
-	must(t, filepath.WalkDir(folder, func(path string, item fs.DirEntry, err error) error {
+	must(t, fs.WalkDir(os.DirFS(folder), ".", func(name string, item fs.DirEntry, err error) error {
 		must(t, err)
 		info, err := item.Info()
 		must(t, err)
-		what := info.Mode().String()
+		all[name] = info.Mode().String()
 		if info.Mode().IsRegular() {
-			content, err := os.ReadFile(path)
+			content, err := fs.ReadFile(os.DirFS(folder), name)
 			must(t, err)
-			what += " " + string(content)
+			all[name] += " " + string(content)
 		}
-		name, err := filepath.Rel(folder, path)
-		must(t, err)
-		all[name] = what
 		return nil
 	}))
 
@@ -199,12 +196,15 @@ func TestNothingElseChangesTheDigest(t *testing.T) {
 func permissions(t *testing.T, file, directory fs.FileMode) {
 	t.Helper()
 
-	must(t, filepath.WalkDir("app", func(path string, item fs.DirEntry, err error) error {
+	app, err := os.OpenRoot("app")
+	must(t, err)
+	defer app.Close() //nolint:errcheck // Nothing was written.
+	must(t, fs.WalkDir(app.FS(), ".", func(name string, item fs.DirEntry, err error) error {
 		must(t, err)
 		if item.IsDir() {
-			return os.Chmod(path, directory)
+			return app.Chmod(name, directory)
 		}
-		return os.Chmod(path, file)
+		return app.Chmod(name, file)
 	}))
 }
 
@@ -273,7 +273,7 @@ func TestTwoClonesOfACommitHaveOneDigest(t *testing.T) {
 		"umask 0022 && git clone -q origin one",
 		"umask 0002 && git -c core.autocrlf=true clone -q origin other && find other -name '*.js' -exec touch -d 2001-01-01 {} +",
 	} {
-		if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(t.Context(), "sh", "-c", command).CombinedOutput(); err != nil { //nolint:gosec // A command of this test.
 			t.Fatalf("%s: %v\n%s", command, err, out)
 		}
 	}

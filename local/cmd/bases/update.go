@@ -45,7 +45,7 @@ func (r reference) tagged() string { return r.repository + ":" + r.version.Strin
 
 // update brings Dockerfiles and lock file below root up to date. It returns one line about each base image. All
 // registries are asked before anything is written.
-func update(ctx context.Context, root string, options ...remote.Option) ([]string, error) {
+func update(ctx context.Context, root string) ([]string, error) {
 	bases, err := read(root)
 	if err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func update(ctx context.Context, root string, options ...remote.Option) ([]strin
 	var news []string
 	for i := range bases {
 		b := &bases[i]
-		if b.next, err = newest(b.now, append(options, remote.WithContext(ctx))...); err != nil {
+		if b.next, err = newest(b.now, remote.WithContext(ctx)); err != nil {
 			return nil, fmt.Errorf("%s: %w", b.now.tagged(), err)
 		}
 		news = append(news, b.news())
@@ -162,12 +162,12 @@ func write(root string, bases []base) error {
 			lock.WriteString(line)
 		}
 		text := baseLine.ReplaceAll(b.text, []byte("${1}"+b.next.tagged()))
-		if err := os.WriteFile(b.dockerfile, text, 0o644); err != nil { //nolint:gosec // Files of a repository.
+		if err := os.WriteFile(b.dockerfile, text, 0o644); err != nil {
 			return err
 		}
 	}
 
-	return os.WriteFile(filepath.Join(root, lockFile), lock.Bytes(), 0o644) //nolint:gosec // As above.
+	return os.WriteFile(filepath.Join(root, lockFile), lock.Bytes(), 0o644)
 }
 
 // A version is a tag with three numbers and a variant, such as 1.30.7-alpine-slim.
