@@ -97,6 +97,7 @@ func (s *Stack) declareArchive(ctx *pulumi.Context) (err error) {
 		Partition:  s.partition,
 		Account:    s.account,
 		Region:     s.settings.Region,
+		Protect:    s.settings.Ingress.DeletionProtection,
 	}, s.provider)
 
 	return err
@@ -108,6 +109,7 @@ func (s *Stack) declareNetwork(ctx *pulumi.Context) (err error) {
 		Region:           s.settings.Region,
 		Services:         s.settings.Service.AWSServices(),
 		FlowLogBucketARN: s.archive.FlowLogBucketARN,
+		Protect:          s.settings.Ingress.DeletionProtection,
 	}, s.provider)
 
 	return err

@@ -19,6 +19,8 @@ type Args struct {
 	AccessLogs, FlowLogs bool
 	Partition, Account   pulumi.StringInput
 	Region               string
+	// Protect makes the engine refuse to delete the buckets.
+	Protect bool
 }
 
 // Archive is a bucket for each writer, or nothing.
@@ -79,7 +81,7 @@ func (a *Archive) build(ctx *pulumi.Context, name string, args Args) error {
 func (a *Archive) bucket(ctx *pulumi.Context, name string, args Args, rights rights) (*s3.BucketPolicy, error) {
 	bucket, err := s3.NewBucketV2(ctx, name, &s3.BucketV2Args{
 		ForceDestroy: pulumi.Bool(args.ForceDestroy),
-	}, pulumi.Parent(a))
+	}, pulumi.Parent(a), pulumi.Protect(args.Protect))
 	if err != nil {
 		return nil, fmt.Errorf("bucket: %w", err)
 	}

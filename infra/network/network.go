@@ -24,6 +24,8 @@ type Args struct {
 	Region string
 	// Services are those that get interface endpoints with Endpoints, such as ecr.api.
 	Services []string
+	// Protect makes the engine refuse to delete the VPC and what is in it.
+	Protect bool
 	// FlowLogBucketARN is where flow logs go, or nil for none.
 	FlowLogBucketARN pulumi.StringInput
 }
@@ -146,7 +148,7 @@ func (n *Network) build(ctx *pulumi.Context, name string, args Args) error {
 	}
 	n.AvailabilityZones = zones
 
-	vpc, err := awsxec2.NewVpc(ctx, name, vpcArgs(args, zones), pulumi.Parent(n))
+	vpc, err := awsxec2.NewVpc(ctx, name, vpcArgs(args, zones), pulumi.Parent(n), pulumi.Protect(args.Protect))
 	if err != nil {
 		return fmt.Errorf("VPC: %w", err)
 	}

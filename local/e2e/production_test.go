@@ -31,9 +31,22 @@ func production(t *testing.T, c *checkout) {
 		t.Error("production is not verified over HTTPS")
 	}
 	assertUnchanged(t, c)
+	assertProtected(t, c)
 
+	c.configure(t, settings+"  fargate-nginx-sidecar:deletionProtection: off\n")
+	c.local(t, "up", "--stack", patternStack)
 	c.configure(t, before)
 	c.local(t, "up", "--stack", patternStack)
+	assertUnchanged(t, c)
+}
+
+// assertProtected tries to destroy the stack, which must fail before anything is gone.
+func assertProtected(t *testing.T, c *checkout) {
+	t.Helper()
+	output, err := c.shell(t, "pulumi destroy --yes --non-interactive")
+	if err == nil || !strings.Contains(output+err.Error(), "protect") {
+		t.Errorf("a protected stack is destroyed: %v\n%s", err, output)
+	}
 	assertUnchanged(t, c)
 }
 

@@ -181,8 +181,16 @@ func (s *Stack) Up(ctx context.Context, out io.Writer) error {
 	return s.run(ctx, &quiet{out: out}, "up", "--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress")
 }
 
-// Destroy deletes every resource of the stack.
+// noResources is what the CLI says of a stack in which nothing was ever made.
+const noResources = "no resources found"
+
+// Destroy deletes every resource of the stack, the protected ones too.
 func (s *Stack) Destroy(ctx context.Context, out io.Writer) error {
+	// Protection is for what people depend on, and nobody depends on a local run.
+	var output strings.Builder
+	if err := s.run(ctx, &output, "state", "unprotect", "--all", "--yes"); err != nil && !strings.Contains(output.String(), noResources) {
+		return fmt.Errorf("lift the protection: %w\n%s", err, output.String())
+	}
 	return s.run(ctx, &quiet{out: out}, "destroy", "--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress")
 }
 
