@@ -284,3 +284,14 @@ func TestARuleWithoutAnAddressRangeKeepsItsDescription(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+func TestAMetricFilterThatIsPutAgainIsChanged(t *testing.T) {
+	url, _ := start(t, 200, `{"metricFilters":[`+
+		`{"filterName":"a","logGroupName":"web","filterPattern":"1"},{"filterName":"a","logGroupName":"other","filterPattern":"2"},`+
+		`{"filterName":"b","logGroupName":"web","filterPattern":"3"},{"filterName":"a","logGroupName":"web","filterPattern":"4"}]}`)
+	want := `{"metricFilters":[{"filterName":"a","filterPattern":"4","logGroupName":"web"},` +
+		`{"filterName":"a","filterPattern":"2","logGroupName":"other"},{"filterName":"b","filterPattern":"3","logGroupName":"web"}]}`
+	if _, got := call(t, url, "Logs_20140328.DescribeMetricFilters", "{}"); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
