@@ -86,6 +86,7 @@ func (s *Stack) imageArgs(settings image.Settings) image.Args {
 		Partition:    s.partition,
 		Architecture: string(s.settings.Service.Architecture),
 		KMSKeyARN:    s.settings.KMSKeyARN,
+		Protect:      s.settings.Ingress.DeletionProtection,
 	}
 }
 

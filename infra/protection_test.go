@@ -9,7 +9,7 @@ import (
 
 // What serves clients, or cannot be had back.
 var protected = []string{
-	cluster, ecsService, loadBalancer, targetGroup, listener, listenerRule, record, certificate, logGroup, vpc, bucket,
+	cluster, ecsService, loadBalancer, targetGroup, listener, listenerRule, record, certificate, logGroup, vpc, bucket, repository,
 }
 
 // The engine refuses to delete or replace what is protected. A destroy then stops in its preview, before anything is
