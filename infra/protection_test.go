@@ -9,7 +9,7 @@ import (
 
 // What serves clients, or holds data that nothing could restore.
 var protected = []string{
-	cluster, ecsService, loadBalancer, targetGroup, listener, listenerRule, record, certificate, logGroup, vpc, bucket,
+	cluster, ecsService, loadBalancer, targetGroup, listener, listenerRule, record, certificate, logGroup, vpc, bucket, repository,
 }
 
 // The engine refuses to delete or replace protected resources, so a destroy stops in its preview, before it touches
