@@ -298,22 +298,35 @@ func (r *recorder) answer(c net.Conn, br *bufio.Reader, req request, n int) bool
 	return reply(c, req, 200, "text/plain", "ok")
 }
 
+// reply adds the headers that the request asks for: X-Reply: Name: value.
 func reply(c net.Conn, req request, status int, kind, body string, headers ...string) bool {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n", status, http.StatusText(status), kind, len(body))
-	for _, h := range headers {
-		b.WriteString(h + "\r\n")
+	var head bytes.Buffer
+	fmt.Fprintf(&head, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n", status, http.StatusText(status), kind, len(body))
+	for _, h := range append(headers, req.header["X-Reply"]...) {
+		head.WriteString(h + "\r\n")
 	}
-	b.WriteString("\r\n")
-	if req.method != http.MethodHead {
-		b.WriteString(body)
+	head.WriteString("\r\n")
+	if req.method == http.MethodHead {
+		body = ""
 	}
-	_, err := c.Write(b.Bytes())
+	// A thousand clients may wait for the same long body: no copy for each.
+	if _, err := c.Write(head.Bytes()); err != nil {
+		return false
+	}
+	_, err := io.WriteString(c, body)
 	return err == nil
 }
 
+// texts are those that have been made.
+var texts sync.Map
+
 // text is n bytes that look like an API's answer, and compress like one.
 func text(n int) string {
+	once, _ := texts.LoadOrStore(n, sync.OnceValue(func() string { return makeText(n) }))
+	return once.(func() string)()
+}
+
+func makeText(n int) string {
 	var b strings.Builder
 	for i := 0; b.Len() < n; i++ {
 		fmt.Fprintf(&b, `{"id":%d,"name":"user-%d","mail":"user%d@example.com"},`, i, i*7919%10007, i)
