@@ -25,6 +25,11 @@ func TestThePatternsThreeRequestsThroughBothImages(t *testing.T) {
 	imagetest.AnswersThePattern(t, task, app)
 }
 
+func TestControlBytesInAHeaderAreRefused(t *testing.T) {
+	task, app := start(t)
+	imagetest.RefusesControlBytes(t, task, app)
+}
+
 func TestBothLogsCarryTheSameRequestID(t *testing.T) {
 	task, app := start(t)
 	id := task.Get(t, "/api/users/77").Header.Get("X-Request-Id")

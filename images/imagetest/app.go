@@ -23,6 +23,32 @@ func StartApp(t testing.TB, image string) (task *Task, app string) {
 	return nil, ""
 }
 
+// RefusesControlBytes sends control characters in the value of a header, which NGINX has no way to look for: it has a
+// variable for each header by name, and none for all of them.
+func RefusesControlBytes(t testing.TB, task *Task, app string) {
+	t.Helper()
+	for b := range 0x20 {
+		if b == '\t' || b == '\n' || b == '\r' || b == 0 {
+			continue // a tab is allowed; NGINX itself takes the others for the end of a line, or refuses them
+		}
+		refusesControlByte(t, task, byte(b))
+	}
+	refusesControlByte(t, task, 0x7f)
+	if got := task.Get(t, "/api/users/1"); got.Status != 200 {
+		t.Errorf("the next request: got %d", got.Status)
+	}
+	if lines := strings.Count(Logs(t, app), "/api/control"); lines != 0 {
+		t.Errorf("%d of these requests reached the application's own code", lines)
+	}
+}
+
+func refusesControlByte(t testing.TB, task *Task, b byte) {
+	t.Helper()
+	if got := task.Get(t, "/api/control", "X-Any: a"+string([]byte{b})+"b"); got.Status != 400 {
+		t.Errorf("byte %#02x in a header's value: got %d, want 400", b, got.Status)
+	}
+}
+
 // AnswersThePattern makes the pattern's requests, and one more that nginx must refuse without a trace in the
 // application's log.
 func AnswersThePattern(t testing.TB, task *Task, app string) {

@@ -52,6 +52,11 @@ func TestAnAppOfAnotherLanguageMovesInBehindTheSameSidecar(t *testing.T) {
 	}
 }
 
+func TestControlBytesInAHeaderAreRefused(t *testing.T) {
+	task, app := startGo(t)
+	imagetest.RefusesControlBytes(t, task, app)
+}
+
 func TestAnImageFromNothingChecksItsOwnHealthAndStopsByItself(t *testing.T) {
 	_, app := startGo(t)
 	imagetest.Docker(t, "exec", app, "/app", "-healthy")

@@ -105,7 +105,13 @@ func Build(t testing.TB, image string) {
 	}
 }
 
+// baseImage, when set, is what the sidecar is built on instead of its Dockerfile's base: NGINX of another release.
+const baseImage = "NGINX_BASE_IMAGE"
+
 func buildFolder(image, folder string, args ...string) error {
+	if base := os.Getenv(baseImage); base != "" && folder == "nginx" {
+		args = append(args, "--build-arg=BASE_IMAGE="+base)
+	}
 	args = append([]string{"build", "--quiet", "--tag", image}, args...)
 	_, err := docker(append(args, filepath.Join(Root(), "images", folder))...)
 	if err != nil {

@@ -87,6 +87,24 @@ func TestExactlyTheseRequestLinesReachTheApplication(t *testing.T) {
 	}
 }
 
+func TestAPathMayBeAsLongAsARequestLine(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{})
+	for _, length := range []int{1360, 1370, 2000, 4000, 8160} {
+		for _, text := range []string{"a", "a/", "%C3%BC"} {
+			target := "/api/" + fill(text, length-5)
+			if got := task.Get(t, target); got.Status != 200 {
+				t.Errorf("%d bytes of %s: got %d, want 200", len(target), text, got.Status)
+			}
+		}
+	}
+	if got := task.Get(t, "/api/"+strings.Repeat("a", 8200)); got.Status != 414 {
+		t.Errorf("8,205 bytes: got %d, want 414", got.Status)
+	}
+	if log := task.Logs(t); strings.Contains(log, "[alert]") || strings.Contains(log, "[error]") {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
 func TestErrorsAreJSONWithTheRequestsID(t *testing.T) {
 	task := defaults(t)
 	for _, c := range []struct {

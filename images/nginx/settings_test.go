@@ -34,14 +34,14 @@ var renderings = map[string][]string{
 	"smallest": {
 		"NGINX_PORT=1025", "APP_PORT=1", "NGINX_WORKER_PROCESSES=1", "NGINX_WORKER_CONNECTIONS=64", "NGINX_IDLE_TIMEOUT=5",
 		"NGINX_CLIENT_TIMEOUT=1", "NGINX_SHUTDOWN_TIMEOUT=1", "NGINX_UPSTREAM_KEEPALIVE=1", "NGINX_MAX_BODY_KB=1", "NGINX_RATE_LIMIT=1",
-		"NGINX_RATE_BURST=0", "NGINX_GZIP_LEVEL=0", "NGINX_ACCESS_LOG=off", "NGINX_METHODS=GET", "NGINX_CACHE_SECONDS=1",
+		"NGINX_RATE_BURST=0", "NGINX_GZIP_LEVEL=0", "NGINX_ACCESS_LOG=off", "NGINX_METHODS=GET", "NGINX_CACHE_SECONDS=1", "NGINX_CONCURRENCY_LIMIT=1", "NGINX_GZIP=safe",
 	},
 	"largest": {
 		"NGINX_PORT=65535", "APP_PORT=65534", "NGINX_WORKER_PROCESSES=16", "NGINX_WORKER_CONNECTIONS=200000", "NGINX_IDLE_TIMEOUT=4000",
 		"NGINX_UPSTREAM_KEEPALIVE_TIMEOUT=4000", "NGINX_CLIENT_TIMEOUT=300", "NGINX_SHUTDOWN_TIMEOUT=120", "NGINX_UPSTREAM_KEEPALIVE=10000",
 		"NGINX_MAX_BODY_KB=1048576", "NGINX_RATE_LIMIT=100000", "NGINX_RATE_BURST=100000", "NGINX_GZIP_LEVEL=9", "NGINX_ACCESS_LOG=text",
 		"NGINX_LOG_HEALTH_CHECKS=on", "NGINX_PATH_PREFIXES=/api,/v1/orders,/a-b_c", "NGINX_METHODS=OPTIONS,GET,HEAD",
-		"NGINX_TRUSTED_PROXIES=10.0.0.0/8,192.168.1.1,fd00::/8,::1", "NGINX_CACHE_SECONDS=3600",
+		"NGINX_TRUSTED_PROXIES=10.0.0.0/8,192.168.1.1,fd00::/8,::1", "NGINX_CACHE_SECONDS=3600", "NGINX_CONCURRENCY_LIMIT=65535",
 	},
 }
 
@@ -106,7 +106,8 @@ func TestEveryWrongSettingIsNamedAtOnceAndNginxDoesNotStart(t *testing.T) {
 		"NGINX_CLIENT_TIMEOUT=10s", "NGINX_SHUTDOWN_TIMEOUT=-1", "NGINX_UPSTREAM_KEEPALIVE=99999999999999999999", "NGINX_MAX_BODY_KB=1.5",
 		"NGINX_RATE_LIMIT=0x10", "NGINX_RATE_BURST=007", "NGINX_GZIP_LEVEL=10", "NGINX_ACCESS_LOG=combined", "NGINX_LOG_HEALTH_CHECKS=yes",
 		"NGINX_PATH_PREFIXES=api,/,/a b,/v1/,/v1//x,/.*,/ok", "NGINX_METHODS=GET,TRACE,get",
-		"NGINX_TRUSTED_PROXIES=10.0.0.0/33,256.1.1.1,evil,10.0.0.0/8", "NGINX_CACHE_SECONDS=3601")
+		"NGINX_TRUSTED_PROXIES=10.0.0.0/33,256.1.1.1,evil,10.0.0.0/8", "NGINX_CACHE_SECONDS=3601",
+		"NGINX_CONCURRENCY_LIMIT=65536", "NGINX_GZIP=off")
 	want := `NGINX_PORT: got "0", allowed: 1 to 65535
 APP_PORT: got "http", allowed: 1 to 65535
 NGINX_WORKER_PROCESSES: got "auto", allowed: 1 to 64
@@ -118,8 +119,10 @@ NGINX_UPSTREAM_KEEPALIVE: got "99999999999999999999", allowed: 1 to 10000
 NGINX_MAX_BODY_KB: got "1.5", allowed: 1 to 1048576 KiB
 NGINX_RATE_LIMIT: got "0x10", allowed: 0 to 100000 requests per second and client
 NGINX_RATE_BURST: got "007", allowed: 0 to 100000 requests
+NGINX_CONCURRENCY_LIMIT: got "65536", allowed: 0 to 65535 requests at once and client
 NGINX_GZIP_LEVEL: got "10", allowed: 0 to 9
 NGINX_CACHE_SECONDS: got "3601", allowed: 0 to 3600 s
+NGINX_GZIP: got "off", allowed: all safe
 NGINX_ACCESS_LOG: got "combined", allowed: json text off
 NGINX_LOG_HEALTH_CHECKS: got "yes", allowed: on off
 NGINX_PATH_PREFIXES: got "api", allowed: paths like /api or /v1/orders, separated by commas
@@ -286,27 +289,183 @@ func TestTheRateLimitIsPerClientAndOffByDefault(t *testing.T) {
 	}
 }
 
-func TestTheMicroCacheKeepsOnlyWhatIsTheSameForEverybody(t *testing.T) {
+// Whoever has one address of an IPv6 network has all of its 2^64.
+func TestAnIPv6ClientIsItsNetwork(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_RATE_LIMIT=1", "NGINX_RATE_BURST=0", "NGINX_TRUSTED_PROXIES=0.0.0.0/0"}})
+	for _, c := range []struct {
+		client string
+		status int
+	}{
+		{"2001:db8:1:2::1", 200},
+		{"2001:db8:1:2::1", 429},
+		{"2001:db8:1:2:aaaa:bbbb:cccc:dddd", 429},
+		{"2001:db8:1:2:ffff::", 429},
+		{"2001:db8:1:3::1", 200},
+		{"2001:db8::1:0:0:1", 200},
+		{"2001:db8:0:0:1::", 429}, // the same network in another form
+		{"::1", 200},
+		{"203.0.113.1", 200},
+		{"203.0.113.2", 200},
+	} {
+		if got := task.Get(t, "/api/x", "X-Forwarded-For: "+c.client); got.Status != c.status {
+			t.Errorf("%s: got %d, want %d", c.client, got.Status, c.status)
+		}
+	}
+}
+
+func TestTheConcurrencyLimitIsPerClientAndOffByDefault(t *testing.T) {
+	answers := func(task *imagetest.Task, client string) (ok, refused int) {
+		statuses := make(chan int, 20)
+		for range 20 {
+			go func() {
+				a, _ := imagetest.Exchange(task.Addr, "GET /api/slow?ms=1500 HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: "+client+"\r\n\r\n", 10*time.Second)
+				statuses <- a.Status
+			}()
+		}
+		for range 20 {
+			switch <-statuses {
+			case 200:
+				ok++
+			case 429:
+				refused++
+			}
+		}
+		return ok, refused
+	}
+	limited := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_CONCURRENCY_LIMIT=5", "NGINX_TRUSTED_PROXIES=0.0.0.0/0"}})
+	if ok, refused := answers(limited, "203.0.113.1"); ok != 5 || refused != 15 {
+		t.Errorf("a limit of 5: got %d answered, %d refused of 20", ok, refused)
+	}
+	busy := make(chan struct{})
+	go func() { defer close(busy); answers(limited, "203.0.113.1") }()
+	time.Sleep(300 * time.Millisecond)
+	if got := limited.Get(t, "/api/x", "X-Forwarded-For: 203.0.113.2"); got.Status != 200 {
+		t.Errorf("another client: got %d", got.Status)
+	}
+	if got := limited.Get(t, "/", "X-Forwarded-For: 203.0.113.1"); got.Status != 200 {
+		t.Errorf("the health page of a client at its limit: got %d", got.Status)
+	}
+	<-busy
+	if log := limited.Logs(t); strings.Contains(log, "limiting connections") {
+		t.Errorf("a refusal is in the access log, and needs no error line:\n%s", log)
+	}
+	if ok, refused := answers(defaults(t), "203.0.113.1"); ok != 20 || refused != 0 {
+		t.Errorf("by default: got %d answered, %d refused of 20", ok, refused)
+	}
+}
+
+func TestSafeCompressionLeavesAnswersToRequestsWithCredentialsAlone(t *testing.T) {
+	for _, c := range []struct {
+		env  []string
+		with bool // credentials make a difference
+	}{{nil, false}, {[]string{"NGINX_GZIP=safe"}, true}} {
+		task := imagetest.Start(t, imagetest.Options{Env: c.env})
+		for header, plain := range map[string]bool{"X: y": false, "Cookie: session=a": c.with, "Authorization: Bearer a": c.with} {
+			got := task.Get(t, "/api/big?bytes=20000", "Accept-Encoding: gzip", header)
+			if zipped := got.Header.Get("Content-Encoding") == "gzip"; got.Status != 200 || zipped == plain {
+				t.Errorf("%v, %s: got %d, compressed: %v", c.env, header, got.Status, zipped)
+			}
+		}
+		// The rest of the location's rules still hold.
+		task.Reset(t, true)
+		task.Send(t, "POST /api/x HTTP/1.1", "Cookie: session=a", "X-Client-IP: forged", "Content-Length: 2", "", "hi")
+		if r := only(t, task); r.Line() != "POST /api/x HTTP/1.1" || strings.Contains(r.Head, "forged") || r.Body != 2 {
+			t.Errorf("%v: application got\n%s", c.env, r.Head)
+		}
+	}
+}
+
+func TestTheMicroCacheKeepsOnlyWhatTheApplicationCallsPublic(t *testing.T) {
 	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_CACHE_SECONDS=60"}})
+	const public = "X-Reply: Cache-Control: public"
 	for _, c := range []struct {
 		line    string
 		headers []string
-		reached int // of 5 requests
+		reached int // of 3 requests
 	}{
-		{"GET /api/plain HTTP/1.1", nil, 1},
-		{"GET /api/plain?page=2 HTTP/1.1", nil, 1},
-		{"GET /api/auth HTTP/1.1", []string{"Authorization: Bearer x"}, 5},
-		{"GET /api/session HTTP/1.1", []string{"Cookie: a=b"}, 5},
-		{"GET /api/cookie HTTP/1.1", nil, 5}, // the answer sets a cookie
-		{"POST /api/plain HTTP/1.1", nil, 5},
-		{"GET /api/status?code=500 HTTP/1.1", nil, 5},
+		{"GET /api/public HTTP/1.1", []string{public}, 1},
+		{"GET /api/public?page=2 HTTP/1.1", []string{public}, 1},
+		{"HEAD /api/public HTTP/1.1", []string{public}, 1},
+		{"GET /api/list HTTP/1.1", []string{"X-Reply: Cache-Control: must-revalidate, Public , max-age=60"}, 1},
+		{"GET /api/long HTTP/1.1", []string{public + ", max-age=31536000, s-maxage=100"}, 1},
+		{"GET /api/vary HTTP/1.1", []string{public, "X-Reply: Vary: Origin"}, 1},
+		// The application has not said so.
+		{"GET /api/plain HTTP/1.1", nil, 3},
+		{"GET /api/key HTTP/1.1", []string{"X-Custom-Key: secret"}, 3},
+		{"GET /api/age HTTP/1.1", []string{"X-Reply: Cache-Control: max-age=600"}, 3},
+		{"GET /api/expires HTTP/1.1", []string{"X-Reply: Expires: Thu, 01 Jan 2099 00:00:00 GMT"}, 3},
+		{"GET /api/accel HTTP/1.1", []string{"X-Reply: X-Accel-Expires: 600"}, 3},
+		{"GET /api/word HTTP/1.1", []string{"X-Reply: Cache-Control: x-public"}, 3},
+		// It has said something else as well.
+		{"GET /api/no1 HTTP/1.1", []string{public + ", no-store"}, 3},
+		{"GET /api/no2 HTTP/1.1", []string{public + ", private"}, 3},
+		{"GET /api/no3 HTTP/1.1", []string{public, "X-Reply: Cache-Control: no-cache"}, 3},
+		{"GET /api/short1 HTTP/1.1", []string{public + ", max-age=59"}, 3},
+		{"GET /api/short2 HTTP/1.1", []string{public + ", max-age=600, s-maxage=0"}, 3},
+		{"GET /api/short3 HTTP/1.1", []string{public + ", max-age=6"}, 3},
+		{"GET /api/past HTTP/1.1", []string{public, "X-Reply: Expires: Thu, 01 Jan 1970 00:00:00 GMT"}, 3},
+		{"GET /api/cookie HTTP/1.1", []string{public}, 3}, // the answer sets a cookie
+		{"GET /api/varies HTTP/1.1", []string{public, "X-Reply: Vary: *"}, 3},
+		{"GET /api/status?code=404 HTTP/1.1", []string{public + ", max-age=600"}, 3},
+		{"GET /api/status?code=500 HTTP/1.1", []string{public + ", max-age=600"}, 3},
+		{"POST /api/public HTTP/1.1", []string{public}, 3},
+		// The request says who asks.
+		{"GET /api/public HTTP/1.1", []string{public, "Authorization: Bearer x"}, 3},
+		{"GET /api/public HTTP/1.1", []string{public, "Cookie: a=b"}, 3},
+		{"GET /api/public HTTP/1.1", []string{public, "X-Api-Key: secret"}, 3},
 	} {
 		task.Reset(t, true)
-		for range 5 {
+		for range 3 {
 			task.Send(t, c.line, c.headers...)
 		}
-		if seen := task.Seen(t); seen.Total != c.reached {
-			t.Errorf("%s %v: %d of 5 reached the application, want %d", c.line, c.headers, seen.Total, c.reached)
+		seen := task.Seen(t)
+		if seen.Total != c.reached {
+			t.Errorf("%s %v: %d of 3 reached the application, want %d", c.line, c.headers, seen.Total, c.reached)
+		}
+		if method, _, _ := strings.Cut(c.line, " "); seen.Total > 0 && !strings.HasPrefix(seen.Requests[0].Line(), method+" ") {
+			t.Errorf("%s became %s", c.line, seen.Requests[0].Line())
+		}
+	}
+	// What is kept for one scheme, host or method is not the answer to another.
+	task.Reset(t, true)
+	for _, host := range []string{"a.example", "b.example"} {
+		task.Raw(t, "GET /api/host HTTP/1.1\r\nHost: "+host+"\r\n"+public+"\r\n\r\n")
+	}
+	if seen := task.Seen(t); seen.Total != 2 {
+		t.Errorf("two hosts: %d requests reached the application, want 2", seen.Total)
+	}
+}
+
+func TestTheMicroCacheKeepsNothingLongerThanItsSetting(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_CACHE_SECONDS=1"}})
+	for range 2 {
+		task.Get(t, "/api/x", "X-Reply: Cache-Control: public, max-age=3600")
+		time.Sleep(2100 * time.Millisecond)
+	}
+	if seen := task.Seen(t); seen.Total != 2 {
+		t.Errorf("two requests 2 s apart with a setting of 1 s: %d reached the application, want 2", seen.Total)
+	}
+}
+
+func TestTheMicroCacheLeavesConditionsAndRangesAlone(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_CACHE_SECONDS=60"}})
+	for _, header := range []string{
+		"Range: bytes=0-1", "If-Range: \"tag\"", "If-Match: \"tag\"", "If-None-Match: \"tag\"",
+		"If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT", "If-Unmodified-Since: Thu, 01 Jan 2099 00:00:00 GMT",
+	} {
+		for _, path := range []string{"/api/private", "/api/public"} {
+			task.Reset(t, true)
+			name, value, _ := strings.Cut(header, ": ")
+			more := []string{header}
+			if path == "/api/public" {
+				more = append(more, "X-Reply: Cache-Control: public")
+				task.Get(t, path, more[1])
+				task.Reset(t, true)
+			}
+			task.Get(t, path, more...)
+			if got, times := only(t, task).Header(name); got != value || times != 1 {
+				t.Errorf("%s %s: the application got %q, %d times", path, header, got, times)
+			}
 		}
 	}
 }
@@ -316,7 +475,7 @@ func TestNobodyWaitsWhileTheMicroCacheRenewsAnAnswer(t *testing.T) {
 	const slow = time.Second
 	ask := func() (waited bool) {
 		start := time.Now()
-		if got := task.Get(t, fmt.Sprintf("/api/slow?ms=%d", slow.Milliseconds())); got.Status != 200 {
+		if got := task.Get(t, fmt.Sprintf("/api/slow?ms=%d", slow.Milliseconds()), "X-Reply: Cache-Control: public"); got.Status != 200 {
 			t.Errorf("got %d", got.Status)
 		}
 		return time.Since(start) >= slow/2
@@ -358,8 +517,10 @@ var meanings = map[string]string{
 	"NGINX_MAX_BODY_KB":                "largest request body; more is 413",
 	"NGINX_RATE_LIMIT":                 "requests a second of one client; more is 429. 0: no limit",
 	"NGINX_RATE_BURST":                 "requests above the rate that are let through at once",
+	"NGINX_CONCURRENCY_LIMIT":          "requests of one client under way at once; more is 429. A WebSocket counts as long as it is open. 0: no limit",
 	"NGINX_GZIP_LEVEL":                 "0: no compression",
-	"NGINX_CACHE_SECONDS":              "keep answers that are the same for everybody for so long, and while one request renews them. 0: no cache",
+	"NGINX_GZIP":                       "safe: no compression of answers to requests with Cookie or Authorization",
+	"NGINX_CACHE_SECONDS":              "keep answers that the application calls `public` for so long, and while one request renews them. 0: no cache",
 	"NGINX_ACCESS_LOG":                 "form of the access log",
 	"NGINX_LOG_HEALTH_CHECKS":          "whether the health page is logged",
 	"NGINX_PATH_PREFIXES":              "what is forwarded: each prefix and what lies below it",

@@ -15,11 +15,13 @@ import (
 	"bytes"
 	"crypto/sha1" //nolint:gosec // RFC 6455's handshake is made of SHA-1
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
 	"log"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/textproto"
@@ -289,6 +291,9 @@ func (r *recorder) answer(c net.Conn, br *bufio.Reader, req request, n int) bool
 		if t := req.query.Get("type"); t != "" {
 			kind = t
 		}
+		if req.query.Has("noise") {
+			return reply(c, req, 200, kind, noise(req.number("bytes", 20000)))
+		}
 		return reply(c, req, 200, kind, text(req.number("bytes", 20000)))
 	case req.path == "/api/headers":
 		return reply(c, req, 200, "text/plain", "long headers", "X-Long: "+text(req.number("bytes", 5000)))
@@ -317,13 +322,24 @@ func reply(c net.Conn, req request, status int, kind, body string, headers ...st
 	return err == nil
 }
 
-// texts are those that have been made.
-var texts sync.Map
+// texts and noises are those that have been made, by their length.
+var texts, noises sync.Map
+
+func made(all *sync.Map, n int, make func(int) string) string {
+	once, _ := all.LoadOrStore(n, sync.OnceValue(func() string { return make(n) }))
+	return once.(func() string)()
+}
 
 // text is n bytes that look like an API's answer, and compress like one.
-func text(n int) string {
-	once, _ := texts.LoadOrStore(n, sync.OnceValue(func() string { return makeText(n) }))
-	return once.(func() string)()
+func text(n int) string { return made(&texts, n, makeText) }
+
+// noise is n hexadecimal digits, which compress to a half and no further.
+func noise(n int) string {
+	return made(&noises, n, func(n int) string {
+		raw := make([]byte, (n+1)/2)
+		_, _ = rand.NewChaCha8([32]byte{}).Read(raw)
+		return hex.EncodeToString(raw)[:n]
+	})
 }
 
 func makeText(n int) string {
