@@ -9,6 +9,9 @@
 # BusyBox.
 set -eu
 
+# The first process gets no signal that it does not ask for. Nothing is served yet.
+trap 'exit 0' QUIT TERM INT
+
 directory=/tmp/nginx
 template=/etc/nginx/nginx.conf.template
 errors=''
@@ -70,6 +73,7 @@ number NGINX_UPSTREAM_KEEPALIVE_TIMEOUT "$NGINX_IDLE_TIMEOUT" 1 4000 s
 number KEEP_ALIVE_TIMEOUT_MS $((NGINX_UPSTREAM_KEEPALIVE_TIMEOUT * 1000 + 35000)) 1 5000000 ms
 number NGINX_CLIENT_TIMEOUT 10 1 300 s
 number NGINX_SHUTDOWN_TIMEOUT 50 1 120 s
+number NGINX_STOP_DELAY 0 0 110 s
 number NGINX_UPSTREAM_KEEPALIVE 512 1 10000
 number NGINX_MAX_BODY_KB 1024 1 1048576 KiB
 number NGINX_RATE_LIMIT 0 0 100000 'requests per second and client'
@@ -331,11 +335,25 @@ awk '{
 }' <"$directory/errors" >&2 &
 errors_filter=$!
 
+rm -f "$directory/maintenance"
 nginx -e stderr -c "$directory/nginx.conf" 2>"$directory/errors" &
 nginx=$!
-# SIGTERM would make nginx cut the requests under way; SIGQUIT finishes them.
-# https://nginx.org/en/docs/control.html
-trap 'kill -QUIT "$nginx" || :' QUIT TERM INT
+
+# stop: while the file is there, the health page answers 503, so the load balancer
+# sends its requests elsewhere. nginx serves on meanwhile and stops after the delay,
+# or at once on a second signal. SIGTERM would make nginx cut the requests under
+# way; SIGQUIT finishes them. https://nginx.org/en/docs/control.html
+stopping=''
+stop() {
+    : >"$directory/maintenance"
+    if [ -z "$stopping" ] && [ "$NGINX_STOP_DELAY" -gt 0 ]; then
+        { sleep "$NGINX_STOP_DELAY" && kill -QUIT "$nginx"; } &
+    else
+        kill -QUIT "$nginx" || :
+    fi
+    stopping=yes
+}
+trap stop QUIT TERM INT
 
 # A signal ends `wait` early, so it is asked until nginx is gone.
 status=0
@@ -343,5 +361,7 @@ while kill -0 "$nginx" 2>/dev/null; do
     status=0
     wait "$nginx" || status=$?
 done
-wait "$errors_filter" || :
+# The last lines. Where nginx's main process was killed, its workers live on and
+# hold the other end; they go with the container.
+[ "$status" -gt 128 ] || wait "$errors_filter" || :
 exit "$status"

@@ -41,7 +41,7 @@ var renderings = map[string][]string{
 		"NGINX_UPSTREAM_KEEPALIVE_TIMEOUT=4000", "NGINX_CLIENT_TIMEOUT=300", "NGINX_SHUTDOWN_TIMEOUT=120", "NGINX_UPSTREAM_KEEPALIVE=10000",
 		"NGINX_MAX_BODY_KB=1048576", "NGINX_RATE_LIMIT=100000", "NGINX_RATE_BURST=100000", "NGINX_GZIP_LEVEL=9", "NGINX_ACCESS_LOG=text",
 		"NGINX_LOG_HEALTH_CHECKS=on", "NGINX_PATH_PREFIXES=/api,/v1/orders,/a-b_c", "NGINX_METHODS=OPTIONS,GET,HEAD",
-		"NGINX_TRUSTED_PROXIES=10.0.0.0/8,192.168.1.1,fd00::/8,::1", "NGINX_CACHE_SECONDS=3600", "NGINX_CONCURRENCY_LIMIT=65535",
+		"NGINX_TRUSTED_PROXIES=10.0.0.0/8,192.168.1.1,fd00::/8,::1", "NGINX_CACHE_SECONDS=3600", "NGINX_STOP_DELAY=110", "NGINX_CONCURRENCY_LIMIT=65535",
 	},
 }
 
@@ -107,7 +107,7 @@ func TestEveryWrongSettingIsNamedAtOnceAndNginxDoesNotStart(t *testing.T) {
 		"NGINX_RATE_LIMIT=0x10", "NGINX_RATE_BURST=007", "NGINX_GZIP_LEVEL=10", "NGINX_ACCESS_LOG=combined", "NGINX_LOG_HEALTH_CHECKS=yes",
 		"NGINX_PATH_PREFIXES=api,/,/a b,/v1/,/v1//x,/.*,/ok", "NGINX_METHODS=GET,TRACE,get",
 		"NGINX_TRUSTED_PROXIES=10.0.0.0/33,256.1.1.1,evil,10.0.0.0/8", "NGINX_CACHE_SECONDS=3601",
-		"NGINX_CONCURRENCY_LIMIT=65536", "NGINX_GZIP=off")
+		"NGINX_CONCURRENCY_LIMIT=65536", "NGINX_GZIP=off", "NGINX_STOP_DELAY=111")
 	want := `NGINX_PORT: got "0", allowed: 1 to 65535
 APP_PORT: got "http", allowed: 1 to 65535
 NGINX_WORKER_PROCESSES: got "auto", allowed: 1 to 64
@@ -115,6 +115,7 @@ NGINX_WORKER_CONNECTIONS: got "63", allowed: 64 to 200000
 NGINX_IDLE_TIMEOUT: got "4001", allowed: 5 to 4000 s
 NGINX_CLIENT_TIMEOUT: got "10s", allowed: 1 to 300 s
 NGINX_SHUTDOWN_TIMEOUT: got "-1", allowed: 1 to 120 s
+NGINX_STOP_DELAY: got "111", allowed: 0 to 110 s
 NGINX_UPSTREAM_KEEPALIVE: got "99999999999999999999", allowed: 1 to 10000
 NGINX_MAX_BODY_KB: got "1.5", allowed: 1 to 1048576 KiB
 NGINX_RATE_LIMIT: got "0x10", allowed: 0 to 100000 requests per second and client
@@ -513,6 +514,7 @@ var meanings = map[string]string{
 	"KEEP_ALIVE_TIMEOUT_MS":            "the application's own idle timeout; both containers get the same value. More than the line above, by default 35 s more",
 	"NGINX_CLIENT_TIMEOUT":             "all headers within it; between two reads of a body; between two writes of an answer",
 	"NGINX_SHUTDOWN_TIMEOUT":           "how long requests under way may take after a stop; less than the task's stopTimeout",
+	"NGINX_STOP_DELAY":                 "how long requests are served on after the signal to stop, while the health page answers 503; the line above counts from then on",
 	"NGINX_UPSTREAM_KEEPALIVE":         "idle connections to the application kept per worker",
 	"NGINX_MAX_BODY_KB":                "largest request body; more is 413",
 	"NGINX_RATE_LIMIT":                 "requests a second of one client; more is 429. 0: no limit",
