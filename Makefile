@@ -11,7 +11,7 @@ GOLANGCI   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.11.4
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 # Each folder is a Go module of its own, so that nothing of the local run or the benchmark reaches the program.
-MODULES := . local local/plugins bench images/app-go
+MODULES := . local local/offline/plugins bench images/app-go
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -48,7 +48,7 @@ base-images:
 
 .PHONY: test-program
 test-program: ## Test the program under mocks, and the images (needs Docker)
-	go test . ./infra/...
+	go test ./infra/...
 	# Against the SDK's own types, whose package takes a minute to compile: not for every run of the line above.
 	go test -tags wafv2 ./infra/waf
 	# One package at a time: these tests flood, time out and count, and compiling beside them would disturb that.
@@ -62,14 +62,18 @@ test-local: ## Test the parts of the local run (needs Docker)
 
 .PHONY: test-plugins
 test-plugins: ## Test the stand-ins for Pulumi's plugins (needs Docker)
-	cd local/plugins && go test ./...
+	cd local/offline/plugins && go test ./...
 
 .PHONY: test-e2e
 test-e2e: ## Deploy, change, break and destroy the real stacks locally (needs Docker)
 	cd local && go test -count=1 -timeout 60m -v ./e2e
 
+.PHONY: docs
+docs: ## Write the generated parts of the documents anew: settings, controls, cost
+	go test ./infra -run Document -update
+
 .PHONY: check
-check: format vet lint workflows test ## Format, vet, lint and test
+check: format vet lint workflows test ## Format, vet, lint and test; fails, too, when a generated document is stale
 
 .PHONY: format
 format: ## Fail when a Go file is not formatted

@@ -14,8 +14,8 @@ import (
 	"strings"
 	"syscall"
 
-	"fargate-nginx-sidecar/local/progress"
-	"fargate-nginx-sidecar/local/stack"
+	"fargate-nginx-sidecar/local/command"
+	"fargate-nginx-sidecar/local/machine"
 )
 
 const usage = `usage: local [--root DIR] COMMAND
@@ -31,7 +31,7 @@ const defaultPort = 8080
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := command(ctx, os.Args[1:])
+	err := dispatch(ctx, os.Args[1:])
 	stop()
 	var exit *exec.ExitError
 	switch {
@@ -44,7 +44,7 @@ func main() {
 	}
 }
 
-func command(ctx context.Context, arguments []string) error {
+func dispatch(ctx context.Context, arguments []string) error {
 	global := flag.NewFlagSet("local", flag.ContinueOnError)
 	global.Usage = func() { fmt.Fprintln(os.Stderr, usage) }
 	root := global.String("root", "..", "the checkout")
@@ -54,7 +54,7 @@ func command(ctx context.Context, arguments []string) error {
 	if global.NArg() == 0 {
 		return errors.New("no command given\n" + usage)
 	}
-	local, err := stack.New(*root, progress.New(os.Stdout))
+	local, err := command.New(*root, machine.NewPrinter(os.Stdout))
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func command(ctx context.Context, arguments []string) error {
 			return errors.New("with-docker: no command given\n" + usage)
 		}
 		return local.WithDocker(ctx, flags.Args())
-	case stack.ServeCommand:
+	case command.ServeCommand:
 		emulator := flags.String("emulator", "", "the moto_server program")
 		run := flags.String("run", "", "the run, as JSON")
 		if err := flags.Parse(rest); err != nil {
@@ -93,12 +93,12 @@ func command(ctx context.Context, arguments []string) error {
 	return fmt.Errorf("unknown command %q\n%s", name, usage)
 }
 
-func up(ctx context.Context, local *stack.Local, flags *flag.FlagSet, arguments []string) error {
+func up(ctx context.Context, local *command.Local, flags *flag.FlagSet, arguments []string) error {
 	port, err := environmentPort()
 	if err != nil {
 		return err
 	}
-	options := stack.UpOptions{Config: map[string]string{}}
+	options := command.UpOptions{Config: map[string]string{}}
 	flags.StringVar(&options.Stack, "stack", "dev", "which Pulumi.<stack>.yaml")
 	flags.IntVar(&options.Port, "port", port, "local port of the load balancer")
 	flags.Func("set", "replace a setting for this run", func(pair string) error {

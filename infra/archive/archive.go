@@ -3,7 +3,6 @@
 package archive
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/s3"
@@ -15,25 +14,10 @@ const Token = "fargate-nginx-sidecar:archive:Archive" //nolint:gosec // A type, 
 
 // Args describes an archive.
 type Args struct {
+	Settings
 	// AccessLogs and FlowLogs say who writes: the load balancer, the VPC. With neither, nothing is declared.
 	AccessLogs, FlowLogs       bool
 	Partition, Account, Region pulumi.StringInput
-	// RetentionDays is the age at which logs are deleted, in days, 1 or more.
-	RetentionDays int
-	// ForceDestroy deletes the logs together with the bucket; without it a bucket that holds any stays.
-	ForceDestroy bool
-}
-
-// Validate reports what New would refuse.
-func (a Args) Validate() error {
-	switch {
-	case a.Partition == nil || a.Account == nil || a.Region == nil:
-		return errors.New("partition, account and region must be given")
-	case a.RetentionDays < 1:
-		return fmt.Errorf("retention of %d days; allowed: 1 or more", a.RetentionDays)
-	}
-
-	return nil
 }
 
 // Archive is a bucket, or nothing.
@@ -51,10 +35,9 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	if !args.AccessLogs && !args.FlowLogs {
 		return a, nil
 	}
-	if err := args.Validate(); err != nil {
-		return nil, fmt.Errorf("archive %s: %w", name, err)
+	if args.Partition == nil || args.Account == nil || args.Region == nil {
+		return nil, fmt.Errorf("archive %s: partition, account and region must be given", name)
 	}
-
 	if err := ctx.RegisterComponentResource(Token, name, a, opts...); err != nil {
 		return nil, fmt.Errorf("archive %s: %w", name, err)
 	}

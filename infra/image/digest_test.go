@@ -22,7 +22,10 @@ func files(t *testing.T, contents map[string]string) Args {
 		}
 	}
 
-	return Args{Context: directory, Dockerfile: "Dockerfile", Architecture: "X86_64", BuildArgs: map[string]string{"A": "1"}}
+	return Args{
+		Settings:     Settings{Context: directory, Dockerfile: "Dockerfile", BuildArgs: map[string]string{"A": "1"}},
+		Architecture: "X86_64",
+	}
 }
 
 func sample() map[string]string {

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -28,25 +27,15 @@ var platforms = map[string]string{
 	"ARM64":  "linux/arm64",
 }
 
-// Args describes one image. With Prebuilt, everything else but Partition is left unread.
+// Args describes one image. Of a prebuilt one, Partition alone is read besides.
 type Args struct {
-	// Prebuilt is a reference with a tag or digest.
-	Prebuilt string
+	Settings
 	// Partition is the AWS partition, such as aws or aws-cn. It completes the name of a prebuilt image's repository.
 	Partition pulumi.StringInput
-
-	// Context is a relative path: it becomes an input of the build, and must be the same on every machine.
-	Context string
-	// Dockerfile is a path in the context, Target the stage to build; empty is the last one.
-	Dockerfile, Target string
-	BuildArgs          map[string]string
-	Architecture       string
-	// Keep is the number of images that do not expire.
-	Keep int
+	// Architecture is that of the tasks that run the image: X86_64 or ARM64.
+	Architecture string
 	// KMSKeyARN is the key that encrypts the repository; empty is AWS's own. Another key means another repository.
 	KMSKeyARN string
-	// ForceDelete lets the repository be deleted together with the images in it.
-	ForceDelete bool
 }
 
 // Platform is the container engine's name for the architecture.
@@ -54,30 +43,16 @@ func (a Args) Platform() string {
 	return platforms[a.Architecture]
 }
 
-// Validate reports what New would refuse.
-func (a Args) Validate() error {
-	if a.Prebuilt != "" {
-		if !strings.ContainsAny(a.Prebuilt[strings.LastIndex(a.Prebuilt, "/")+1:], ":@") {
-			return fmt.Errorf("reference %q has no tag and no digest", a.Prebuilt)
-		}
-		return nil
+// validate reports what is missing of what the rest of the program provides.
+func (a Args) validate() error {
+	switch {
+	case a.Partition == nil:
+		return errors.New("partition must be given")
+	case a.Prebuilt == "" && a.Platform() == "":
+		return fmt.Errorf("architecture %q; allowed: X86_64, ARM64", a.Architecture)
 	}
 
-	var errs []error
-	if a.Platform() == "" {
-		errs = append(errs, fmt.Errorf("architecture %q; allowed: X86_64, ARM64", a.Architecture))
-	}
-	if a.Context == "" || filepath.IsAbs(a.Context) {
-		errs = append(errs, fmt.Errorf("context %q; allowed: a relative path", a.Context))
-	}
-	if a.Dockerfile == "" || filepath.IsAbs(a.Dockerfile) {
-		errs = append(errs, fmt.Errorf("Dockerfile %q; allowed: a path in the context", a.Dockerfile)) //nolint:staticcheck // the file is spelled so
-	}
-	if a.Keep < 2 {
-		errs = append(errs, fmt.Errorf("%d images kept; allowed: 2 or more", a.Keep))
-	}
-
-	return errors.Join(errs...)
+	return nil
 }
 
 // Image is an image that a task can run.
@@ -93,7 +68,7 @@ type Image struct {
 
 // New declares an image.
 func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Image, error) {
-	if err := args.Validate(); err != nil {
+	if err := args.validate(); err != nil {
 		return nil, fmt.Errorf("image %s: %w", name, err)
 	}
 	var content string
@@ -112,7 +87,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 
 	var err error
 	if args.Prebuilt != "" {
-		i.take(args)
+		i.usePrebuilt(args)
 	} else {
 		err = i.build(ctx, name, content, args)
 	}
@@ -131,7 +106,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 var ecrPattern = regexp.MustCompile(
 	`^([0-9]{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([a-z0-9._/-]+)`)
 
-func (i *Image) take(args Args) {
+func (i *Image) usePrebuilt(args Args) {
 	i.Reference = pulumi.String(args.Prebuilt).ToStringOutput()
 
 	i.RepositoryARNs = pulumi.StringArray{}.ToStringArrayOutput()

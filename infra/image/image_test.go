@@ -11,15 +11,14 @@ import (
 )
 
 func TestWrongArgumentsDeclareNothing(t *testing.T) {
+	built := image.Settings{Context: "app", Dockerfile: "Dockerfile", Keep: 2}
 	for name, test := range map[string]struct {
 		args image.Args
 		want string
 	}{
-		"architecture": {image.Args{Context: "app", Dockerfile: "Dockerfile", Architecture: "arm", Keep: 2}, `image web: architecture "arm"; allowed: X86_64, ARM64`},
-		"context":      {image.Args{Context: "/app", Dockerfile: "Dockerfile", Architecture: "ARM64", Keep: 2}, `image web: context "/app"; allowed: a relative path`},
-		"keep":         {image.Args{Context: "app", Dockerfile: "Dockerfile", Architecture: "ARM64", Keep: 1}, `image web: 1 images kept; allowed: 2 or more`},
-		"no files":     {image.Args{Context: "app", Dockerfile: "Dockerfile", Architecture: "ARM64", Keep: 2}, `image web: context: open app/Dockerfile: no such file or directory`},
-		"reference":    {image.Args{Prebuilt: "host:5000/app"}, `image web: reference "host:5000/app" has no tag and no digest`},
+		"partition":    {image.Args{Settings: built}, `image web: partition must be given`},
+		"architecture": {image.Args{Settings: built, Partition: pulumi.String("aws"), Architecture: "arm"}, `image web: architecture "arm"; allowed: X86_64, ARM64`},
+		"no files":     {image.Args{Settings: built, Partition: pulumi.String("aws"), Architecture: "ARM64"}, `image web: context: open app/Dockerfile: no such file or directory`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			graph, err := infratest.Run(func(ctx *pulumi.Context) error {
@@ -48,7 +47,7 @@ func TestPrebuiltImagesNameTheirRepository(t *testing.T) {
 	} {
 		var got string
 		_, err := infratest.Run(func(ctx *pulumi.Context) error {
-			made, err := image.New(ctx, "web", image.Args{Prebuilt: reference, Partition: pulumi.String("aws")})
+			made, err := image.New(ctx, "web", image.Args{Settings: image.Settings{Prebuilt: reference}, Partition: pulumi.String("aws")})
 			if err != nil {
 				return err
 			}

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
@@ -28,8 +29,12 @@ type Options struct {
 	// Preview runs the program as a preview does. Of a stack that does not exist, all that AWS fills in is unknown; of
 	// one that exists and is not changed, it is known.
 	Preview, Exists bool
+	// Anew says which resources a preview of a stack that exists would replace or create; their outputs are unknown.
+	Anew func(Resource) bool
 	// Outputs may change the invented outputs of a resource, to play a provider that misbehaves.
 	Outputs func(Resource, resource.PropertyMap)
+	// Deployments may give a service other deployments than one that is completed.
+	Deployments func(service Resource) []Deployment
 	// Answer may answer a call in place of the recorder; the second result says whether it did.
 	Answer func(token string, args resource.PropertyMap) (resource.PropertyMap, bool)
 }
@@ -48,6 +53,8 @@ type Resource struct {
 	ReplaceWith []string
 	// ReplaceOnChanges are inputs whose change replaces the resource.
 	ReplaceOnChanges []string
+	// Protect makes the engine refuse to delete the resource.
+	Protect bool
 	// IgnoreChanges are inputs whose change is not carried out.
 	IgnoreChanges []string
 	// CreateTimeout and UpdateTimeout are custom timeouts, such as 20m.
@@ -76,6 +83,7 @@ func Run(program pulumi.RunFunc, options Options) (*Graph, error) {
 		IDs: map[string]string{}, Outputs: map[string]resource.PropertyMap{},
 	}}
 
+	defer recorder.serveECS()()
 	err := pulumi.RunErr(program, pulumi.WithMocks(options.Project, options.Stack, recorder), func(info *pulumi.RunInfo) {
 		info.Config = options.Settings
 		info.DryRun = options.Preview
@@ -109,7 +117,10 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	}
 
 	recorded := r.record(args)
-	if r.options.Preview && !r.options.Exists && recorded.Type != "pulumi:providers:aws" {
+	// The SDK's mock monitor leaves unknown inputs out, so they show in the request alone.
+	unknown := !r.options.Exists || strings.Contains(args.RegisterRPC.GetObject().String(), plugin.UnknownStringValue) ||
+		r.options.Anew != nil && r.options.Anew(recorded)
+	if r.options.Preview && unknown && recorded.Type != "pulumi:providers:aws" {
 		// Without an id and outputs, the SDK takes both for unknown.
 		outputs := recorded.Inputs.Copy()
 		if recorded.Type == "aws:ecr/repository:Repository" {
@@ -147,7 +158,7 @@ func (r *recorder) record(args pulumi.MockResourceArgs) Resource {
 		Inputs:      args.Inputs,
 		DependsOn:   slices.Sorted(slices.Values(rpc.GetDependencies())),
 		ReplaceWith: rpc.GetReplaceWith(), ReplaceOnChanges: rpc.GetReplaceOnChanges(),
-		IgnoreChanges: rpc.GetIgnoreChanges(),
+		IgnoreChanges: rpc.GetIgnoreChanges(), Protect: rpc.GetProtect(),
 		CreateTimeout: rpc.GetCustomTimeouts().GetCreate(), UpdateTimeout: rpc.GetCustomTimeouts().GetUpdate(),
 	}
 	for name, reference := range rpc.GetProviders() {

@@ -69,6 +69,8 @@ func invent(r Resource) (resource.PropertyMap, error) {
 		set("arnSuffix", "targetgroup/"+name)
 	case "aws:lb/listener:Listener":
 		set("arn", arn("elasticloadbalancing", "listener/app/"+name))
+	case "aws:lb/listenerRule:ListenerRule":
+		set("arn", arn("elasticloadbalancing", "listener-rule/app/"+name))
 	case "aws:cloudwatch/logGroup:LogGroup":
 		set("name", name)
 		set("arn", arn("logs", "log-group:"+name))
@@ -193,13 +195,8 @@ func (r *recorder) answer(token string, args resource.PropertyMap) (resource.Pro
 		return subnet(args["id"].StringValue()), nil
 	case "aws:secretsmanager/getSecret:getSecret":
 		return resource.PropertyMap{"arn": resource.NewProperty(SecretARN(args["name"].StringValue()))}, nil
-	case "aws:ecs/getService:getService":
-		for _, service := range r.graph.Resources {
-			if service.Type == "aws:ecs/service:Service" && suffixed(service) == args["serviceName"].StringValue() {
-				return resource.PropertyMap{"taskDefinition": service.Inputs["taskDefinition"]}, nil
-			}
-		}
-		return nil, fmt.Errorf("service %v does not exist", args["serviceName"])
+	case "aws:ecs/getCluster:getCluster":
+		return resource.PropertyMap{"runningTasksCount": resource.NewProperty(0.0)}, nil
 	default:
 		return nil, fmt.Errorf("call of %s: no answer is known", token)
 	}

@@ -1,7 +1,6 @@
 package ingress
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/acm"
@@ -10,55 +9,31 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// TLS describes encryption between clients and the load balancer, and the name that clients use.
-type TLS struct {
-	// Domain is the service's host name. It may be empty if CertificateARN is given.
-	Domain string
-	// HostedZoneID is the zone that gets the domain's records, or empty for none.
-	HostedZoneID string
-	// CertificateARN is a certificate that exists; empty: one is requested for Domain and proved in the zone.
-	CertificateARN string
-	// Policy is the name of a load balancer's security policy.
-	Policy string
-	// Redirect opens port 80, to send clients from there to port 443.
-	Redirect bool
-}
-
-func (t TLS) validate() error {
-	switch {
-	case t.Policy == "":
-		return errors.New("TLS without a policy")
-	case t.CertificateARN == "" && (t.Domain == "" || t.HostedZoneID == ""):
-		return fmt.Errorf("TLS for domain %q in zone %q; allowed: both, or a certificate", t.Domain, t.HostedZoneID)
-	case t.HostedZoneID != "" && t.Domain == "":
-		return fmt.Errorf("zone %s without a domain", t.HostedZoneID)
-	}
-
-	return nil
-}
-
 // validationTTL is the life of the record that proves the certificate, in seconds. It hardly ever changes.
 const validationTTL = 300
 
 // certificate returns the ARN of a certificate that is valid: the given one, or one that is requested and proved.
-func (i *Ingress) certificate(ctx *pulumi.Context, name string, tls TLS) (pulumi.StringInput, error) {
-	if tls.CertificateARN != "" {
-		return pulumi.String(tls.CertificateARN), nil
+//
+// What belongs to the domain has its name and not the service's, so that a service that gets another name keeps it. A
+// new record would take the place of the old one, and the old one's deletion would then delete the new one.
+func (i *Ingress) certificate(ctx *pulumi.Context, name string, args Args) (pulumi.StringInput, error) {
+	if args.CertificateARN != "" {
+		return pulumi.String(args.CertificateARN), nil
 	}
 
-	certificate, err := acm.NewCertificate(ctx, name, &acm.CertificateArgs{
-		DomainName:       pulumi.String(tls.Domain),
+	certificate, err := acm.NewCertificate(ctx, args.Domain, &acm.CertificateArgs{
+		DomainName:       pulumi.String(args.Domain),
 		ValidationMethod: pulumi.String("DNS"),
 		KeyAlgorithm:     pulumi.String("RSA_2048"),
-	}, pulumi.Parent(i))
+	}, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection), once(name))
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
 
 	// One name, so one record.
 	proof := certificate.DomainValidationOptions.Index(pulumi.Int(0))
-	record, err := route53.NewRecord(ctx, name+"-proof", &route53.RecordArgs{
-		ZoneId:  pulumi.String(tls.HostedZoneID),
+	record, err := route53.NewRecord(ctx, args.Domain+"-proof", &route53.RecordArgs{
+		ZoneId:  pulumi.String(args.HostedZoneID),
 		Name:    proof.ResourceRecordName().Elem(),
 		Type:    proof.ResourceRecordType().Elem(),
 		Records: pulumi.StringArray{proof.ResourceRecordValue().Elem()},
@@ -66,15 +41,15 @@ func (i *Ingress) certificate(ctx *pulumi.Context, name string, tls TLS) (pulumi
 		// The record is the same for every certificate of this name in the account: another stack may have made it.
 		// https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html
 		AllowOverwrite: pulumi.Bool(true),
-	}, pulumi.Parent(i))
+	}, pulumi.Parent(i), once(name+"-proof"))
 	if err != nil {
 		return nil, fmt.Errorf("record of the certificate: %w", err)
 	}
 
-	valid, err := acm.NewCertificateValidation(ctx, name, &acm.CertificateValidationArgs{
+	valid, err := acm.NewCertificateValidation(ctx, args.Domain, &acm.CertificateValidationArgs{
 		CertificateArn:        certificate.Arn,
 		ValidationRecordFqdns: pulumi.StringArray{record.Fqdn},
-	}, pulumi.Parent(i), pulumi.Timeouts(&pulumi.CustomTimeouts{Create: "30m"}))
+	}, pulumi.Parent(i), pulumi.Timeouts(&pulumi.CustomTimeouts{Create: "30m"}), once(name))
 	if err != nil {
 		return nil, fmt.Errorf("validation of the certificate: %w", err)
 	}
@@ -82,44 +57,29 @@ func (i *Ingress) certificate(ctx *pulumi.Context, name string, tls TLS) (pulumi
 	return valid.CertificateArn, nil
 }
 
+// once says under which logical name stacks of earlier versions have a resource.
+func once(name string) pulumi.ResourceOption {
+	return pulumi.Aliases([]pulumi.Alias{{Name: pulumi.String(name)}})
+}
+
 func (i *Ingress) httpsListener(
-	ctx *pulumi.Context, name string, tls TLS, balancer *lb.LoadBalancer, targets *lb.TargetGroup,
+	ctx *pulumi.Context, name string, args Args, targets *lb.TargetGroup,
 ) (*lb.Listener, error) {
-	certificate, err := i.certificate(ctx, name, tls)
+	certificate, err := i.certificate(ctx, name, args)
 	if err != nil {
 		return nil, err
 	}
 	listener, err := lb.NewListener(ctx, name+"-https", &lb.ListenerArgs{
-		LoadBalancerArn: balancer.Arn,
+		LoadBalancerArn: i.loadBalancer.Arn,
 		Port:            pulumi.Int(httpsPort),
 		Protocol:        pulumi.String("HTTPS"),
-		SslPolicy:       pulumi.String(tls.Policy),
+		SslPolicy:       pulumi.String(args.TLSPolicy),
 		CertificateArn:  certificate,
 		DefaultActions:  lb.ListenerDefaultActionArray{forward(targets)},
-	}, pulumi.Parent(i))
+	}, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection))
 	if err != nil {
 		return nil, fmt.Errorf("HTTPS listener: %w", err)
 	}
 
 	return listener, nil
-}
-
-// alias leads the domain to the load balancer.
-func (i *Ingress) alias(ctx *pulumi.Context, name string, tls TLS, balancer *lb.LoadBalancer) error {
-	_, err := route53.NewRecord(ctx, name+"-alias", &route53.RecordArgs{
-		ZoneId: pulumi.String(tls.HostedZoneID),
-		Name:   pulumi.String(tls.Domain),
-		Type:   pulumi.String("A"),
-		Aliases: route53.RecordAliasArray{route53.RecordAliasArgs{
-			Name:   balancer.DnsName,
-			ZoneId: balancer.ZoneId,
-			// There is one place to send clients to; without it, they would get no answer instead of a 503.
-			EvaluateTargetHealth: pulumi.Bool(false),
-		}},
-	}, pulumi.Parent(i))
-	if err != nil {
-		return fmt.Errorf("alias record: %w", err)
-	}
-
-	return nil
 }

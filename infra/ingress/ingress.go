@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
@@ -32,61 +31,31 @@ const (
 	anywhere = "0.0.0.0/0"
 )
 
-// Args describes a load balancer.
+// Args describes an ingress.
 type Args struct {
+	Settings
 	VPCID     pulumi.StringInput
 	SubnetIDs pulumi.StringArrayInput
-	// TLS moves the service to port 443; without it, it is on port 80.
-	TLS *TLS
-	// ClientCIDRs are IPv4 ranges, ClientPrefixListID a list of ranges or empty: from there clients may connect.
-	ClientCIDRs        []string
-	ClientPrefixListID string
-	// AccessLogBucket is the name of the bucket that gets a line for each request, or nil for none.
+	// AccessLogBucket is the name of the bucket that gets the access logs, or nil without them.
 	AccessLogBucket pulumi.StringInput
 	// TargetPort is the TCP port on which the targets listen.
 	TargetPort int
-	// TargetTLS is whether they speak TLS there. The load balancer does not ask who signed their certificates.
-	TargetTLS   bool
-	HealthCheck HealthCheck
-	// DeregistrationDelay is the time in which requests to a leaving target may finish, at most an hour.
-	DeregistrationDelay time.Duration
-	// IdleTimeout is the time after which a silent connection is closed, 1 s to 4000 s.
-	IdleTimeout        time.Duration
-	DeletionProtection bool
 }
 
-// HealthCheck says how targets are probed, in whole seconds and probes in a row.
-// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
-type HealthCheck struct {
-	Path               string
-	Interval, Timeout  time.Duration
-	Healthy, Unhealthy int
-}
-
-// Validate reports what New would refuse.
-func (a Args) Validate() error {
-	var errs []error
-	if a.VPCID == nil || a.SubnetIDs == nil {
-		errs = append(errs, errors.New("VPC and subnets must be given"))
-	}
-	if a.TargetPort < 1 || a.TargetPort > 65535 {
-		errs = append(errs, fmt.Errorf("target port %d; allowed: 1 to 65535", a.TargetPort))
-	}
-	if a.TLS != nil {
-		errs = append(errs, a.TLS.validate())
-	}
-	if len(a.ClientCIDRs) == 0 && a.ClientPrefixListID == "" {
-		errs = append(errs, errors.New("no clients; allowed: ranges or a prefix list"))
-	}
-	if a.HealthCheck.Timeout >= a.HealthCheck.Interval {
-		errs = append(errs, fmt.Errorf("health check timeout %s; allowed: less than the interval of %s",
-			a.HealthCheck.Timeout, a.HealthCheck.Interval))
-	}
-	if a.IdleTimeout < time.Second || a.IdleTimeout > 4000*time.Second {
-		errs = append(errs, fmt.Errorf("idle timeout %s; allowed: 1 s to 4000 s", a.IdleTimeout))
+// validate reports what is missing of what the rest of the program provides.
+func (a Args) validate(name string) error {
+	switch longest := len(name + "-alb"); {
+	case longest > NameLimit:
+		return fmt.Errorf("name of %d characters; allowed: %d", len(name), NameLimit-len("-alb"))
+	case a.VPCID == nil || a.SubnetIDs == nil:
+		return errors.New("VPC and subnets must be given")
+	case a.AccessLogs != (a.AccessLogBucket != nil):
+		return errors.New("access logs and their bucket; allowed: both or neither")
+	case a.TargetPort == 0:
+		return errors.New("target port must be given")
 	}
 
-	return errors.Join(errs...)
+	return nil
 }
 
 // Ingress is a load balancer with its listeners and one target group.
@@ -96,23 +65,26 @@ type Ingress struct {
 	URL             pulumi.StringOutput
 	TargetGroupARN  pulumi.StringOutput
 	SecurityGroupID pulumi.StringOutput
-	BalancerARN     pulumi.StringOutput
-	// BalancerSuffix and TargetGroupSuffix are the ends of the ARNs, by which metrics name both.
-	BalancerSuffix, TargetGroupSuffix pulumi.StringOutput
+	LoadBalancerARN pulumi.StringOutput
+	// LoadBalancerSuffix and TargetGroupSuffix are the ends of the ARNs, by which metrics name both.
+	LoadBalancerSuffix, TargetGroupSuffix pulumi.StringOutput
 	// Listeners must be there before a service registers targets: ECS refuses a target group without a load balancer.
 	Listeners []pulumi.Resource
+	// TargetGroup belongs to one service: with a new one, a new service begins.
+	TargetGroup pulumi.Resource
+
+	args         Args
+	loadBalancer *lb.LoadBalancer
+	forwarding   *lb.Listener
 }
 
 // New declares a load balancer.
 func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Ingress, error) {
-	if err := args.Validate(); err != nil {
+	if err := args.validate(name); err != nil {
 		return nil, fmt.Errorf("ingress %s: %w", name, err)
 	}
-	if longest := len(name + "-alb"); longest > NameLimit {
-		return nil, fmt.Errorf("ingress %s: name of %d characters; allowed: %d", name, len(name), NameLimit-len("-alb"))
-	}
 
-	i := &Ingress{}
+	i := &Ingress{args: args}
 	if err := ctx.RegisterComponentResource(Token, name, i, opts...); err != nil {
 		return nil, fmt.Errorf("ingress %s: %w", name, err)
 	}
@@ -132,62 +104,52 @@ func (i *Ingress) build(ctx *pulumi.Context, name string, args Args) error {
 	if err != nil {
 		return err
 	}
-	balancer, err := i.loadBalancer(ctx, name, args, group)
+	if i.loadBalancer, err = i.newLoadBalancer(ctx, name, args, group); err != nil {
+		return err
+	}
+	targets, err := i.newTargetGroup(ctx, name, args)
 	if err != nil {
 		return err
 	}
-	targets, err := i.targetGroup(ctx, name, args, balancer)
-	if err != nil {
-		return err
-	}
-	if err := i.listen(ctx, name, args, balancer, targets); err != nil {
+	if err := i.listen(ctx, name, args, targets); err != nil {
 		return err
 	}
 
-	i.URL = address(args, balancer)
-	i.TargetGroupARN, i.BalancerARN = targets.Arn, balancer.Arn
-	i.BalancerSuffix, i.TargetGroupSuffix = balancer.ArnSuffix, targets.ArnSuffix
+	i.URL = address(args, i.loadBalancer)
+	i.TargetGroup, i.TargetGroupARN, i.TargetGroupSuffix = targets, targets.Arn, targets.ArnSuffix
+	i.LoadBalancerARN, i.LoadBalancerSuffix = i.loadBalancer.Arn, i.loadBalancer.ArnSuffix
 	i.SecurityGroupID = group.ID().ToStringOutput()
 
 	return nil
 }
 
-// listen declares the listeners and what leads to them.
-func (i *Ingress) listen(
-	ctx *pulumi.Context, name string, args Args, balancer *lb.LoadBalancer, targets *lb.TargetGroup,
-) error {
-	if args.TLS == nil || args.TLS.Redirect {
-		listener, err := i.httpListener(ctx, name, args, balancer, targets)
-		if err != nil {
+// listen declares the listeners. The last one is where requests are forwarded.
+func (i *Ingress) listen(ctx *pulumi.Context, name string, args Args, targets *lb.TargetGroup) (err error) {
+	if args.listensOnHTTP() {
+		if i.forwarding, err = i.httpListener(ctx, name, args, targets); err != nil {
 			return err
 		}
-		i.Listeners = append(i.Listeners, listener)
+		i.Listeners = append(i.Listeners, i.forwarding)
 	}
-	if args.TLS == nil {
-		return nil
-	}
-
-	listener, err := i.httpsListener(ctx, name, *args.TLS, balancer, targets)
-	if err != nil {
-		return err
-	}
-	i.Listeners = append(i.Listeners, listener)
-	if args.TLS.HostedZoneID == "" {
-		return nil
+	if args.Encrypted() {
+		if i.forwarding, err = i.httpsListener(ctx, name, args, targets); err != nil {
+			return err
+		}
+		i.Listeners = append(i.Listeners, i.forwarding)
 	}
 
-	return i.alias(ctx, name, *args.TLS, balancer)
+	return nil
 }
 
 // address is where clients find the service.
-func address(args Args, balancer *lb.LoadBalancer) pulumi.StringOutput {
+func address(args Args, loadBalancer *lb.LoadBalancer) pulumi.StringOutput {
 	switch {
-	case args.TLS == nil:
-		return pulumi.Sprintf("http://%s", balancer.DnsName)
-	case args.TLS.Domain == "":
-		return pulumi.Sprintf("https://%s", balancer.DnsName)
+	case !args.Encrypted():
+		return pulumi.Sprintf("http://%s", loadBalancer.DnsName)
+	case args.Domain == "":
+		return pulumi.Sprintf("https://%s", loadBalancer.DnsName)
 	default:
-		return pulumi.Sprintf("https://%s", args.TLS.Domain)
+		return pulumi.Sprintf("https://%s", args.Domain)
 	}
 }
 
@@ -204,10 +166,10 @@ func (i *Ingress) securityGroup(ctx *pulumi.Context, name string, args Args) (*e
 	}
 
 	ports := map[string]int{}
-	if args.TLS == nil || args.TLS.Redirect {
+	if args.listensOnHTTP() {
 		ports["http"] = httpPort
 	}
-	if args.TLS != nil {
+	if args.Encrypted() {
 		ports["https"] = httpsPort
 	}
 	for protocol, port := range ports {
@@ -249,16 +211,17 @@ func (i *Ingress) letIn(ctx *pulumi.Context, name string, port int, args Args, g
 	return nil
 }
 
-func (i *Ingress) loadBalancer(
+func (i *Ingress) newLoadBalancer(
 	ctx *pulumi.Context, name string, args Args, group *ec2.SecurityGroup,
 ) (*lb.LoadBalancer, error) {
-	balancer, err := lb.NewLoadBalancer(ctx, name+"-alb", &lb.LoadBalancerArgs{
+	loadBalancer, err := lb.NewLoadBalancer(ctx, name+"-alb", &lb.LoadBalancerArgs{
 		LoadBalancerType: pulumi.String("application"),
 		Internal:         pulumi.Bool(false),
 		IpAddressType:    pulumi.String("ipv4"),
 		Subnets:          args.SubnetIDs,
 		SecurityGroups:   pulumi.StringArray{group.ID()},
 		IdleTimeout:      pulumi.Int(int(args.IdleTimeout.Seconds())),
+		ClientKeepAlive:  pulumi.Int(int(args.ClientKeepAlive.Seconds())),
 		// https://docs.aws.amazon.com/securityhub/latest/userguide/elb-controls.html#elb-4
 		DropInvalidHeaderFields: pulumi.Bool(true),
 		// https://docs.aws.amazon.com/securityhub/latest/userguide/elb-controls.html#elb-12
@@ -266,7 +229,7 @@ func (i *Ingress) loadBalancer(
 		AccessLogs:               accessLogs(args.AccessLogBucket),
 		EnableDeletionProtection: pulumi.Bool(args.DeletionProtection),
 	},
-		pulumi.Parent(i),
+		pulumi.Parent(i), pulumi.Protect(args.DeletionProtection),
 		// The group is replaced when the VPC is another one, and a load balancer cannot move to another VPC.
 		pulumi.ReplaceWith([]pulumi.Resource{group}),
 	)
@@ -274,7 +237,7 @@ func (i *Ingress) loadBalancer(
 		return nil, fmt.Errorf("load balancer: %w", err)
 	}
 
-	return balancer, nil
+	return loadBalancer, nil
 }
 
 // accessLogs says so even when there are none: AWS's provider takes silence for no opinion, and the load balancer would
@@ -287,9 +250,7 @@ func accessLogs(bucket pulumi.StringInput) lb.LoadBalancerAccessLogsArgs {
 	return lb.LoadBalancerAccessLogsArgs{Enabled: pulumi.Bool(true), Bucket: bucket}
 }
 
-func (i *Ingress) targetGroup(
-	ctx *pulumi.Context, name string, args Args, balancer *lb.LoadBalancer,
-) (*lb.TargetGroup, error) {
+func (i *Ingress) newTargetGroup(ctx *pulumi.Context, name string, args Args) (*lb.TargetGroup, error) {
 	protocol := "HTTP"
 	if args.TargetTLS {
 		protocol = "HTTPS"
@@ -313,10 +274,10 @@ func (i *Ingress) targetGroup(
 			UnhealthyThreshold: pulumi.Int(args.HealthCheck.Unhealthy),
 		},
 	},
-		pulumi.Parent(i),
+		pulumi.Parent(i), pulumi.Protect(args.DeletionProtection),
 		// A target group belongs to one load balancer for life: a new one cannot take over the group of the old one.
 		// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-target-groups.html
-		pulumi.ReplaceWith([]pulumi.Resource{balancer}),
+		pulumi.ReplaceWith([]pulumi.Resource{i.loadBalancer}),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("target group: %w", err)
@@ -326,10 +287,10 @@ func (i *Ingress) targetGroup(
 }
 
 func (i *Ingress) httpListener(
-	ctx *pulumi.Context, name string, args Args, balancer *lb.LoadBalancer, targets *lb.TargetGroup,
+	ctx *pulumi.Context, name string, args Args, targets *lb.TargetGroup,
 ) (*lb.Listener, error) {
 	action := forward(targets)
-	if args.TLS != nil {
+	if args.Encrypted() {
 		action = lb.ListenerDefaultActionArgs{
 			Type: pulumi.String("redirect"),
 			Redirect: lb.ListenerDefaultActionRedirectArgs{
@@ -343,11 +304,12 @@ func (i *Ingress) httpListener(
 		}
 	}
 	listener, err := lb.NewListener(ctx, name+"-http", &lb.ListenerArgs{
-		LoadBalancerArn: balancer.Arn,
+		LoadBalancerArn: i.loadBalancer.Arn,
 		Port:            pulumi.Int(httpPort),
 		Protocol:        pulumi.String("HTTP"),
 		DefaultActions:  lb.ListenerDefaultActionArray{action},
-	}, pulumi.Parent(i))
+		// One that only redirects may go: clients of the service do not use it.
+	}, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection && !args.Encrypted()))
 	if err != nil {
 		return nil, fmt.Errorf("HTTP listener: %w", err)
 	}

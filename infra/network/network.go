@@ -17,73 +17,25 @@ import (
 // Token is the component's type in the stack.
 const Token = "fargate-nginx-sidecar:network:Network" //nolint:gosec // A type, not a credential.
 
-// Mode says what kind of network there is.
-type Mode string
-
-const (
-	// LowCost has public subnets alone: tasks get public addresses, and there is no NAT gateway to pay for.
-	LowCost Mode = "low-cost"
-	// Large has private subnets beside the public ones: tasks get private addresses and leave through NAT gateways.
-	Large Mode = "large"
-	// Existing declares nothing.
-	Existing Mode = "existing"
-)
-
-// Egress is the way in which the tasks of a large network reach AWS's services and the rest of the world.
-type Egress string
-
-const (
-	// NATPerZone has a NAT gateway in each zone: no zone depends on another.
-	NATPerZone Egress = "nat-per-az"
-	// NATSingle has one NAT gateway for all zones.
-	NATSingle Egress = "nat-single"
-	// Endpoints has no way out but to the services named in Args.
-	Endpoints Egress = "endpoints"
-	// Public runs the tasks in the public subnets, with addresses of their own.
-	Public Egress = "public"
-)
-
-// zones is the number of availability zones: the fewest a load balancer accepts.
-// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#subnets-load-balancer
-const zones = 2
-
-// Args describes a network. VPCID and the subnet ids belong to Existing, the rest to the other modes.
+// Args describes a network.
 type Args struct {
-	Mode Mode
-	// CIDR is the VPC's range, /16 to /24.
-	CIDR netip.Prefix
-	// Egress is not read with LowCost.
-	Egress Egress
+	Settings
 	// Region and Services name the services that get interface endpoints with Endpoints, such as ecr.api.
 	Region   string
 	Services []string
 	// FlowLogBucketARN is where flow logs go, or nil for none.
 	FlowLogBucketARN pulumi.StringInput
-
-	VPCID                             string
-	PublicSubnetIDs, PrivateSubnetIDs []string
 }
 
-// Validate reports what New would refuse.
-func (a Args) Validate() error {
-	switch a.Mode {
-	case LowCost, Large:
-		if !a.CIDR.IsValid() || !a.CIDR.Addr().Is4() || a.CIDR.Bits() < 16 || a.CIDR.Bits() > 24 {
-			return fmt.Errorf("range %s; allowed: an IPv4 range of /16 to /24", a.CIDR)
-		}
-		if a.Mode == Large && !slices.Contains([]Egress{NATPerZone, NATSingle, Endpoints, Public}, a.Egress) {
-			return fmt.Errorf("egress %q; allowed: %s, %s, %s, %s", a.Egress, NATPerZone, NATSingle, Endpoints, Public)
-		}
-		if a.Mode == Large && (a.Region == "" || a.Egress == Endpoints && len(a.Services) == 0) {
-			return fmt.Errorf("region %q, endpoints %q; allowed: a region, and services with endpoints", a.Region, a.Services)
-		}
-	case Existing:
-		if a.VPCID == "" || len(a.PublicSubnetIDs) < zones {
-			return fmt.Errorf("VPC %q with %d public subnets; allowed: an id and %d or more",
-				a.VPCID, len(a.PublicSubnetIDs), zones)
-		}
-	default:
-		return fmt.Errorf("mode %q; allowed: %s, %s, %s", a.Mode, LowCost, Large, Existing)
+// validate reports what is missing of what the rest of the program provides.
+func (a Args) validate() error {
+	switch {
+	case a.Mode == Large && a.Region == "":
+		return errors.New("region must be given")
+	case a.EndpointsOnly() && len(a.Services) == 0:
+		return errors.New("no services; the tasks could not even pull their images")
+	case a.HasFlowLogs() != (a.FlowLogBucketARN != nil):
+		return errors.New("flow logs and their bucket; allowed: both or neither")
 	}
 
 	return nil
@@ -97,10 +49,8 @@ type Network struct {
 	PublicSubnetIDs pulumi.StringArrayOutput
 	// TaskSubnetIDs are the private subnets where there are any, else the public ones.
 	TaskSubnetIDs pulumi.StringArrayOutput
-	// PublicTasks says that tasks need public addresses to reach ECR and CloudWatch.
-	PublicTasks bool
-	// BalancerRanges are the address ranges of the public subnets, from which a load balancer in them sends.
-	BalancerRanges pulumi.StringArrayOutput
+	// PublicRanges are the address ranges of the public subnets, from which a load balancer in them sends.
+	PublicRanges pulumi.StringArrayOutput
 	// Routes must be there before the first task starts and must outlive the last one: without them no image is
 	// pulled. Empty for a network that exists.
 	Routes []pulumi.Resource
@@ -108,7 +58,7 @@ type Network struct {
 
 // New declares a network.
 func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Network, error) {
-	if err := args.Validate(); err != nil {
+	if err := args.validate(); err != nil {
 		return nil, fmt.Errorf("network %s: %w", name, err)
 	}
 
@@ -119,7 +69,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 
 	var err error
 	if args.Mode == Existing {
-		n.take(ctx, args)
+		n.useExisting(ctx, args)
 	} else {
 		err = n.build(ctx, name, args)
 	}
@@ -134,17 +84,16 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	})
 }
 
-func (n *Network) take(ctx *pulumi.Context, args Args) {
+func (n *Network) useExisting(ctx *pulumi.Context, args Args) {
 	n.VPCID = pulumi.String(args.VPCID).ToStringOutput()
 	n.PublicSubnetIDs = pulumi.ToStringArray(args.PublicSubnetIDs).ToStringArrayOutput()
-	n.PublicTasks = len(args.PrivateSubnetIDs) == 0
 
 	n.TaskSubnetIDs = n.PublicSubnetIDs
-	if !n.PublicTasks {
+	if !args.PublicTasks() {
 		n.TaskSubnetIDs = pulumi.ToStringArray(args.PrivateSubnetIDs).ToStringArrayOutput()
 	}
 
-	n.BalancerRanges = n.ranges(ctx, args)
+	n.PublicRanges = n.ranges(ctx, args)
 }
 
 // ranges looks the given subnets up and checks that they can work together: all in the VPC, the public ones in two
@@ -207,30 +156,29 @@ func (n *Network) build(ctx *pulumi.Context, name string, args Args) error {
 	n.VPCID = vpc.VpcId
 	n.PublicSubnetIDs = vpc.PublicSubnetIds
 	n.TaskSubnetIDs = vpc.PublicSubnetIds
-	n.BalancerRanges = pulumi.ToStringArray(eighths(args.CIDR, 0)).ToStringArrayOutput()
-	n.PublicTasks = args.Mode == LowCost || args.Egress == Public
-	if !n.PublicTasks {
+	n.PublicRanges = pulumi.ToStringArray(eighths(args.CIDR, 0)).ToStringArrayOutput()
+	if !args.PublicTasks() {
 		n.TaskSubnetIDs = vpc.PrivateSubnetIds
 	}
 	// The engine reads a dependency on a remote component as one on everything inside it.
 	n.Routes = []pulumi.Resource{vpc}
 
-	return n.furnish(ctx, name, args, vpc)
+	return n.addOptional(ctx, name, args, vpc)
 }
 
-// furnish adds to a VPC what its arguments ask for beyond subnets and routes.
-func (n *Network) furnish(ctx *pulumi.Context, name string, args Args, vpc *awsxec2.Vpc) error {
+// addOptional adds to a VPC what its arguments ask for beyond subnets and routes.
+func (n *Network) addOptional(ctx *pulumi.Context, name string, args Args, vpc *awsxec2.Vpc) error {
 	if args.Mode == Large {
 		if err := n.gateway(ctx, name, args, vpc); err != nil {
 			return err
 		}
-		if args.Egress == Endpoints {
-			if err := n.endpoints(ctx, name, args, vpc); err != nil {
-				return err
-			}
+	}
+	if args.EndpointsOnly() {
+		if err := n.endpoints(ctx, name, args, vpc); err != nil {
+			return err
 		}
 	}
-	if args.FlowLogBucketARN != nil {
+	if args.HasFlowLogs() {
 		return n.flowLog(ctx, name, args, vpc)
 	}
 
@@ -243,7 +191,7 @@ func vpcArgs(args Args) *awsxec2.VpcArgs {
 		CidrBlock:                 &cidr,
 		EnableDnsSupport:          pulumi.Bool(true),
 		EnableDnsHostnames:        pulumi.Bool(true),
-		NumberOfAvailabilityZones: pulumi.IntRef(zones),
+		NumberOfAvailabilityZones: pulumi.IntRef(Zones),
 		NatGateways:               &awsxec2.NatGatewayConfigurationArgs{Strategy: awsxec2.NatGatewayStrategyNone},
 		SubnetStrategy:            new(awsxec2.SubnetAllocationStrategyAuto),
 		SubnetSpecs: []awsxec2.SubnetSpecArgs{
@@ -253,7 +201,7 @@ func vpcArgs(args Args) *awsxec2.VpcArgs {
 
 	if args.Mode == Large {
 		vpc.SubnetSpecs = append(vpc.SubnetSpecs,
-			awsxec2.SubnetSpecArgs{Type: awsxec2.SubnetTypePrivate, CidrBlocks: eighths(args.CIDR, zones)})
+			awsxec2.SubnetSpecArgs{Type: awsxec2.SubnetTypePrivate, CidrBlocks: eighths(args.CIDR, Zones)})
 		switch args.Egress {
 		case NATPerZone:
 			vpc.NatGateways.Strategy = awsxec2.NatGatewayStrategyOnePerAz
@@ -271,7 +219,7 @@ func vpcArgs(args Args) *awsxec2.VpcArgs {
 // large; half of the range stays free for more zones.
 func eighths(cidr netip.Prefix, first uint32) []string {
 	var all []string
-	for zone := range uint32(zones) {
+	for zone := range uint32(Zones) {
 		address := cidr.Masked().Addr().As4()
 		start := binary.BigEndian.Uint32(address[:]) + (first+zone)<<(32-cidr.Bits()-3)
 		binary.BigEndian.PutUint32(address[:], start)

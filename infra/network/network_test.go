@@ -3,7 +3,6 @@ package network
 import (
 	"net/netip"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
@@ -16,7 +15,7 @@ func TestSubnetsAreEighthsOfTheVPC(t *testing.T) {
 		"192.168.7.0/24":  {"192.168.7.0/27", "192.168.7.32/27", "192.168.7.64/27", "192.168.7.96/27"},
 	} {
 		vpc := netip.MustParsePrefix(cidr)
-		if got := slices.Concat(eighths(vpc, 0), eighths(vpc, zones)); !slices.Equal(got, want) {
+		if got := slices.Concat(eighths(vpc, 0), eighths(vpc, Zones)); !slices.Equal(got, want) {
 			t.Errorf("%s: %v; want %v", cidr, got, want)
 		}
 	}
@@ -45,20 +44,13 @@ func TestGivenSubnetsMustWorkTogether(t *testing.T) {
 	}
 }
 
-func TestWrongArgumentsAreRefused(t *testing.T) {
+func TestMissingArgumentsAreRefused(t *testing.T) {
 	for want, args := range map[string]Args{
-		`mode "none"; allowed: low-cost, large, existing`:                  {Mode: "none"},
-		"range 10.0.0.0/8; allowed: an IPv4 range of /16 to /24":           {Mode: LowCost, CIDR: netip.MustParsePrefix("10.0.0.0/8")},
-		"range 10.0.0.0/25; allowed: an IPv4 range of /16 to /24":          {Mode: Large, CIDR: netip.MustParsePrefix("10.0.0.0/25")},
-		`egress "nat"; allowed: nat-per-az, nat-single, endpoints, public`: {Mode: Large, CIDR: netip.MustParsePrefix("10.0.0.0/16"), Egress: "nat"},
-		`region "x", endpoints []; allowed: a region, and services with endpoints`: {
-			Mode: Large, CIDR: netip.MustParsePrefix("10.0.0.0/16"), Egress: Endpoints, Region: "x",
-		},
-		"range invalid Prefix; allowed: an IPv4 range of /16 to /24":      {Mode: Large},
-		`VPC "" with 2 public subnets; allowed: an id and 2 or more`:      {Mode: Existing, PublicSubnetIDs: []string{"a", "b"}},
-		`VPC "vpc-1" with 1 public subnets; allowed: an id and 2 or more`: {Mode: Existing, VPCID: "vpc-1", PublicSubnetIDs: []string{"a"}},
+		"region must be given": {Settings: Settings{Mode: Large, Egress: NATSingle}},
+		"no services; the tasks could not even pull their images": {Settings: Settings{Mode: Large, Egress: Endpoints}, Region: "x"},
+		"flow logs and their bucket; allowed: both or neither":    {Settings: Settings{Mode: LowCost, FlowLogs: true}},
 	} {
-		if err := args.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+		if err := args.validate(); err == nil || err.Error() != want {
 			t.Errorf("error: %v; want %s", err, want)
 		}
 	}

@@ -2,6 +2,7 @@ package observability
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
@@ -11,15 +12,16 @@ import (
 // Namespaces of AWS's metrics.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/aws-services-cloudwatch-metrics.html
 const (
-	balancerNamespace = "AWS/ApplicationELB"
-	serviceNamespace  = "AWS/ECS"
-	insightsNamespace = "ECS/ContainerInsights"
+	loadBalancerNamespace = "AWS/ApplicationELB"
+	serviceNamespace      = "AWS/ECS"
+	insightsNamespace     = "ECS/ContainerInsights"
 )
 
 // Every alarm looks at whole minutes, the shortest period of these metrics.
 const minute = 60
 
-// Missing data: no requests are no errors; but no word from the tasks is no good news, and is shown as such.
+// What an alarm makes of a minute without data. Without requests there are no errors. Without a report from the tasks,
+// nobody knows how they are, and the alarm says so.
 const (
 	quietIsFine    = "notBreaching"
 	quietIsUnknown = "missing"
@@ -124,38 +126,46 @@ const errorShare = "IF(FILL(errors, 0) > 0, 100 * errors / IF(FILL(requests, 0) 
 
 // trafficAlarms are those on what clients see: their requests, as the load balancer counts them.
 func trafficAlarms(args TrafficArgs) []alarm {
-	balancer := pulumi.StringMap{"LoadBalancer": args.Balancer.ToStringOutput()}
-	targets := pulumi.StringMap{"LoadBalancer": args.Balancer.ToStringOutput(), "TargetGroup": args.TargetGroup.ToStringOutput()}
-	requests := metric{"requests", balancerNamespace, "RequestCount", "Sum", balancer}
+	loadBalancer := pulumi.StringMap{"LoadBalancer": args.LoadBalancer.ToStringOutput()}
+	targets := pulumi.StringMap{"LoadBalancer": args.LoadBalancer.ToStringOutput(), "TargetGroup": args.TargetGroup.ToStringOutput()}
+	requests := metric{"requests", loadBalancerNamespace, "RequestCount", "Sum", loadBalancer}
 	milliseconds := args.Latency.Milliseconds()
 
 	return []alarm{
 		{
+			// Not one for deployments: a target group that is replaced has no tasks for a moment, and a rollback would
+			// then put back a revision that no listener leads to.
 			name: "alb-5xx",
 			description: fmt.Sprintf("The load balancer itself answered %d %% of the requests or more with 5xx, in 3 of 5 minutes: "+
 				"no healthy task, or tasks that do not answer in time.", args.ErrorPercent),
-			metrics:    []metric{requests, {"errors", balancerNamespace, "HTTPCode_ELB_5XX_Count", "Sum", balancer}},
-			expression: errorShare, threshold: float64(args.ErrorPercent), bad: 3, of: 5, missing: quietIsFine, deployment: true,
+			metrics:    []metric{requests, {"errors", loadBalancerNamespace, "HTTPCode_ELB_5XX_Count", "Sum", loadBalancer}},
+			expression: errorShare, threshold: float64(args.ErrorPercent), bad: 3, of: 5, missing: quietIsFine,
 		},
 		{
 			name: "target-5xx",
 			description: fmt.Sprintf("The tasks answered %d %% of the requests or more with 5xx, in 3 of 5 minutes. "+
 				"502 and 504 come from the sidecar, when the app refuses or is slow; the others from the app.", args.ErrorPercent),
-			metrics:    []metric{requests, {"errors", balancerNamespace, "HTTPCode_Target_5XX_Count", "Sum", targets}},
+			metrics:    []metric{requests, {"errors", loadBalancerNamespace, "HTTPCode_Target_5XX_Count", "Sum", targets}},
 			expression: errorShare, threshold: float64(args.ErrorPercent), bad: 3, of: 5, missing: quietIsFine, deployment: true,
 		},
 		{
 			name:        "latency",
 			description: fmt.Sprintf("One request in a hundred took %d ms or longer, in 5 of 5 minutes.", milliseconds),
-			metrics:     []metric{{"", balancerNamespace, "TargetResponseTime", "p99", targets}},
+			metrics:     []metric{{"", loadBalancerNamespace, "TargetResponseTime", "p99", targets}},
 			threshold:   args.Latency.Seconds(), bad: 5, of: 5, missing: quietIsFine, deployment: true,
+		},
+		{
+			name:        "rejected-connections",
+			description: "The load balancer refused connections in 3 of 5 minutes, because it had as many as it can hold.",
+			metrics:     []metric{{"", loadBalancerNamespace, "RejectedConnectionCount", "Sum", loadBalancer}},
+			threshold:   1, bad: 3, of: 5, missing: quietIsFine,
 		},
 		{
 			// Not one for deployments: tasks of the old revision must not stop the new one, and the circuit breaker
 			// watches the new ones already.
 			name:        "unhealthy-hosts",
 			description: "A task fails the load balancer's health check, in 5 of 5 minutes, and was not replaced.",
-			metrics:     []metric{{"", balancerNamespace, "UnHealthyHostCount", "Maximum", targets}},
+			metrics:     []metric{{"", loadBalancerNamespace, "UnHealthyHostCount", "Maximum", targets}},
 			threshold:   1, bad: 5, of: 5, missing: quietIsFine,
 		},
 	}
@@ -192,4 +202,19 @@ func taskAlarms(args TasksArgs) []alarm {
 			expression: "desired - running", threshold: 1, bad: 10, of: 10, missing: quietIsUnknown,
 		},
 	}
+}
+
+// AlarmMetrics is the number of metrics that all alarms read together, by which AWS charges for them.
+func AlarmMetrics() int {
+	unnamed := pulumi.String("")
+	alarms := slices.Concat(
+		trafficAlarms(TrafficArgs{LoadBalancer: unnamed, TargetGroup: unnamed}),
+		taskAlarms(TasksArgs{Cluster: unnamed, Service: unnamed}))
+
+	metrics := 0
+	for _, a := range alarms {
+		metrics += len(a.metrics)
+	}
+
+	return metrics
 }

@@ -14,7 +14,7 @@ import (
 type shown struct {
 	name, region, namespace       string
 	cluster, service              string
-	balancer, targets             string
+	loadBalancer, targets         string
 	nginxLogGroup, appLogGroup    string
 	alarms                        []string
 	taskCounts, alarmed, logLines bool
@@ -26,7 +26,7 @@ func (t *Tasks) dashboard(ctx *pulumi.Context, name string, args TasksArgs, alar
 		taskCounts: args.TaskCounts, alarmed: len(alarms) > 0, logLines: args.LogMetrics,
 	}
 	names := append(pulumi.StringArray{
-		args.Cluster, args.Service, args.Balancer, args.TargetGroup, args.NginxLogGroup, args.AppLogGroup,
+		args.Cluster, args.Service, args.LoadBalancer, args.TargetGroup, args.NginxLogGroup, args.AppLogGroup,
 	}, alarms...)
 
 	dashboard, err := cloudwatch.NewDashboard(ctx, name, &cloudwatch.DashboardArgs{
@@ -34,7 +34,7 @@ func (t *Tasks) dashboard(ctx *pulumi.Context, name string, args TasksArgs, alar
 		DashboardName: pulumi.String(fmt.Sprintf("%s-%s", name, ctx.Stack())),
 		DashboardBody: names.ToStringArrayOutput().ApplyT(func(values []string) (string, error) {
 			about := fixed
-			about.cluster, about.service, about.balancer, about.targets = values[0], values[1], values[2], values[3]
+			about.cluster, about.service, about.loadBalancer, about.targets = values[0], values[1], values[2], values[3]
 			about.nginxLogGroup, about.appLogGroup, about.alarms = values[4], values[5], values[6:]
 			return render(about.dashboard())
 		}).(pulumi.StringOutput),
@@ -148,10 +148,10 @@ func look(label, statistic, colour string) map[string]any {
 	return map[string]any{"label": label, "stat": statistic, "color": colour}
 }
 
-func (s shown) onBalancer() []string { return []string{"LoadBalancer", s.balancer} }
+func (s shown) onLoadBalancer() []string { return []string{"LoadBalancer", s.loadBalancer} }
 
 func (s shown) onTargets() []string {
-	return []string{"LoadBalancer", s.balancer, "TargetGroup", s.targets}
+	return []string{"LoadBalancer", s.loadBalancer, "TargetGroup", s.targets}
 }
 
 func (s shown) onService() []string {
@@ -160,28 +160,28 @@ func (s shown) onService() []string {
 
 func (s shown) requests() widget {
 	return s.graph("Requests", "per minute",
-		series(balancerNamespace, "RequestCount", s.onBalancer(), look("requests", "Sum", blue)),
-		series(balancerNamespace, "HTTPCode_Target_2XX_Count", s.onTargets(), look("2xx", "Sum", green)))
+		series(loadBalancerNamespace, "RequestCount", s.onLoadBalancer(), look("requests", "Sum", blue)),
+		series(loadBalancerNamespace, "HTTPCode_Target_2XX_Count", s.onTargets(), look("2xx", "Sum", green)))
 }
 
 func (s shown) errors() widget {
 	return s.graph("Errors", "per minute",
-		series(balancerNamespace, "HTTPCode_Target_4XX_Count", s.onTargets(), look("4xx of the tasks", "Sum", orange)),
-		series(balancerNamespace, "HTTPCode_Target_5XX_Count", s.onTargets(), look("5xx of the tasks", "Sum", red)),
-		series(balancerNamespace, "HTTPCode_ELB_5XX_Count", s.onBalancer(), look("5xx of the load balancer", "Sum", "#7f0000")))
+		series(loadBalancerNamespace, "HTTPCode_Target_4XX_Count", s.onTargets(), look("4xx of the tasks", "Sum", orange)),
+		series(loadBalancerNamespace, "HTTPCode_Target_5XX_Count", s.onTargets(), look("5xx of the tasks", "Sum", red)),
+		series(loadBalancerNamespace, "HTTPCode_ELB_5XX_Count", s.onLoadBalancer(), look("5xx of the load balancer", "Sum", "#7f0000")))
 }
 
 func (s shown) latency() widget {
 	return s.graph("Response time", "seconds",
-		series(balancerNamespace, "TargetResponseTime", s.onTargets(), look("half of the requests", "p50", green)),
-		series(balancerNamespace, "TargetResponseTime", s.onTargets(), look("90 of 100", "p90", orange)),
-		series(balancerNamespace, "TargetResponseTime", s.onTargets(), look("99 of 100", "p99", red)))
+		series(loadBalancerNamespace, "TargetResponseTime", s.onTargets(), look("half of the requests", "p50", green)),
+		series(loadBalancerNamespace, "TargetResponseTime", s.onTargets(), look("90 of 100", "p90", orange)),
+		series(loadBalancerNamespace, "TargetResponseTime", s.onTargets(), look("99 of 100", "p99", red)))
 }
 
 func (s shown) tasks() widget {
 	lines := [][]any{
-		series(balancerNamespace, "HealthyHostCount", s.onTargets(), look("healthy", "Minimum", green)),
-		series(balancerNamespace, "UnHealthyHostCount", s.onTargets(), look("unhealthy", "Maximum", red)),
+		series(loadBalancerNamespace, "HealthyHostCount", s.onTargets(), look("healthy", "Minimum", green)),
+		series(loadBalancerNamespace, "UnHealthyHostCount", s.onTargets(), look("unhealthy", "Maximum", red)),
 	}
 	if s.taskCounts {
 		lines = append(lines,

@@ -27,6 +27,12 @@ var (
 	}
 )
 
+// logMetrics are all of them.
+var logMetrics = []logMetric{rejected, upstreamErrors}
+
+// LogMetrics is their number, by which AWS charges for them.
+func LogMetrics() int { return len(logMetrics) }
+
 // metricNamespace keeps the metrics of different stacks apart: a metric with a default value cannot have dimensions.
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_MetricTransformation.html
 func metricNamespace(ctx *pulumi.Context, name string) string {
@@ -34,7 +40,7 @@ func metricNamespace(ctx *pulumi.Context, name string) string {
 }
 
 func (t *Tasks) logMetrics(ctx *pulumi.Context, name string, args TasksArgs) error {
-	for _, m := range []logMetric{rejected, upstreamErrors} {
+	for _, m := range logMetrics {
 		_, err := cloudwatch.NewLogMetricFilter(ctx, name+"-"+m.filter, &cloudwatch.LogMetricFilterArgs{
 			LogGroupName: args.NginxLogGroup,
 			Pattern:      pulumi.String(m.pattern),

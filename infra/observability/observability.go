@@ -8,9 +8,7 @@ package observability
 import (
 	"errors"
 	"fmt"
-	"net/mail"
 	"slices"
-	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
@@ -23,50 +21,25 @@ const (
 
 // TrafficArgs describes the alarms on what clients see.
 type TrafficArgs struct {
+	Settings
 	Partition, Account pulumi.StringInput
 	Region             string
-	// Alarms declares alarms and topic; without it the component is empty.
-	Alarms bool
-	// Email gets every alarm, once the address has confirmed AWS's first message. Empty: nobody.
-	Email string
-	// Balancer and TargetGroup are the last parts of the ARNs, by which CloudWatch knows the two.
+	// LoadBalancer and TargetGroup are the last parts of the ARNs, by which CloudWatch knows the two.
 	// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html#load-balancer-metric-dimensions-alb
-	Balancer, TargetGroup pulumi.StringInput
-	// ErrorPercent is the share of requests that may fail, 1 to 100.
-	ErrorPercent int
-	// Latency is the time in which 99 of 100 requests must be answered, at least a millisecond.
-	Latency time.Duration
+	LoadBalancer, TargetGroup pulumi.StringInput
 }
 
-// Validate reports what NewTraffic would refuse.
-func (a TrafficArgs) Validate() error {
+// validate reports what is missing of what the rest of the program provides.
+func (a TrafficArgs) validate() error {
 	var errs []error
 	if a.Partition == nil || a.Account == nil || a.Region == "" {
 		errs = append(errs, errors.New("partition, account and region must be given"))
 	}
-	if a.Balancer == nil || a.TargetGroup == nil {
+	if a.LoadBalancer == nil || a.TargetGroup == nil {
 		errs = append(errs, errors.New("load balancer and target group must be given"))
-	}
-	if !a.Alarms {
-		return errors.Join(errs...)
-	}
-	if _, err := mail.ParseAddress(a.Email); a.Email != "" && err != nil {
-		errs = append(errs, fmt.Errorf("e-mail address %q; allowed: none, or one such as team@example.com", a.Email))
-	}
-	errs = append(errs, percent("errors", a.ErrorPercent))
-	if a.Latency < time.Millisecond {
-		errs = append(errs, fmt.Errorf("latency %s; allowed: 1 ms or more", a.Latency))
 	}
 
 	return errors.Join(errs...)
-}
-
-func percent(what string, value int) error {
-	if value < 1 || value > 100 {
-		return fmt.Errorf("%s: %d percent; allowed: 1 to 100", what, value)
-	}
-
-	return nil
 }
 
 // Traffic watches a load balancer.
@@ -75,13 +48,15 @@ type Traffic struct {
 
 	// Topic is the ARN of the topic that alarms go to. Nil without alarms.
 	Topic pulumi.StringPtrInput
-	// AlarmARNs are those of all alarms. DeploymentAlarms are the names of the ones that a bad deployment sets off.
-	AlarmARNs, DeploymentAlarms pulumi.StringArray
+	// AlarmARNs are those of all alarms.
+	AlarmARNs pulumi.StringArray
+	// RollbackAlarms are the names of the alarms on which a deployment may be rolled back, or nil without any.
+	RollbackAlarms pulumi.StringArrayInput
 }
 
 // NewTraffic declares the topic and the alarms on what clients see.
 func NewTraffic(ctx *pulumi.Context, name string, args TrafficArgs, opts ...pulumi.ResourceOption) (*Traffic, error) {
-	if err := args.Validate(); err != nil {
+	if err := args.validate(); err != nil {
 		return nil, fmt.Errorf("traffic of %s: %w", name, err)
 	}
 
@@ -108,6 +83,7 @@ func (t *Traffic) build(ctx *pulumi.Context, name string, args TrafficArgs) erro
 	}
 	t.Topic = topic
 
+	var rollback pulumi.StringArray
 	for _, a := range trafficAlarms(args) {
 		declared, err := a.declare(ctx, name, topic, pulumi.Parent(t))
 		if err != nil {
@@ -115,51 +91,44 @@ func (t *Traffic) build(ctx *pulumi.Context, name string, args TrafficArgs) erro
 		}
 		t.AlarmARNs = append(t.AlarmARNs, declared.Arn)
 		if a.deployment {
-			t.DeploymentAlarms = append(t.DeploymentAlarms, declared.Name)
+			rollback = append(rollback, declared.Name)
 		}
 	}
+	t.RollbackAlarms = rollback
 
 	return nil
 }
 
 // TasksArgs describes the alarms on the tasks, the metrics from the sidecar's log and the dashboard.
 type TasksArgs struct {
+	Settings
 	// Partition and Region complete the address of the console.
 	Partition pulumi.StringInput
 	Region    string
-	// Topic is Traffic's; nil declares no alarms. AlarmARNs are shown on the dashboard beside this component's own.
+	// Topic is Traffic's; without alarms it is nil. AlarmARNs are shown on the dashboard beside this component's own.
 	Topic     pulumi.StringPtrInput
 	AlarmARNs pulumi.StringArray
 
 	Cluster, Service           pulumi.StringInput
-	Balancer, TargetGroup      pulumi.StringInput
+	LoadBalancer, TargetGroup  pulumi.StringInput
 	NginxLogGroup, AppLogGroup pulumi.StringInput
 
 	// TaskCounts says that Container Insights counts running and desired tasks. Without it, there is no such metric.
 	TaskCounts bool
-	// UtilizationPercent is what CPU and memory of the tasks may reach, 1 to 100.
-	UtilizationPercent int
-	// LogMetrics turns lines of the sidecar's JSON log into metrics.
-	LogMetrics bool
-	Dashboard  bool
 }
 
-// Validate reports what NewTasks would refuse.
-func (a TasksArgs) Validate() error {
+// validate reports what is missing of what the rest of the program provides.
+func (a TasksArgs) validate() error {
 	var errs []error
 	if a.Partition == nil || a.Region == "" {
 		errs = append(errs, errors.New("partition and region must be given"))
 	}
-	if a.Cluster == nil || a.Service == nil || a.Balancer == nil || a.TargetGroup == nil ||
+	if a.Cluster == nil || a.Service == nil || a.LoadBalancer == nil || a.TargetGroup == nil ||
 		a.NginxLogGroup == nil || a.AppLogGroup == nil {
 		errs = append(errs, errors.New("cluster, service, load balancer, target group and log groups must be given"))
 	}
-	if a.Topic != nil {
-		errs = append(errs, percent("CPU and memory", a.UtilizationPercent))
-		if !a.TaskCounts {
-			errs = append(errs, errors.New("alarms without Container Insights; allowed: both or neither, "+
-				"because the number of running tasks is one of its metrics"))
-		}
+	if a.Alarms && a.Topic == nil {
+		errs = append(errs, errors.New("topic must be given with alarms"))
 	}
 
 	return errors.Join(errs...)
@@ -175,7 +144,7 @@ type Tasks struct {
 
 // NewTasks declares the alarms on tasks, the log's metrics and the dashboard.
 func NewTasks(ctx *pulumi.Context, name string, args TasksArgs, opts ...pulumi.ResourceOption) (*Tasks, error) {
-	if err := args.Validate(); err != nil {
+	if err := args.validate(); err != nil {
 		return nil, fmt.Errorf("tasks of %s: %w", name, err)
 	}
 
@@ -192,7 +161,7 @@ func NewTasks(ctx *pulumi.Context, name string, args TasksArgs, opts ...pulumi.R
 
 func (t *Tasks) build(ctx *pulumi.Context, name string, args TasksArgs) error {
 	arns := slices.Clone(args.AlarmARNs)
-	if args.Topic != nil {
+	if args.Alarms {
 		for _, a := range taskAlarms(args) {
 			declared, err := a.declare(ctx, name, args.Topic, pulumi.Parent(t))
 			if err != nil {

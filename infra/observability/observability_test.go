@@ -10,18 +10,15 @@ import (
 	"fargate-nginx-sidecar/infra/infratest"
 )
 
-func TestWrongArgumentsOfTrafficDeclareNothing(t *testing.T) {
+func TestMissingArgumentsOfTrafficDeclareNothing(t *testing.T) {
 	good := TrafficArgs{
+		Settings:  Settings{Alarms: true, ErrorPercent: 5, Latency: time.Second},
 		Partition: pulumi.String("aws"), Account: pulumi.String("1"), Region: "eu-central-1",
-		Balancer: pulumi.String("app/web/1"), TargetGroup: pulumi.String("targetgroup/web/1"),
-		Alarms: true, ErrorPercent: 5, Latency: time.Second,
+		LoadBalancer: pulumi.String("app/web/1"), TargetGroup: pulumi.String("targetgroup/web/1"),
 	}
 	for want, change := range map[string]func(*TrafficArgs){
-		"traffic of web: partition, account and region must be given":                           func(a *TrafficArgs) { a.Region = "" },
-		"traffic of web: load balancer and target group must be given":                          func(a *TrafficArgs) { a.Balancer = nil },
-		`traffic of web: e-mail address "team"; allowed: none, or one such as team@example.com`: func(a *TrafficArgs) { a.Email = "team" },
-		"traffic of web: errors: 0 percent; allowed: 1 to 100":                                  func(a *TrafficArgs) { a.ErrorPercent = 0 },
-		"traffic of web: latency 0s; allowed: 1 ms or more":                                     func(a *TrafficArgs) { a.Latency = 0 },
+		"traffic of web: partition, account and region must be given":  func(a *TrafficArgs) { a.Region = "" },
+		"traffic of web: load balancer and target group must be given": func(a *TrafficArgs) { a.LoadBalancer = nil },
 		"": func(*TrafficArgs) {},
 	} {
 		args := good
@@ -33,18 +30,18 @@ func TestWrongArgumentsOfTrafficDeclareNothing(t *testing.T) {
 	}
 }
 
-func TestWrongArgumentsOfTasksDeclareNothing(t *testing.T) {
+func TestMissingArgumentsOfTasksDeclareNothing(t *testing.T) {
 	name := pulumi.String("name")
 	good := TasksArgs{
+		Settings:  Settings{Alarms: true, UtilizationPercent: 85, LogMetrics: true, Dashboard: true},
 		Partition: pulumi.String("aws"), Region: "eu-central-1", Topic: pulumi.String("arn:aws:sns:eu-central-1:1:topic"),
-		Cluster: name, Service: name, Balancer: name, TargetGroup: name, NginxLogGroup: name, AppLogGroup: name,
-		TaskCounts: true, UtilizationPercent: 85, LogMetrics: true, Dashboard: true,
+		Cluster: name, Service: name, LoadBalancer: name, TargetGroup: name, NginxLogGroup: name, AppLogGroup: name,
+		TaskCounts: true,
 	}
 	for want, change := range map[string]func(*TasksArgs){
 		"tasks of web: partition and region must be given":                                         func(a *TasksArgs) { a.Partition = nil },
 		"tasks of web: cluster, service, load balancer, target group and log groups must be given": func(a *TasksArgs) { a.Service = nil },
-		"tasks of web: CPU and memory: 101 percent; allowed: 1 to 100":                             func(a *TasksArgs) { a.UtilizationPercent = 101 },
-		"tasks of web: alarms without Container Insights; allowed: both or neither":                func(a *TasksArgs) { a.TaskCounts = false },
+		"tasks of web: topic must be given with alarms":                                            func(a *TasksArgs) { a.Topic = nil },
 		"": func(*TasksArgs) {},
 	} {
 		args := good

@@ -1,9 +1,14 @@
 package service
 
 import (
-	"errors"
 	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+
+	"fargate-nginx-sidecar/infra/settings"
 )
 
 // App is what the app's container says about itself, besides its image.
@@ -28,21 +33,63 @@ const (
 // Secret names a value in a store. Key picks one field of a secret that holds JSON, or is empty.
 type Secret struct{ Store, Name, Key string }
 
-func (a App) validate() error {
-	var errs []error
-	if len(a.HealthCommand) < 2 {
-		errs = append(errs, fmt.Errorf("app: health command %q; allowed: CMD or CMD-SHELL, and a command", a.HealthCommand))
+var (
+	userPattern  = regexp.MustCompile(`^[1-9][0-9]{0,8}(:[1-9][0-9]{0,8})?$`)
+	pathOfVolume = regexp.MustCompile(`^(/[A-Za-z0-9._-]+)+$`)
+)
+
+// ownVariables follow from other settings.
+var ownVariables = map[string]string{
+	"HOST":                  "none; the app listens for NGINX alone",
+	"PORT":                  "through appPort",
+	"KEEP_ALIVE_TIMEOUT_MS": "through appKeepAliveSeconds",
+}
+
+func readApp(r *settings.Reader) App {
+	app := App{
+		Command: r.Words("appCommand", "a list of words; empty: the image's own", func([]string) bool { return true }),
+		HealthCommand: r.Words("appHealthCommand", "CMD and a program with its arguments, or CMD-SHELL and one line",
+			func(words []string) bool {
+				return len(words) >= 2 && words[0] == "CMD" || len(words) == 2 && words[0] == "CMD-SHELL"
+			}),
+		User: r.Text("appUser", "a number above 0, or two with a colon between them, such as 1000:1000", userPattern.MatchString),
+		WritablePaths: r.Texts("appWritablePaths", "an absolute path below /, such as /tmp",
+			func(path string) bool { return pathOfVolume.MatchString(path) && !strings.Contains(path, "..") }),
+		Environment: r.Variables("environment", ownVariables),
+		Secrets:     readSecrets(r),
 	}
-	if a.User == "" || a.User == "0" || strings.HasPrefix(a.User, "0:") || strings.HasPrefix(a.User, "root") {
-		errs = append(errs, fmt.Errorf("app: user %q; allowed: any but root", a.User))
-	}
-	for name, secret := range a.Secrets {
-		if secret.Store != StoreParameter && secret.Store != StoreSecret {
-			errs = append(errs, fmt.Errorf("app: secret %s in store %q; allowed: %s, %s", name, secret.Store, StoreParameter, StoreSecret))
+	for _, name := range slices.Sorted(maps.Keys(app.Secrets)) {
+		if _, both := app.Environment[name]; both {
+			r.Conflict([]string{"environment", "secrets"}, name+" is in both")
 		}
 	}
 
-	return errors.Join(errs...)
+	return app
+}
+
+// Names that the two stores take, and a field of a secret that holds JSON.
+// https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+// https://docs.aws.amazon.com/secretsmanager/latest/APIReference/API_CreateSecret.html
+var secretPattern = regexp.MustCompile(
+	`^(?:(ssm):(/?[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*)|(secretsmanager):([A-Za-z0-9/_+=.@-]{1,512})(?:#([A-Za-z0-9_.-]+))?)$`)
+
+func readSecrets(r *settings.Reader) map[string]Secret {
+	const key = "secrets"
+
+	all := map[string]Secret{}
+	values := r.Map(key)
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		r.CheckVariable(key, name, ownVariables)
+		part := secretPattern.FindStringSubmatch(values[name])
+		if part == nil {
+			r.FailIn(key, key+"."+name, strconv.Quote(values[name]),
+				"ssm:<name of a parameter>, secretsmanager:<name of a secret> or secretsmanager:<name>#<field>")
+			continue
+		}
+		all[name] = Secret{Store: part[1] + part[3], Name: part[2] + part[4], Key: part[5]}
+	}
+
+	return all
 }
 
 // appVolume names the volume of the app's writable path with the given index.

@@ -93,8 +93,8 @@ type logConfiguration struct {
 type resolved struct {
 	nginxImage, appImage       string
 	nginxLogGroup, appLogGroup string
-	// balancerRanges are separated by commas.
-	balancerRanges string
+	// loadBalancerRanges are separated by commas.
+	loadBalancerRanges string
 	// secrets are the ARNs of secret values, by the variable they fill.
 	secrets []source
 }
@@ -120,7 +120,7 @@ func nginx(service string, args Args, values resolved) container {
 	c := common(args, nginxName, values.nginxImage)
 	c.User = "101:101"
 	c.PortMappings = []portMapping{{ContainerPort: args.ContainerPort, HostPort: args.ContainerPort, Protocol: "tcp"}}
-	c.Environment = environment(sidecarEnvironment(args, values.balancerRanges))
+	c.Environment = environment(sidecarEnvironment(args, values.loadBalancerRanges))
 	c.MountPoints = []mountPoint{{SourceVolume: temporaryVolume, ContainerPath: temporaryPath}}
 	// ECS stops containers in the reverse order: NGINX finishes its requests while the app still answers.
 	c.DependsOn = []dependency{{ContainerName: appName, Condition: "HEALTHY"}}
@@ -139,7 +139,7 @@ func app(service string, args Args, values resolved) container {
 	maps.Copy(variables, map[string]string{
 		"HOST":                  "127.0.0.1",
 		"PORT":                  strconv.Itoa(args.AppPort),
-		"KEEP_ALIVE_TIMEOUT_MS": appKeepAlive(args),
+		"KEEP_ALIVE_TIMEOUT_MS": milliseconds(args.appKeepAlive()),
 	})
 	c.Environment = environment(variables)
 	c.Secrets = values.secrets

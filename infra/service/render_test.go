@@ -13,26 +13,28 @@ import (
 
 func someArgs() Args {
 	return Args{
-		Partition: pulumi.String("aws"), Account: pulumi.String("1"), Region: "eu-central-1",
-		VPCID: pulumi.String("vpc"), SubnetIDs: pulumi.StringArray{}, BalancerGroupID: pulumi.String("sg"),
-		TargetGroupARN: pulumi.String("tg"), BalancerRanges: pulumi.StringArray{},
-		NginxImage: pulumi.String("n"), AppImage: pulumi.String("a"), RepositoryARNs: pulumi.StringArray{},
-		CPU: 2048, ContainerPort: 8080, AppPort: 3000,
-		StopTimeout: 60 * time.Second, IdleTimeout: 30 * time.Second, CircuitBreaker: BreakerRollback,
-		Health:             ContainerHealth{Interval: 5 * time.Second, Timeout: 3 * time.Second, StartPeriod: 10 * time.Second, Retries: 3},
-		LogBufferMegabytes: 25,
-		Sidecar: Sidecar{
-			PathPrefixes: []string{"/api", "/v1"}, Methods: []string{"GET", "HEAD"}, BodyLimitKilobytes: 1024, RateBurst: 20,
-			ReadTimeout: 29 * time.Second, ClientTimeout: 10 * time.Second, AppKeepAlive: 65 * time.Second,
-			GzipLevel: 1, AccessLog: "json", TLS: true, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("130.176.0.0/16")},
+		Settings: Settings{
+			CPU: 2048, ContainerPort: 8080, AppPort: 3000, StopTimeout: 60 * time.Second, CircuitBreaker: BreakerRollback,
+			Health:             ContainerHealth{Interval: 5 * time.Second, Timeout: 3 * time.Second, StartPeriod: 10 * time.Second, Retries: 3},
+			LogBufferMegabytes: 25,
+			Sidecar: Sidecar{
+				PathPrefixes: []string{"/api", "/v1"}, Methods: []string{"GET", "HEAD"}, BodyLimitKilobytes: 1024, RateBurst: 20,
+				ClientTimeout: 10 * time.Second, GzipLevel: 1, AccessLog: LogJSON,
+				TrustedProxies: []netip.Prefix{netip.MustParsePrefix("130.176.0.0/16")},
+			},
+			App: App{User: "1000:1000", HealthCommand: []string{"CMD", "node", "healthcheck.js"}},
 		},
-		App: App{User: "1000:1000", HealthCommand: []string{"CMD", "node", "healthcheck.js"}},
+		Partition: pulumi.String("aws"), Account: pulumi.String("1"), Region: "eu-central-1",
+		VPCID: pulumi.String("vpc"), SubnetIDs: pulumi.StringArray{}, LoadBalancerGroupID: pulumi.String("sg"),
+		TargetGroup: &pulumi.ResourceState{}, TargetGroupARN: pulumi.String("tg"), LoadBalancerRanges: pulumi.StringArray{},
+		IdleTimeout: 30 * time.Second, TLS: true, RequestsLabel: pulumi.String("app/web/1/targetgroup/web/1"),
+		NginxImage: pulumi.String("n"), AppImage: pulumi.String("a"), RepositoryARNs: pulumi.StringArray{},
 	}
 }
 
 var someValues = resolved{
 	nginxImage: "repo/nginx@sha256:1", appImage: "repo/app@sha256:2", nginxLogGroup: "nginx-logs", appLogGroup: "app-logs",
-	balancerRanges: "10.0.0.0/19,10.0.32.0/19",
+	loadBalancerRanges: "10.0.0.0/19,10.0.32.0/19",
 }
 
 // Every field that AWS fills in by itself is there, so that what it echoes equals what was sent.
@@ -178,32 +180,19 @@ func TestPoliciesAreSortedAndNameEachResourceOnce(t *testing.T) {
 	}
 }
 
-func TestWrongArgumentsAreRefused(t *testing.T) {
-	if err := someArgs().Validate(); err != nil {
+func TestMissingArgumentsAreRefused(t *testing.T) {
+	if err := someArgs().validate(); err != nil {
 		t.Fatalf("good arguments: %v", err)
 	}
 	for want, change := range map[string]func(*Args){
-		"partition, account and region must be given":                     func(a *Args) { a.Region = "" },
-		"both images and their repositories must be given":                func(a *Args) { a.AppImage = nil },
-		"port 8080 for both containers; allowed: two ports":               func(a *Args) { a.AppPort = 8080 },
-		"stop timeout 2m1s; allowed: 2 s to 120 s":                        func(a *Args) { a.StopTimeout = 121 * time.Second },
-		`circuit breaker "on"; allowed: rollback, stop, off`:              func(a *Args) { a.CircuitBreaker = "on" },
-		"sidecar: read timeout 30s; allowed: 1 s to less than the idle t": func(a *Args) { a.Sidecar.ReadTimeout = 30 * time.Second },
-		"sidecar: the app keeps connections for 30s; allowed: more than":  func(a *Args) { a.Sidecar.AppKeepAlive = 30 * time.Second },
-		`sidecar: path prefixes [] and methods ["GET" "HEAD"]; allowed: `: func(a *Args) { a.Sidecar.PathPrefixes = nil },
-		`app: user "root"; allowed: any but root`:                         func(a *Args) { a.App.User = "root" },
-		`app: user "0:5"; allowed: any but root`:                          func(a *Args) { a.App.User = "0:5" },
-		`app: health command ["CMD"]; allowed: CMD or CMD-SHELL, and a c`: func(a *Args) { a.App.HealthCommand = []string{"CMD"} },
-		`app: secret A in store "file"; allowed: ssm, secretsmanager`:     func(a *Args) { a.App.Secrets = map[string]Secret{"A": {Store: "file"}} },
-		"scaling between 0 and 1 tasks; allowed: 1 or more":               func(a *Args) { a.Scaling = Scaling{On: true, Max: 1} },
-		"scaling on requests needs the label of load balancer and":        func(a *Args) { a.Scaling = Scaling{On: true, Min: 1, Max: 1, RequestsPerTask: 1} },
-		"50 % Spot above 0 tasks on demand; allowed: 0 to 100 %, above":   func(a *Args) { a.Scaling = Scaling{SpotPercent: 50} },
-		"idle timeout 1s; allowed: 5 s to 3600 s":                         func(a *Args) { a.IdleTimeout = time.Second },
-		"VPC, subnets, target group, load balancer's security group and":  func(a *Args) { a.BalancerRanges = nil },
+		"partition, account and region must be given":                    func(a *Args) { a.Region = "" },
+		"both images and their repositories must be given":               func(a *Args) { a.AppImage = nil },
+		"VPC, subnets, target group, load balancer's security group and": func(a *Args) { a.LoadBalancerRanges = nil },
+		"idle timeout and metrics label must be given":                   func(a *Args) { a.IdleTimeout = 0 },
 	} {
 		args := someArgs()
 		change(&args)
-		if err := args.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+		if err := args.validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error: %v; want %s", err, want)
 		}
 	}

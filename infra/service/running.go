@@ -1,51 +1,127 @@
 package service
 
 import (
+	"context"
 	"fmt"
+	"time"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// running returns the task definition that runs after an update. ECS answers "steady" also after its circuit breaker
-// has put the previous task definition back, and the provider then reports success; so the service is asked once more,
-// and an update that did not deliver what it was asked to fails.
-// https://github.com/pulumi/pulumi-aws/issues/4487
-//
-// A preview does not ask: it comes before the update that may mend the service.
-func (s *Service) running(
-	ctx *pulumi.Context, name string, args Args,
-	cluster *ecs.Cluster, service *ecs.Service, definition *ecs.TaskDefinition,
-) pulumi.StringOutput {
-	if ctx.DryRun() {
-		return definition.Arn
-	}
-
-	// service.Name is known once the provider has seen a steady service, so this reads what came out of the update.
-	found := ecs.LookupServiceOutput(ctx, ecs.LookupServiceOutputArgs{
-		ClusterArn:  cluster.Arn,
-		ServiceName: service.Name,
-	}, pulumi.Parent(s), pulumi.DependsOn([]pulumi.Resource{service}))
-
-	return text(pulumi.StringArray{definition.Arn, found.TaskDefinition(), cluster.Name, service.Name},
-		func(values []string) (string, error) {
-			requested, runs := values[0], values[1]
-			if err := checkRunning(requested, runs, values[2], values[3], args.Region); err != nil {
-				return "", fmt.Errorf("service %s: %w", name, err)
-			}
-			return runs, nil
-		})
+// Deployments asks ECS for a service and its deployments, as the client of the AWS SDK does.
+type Deployments interface {
+	DescribeServices(context.Context, *ecs.DescribeServicesInput, ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error)
 }
 
-// checkRunning reports a service that does not run what was requested.
-func checkRunning(requested, runs, cluster, service, region string) error {
-	if runs == requested {
-		return nil
+// lookEvery is the pause between two looks at a deployment.
+const lookEvery = 5 * time.Second
+
+// running returns the task definition that runs after an update, once its deployment has ended. The AWS provider ends
+// its own wait when as many tasks run as are wanted. That is also so after ECS has put the previous task definition
+// back, and while ECS still watches the alarms of a deployment that it may roll back. So ECS is asked for the
+// deployment's own end, and an update that did not deliver what it was asked to fails.
+// https://github.com/pulumi/pulumi-aws/issues/4487
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-alarm-failure.html
+//
+// A preview does not ask: it comes before the update that may mend the service.
+func running(ctx *pulumi.Context, name string, args Args, cluster, service, requested pulumi.StringOutput) pulumi.StringOutput {
+	if ctx.DryRun() {
+		return requested
 	}
 
-	return fmt.Errorf("ECS rolled the deployment back: task definition %s was requested, %s runs. "+
-		"The service's last events say why:\n"+
+	// The service's name is known once the provider has ended its wait.
+	return text(pulumi.StringArray{cluster, service, requested}, func(values []string) (string, error) {
+		r := rollout{deployments: args.Deployments, cluster: values[0], service: values[1], requested: values[2], region: args.Region}
+		within, cancel := context.WithTimeout(ctx.Context(), args.DeploymentTimeout)
+		defer cancel()
+		if err := r.await(within, lookEvery); err != nil {
+			return "", fmt.Errorf("service %s: %w", name, err)
+		}
+		return r.requested, nil
+	})
+}
+
+// rollout is the deployment of a task definition to a service.
+type rollout struct {
+	deployments                         Deployments
+	cluster, service, requested, region string
+}
+
+// await returns when the requested task definition has been deployed, or with the reason why it has not.
+func (r rollout) await(ctx context.Context, pause time.Duration) error {
+	for {
+		found, err := r.look(ctx)
+		if err != nil {
+			return err
+		}
+		ended, err := r.judge(found)
+		if ended || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("deployment of %s: still in progress at the end of deploymentTimeoutMinutes: %s\n%s",
+				r.requested, reason(found), r.advice())
+		case <-time.After(pause):
+		}
+	}
+}
+
+// look returns the deployments of the service, of which the first is the one that ECS works on or has ended with.
+func (r rollout) look(ctx context.Context) ([]types.Deployment, error) {
+	described, err := r.deployments.DescribeServices(ctx, &ecs.DescribeServicesInput{
+		Cluster: aws.String(r.cluster), Services: []string{r.service},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("deployments of %s: %w", r.service, err)
+	}
+	if len(described.Services) != 1 || len(described.Services[0].Deployments) == 0 {
+		return nil, fmt.Errorf("deployments of %s: ECS knows none in cluster %s", r.service, r.cluster)
+	}
+	all := described.Services[0].Deployments
+	for i, deployment := range all {
+		if aws.ToString(deployment.Status) == "PRIMARY" {
+			all[0], all[i] = all[i], all[0]
+		}
+	}
+
+	return all, nil
+}
+
+// judge says whether the deployment has ended well. Its error says that it has ended otherwise.
+func (r rollout) judge(found []types.Deployment) (ended bool, err error) {
+	runs := aws.ToString(found[0].TaskDefinition)
+	switch {
+	case runs != r.requested:
+		return false, fmt.Errorf("ECS rolled the deployment back: task definition %s was requested, %s runs: %s\n%s",
+			r.requested, runs, reason(found), r.advice())
+	case found[0].RolloutState == types.DeploymentRolloutStateFailed:
+		return false, fmt.Errorf("deployment of %s failed, and there is none before it to go back to: %s\n%s",
+			r.requested, reason(found), r.advice())
+	default:
+		return found[0].RolloutState == types.DeploymentRolloutStateCompleted, nil
+	}
+}
+
+// reason is what ECS says of the deployment that failed, or of the one that it works on.
+func reason(found []types.Deployment) string {
+	for _, deployment := range found {
+		if deployment.RolloutState == types.DeploymentRolloutStateFailed {
+			return aws.ToString(deployment.RolloutStateReason)
+		}
+	}
+	if text := aws.ToString(found[0].RolloutStateReason); text != "" {
+		return text
+	}
+
+	return "ECS gives no reason"
+}
+
+func (r rollout) advice() string {
+	return fmt.Sprintf("The service's last events say more:\n"+
 		"  aws ecs describe-services --region %s --cluster %s --services %s --query 'services[0].events[:10].[createdAt,message]' --output text\n"+
-		"Mend the image or the setting at fault and run: pulumi up --refresh",
-		requested, runs, region, cluster, service)
+		"Correct the image or the setting at fault, then run: pulumi up --refresh", r.region, r.cluster, r.service)
 }

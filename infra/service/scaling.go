@@ -1,13 +1,15 @@
 package service
 
 import (
-	"errors"
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/appautoscaling"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra/settings"
 )
 
 // Scaling lets load and time decide how many tasks there are, and says on which capacity they run.
@@ -19,9 +21,6 @@ type Scaling struct {
 	// InCooldown and OutCooldown are the pauses after a step down and a step up.
 	InCooldown, OutCooldown time.Duration
 	Schedules               []Schedule
-	// RequestsLabel names load balancer and target group as the metric of requests per task does.
-	RequestsLabel pulumi.StringInput
-
 	// SpotPercent of the tasks above OnDemandBase run on Fargate Spot, which AWS takes back with two minutes' notice.
 	// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
 	SpotPercent, OnDemandBase int
@@ -29,25 +28,99 @@ type Scaling struct {
 
 // Schedule sets the limits of scaling at given times. An empty time zone is UTC.
 type Schedule struct {
-	Name, Schedule, Timezone string
-	Min, Max                 int
+	Name     string `json:"name"`
+	Schedule string `json:"schedule"`
+	Timezone string `json:"timezone"`
+	Min      int    `json:"min"`
+	Max      int    `json:"max"`
 }
 
-func (s Scaling) validate() error {
-	var errs []error
-	if s.On && (s.Min < 1 || s.Max < s.Min) {
-		errs = append(errs, fmt.Errorf("scaling between %d and %d tasks; allowed: 1 or more, the first not above the second", s.Min, s.Max))
+func readScaling(r *settings.Reader) Scaling {
+	return Scaling{
+		On:              r.Switch("autoscaling", "off", "on"),
+		Min:             r.Between("minCount", 1, 5000, "tasks"),
+		Max:             r.Between("maxCount", 1, 5000, "tasks"),
+		CPUPercent:      r.Between("scaleOnCpuPercent", 0, 100, "percent"),
+		MemoryPercent:   r.Between("scaleOnMemoryPercent", 0, 100, "percent"),
+		RequestsPerTask: r.Between("scaleOnRequestsPerTask", 0, 10_000_000, "requests a minute"),
+		InCooldown:      r.Seconds("scaleInCooldownSeconds", 0, 3600),
+		OutCooldown:     r.Seconds("scaleOutCooldownSeconds", 0, 3600),
+		Schedules:       readSchedules(r),
+		SpotPercent:     r.Between("spotPercent", 0, 100, "percent"),
+		// Without a task on demand, a shortage of Spot capacity would take the service down.
+		OnDemandBase: r.Between("onDemandBase", 1, 5000, "tasks"),
 	}
-	if s.On && s.RequestsPerTask > 0 && s.RequestsLabel == nil {
-		errs = append(errs, errors.New("scaling on requests needs the label of load balancer and target group"))
-	}
-	// Without a task on demand, a shortage of Spot capacity would take the service down.
-	if s.SpotPercent < 0 || s.SpotPercent > 100 || s.SpotPercent > 0 && s.OnDemandBase < 1 {
-		errs = append(errs, fmt.Errorf("%d %% Spot above %d tasks on demand; allowed: 0 to 100 %%, above 1 or more",
-			s.SpotPercent, s.OnDemandBase))
+}
+
+var (
+	scheduleNamePattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}$`)
+	// The three forms that Application Auto Scaling takes; it checks the fields of cron itself.
+	// https://docs.aws.amazon.com/autoscaling/application/APIReference/API_PutScheduledAction.html
+	schedulePattern = regexp.MustCompile(`^(at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)|rate\([1-9]\d* (minute|hour|day)s?\)|cron\(\S+( \S+){5}\))$`)
+)
+
+func readSchedules(r *settings.Reader) []Schedule {
+	const key = "scheduledScaling"
+
+	all := settings.Objects[Schedule](r, key, "name, schedule, timezone, min, max")
+	seen := map[string]bool{}
+	for i, schedule := range all {
+		one := func(field string) string { return fmt.Sprintf("%s[%d].%s", key, i, field) }
+		if !scheduleNamePattern.MatchString(schedule.Name) || seen[schedule.Name] {
+			r.FailIn(key, one("name"), fmt.Sprintf("%q", schedule.Name), "1 to 20 of a-z, 0-9 and hyphens, first a letter, each once")
+		}
+		seen[schedule.Name] = true
+		if !schedulePattern.MatchString(schedule.Schedule) {
+			r.FailIn(key, one("schedule"), fmt.Sprintf("%q", schedule.Schedule),
+				"at(2030-01-31T08:00:00), rate(5 minutes) or cron(0 8 ? * MON-FRI *)")
+		}
+		if !knownZone(schedule.Timezone) {
+			r.FailIn(key, one("timezone"), fmt.Sprintf("%q", schedule.Timezone), "empty (UTC), or a name such as Europe/Berlin")
+		}
+		if schedule.Min < 0 || schedule.Max < max(1, schedule.Min) || schedule.Max > 5000 {
+			r.FailIn(key, one("min"), fmt.Sprintf("%d and max %d", schedule.Min, schedule.Max), "0 <= min <= max <= 5000, max at least 1")
+		}
 	}
 
-	return errors.Join(errs...)
+	return all
+}
+
+var zonePattern = regexp.MustCompile(`^([A-Za-z_]+(/[A-Za-z0-9_+-]+){0,2})?$`)
+
+// knownZone checks the form alone: which zones a machine knows differs, and a stack's settings must not.
+func knownZone(name string) bool {
+	return zonePattern.MatchString(name)
+}
+
+func checkScaling(r *settings.Reader, s Settings) {
+	scaling := s.Scaling
+	if !scaling.On {
+		if len(scaling.Schedules) > 0 {
+			r.Conflict([]string{"scheduledScaling", "autoscaling"}, "given, but autoscaling is off; allowed with: on")
+		}
+		checkSpot(r, scaling, s.DesiredCount, "desiredCount")
+		return
+	}
+
+	if scaling.Min > scaling.Max {
+		r.Conflict([]string{"minCount", "maxCount"}, fmt.Sprintf("%d is more than %d", scaling.Min, scaling.Max))
+	} else if s.DesiredCount < scaling.Min || s.DesiredCount > scaling.Max {
+		r.Conflict([]string{"desiredCount", "minCount", "maxCount"},
+			fmt.Sprintf("%d is not within %d and %d; autoscaling would change it at once", s.DesiredCount, scaling.Min, scaling.Max))
+	}
+	if scaling.CPUPercent == 0 && scaling.MemoryPercent == 0 && scaling.RequestsPerTask == 0 && len(scaling.Schedules) == 0 {
+		r.Conflict([]string{"autoscaling", "scaleOnCpuPercent", "scaleOnMemoryPercent", "scaleOnRequestsPerTask", "scheduledScaling"},
+			"autoscaling is on, but nothing scales; allowed: one target above 0, or a schedule")
+	}
+	checkSpot(r, scaling, scaling.Max, "maxCount")
+}
+
+func checkSpot(r *settings.Reader, scaling Scaling, most int, key string) {
+	if scaling.SpotPercent > 0 && scaling.OnDemandBase >= most {
+		r.Conflict([]string{"spotPercent", "onDemandBase", key},
+			fmt.Sprintf("%d of at most %d tasks are on demand; %d %% Spot would have no effect",
+				scaling.OnDemandBase, most, scaling.SpotPercent))
+	}
 }
 
 // placeOn sets where the tasks of a service run. A service that has a strategy needs a new deployment to change it.
@@ -98,8 +171,9 @@ const (
 
 // scaling lets Application Auto Scaling change the number of tasks.
 func (s *Service) scaling(
-	ctx *pulumi.Context, name string, scaling Scaling, cluster *ecs.Cluster, service *ecs.Service,
+	ctx *pulumi.Context, name string, args Args, cluster *ecs.Cluster, service *ecs.Service,
 ) error {
+	scaling := args.Scaling
 	if !scaling.On {
 		return nil
 	}
@@ -114,7 +188,7 @@ func (s *Service) scaling(
 	if err != nil {
 		return fmt.Errorf("scaling: %w", err)
 	}
-	for _, metric := range scaling.metrics() {
+	for _, metric := range args.metrics() {
 		if err := s.tracking(ctx, name, scaling, metric, target); err != nil {
 			return err
 		}
@@ -136,7 +210,8 @@ type metric struct {
 	label        pulumi.StringPtrInput
 }
 
-func (s Scaling) metrics() []metric {
+func (a Args) metrics() []metric {
+	s := a.Scaling
 	var all []metric
 	if s.CPUPercent > 0 {
 		all = append(all, metric{"cpu", "ECSServiceAverageCPUUtilization", s.CPUPercent, nil})
@@ -145,7 +220,7 @@ func (s Scaling) metrics() []metric {
 		all = append(all, metric{"memory", "ECSServiceAverageMemoryUtilization", s.MemoryPercent, nil})
 	}
 	if s.RequestsPerTask > 0 {
-		all = append(all, metric{"requests", "ALBRequestCountPerTarget", s.RequestsPerTask, s.RequestsLabel.ToStringOutput().ToStringPtrOutput()})
+		all = append(all, metric{"requests", "ALBRequestCountPerTarget", s.RequestsPerTask, a.RequestsLabel.ToStringOutput().ToStringPtrOutput()})
 	}
 
 	return all

@@ -26,7 +26,7 @@ func (s *Service) securityGroup(
 		return nil, nil, fmt.Errorf("security group: %w", err)
 	}
 
-	edge, err := s.fromLoadBalancer(ctx, name, args, group)
+	ingress, err := s.fromLoadBalancer(ctx, name, args, group)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -35,7 +35,7 @@ func (s *Service) securityGroup(
 		return nil, nil, err
 	}
 
-	return group, append(edge, egress...), nil
+	return group, append(ingress, egress...), nil
 }
 
 // fromLoadBalancer opens one port between the two groups, on both sides.
@@ -44,7 +44,7 @@ func (s *Service) fromLoadBalancer(
 ) ([]pulumi.Resource, error) {
 	in, err := vpc.NewSecurityGroupIngressRule(ctx, name+"-tasks-from-alb", &vpc.SecurityGroupIngressRuleArgs{
 		SecurityGroupId:           group.ID(),
-		ReferencedSecurityGroupId: args.BalancerGroupID,
+		ReferencedSecurityGroupId: args.LoadBalancerGroupID,
 		Description:               pulumi.String("Requests from the load balancer"),
 		IpProtocol:                pulumi.String("tcp"),
 		FromPort:                  pulumi.Int(args.ContainerPort),
@@ -55,7 +55,7 @@ func (s *Service) fromLoadBalancer(
 	}
 
 	out, err := vpc.NewSecurityGroupEgressRule(ctx, name+"-alb-to-tasks", &vpc.SecurityGroupEgressRuleArgs{
-		SecurityGroupId:           args.BalancerGroupID,
+		SecurityGroupId:           args.LoadBalancerGroupID,
 		ReferencedSecurityGroupId: group.ID(),
 		Description:               pulumi.String("Requests and health checks to the tasks"),
 		IpProtocol:                pulumi.String("tcp"),

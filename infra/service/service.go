@@ -18,113 +18,62 @@ import (
 // Token is the component's type in the stack.
 const Token = "fargate-nginx-sidecar:service:Service" //nolint:gosec // A type, not a credential.
 
-// Circuit breakers: what ECS does with a deployment whose tasks do not get healthy.
-const (
-	BreakerRollback = "rollback"
-	BreakerStop     = "stop"
-	BreakerOff      = "off"
-)
-
 // Args describes a service, its tasks and its deployments.
 type Args struct {
+	Settings
 	// Partition and Account complete ARNs; Region is where everything is.
 	Partition, Account pulumi.StringInput
 	Region             string
+	// KMSKeyARN is the key that encrypts the logs and that secrets may need; empty is AWS's own.
+	KMSKeyARN string
 
 	VPCID     pulumi.StringInput
 	SubnetIDs pulumi.StringArrayInput
 	// PublicAddresses gives tasks public addresses: without NAT they reach ECR and CloudWatch in no other way.
 	PublicAddresses bool
-	// BalancerGroupID is the load balancer's security group, which alone may reach the tasks.
-	BalancerGroupID pulumi.StringInput
-	TargetGroupARN  pulumi.StringInput
-	// BalancerRanges are the address ranges from which the load balancer sends; NGINX takes its word on who the
+	// LoadBalancerGroupID is the load balancer's security group, which alone may reach the tasks.
+	LoadBalancerGroupID pulumi.StringInput
+	// TargetGroup is what the tasks register in. With a new one, a new service begins beside the old one.
+	TargetGroup    pulumi.Resource
+	TargetGroupARN pulumi.StringInput
+	// LoadBalancerRanges are the address ranges from which the load balancer sends; NGINX takes its word on who the
 	// client is.
-	BalancerRanges pulumi.StringArrayInput
-	// EgressPorts are the TCP ports to which tasks may open connections.
-	EgressPorts []int
+	LoadBalancerRanges pulumi.StringArrayInput
+	// IdleTimeout is the load balancer's. TLS is what NGINX speaks with it, instead of plain HTTP.
+	IdleTimeout time.Duration
+	TLS         bool
+	// RequestsLabel names load balancer and target group as the metric of requests per task does.
+	RequestsLabel pulumi.StringInput
 
 	NginxImage, AppImage pulumi.StringInput
 	// RepositoryARNs are the ECR repositories that tasks pull from, of both images.
 	RepositoryARNs pulumi.StringArrayInput
+	// RollbackAlarms are names of CloudWatch alarms, or nil without any. With RollbackOnAlarms, a deployment during which
+	// one goes off is rolled back.
+	RollbackAlarms   pulumi.StringArrayInput
+	RollbackOnAlarms bool
+	// Deployments asks ECS what became of a deployment. A preview needs none.
+	Deployments Deployments
 
-	// CPU is in CPU units, 1024 to a vCPU; Memory in MiB.
-	CPU, Memory int
-	// Architecture is X86_64 or ARM64.
-	Architecture           string
-	ContainerPort, AppPort int
-	// StopTimeout is the time from stop signal to kill signal, at most 120 s.
-	StopTimeout time.Duration
-	// IdleTimeout is the load balancer's, 5 s to 3600 s.
-	IdleTimeout        time.Duration
-	Health             ContainerHealth
-	LogRetentionDays   int
-	LogBufferMegabytes int
-
-	App     App
-	Sidecar Sidecar
-	// TaskPolicyARNs are IAM policies that the tasks get. Without any, and without Exec, they have no role.
-	TaskPolicyARNs []string
-	// Exec lets people open a shell in a container. The agent behind it writes, so the root file systems can be
-	// written to then. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html
-	Exec bool
-	// KMSKeyARN is the key that encrypts the logs and that secrets may need; empty is AWS's own.
-	KMSKeyARN string
-
-	ContainerInsights             string
-	DesiredCount                  int
-	MaximumPercent                int
-	MinimumHealthyPercent         int
-	CircuitBreaker                string
-	ZoneRebalancing               bool
-	HealthCheckGracePeriodSeconds int
-	// RollbackAlarms are names of CloudWatch alarms; a deployment during which one goes off is rolled back. Nil is none.
-	RollbackAlarms pulumi.StringArrayInput
-	Scaling        Scaling
-	// DeploymentTimeout is how long an update waits for a steady service.
-	DeploymentTimeout time.Duration
-
+	// Protect makes the engine refuse to delete cluster, service and logs.
+	Protect bool
 	// After must be there before the first task starts and outlive the last: listener and routes.
 	After []pulumi.Resource
 }
 
-// ContainerHealth is the health check that ECS runs inside each container, in whole seconds.
-type ContainerHealth struct {
-	Interval, Timeout, StartPeriod time.Duration
-	Retries                        int
-}
-
-// Validate reports what New would refuse.
-func (a Args) Validate() error {
+// validate reports what is missing of what the rest of the program provides.
+func (a Args) validate() error {
 	var errs []error
 	if a.Partition == nil || a.Account == nil || a.Region == "" {
 		errs = append(errs, errors.New("partition, account and region must be given"))
 	}
-	if a.VPCID == nil || a.SubnetIDs == nil || a.BalancerGroupID == nil || a.TargetGroupARN == nil ||
-		a.BalancerRanges == nil {
-		errs = append(errs, errors.New("VPC, subnets, target group, load balancer's security group and ranges must be given"))
+	if a.VPCID == nil || a.SubnetIDs == nil || a.LoadBalancerGroupID == nil || a.TargetGroup == nil || a.TargetGroupARN == nil ||
+		a.LoadBalancerRanges == nil || a.IdleTimeout == 0 || a.RequestsLabel == nil {
+		errs = append(errs, errors.New("VPC, subnets, target group, load balancer's security group and ranges, idle timeout and metrics label must be given"))
 	}
 	if a.NginxImage == nil || a.AppImage == nil || a.RepositoryARNs == nil {
 		errs = append(errs, errors.New("both images and their repositories must be given"))
 	}
-	if a.ContainerPort == a.AppPort {
-		errs = append(errs, fmt.Errorf("port %d for both containers; allowed: two ports", a.AppPort))
-	}
-	// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#container_definition_timeout
-	if a.StopTimeout < 2*time.Second || a.StopTimeout > 120*time.Second {
-		errs = append(errs, fmt.Errorf("stop timeout %s; allowed: 2 s to 120 s", a.StopTimeout))
-	}
-	if a.IdleTimeout < 5*time.Second || a.IdleTimeout > 3600*time.Second {
-		errs = append(errs, fmt.Errorf("idle timeout %s; allowed: 5 s to 3600 s", a.IdleTimeout))
-	}
-	switch a.CircuitBreaker {
-	case BreakerRollback, BreakerStop, BreakerOff:
-	default:
-		errs = append(errs, fmt.Errorf("circuit breaker %q; allowed: %s, %s, %s",
-			a.CircuitBreaker, BreakerRollback, BreakerStop, BreakerOff))
-	}
-
-	errs = append(errs, a.App.validate(), a.Sidecar.validate(a.IdleTimeout), a.Scaling.validate())
 
 	return errors.Join(errs...)
 }
@@ -142,7 +91,7 @@ type Service struct {
 
 // New declares a service.
 func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Service, error) {
-	if err := args.Validate(); err != nil {
+	if err := args.validate(); err != nil {
 		return nil, fmt.Errorf("service %s: %w", name, err)
 	}
 
@@ -203,7 +152,7 @@ func (s *Service) build(ctx *pulumi.Context, name string, args Args) error {
 	if err != nil {
 		return err
 	}
-	if err := s.scaling(ctx, name, args.Scaling, cluster, service); err != nil {
+	if err := s.scaling(ctx, name, args, cluster, service); err != nil {
 		return err
 	}
 
@@ -211,7 +160,7 @@ func (s *Service) build(ctx *pulumi.Context, name string, args Args) error {
 	s.ServiceName = service.Name
 	s.NginxLogGroup = nginxLogs.Name
 	s.AppLogGroup = appLogs.Name
-	s.TaskDefinitionARN = s.running(ctx, name, args, cluster, service, definition)
+	s.TaskDefinitionARN = running(ctx, name, args, cluster.Name, service.Name, definition.Arn)
 
 	return nil
 }
@@ -220,9 +169,9 @@ func (s *Service) cluster(ctx *pulumi.Context, name string, args Args) (*ecs.Clu
 	cluster, err := ecs.NewCluster(ctx, name, &ecs.ClusterArgs{
 		Settings: ecs.ClusterSettingArray{ecs.ClusterSettingArgs{
 			Name:  pulumi.String("containerInsights"),
-			Value: pulumi.String(args.ContainerInsights),
+			Value: pulumi.String(string(args.ContainerInsights)),
 		}},
-	}, pulumi.Parent(s))
+	}, pulumi.Parent(s), pulumi.Protect(args.Protect))
 	if err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
@@ -235,7 +184,7 @@ func (s *Service) logGroup(ctx *pulumi.Context, name string, args Args) (*cloudw
 	if args.KMSKeyARN != "" {
 		groupArgs.KmsKeyId = pulumi.String(args.KMSKeyARN)
 	}
-	group, err := cloudwatch.NewLogGroup(ctx, name, groupArgs, pulumi.Parent(s))
+	group, err := cloudwatch.NewLogGroup(ctx, name, groupArgs, pulumi.Parent(s), pulumi.Protect(args.Protect))
 	if err != nil {
 		return nil, fmt.Errorf("log group %s: %w", name, err)
 	}
@@ -254,7 +203,7 @@ func (s *Service) service(
 		TaskDefinition:                  definition.Arn,
 		PlatformVersion:                 pulumi.String("LATEST"),
 		SchedulingStrategy:              pulumi.String("REPLICA"),
-		DesiredCount:                    pulumi.Int(args.DesiredCount),
+		DesiredCount:                    s.startCount(ctx, args, cluster),
 		DeploymentController:            ecs.ServiceDeploymentControllerArgs{Type: pulumi.String("ECS")},
 		DeploymentMaximumPercent:        pulumi.Int(args.MaximumPercent),
 		DeploymentMinimumHealthyPercent: pulumi.Int(args.MinimumHealthyPercent),
@@ -284,18 +233,24 @@ func (s *Service) service(
 	}
 	if args.RollbackAlarms != nil {
 		serviceArgs.Alarms = ecs.ServiceAlarmsArgs{
-			AlarmNames: args.RollbackAlarms, Enable: pulumi.Bool(true), Rollback: pulumi.Bool(true),
+			AlarmNames: args.RollbackAlarms,
+			Enable:     pulumi.Bool(args.RollbackOnAlarms),
+			Rollback:   pulumi.Bool(args.RollbackOnAlarms),
 		}
 	}
 	options := []pulumi.ResourceOption{
 		pulumi.Parent(s),
+		pulumi.Protect(args.Protect),
 		pulumi.DependsOn(after),
 		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: minutes, Update: minutes}),
-		// The group is replaced when the VPC is another one; a service beside the old one then takes over.
-		pulumi.ReplaceWith([]pulumi.Resource{group}),
+		// Both groups are replaced when the VPC is another one, the target group also with its port or protocol; a
+		// service beside the old one then takes over.
+		pulumi.ReplaceWith([]pulumi.Resource{group, args.TargetGroup}),
+	}
+	if args.RollbackAlarms == nil {
 		// The provider cannot take alarms away from a service: it sends nothing where there are none, and ECS keeps
 		// the names of alarms that are gone. A new service has none.
-		pulumi.ReplaceOnChanges([]string{"alarms"}),
+		options = append(options, pulumi.ReplaceOnChanges([]string{"alarms"}))
 	}
 	if args.Scaling.On {
 		// The load decides the number from now on; an update must not put it back.
@@ -308,6 +263,20 @@ func (s *Service) service(
 	}
 
 	return service, nil
+}
+
+// startCount is the number of tasks that a service begins with. Where load decides the number, a service that takes over
+// from another begins with as many tasks as run: the cluster holds this service alone.
+func (s *Service) startCount(ctx *pulumi.Context, args Args, cluster *ecs.Cluster) pulumi.IntInput {
+	if !args.Scaling.On {
+		return pulumi.Int(args.DesiredCount)
+	}
+
+	found := ecs.LookupClusterOutput(ctx, ecs.LookupClusterOutputArgs{ClusterName: cluster.Name}, pulumi.Parent(s))
+
+	return found.RunningTasksCount().ApplyT(func(running int) int {
+		return min(max(running, args.DesiredCount), args.Scaling.Max)
+	}).(pulumi.IntOutput)
 }
 
 func rebalancing(on bool) string {

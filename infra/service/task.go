@@ -47,14 +47,14 @@ func (s *Service) executionRole(
 func (s *Service) taskDefinition(
 	ctx *pulumi.Context, name string, args Args, roles roles, secrets secretSources, nginxLogs, appLogs *cloudwatch.LogGroup,
 ) (*ecs.TaskDefinition, error) {
-	ranges := args.BalancerRanges.ToStringArrayOutput().ApplyT(
+	ranges := args.LoadBalancerRanges.ToStringArrayOutput().ApplyT(
 		func(ranges []string) string { return strings.Join(ranges, ",") }).(pulumi.StringOutput)
 	inputs := pulumi.StringArray{args.NginxImage, args.AppImage, nginxLogs.Name, appLogs.Name, ranges}
 	definitions := text(append(inputs, secrets.values()...),
 		func(values []string) (string, error) {
 			rendered, err := containerDefinitions(name, args, resolved{
 				nginxImage: values[0], appImage: values[1], nginxLogGroup: values[2], appLogGroup: values[3],
-				balancerRanges: values[4], secrets: secrets.named(values[5:]),
+				loadBalancerRanges: values[4], secrets: secrets.named(values[5:]),
 			})
 			if err != nil {
 				return "", fmt.Errorf("service %s: task: %w", name, err)
@@ -72,7 +72,7 @@ func (s *Service) taskDefinition(
 		Memory:                  pulumi.String(strconv.Itoa(args.Memory)),
 		RuntimePlatform: ecs.TaskDefinitionRuntimePlatformArgs{
 			OperatingSystemFamily: pulumi.String("LINUX"),
-			CpuArchitecture:       pulumi.String(args.Architecture),
+			CpuArchitecture:       pulumi.String(string(args.Architecture)),
 		},
 		ExecutionRoleArn:     roles.execution.Arn,
 		Volumes:              volumes(args.App),

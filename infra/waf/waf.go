@@ -6,7 +6,6 @@
 package waf
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
@@ -38,29 +37,11 @@ const commonRules = "AWSManagedRulesCommonRuleSet"
 
 // Args describes a firewall.
 type Args struct {
-	BalancerARN pulumi.StringInput
-	// WebACLARN is a web ACL that exists; empty: one is made, which the other arguments describe.
-	WebACLARN string
-	// RateLimit is the number of requests that one address may make within five minutes, 10 or more.
-	// https://docs.aws.amazon.com/waf/latest/APIReference/API_RateBasedStatement.html
-	RateLimit int
-	// LogRetentionDays is how long the log is kept. LogKeyARN encrypts it, or is empty for AWS's own key.
+	Settings
+	LoadBalancerARN pulumi.StringInput
+	// LogRetentionDays is how long the log is kept. KMSKeyARN encrypts it, or is empty for AWS's own key.
 	LogRetentionDays int
-	LogKeyARN        string
-}
-
-// Validate reports what New would refuse.
-func (a Args) Validate() error {
-	switch {
-	case a.BalancerARN == nil:
-		return errors.New("load balancer must be given")
-	case a.WebACLARN == "" && a.RateLimit < 10:
-		return fmt.Errorf("rate limit %d; allowed: 10 or more", a.RateLimit)
-	case a.WebACLARN == "" && a.LogRetentionDays < 1:
-		return fmt.Errorf("log retention of %d days; allowed: 1 or more", a.LogRetentionDays)
-	}
-
-	return nil
+	KMSKeyARN        string
 }
 
 // Firewall stands before a load balancer.
@@ -77,13 +58,16 @@ type declared struct {
 	ARN pulumi.StringOutput `pulumi:"arn"`
 }
 
-// New declares a firewall.
+// New declares a firewall, or nothing where the settings ask for none.
 func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Firewall, error) {
-	if err := args.Validate(); err != nil {
-		return nil, fmt.Errorf("firewall %s: %w", name, err)
+	f := &Firewall{}
+	if args.Mode == Off {
+		return f, nil
+	}
+	if args.LoadBalancerARN == nil {
+		return nil, fmt.Errorf("firewall %s: load balancer must be given", name)
 	}
 
-	f := &Firewall{}
 	if err := ctx.RegisterComponentResource(Token, name, f, opts...); err != nil {
 		return nil, fmt.Errorf("firewall %s: %w", name, err)
 	}
@@ -95,8 +79,8 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 }
 
 func (f *Firewall) build(ctx *pulumi.Context, name string, args Args) error {
-	f.WebACLARN = pulumi.String(args.WebACLARN).ToStringOutput()
-	if args.WebACLARN == "" {
+	f.WebACLARN = pulumi.String(args.WebACLARN()).ToStringOutput()
+	if args.Mode == Managed {
 		var acl declared
 		if err := ctx.RegisterResource(webACLToken, name, webACL(name, args.RateLimit), &acl, pulumi.Parent(f)); err != nil {
 			return fmt.Errorf("web ACL: %w", err)
@@ -109,7 +93,7 @@ func (f *Firewall) build(ctx *pulumi.Context, name string, args Args) error {
 
 	var association declared
 	err := ctx.RegisterResource(associationToken, name, pulumi.Map{
-		"resourceArn": args.BalancerARN, "webAclArn": f.WebACLARN,
+		"resourceArn": args.LoadBalancerARN, "webAclArn": f.WebACLARN,
 	}, &association, pulumi.Parent(f))
 	if err != nil {
 		return fmt.Errorf("association: %w", err)
@@ -166,8 +150,8 @@ func (f *Firewall) log(ctx *pulumi.Context, name string, args Args) error {
 	groupArgs := &cloudwatch.LogGroupArgs{
 		RetentionInDays: pulumi.Int(args.LogRetentionDays),
 	}
-	if args.LogKeyARN != "" {
-		groupArgs.KmsKeyId = pulumi.String(args.LogKeyARN)
+	if args.KMSKeyARN != "" {
+		groupArgs.KmsKeyId = pulumi.String(args.KMSKeyARN)
 	}
 	group, err := cloudwatch.NewLogGroup(ctx, logPrefix+name, groupArgs, pulumi.Parent(f))
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"fargate-nginx-sidecar/local/run"
+	"fargate-nginx-sidecar/local/cloud/run"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"

@@ -19,8 +19,8 @@ import (
 	"testing"
 	"time"
 
-	"fargate-nginx-sidecar/local/engine"
-	"fargate-nginx-sidecar/local/run"
+	"fargate-nginx-sidecar/local/cloud/run"
+	"fargate-nginx-sidecar/local/command/pulumi"
 )
 
 // driver is the built command of the local run.
@@ -165,14 +165,14 @@ func (c *checkout) current(t *testing.T) run.Run {
 }
 
 // changes are the steps that `pulumi preview` announces, without the unchanged resources.
-func (c *checkout) changes(t *testing.T, environment ...string) []engine.Step {
+func (c *checkout) changes(t *testing.T, environment ...string) []pulumi.Step {
 	t.Helper()
 	output, err := c.shell(t, "pulumi preview --json", environment...)
 	if err != nil {
 		t.Fatalf("pulumi preview: %v", err)
 	}
 	var report struct {
-		Steps []engine.Step `json:"steps"`
+		Steps []pulumi.Step `json:"steps"`
 	}
 	if err := json.Unmarshal([]byte(output), &report); err != nil {
 		t.Fatalf("pulumi preview: %v\n%s", err, output)
@@ -180,7 +180,7 @@ func (c *checkout) changes(t *testing.T, environment ...string) []engine.Step {
 	if len(report.Steps) == 0 {
 		t.Fatal("the preview has no steps, not even for unchanged resources: it read nothing")
 	}
-	return slices.DeleteFunc(report.Steps, func(step engine.Step) bool {
+	return slices.DeleteFunc(report.Steps, func(step pulumi.Step) bool {
 		return step.Operation == "same" || step.Operation == "read"
 	})
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"fargate-nginx-sidecar/local/run"
+	"fargate-nginx-sidecar/local/cloud/run"
 )
 
 // secretSettings give the app two values from stores that are empty at first.

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"testing"
 
-	"fargate-nginx-sidecar/local/emulator"
+	"fargate-nginx-sidecar/local/cloud/emulator"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"

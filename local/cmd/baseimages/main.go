@@ -12,7 +12,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"fargate-nginx-sidecar/local/baseimage"
+	"fargate-nginx-sidecar/local/offline/baseimage"
 )
 
 func main() {

@@ -1,0 +1,101 @@
+package infra_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra"
+	"fargate-nginx-sidecar/infra/cost"
+	"fargate-nginx-sidecar/infra/infratest"
+)
+
+// counted is what the estimate of a stack counts.
+func counted(t *testing.T, settings map[string]string) cost.Stack {
+	t.Helper()
+
+	var stack cost.Stack
+	_, err := infratest.Run(func(ctx *pulumi.Context) error {
+		cfg, err := infra.Read(ctx)
+		if err != nil {
+			return err
+		}
+		stack = infra.Priced(cfg)
+		return nil
+	}, options(settings))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return stack
+}
+
+// The estimate is made from settings; what is paid for is the graph.
+func TestTheEstimateCountsWhatTheProgramDeclares(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
+		got := counted(t, settings)
+		want := cost.Stack{
+			Dashboards: len(graph.OfType(dashboard)), CustomMetrics: len(graph.OfType(logMetricFilter)),
+			WebACLs: len(graph.OfType(webACL)), Zones: len(at(t, one(t, graph, loadBalancer), "subnets").([]any)),
+			PublicTasks: at(t, one(t, graph, ecsService), "networkConfiguration", "assignPublicIp").(bool),
+		}
+		for _, alarm := range graph.OfType(metricAlarm) {
+			want.AlarmMetrics += len(read(t, alarm))
+		}
+		for _, acl := range graph.OfType(webACL) {
+			want.WebACLRules += len(at(t, acl, "rules").([]any))
+		}
+		for _, endpoint := range graph.OfType("aws:ec2/vpcEndpoint:VpcEndpoint") {
+			if subnets, ok := at(t, endpoint, "subnetIds").([]any); ok {
+				want.Endpoints += len(subnets)
+			}
+		}
+		for _, r := range graph.OfType(vpc) {
+			want.NATGateways = map[any]int{"None": 0, "Single": 1, "OnePerAz": 2}[at(t, r, "natGateways", "strategy")]
+		}
+		definition := one(t, graph, taskDefinition)
+		want.ARM = at(t, definition, "runtimePlatform", "cpuArchitecture") == "ARM64"
+		want.Tasks = got.Tasks // Compared below: the number may be scaling's.
+		if _, err := fmt.Sscan(at(t, definition, "cpu").(string)+" "+at(t, definition, "memory").(string), &want.CPU, &want.Memory); err != nil {
+			t.Fatal(err)
+		}
+		if got != want {
+			t.Errorf("counted: %+v\ngraph:   %+v", got, want)
+		}
+
+		tasks := at(t, one(t, graph, ecsService), "desiredCount")
+		if scaled := graph.OfType("aws:appautoscaling/target:Target"); len(scaled) == 1 {
+			tasks = at(t, scaled[0], "minCapacity")
+		}
+		if float64(got.Tasks) != tasks {
+			t.Errorf("%d tasks are counted; %v always run", got.Tasks, tasks)
+		}
+	})
+}
+
+func TestTheEstimateIsAnOutput(t *testing.T) {
+	settings := defaults(t, nil)
+	if got, want := outputs(t, settings)["monthlyEstimate"], cost.Sentence(cost.Estimate(counted(t, settings))); got != want {
+		t.Errorf("monthlyEstimate: %s\nwant: %s", got, want)
+	}
+}
+
+func TestCostDocumentHoldsPricesAndEstimates(t *testing.T) {
+	var table strings.Builder
+	fmt.Fprintf(&table, "\nUS dollars a month, list prices of %s in %s. Other regions mostly cost more.\n", cost.Date, cost.Region)
+	for _, stack := range []string{"dev", "staging", "prod"} {
+		lines := cost.Estimate(counted(t, stackSettings(t, stack, nil)))
+		fmt.Fprintf(&table, "\n**%s: about %.0f USD**\n\n| What | Quantity | Price | USD a month |\n|---|---|---|---|\n", stack, cost.Total(lines))
+		for _, line := range lines {
+			fmt.Fprintf(&table, "| %s | %g | %g an %s | %.2f |\n", line.What, line.Quantity, line.Price.USD, line.Price.Per, line.USD)
+		}
+	}
+	fmt.Fprintf(&table, "\n### Prices\n\n| Item | USD | per | Source |\n|---|---|---|---|\n")
+	for _, price := range cost.Prices() {
+		fmt.Fprintf(&table, "| %s | %g | %s | [aws.amazon.com](%s) |\n", price.Name, price.USD, price.Per, price.Source)
+	}
+
+	between(t, "docs/cost.md", "<!-- cost:begin -->", "<!-- cost:end -->", strings.ReplaceAll(table.String(), "an month", "a month")+"\n")
+}

@@ -1,0 +1,225 @@
+package infra
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra/archive"
+	"fargate-nginx-sidecar/infra/image"
+	"fargate-nginx-sidecar/infra/ingress"
+	"fargate-nginx-sidecar/infra/network"
+	"fargate-nginx-sidecar/infra/observability"
+	"fargate-nginx-sidecar/infra/service"
+	"fargate-nginx-sidecar/infra/waf"
+)
+
+// Stack is everything that is declared.
+type Stack struct {
+	settings *Settings
+
+	provider           pulumi.ResourceOption
+	partition, account pulumi.StringOutput
+
+	app, nginx *image.Image
+	archive    *archive.Archive
+	network    *network.Network
+	ingress    *ingress.Ingress
+	traffic    *observability.Traffic
+	service    *service.Service
+	tasks      *observability.Tasks
+}
+
+// Deploy declares the architecture: images, network, load balancer, service, and what watches them. Each step hands
+// its component the settings of its topic, and what earlier components provide.
+func Deploy(ctx *pulumi.Context, settings *Settings) (*Stack, error) {
+	s := &Stack{settings: settings}
+	for _, declare := range []func(*pulumi.Context) error{
+		s.declareProvider, s.declareImages, s.declareArchive, s.declareNetwork, s.declareIngress, s.declareFirewall,
+		s.declareTraffic, s.declareService, s.publish, s.declareTasks,
+	} {
+		if err := declare(ctx); err != nil {
+			return nil, err
+		}
+	}
+
+	return s, nil
+}
+
+// declareProvider declares where everything goes, and asks which account that is.
+func (s *Stack) declareProvider(ctx *pulumi.Context) error {
+	args, err := providerArgs(ctx, s.settings)
+	if err != nil {
+		return err
+	}
+	provider, err := aws.NewProvider(ctx, "aws", args)
+	if err != nil {
+		return fmt.Errorf("AWS provider: %w", err)
+	}
+
+	s.provider = pulumi.Provider(provider)
+	s.partition = aws.GetPartitionOutput(ctx, aws.GetPartitionOutputArgs{}, pulumi.Provider(provider)).Partition()
+	s.account = aws.GetCallerIdentityOutput(ctx, aws.GetCallerIdentityOutputArgs{}, pulumi.Provider(provider)).AccountId()
+
+	return nil
+}
+
+func (s *Stack) declareImages(ctx *pulumi.Context) (err error) {
+	if s.app, err = image.New(ctx, s.settings.ServiceName+"-app", s.imageArgs(s.settings.App), s.provider); err != nil {
+		return err
+	}
+	nginx := s.settings.Nginx
+	if s.settings.Ingress.TargetTLS {
+		nginx.Target = tlsStage
+	}
+	s.nginx, err = image.New(ctx, s.settings.ServiceName+"-nginx", s.imageArgs(nginx), s.provider)
+
+	return err
+}
+
+func (s *Stack) imageArgs(settings image.Settings) image.Args {
+	return image.Args{
+		Settings:     settings,
+		Partition:    s.partition,
+		Architecture: string(s.settings.Service.Architecture),
+		KMSKeyARN:    s.settings.KMSKeyARN,
+	}
+}
+
+func (s *Stack) declareArchive(ctx *pulumi.Context) (err error) {
+	s.archive, err = archive.New(ctx, s.settings.ServiceName, archive.Args{
+		Settings:   s.settings.Archive,
+		AccessLogs: s.settings.Ingress.AccessLogs,
+		FlowLogs:   s.settings.Network.HasFlowLogs(),
+		Partition:  s.partition,
+		Account:    s.account,
+		Region:     pulumi.String(s.settings.Region),
+	}, s.provider)
+
+	return err
+}
+
+func (s *Stack) declareNetwork(ctx *pulumi.Context) (err error) {
+	s.network, err = network.New(ctx, s.settings.ServiceName, network.Args{
+		Settings:         s.settings.Network,
+		Region:           s.settings.Region,
+		Services:         s.settings.Service.AWSServices(),
+		FlowLogBucketARN: s.archive.FlowLogBucketARN,
+	}, s.provider)
+
+	return err
+}
+
+func (s *Stack) declareIngress(ctx *pulumi.Context) (err error) {
+	s.ingress, err = ingress.New(ctx, s.settings.ServiceName, ingress.Args{
+		Settings:        s.settings.Ingress,
+		VPCID:           s.network.VPCID,
+		SubnetIDs:       s.network.PublicSubnetIDs,
+		AccessLogBucket: s.archive.AccessLogBucket,
+		TargetPort:      s.settings.Service.ContainerPort,
+	}, s.provider)
+
+	return err
+}
+
+func (s *Stack) declareFirewall(ctx *pulumi.Context) error {
+	_, err := waf.New(ctx, s.settings.ServiceName, waf.Args{
+		Settings:         s.settings.WAF,
+		LoadBalancerARN:  s.ingress.LoadBalancerARN,
+		LogRetentionDays: s.settings.Service.LogRetentionDays,
+		KMSKeyARN:        s.settings.KMSKeyARN,
+	}, s.provider)
+
+	return err
+}
+
+// declareTraffic comes before the service, which is rolled back on its alarms.
+func (s *Stack) declareTraffic(ctx *pulumi.Context) (err error) {
+	s.traffic, err = observability.NewTraffic(ctx, s.settings.ServiceName, observability.TrafficArgs{
+		Settings:     s.settings.Observability,
+		Partition:    s.partition,
+		Account:      s.account,
+		Region:       s.settings.Region,
+		LoadBalancer: s.ingress.LoadBalancerSuffix,
+		TargetGroup:  s.ingress.TargetGroupSuffix,
+	}, s.provider)
+
+	return err
+}
+
+func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
+	var deployments service.Deployments
+	if !ctx.DryRun() {
+		if deployments, err = ecsClient(ctx.Context(), s.settings); err != nil {
+			return err
+		}
+	}
+	s.service, err = service.New(ctx, s.settings.ServiceName, service.Args{
+		Settings:            s.settings.Service,
+		Partition:           s.partition,
+		Account:             s.account,
+		Region:              s.settings.Region,
+		KMSKeyARN:           s.settings.KMSKeyARN,
+		VPCID:               s.network.VPCID,
+		SubnetIDs:           s.network.TaskSubnetIDs,
+		PublicAddresses:     s.settings.Network.PublicTasks(),
+		LoadBalancerGroupID: s.ingress.SecurityGroupID,
+		TargetGroup:         s.ingress.TargetGroup,
+		TargetGroupARN:      s.ingress.TargetGroupARN,
+		LoadBalancerRanges:  s.network.PublicRanges,
+		IdleTimeout:         s.settings.Ingress.IdleTimeout,
+		TLS:                 s.settings.Ingress.TargetTLS,
+		RequestsLabel:       pulumi.Sprintf("%s/%s", s.ingress.LoadBalancerSuffix, s.ingress.TargetGroupSuffix),
+		NginxImage:          s.nginx.Reference,
+		AppImage:            s.app.Reference,
+		RepositoryARNs:      joined(s.nginx.RepositoryARNs, s.app.RepositoryARNs),
+		RollbackAlarms:      s.traffic.RollbackAlarms,
+		RollbackOnAlarms:    s.settings.Observability.RollbackOnAlarms,
+		Deployments:         deployments,
+		Protect:             s.settings.Ingress.DeletionProtection,
+		After:               slices.Concat(s.ingress.Listeners, s.network.Routes),
+	}, s.provider)
+
+	return err
+}
+
+// publish comes after the service: clients are led to tasks that are there.
+func (s *Stack) publish(ctx *pulumi.Context) error {
+	return s.ingress.Publish(ctx, s.settings.ServiceName, s.service.TaskDefinitionARN)
+}
+
+func (s *Stack) declareTasks(ctx *pulumi.Context) (err error) {
+	s.tasks, err = observability.NewTasks(ctx, s.settings.ServiceName, observability.TasksArgs{
+		Settings:      s.settings.Observability,
+		Partition:     s.partition,
+		Region:        s.settings.Region,
+		Topic:         s.traffic.Topic,
+		AlarmARNs:     s.traffic.AlarmARNs,
+		Cluster:       s.service.ClusterName,
+		Service:       s.service.ServiceName,
+		LoadBalancer:  s.ingress.LoadBalancerSuffix,
+		TargetGroup:   s.ingress.TargetGroupSuffix,
+		NginxLogGroup: s.service.NginxLogGroup,
+		AppLogGroup:   s.service.AppLogGroup,
+		TaskCounts:    s.settings.Service.ContainerInsights != service.InsightsOff,
+	}, s.provider)
+
+	return err
+}
+
+func joined(lists ...pulumi.StringArrayOutput) pulumi.StringArrayOutput {
+	all := make([]any, len(lists))
+	for i, list := range lists {
+		all[i] = list
+	}
+
+	return pulumi.All(all...).ApplyT(func(values []any) []string {
+		var joined []string
+		for _, value := range values {
+			joined = append(joined, value.([]string)...)
+		}
+		return joined
+	}).(pulumi.StringArrayOutput)
+}

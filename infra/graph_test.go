@@ -1,0 +1,1130 @@
+package infra_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"fargate-nginx-sidecar/infra"
+	"fargate-nginx-sidecar/infra/infratest"
+)
+
+var update = flag.Bool("update", false, "write the golden graphs and the generated parts of the documents anew")
+
+// goToProject goes to the directory of Pulumi.yaml, where the engine runs the program. It happens inside a test and not
+// before all of them, because go test looks for the files that a test opened, to know whether its cached result still
+// counts, and it follows only a change of directory that it has seen.
+var goToProject = sync.OnceValue(func() error { return os.Chdir("..") })
+
+// readFile reads a file of the project.
+func readFile(t *testing.T, name string) ([]byte, error) {
+	t.Helper()
+	if err := goToProject(); err != nil {
+		t.Fatal(err)
+	}
+
+	return os.ReadFile(name)
+}
+
+// stackSettings are the settings of an environment, or the defaults alone, with changes.
+func stackSettings(t *testing.T, stack string, changes map[string]string) map[string]string {
+	t.Helper()
+	if err := goToProject(); err != nil {
+		t.Fatal(err)
+	}
+
+	return infratest.Settings(t, ".", stack, changes)
+}
+
+// Shapes that a stack can have. Every property of the graph is checked on all of them.
+var existing = map[string]string{
+	"network":          "existing",
+	"vpcId":            infratest.ExistingVPC,
+	"publicSubnetIds":  `["subnet-0123456789abcdef0","subnet-0123456789abcdef1"]`,
+	"privateSubnetIds": `["subnet-0123456789abcdef2"]`,
+}
+
+var prebuilt = map[string]string{
+	"appImage":   "public.ecr.aws/team/app:1.2.3",
+	"nginxImage": infratest.Account + ".dkr.ecr.eu-west-1.amazonaws.com/team/nginx@sha256:" + strings.Repeat("a", 64),
+}
+
+// ownApp is an app that uses every setting of its own.
+var ownApp = map[string]string{ //nolint:gosec // names of secrets, not secrets
+	"appCommand":       `["/app","--verbose"]`,
+	"appHealthCommand": `["CMD","/app","--healthy"]`,
+	"appUser":          "65532:65532",
+	"appWritablePaths": `["/tmp","/var/cache/app"]`,
+	"appBuildArgs":     `{"VERSION":"2"}`,
+	"appTarget":        "dependencies",
+	"environment":      `{"LOG_LEVEL":"debug","WORKERS":4,"TRACE":true,"NODE_ENV":"staging"}`,
+	"secrets": `{"DATABASE_URL":"ssm:/shop/database","TOKEN":"ssm:token","STRIPE":"secretsmanager:shop/stripe",
+		"STRIPE_KEY":"secretsmanager:shop/stripe#key"}`,
+	"taskPolicyArns": `["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess","arn:aws:iam::123456789012:policy/team/queue"]`,
+	"exec":           "true",
+	"kmsKeyArn":      someKey,
+}
+
+const certificateARN = "arn:aws:acm:eu-central-1:" + infratest.Account + ":certificate/12345678-1234-1234-1234-123456789012"
+
+const webACLARN = "arn:aws:wafv2:eu-central-1:" + infratest.Account + ":regional/webacl/shop/12345678-1234-1234-1234-123456789012"
+
+var encrypted = map[string]string{"domain": "www.example.com", "hostedZoneId": "Z0123456789ABCDEFGHIJ"}
+
+// stacks are the environments that have a file.
+var stacks = []string{"dev", "staging", "prod"}
+
+func shapes(t *testing.T) map[string]map[string]string {
+	t.Helper()
+
+	return map[string]map[string]string{
+		"dev":       stackSettings(t, "dev", nil),
+		"staging":   stackSettings(t, "staging", nil),
+		"prod":      stackSettings(t, "prod", nil),
+		"existing":  stackSettings(t, "prod", existing),
+		"prebuilt":  stackSettings(t, "dev", prebuilt),
+		"endpoints": stackSettings(t, "prod", map[string]string{"egress": "endpoints"}),
+		"https":     stackSettings(t, "prod", encrypted),
+		"restricted": stackSettings(t, "prod", map[string]string{
+			"certificateArn": certificateARN, "http": "none", "waf": webACLARN,
+			"clientCidrs": `["198.51.100.0/24","203.0.113.0/24"]`, "clientPrefixListId": "pl-0123456789abcdef0",
+		}),
+		"odd": stackSettings(t, "prod", map[string]string{
+			"serviceName": "a-name-of-20-letters", "containerPort": "8443", "appPort": "4000",
+			"taskEgressPorts": "[443,5432]", "architecture": "ARM64",
+		}),
+		"rights": stackSettings(t, "prod", ownApp),
+		"scaled": stackSettings(t, "prod", map[string]string{
+			"autoscaling": "on", "scaleOnRequestsPerTask": "1000", "scheduledScaling": night, "spotPercent": "70",
+		}),
+	}
+}
+
+// run runs the program and returns what it declared.
+func run(t *testing.T, settings map[string]string) *infratest.Graph {
+	t.Helper()
+
+	graph, err := infratest.Run(infra.Program, options(settings))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return graph
+}
+
+func options(settings map[string]string) infratest.Options {
+	return infratest.Options{Project: infratest.Project, Stack: "test", Settings: settings}
+}
+
+// defaults are the settings of a stack that sets nothing but the region.
+func defaults(t *testing.T, changes map[string]string) map[string]string {
+	t.Helper()
+
+	settings := stackSettings(t, "", changes)
+	settings["aws:region"] = "eu-central-1"
+
+	return settings
+}
+
+// forEveryShape checks one property on every shape.
+func forEveryShape(t *testing.T, check func(t *testing.T, settings map[string]string, graph *infratest.Graph)) {
+	t.Helper()
+
+	for name, settings := range shapes(t) {
+		t.Run(name, func(t *testing.T) { check(t, settings, run(t, settings)) })
+	}
+}
+
+// one returns the only resource of a type.
+func one(t *testing.T, graph *infratest.Graph, token string) infratest.Resource {
+	t.Helper()
+
+	all := graph.OfType(token)
+	if len(all) != 1 {
+		t.Fatalf("%d resources of type %s; want one", len(all), token)
+	}
+
+	return all[0]
+}
+
+// named returns the resource of a type with the given logical name.
+func named(t *testing.T, graph *infratest.Graph, token, name string) infratest.Resource {
+	t.Helper()
+
+	for _, r := range graph.OfType(token) {
+		if r.Name == name {
+			return r
+		}
+	}
+	t.Fatalf("no resource %s of type %s", name, token)
+
+	return infratest.Resource{}
+}
+
+// at follows a path through nested inputs and returns what is there as plain Go.
+func at(t *testing.T, r infratest.Resource, path ...any) any {
+	t.Helper()
+
+	var value any = r.Inputs.Mappable()
+	for _, step := range path {
+		switch step := step.(type) {
+		case string:
+			object, _ := value.(map[string]any)
+			value = object[step]
+		case int:
+			list, _ := value.([]any)
+			if step >= len(list) {
+				t.Fatalf("%s %s: nothing at %v", r.Type, r.Name, path)
+			}
+			value = list[step]
+		}
+	}
+
+	return value
+}
+
+// containers returns the container definitions by name.
+func containers(t *testing.T, graph *infratest.Graph) map[string]map[string]any {
+	t.Helper()
+
+	var all []map[string]any
+	text := one(t, graph, taskDefinition).Inputs["containerDefinitions"].StringValue()
+	if err := json.Unmarshal([]byte(text), &all); err != nil {
+		t.Fatal(err)
+	}
+	byName := map[string]map[string]any{}
+	for _, container := range all {
+		byName[container["name"].(string)] = container
+	}
+
+	return byName
+}
+
+func environment(container map[string]any) map[string]string {
+	values := map[string]string{}
+	for _, entry := range container["environment"].([]any) {
+		pair := entry.(map[string]any)
+		values[pair["name"].(string)] = pair["value"].(string)
+	}
+
+	return values
+}
+
+const (
+	cluster         = "aws:ecs/cluster:Cluster"
+	defaultGroup    = "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"
+	ecsService      = "aws:ecs/service:Service"
+	egressRule      = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
+	dockerImage     = "docker:index/image:Image"
+	ingressRule     = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+	lifecyclePolicy = "aws:ecr/lifecyclePolicy:LifecyclePolicy"
+	listener        = "aws:lb/listener:Listener"
+	loadBalancer    = "aws:lb/loadBalancer:LoadBalancer"
+	logGroup        = "aws:cloudwatch/logGroup:LogGroup"
+	parameter       = "aws:ssm/parameter:Parameter"
+	record          = "aws:route53/record:Record"
+	provider        = "pulumi:providers:aws"
+	repository      = "aws:ecr/repository:Repository"
+	role            = "aws:iam/role:Role"
+	rolePolicy      = "aws:iam/rolePolicy:RolePolicy"
+	securityGroup   = "aws:ec2/securityGroup:SecurityGroup"
+	targetGroup     = "aws:lb/targetGroup:TargetGroup"
+	taskDefinition  = "aws:ecs/taskDefinition:TaskDefinition"
+	vpcEndpoint     = "aws:ec2/vpcEndpoint:VpcEndpoint"
+	vpc             = "awsx:ec2:Vpc"
+	getToken        = "aws:ecr/getAuthorizationToken:getAuthorizationToken" //nolint:gosec // A function, not a credential.
+	ownComponents   = infratest.Project + ":"
+)
+
+func TestEveryResourceBelongsToAComponent(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, _ map[string]string, graph *infratest.Graph) {
+		for _, r := range graph.Resources {
+			parent, ok := graph.ByURN(r.Parent)
+			switch {
+			case r.Type == provider || strings.HasPrefix(r.Type, ownComponents):
+				if ok {
+					t.Errorf("%s is below %s; want it at the top", r.URN, r.Parent)
+				}
+			case !ok || !strings.HasPrefix(parent.Type, ownComponents):
+				t.Errorf("%s is below %q; want it in a component", r.URN, r.Parent)
+			// What belongs to the domain outlives a service of another name.
+			case r.Type == certificate || r.Type == validation || r.Type == record:
+			// AWS prescribes how the firewall's log group begins.
+			case !strings.HasPrefix(strings.TrimPrefix(r.Name, "aws-waf-logs-"), parent.Name):
+				t.Errorf("%s: name does not begin with its component's, %s", r.URN, parent.Name)
+			}
+		}
+	})
+}
+
+// Whatever can have tags gets them from the provider, so the property is that nothing bypasses it.
+func TestEveryAWSResourceIsTaggedByTheOneProvider(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
+		aws := one(t, graph, provider)
+		want := map[string]any{
+			"Project": infratest.Project, "Stack": "test", "ManagedBy": "pulumi",
+			"Service": settings[infratest.Project+":serviceName"],
+		}
+		if got := at(t, aws, "defaultTags", "tags"); !reflect.DeepEqual(got, want) {
+			t.Errorf("default tags: %v; want %v", got, want)
+		}
+		if got := at(t, aws, "region"); got != "eu-central-1" {
+			t.Errorf("region: %v; want the setting's", got)
+		}
+		for _, r := range graph.Resources {
+			if strings.HasPrefix(r.Type, "aws:") && r.Provider != aws.URN {
+				t.Errorf("%s has provider %q", r.URN, r.Provider)
+			}
+			// The engine hands a component's providers down to the components in it, the remote one among them.
+			if strings.HasPrefix(r.Type, ownComponents) && r.Providers["aws"] != aws.URN {
+				t.Errorf("%s has providers %v", r.URN, r.Providers)
+			}
+		}
+		for _, call := range graph.Calls {
+			if call.Provider != aws.URN {
+				t.Errorf("call of %s has provider %q", call.Token, call.Provider)
+			}
+		}
+		service := one(t, graph, ecsService)
+		if at(t, service, "propagateTags") != "SERVICE" || at(t, service, "enableEcsManagedTags") != true {
+			t.Error("tasks do not get the service's tags")
+		}
+	})
+}
+
+// The complete list of what is open: nothing else in, nothing else out.
+func TestSecurityGroupsOpenOnlyTheWayThroughTheLoadBalancer(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
+		groups := map[string]string{}
+		for _, group := range graph.OfType(securityGroup) {
+			id := referenced(t, graph, group)
+			groups[id] = strings.TrimPrefix(group.Name, settings[infratest.Project+":serviceName"]+"-")
+			if len(group.Inputs) != 2 {
+				t.Errorf("%s has inputs %v; want description and VPC alone", group.URN, group.Inputs)
+			}
+		}
+
+		var got []string
+		for _, r := range slices.Concat(graph.OfType(ingressRule), graph.OfType(egressRule)) {
+			direction := "in from"
+			if r.Type == egressRule {
+				direction = "out to"
+			}
+			other, _ := at(t, r, "cidrIpv4").(string)
+			if list, ok := at(t, r, "prefixListId").(string); ok {
+				other = list
+			}
+			if group, ok := at(t, r, "referencedSecurityGroupId").(string); ok {
+				other += groups[group]
+			}
+			got = append(got, fmt.Sprintf("%s %s %s: %s %v-%v", groups[at(t, r, "securityGroupId").(string)], direction, other,
+				at(t, r, "ipProtocol"), at(t, r, "fromPort"), at(t, r, "toPort")))
+		}
+		slices.Sort(got)
+
+		port := settings[infratest.Project+":containerPort"]
+		want := clientRules(t, settings)
+		want = append(want,
+			"alb out to tasks: tcp "+port+"-"+port,
+			"tasks in from alb: tcp "+port+"-"+port,
+		)
+		if settings[infratest.Project+":egress"] == "endpoints" {
+			want = append(want, "endpoints in from 10.0.0.0/16: tcp 443-443")
+		}
+		for _, out := range numbers(t, settings[infratest.Project+":taskEgressPorts"]) {
+			want = append(want, fmt.Sprintf("tasks out to 0.0.0.0/0: tcp %d-%d", out, out))
+		}
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("open:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	})
+}
+
+// clientRules are the ways in that the settings ask for: every source, on every port that something listens on.
+func clientRules(t *testing.T, settings map[string]string) []string {
+	t.Helper()
+
+	of := func(key string) string { return settings[infratest.Project+":"+key] }
+	var sources []string
+	if err := json.Unmarshal([]byte(of("clientCidrs")), &sources); err != nil {
+		t.Fatal(err)
+	}
+	if list := of("clientPrefixListId"); list != "" {
+		sources = append(sources, list)
+	}
+	var ports []int
+	if of("http") == "redirect" {
+		ports = append(ports, 80)
+	}
+	if of("domain")+of("certificateArn") != "" {
+		ports = append(ports, 443)
+	}
+
+	var rules []string
+	for _, source := range sources {
+		for _, port := range ports {
+			rules = append(rules, fmt.Sprintf("alb in from %s: tcp %d-%d", source, port, port))
+		}
+	}
+
+	return rules
+}
+
+func numbers(t *testing.T, list string) []int {
+	t.Helper()
+
+	var all []int
+	if err := json.Unmarshal([]byte(list), &all); err != nil {
+		t.Fatal(err)
+	}
+
+	return all
+}
+
+// referenced returns the id that the recorder gave a resource.
+func referenced(t *testing.T, graph *infratest.Graph, r infratest.Resource) string {
+	t.Helper()
+
+	id, ok := graph.IDs[r.URN]
+	if !ok {
+		t.Fatalf("%s has no id", r.URN)
+	}
+
+	return id
+}
+
+func TestDefaultSecurityGroupOfANewVPCIsEmptied(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
+		if settings[infratest.Project+":network"] == "existing" {
+			if len(graph.OfType(defaultGroup)) != 0 {
+				t.Error("the default group of a VPC that is not ours is adopted")
+			}
+			return
+		}
+		group := one(t, graph, defaultGroup)
+		for _, direction := range []string{"ingress", "egress"} {
+			if got := at(t, group, direction); !reflect.DeepEqual(got, []any{}) {
+				t.Errorf("%s: %v; want none", direction, got)
+			}
+		}
+		if vpcID := at(t, one(t, graph, targetGroup), "vpcId"); at(t, group, "vpcId") != vpcID {
+			t.Errorf("VPC %v; want the service's, %v", at(t, group, "vpcId"), vpcID)
+		}
+	})
+}
+
+func TestPortsAgreeEverywhere(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
+		port := settings[infratest.Project+":containerPort"]
+		appPort := settings[infratest.Project+":appPort"]
+		nginx, app := containers(t, graph)["nginx"], containers(t, graph)["app"]
+		service := one(t, graph, ecsService)
+		mapping := nginx["portMappings"].([]any)[0].(map[string]any)
+
+		for what, got := range map[string]any{
+			"target group":     at(t, one(t, graph, targetGroup), "port"),
+			"service":          at(t, service, "loadBalancers", 0, "containerPort"),
+			"container port":   mapping["containerPort"],
+			"host port":        mapping["hostPort"],
+			"NGINX's setting":  environment(nginx)["NGINX_PORT"],
+			"way from the ALB": at(t, graph.OfType(egressRule)[0], "fromPort"),
+		} {
+			if fmt.Sprint(got) != port {
+				t.Errorf("%s: port %v; want %s", what, got, port)
+			}
+		}
+		if got := at(t, service, "loadBalancers", 0, "containerName"); got != "nginx" {
+			t.Errorf("the load balancer sends to %v", got)
+		}
+		if got := environment(nginx)["APP_PORT"]; got != appPort || environment(app)["PORT"] != appPort {
+			t.Errorf("app port: NGINX sends to %s, app listens on %s; want %s", got, environment(app)["PORT"], appPort)
+		}
+		if len(app["portMappings"].([]any)) != 0 {
+			t.Error("the app is reachable without NGINX")
+		}
+	})
+}
+
+type policyDocument struct {
+	Statement []struct {
+		Effect           string
+		Action, Resource []string
+		Principal        map[string]string
+		Condition        map[string]map[string]string
+	}
+}
+
+// policies returns the documents in a property of the resources of a type, or of those with the given names.
+func policies(t *testing.T, graph *infratest.Graph, token, property string, names ...string) []policyDocument {
+	t.Helper()
+
+	var all []policyDocument
+	for _, r := range graph.OfType(token) {
+		if len(names) > 0 && !slices.Contains(names, r.Name) {
+			continue
+		}
+		var document policyDocument
+		if err := json.Unmarshal([]byte(r.Inputs[resource.PropertyKey(property)].StringValue()), &document); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, document)
+	}
+
+	return all
+}
+
+func TestExecutionRoleMayPullTheseImagesAndWriteTheseLogsAndNothingElse(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
+		pull := []string{}
+		for _, r := range graph.OfType(repository) {
+			pull = append(pull, graph.Outputs[r.URN]["arn"].StringValue())
+		}
+		if settings[infratest.Project+":nginxImage"] != "" {
+			pull = append(pull, "arn:aws:ecr:eu-west-1:"+infratest.Account+":repository/team/nginx")
+		}
+		want := map[string][]string{"ecr:GetAuthorizationToken": {"*"}}
+		for _, action := range []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"} {
+			want[action] = pull
+		}
+		for _, action := range []string{"logs:CreateLogStream", "logs:PutLogEvents"} {
+			for _, r := range graph.OfType(logGroup) {
+				if strings.HasPrefix(r.Name, "aws-waf-logs-") {
+					continue
+				}
+				want[action] = append(want[action], graph.Outputs[r.URN]["arn"].StringValue()+":log-stream:*")
+			}
+		}
+
+		if settings[infratest.Project+":secrets"] != "{}" {
+			want["ssm:GetParameters"] = []string{
+				"arn:aws:ssm:eu-central-1:" + infratest.Account + ":parameter/shop/database",
+				"arn:aws:ssm:eu-central-1:" + infratest.Account + ":parameter/token",
+			}
+			want["secretsmanager:GetSecretValue"] = []string{infratest.SecretARN("shop/stripe")}
+			want["kms:Decrypt"] = []string{someKey}
+		}
+
+		got := map[string][]string{}
+		for _, document := range policies(t, graph, rolePolicy, "policy", "web-execution", "a-name-of-20-letters-execution") {
+			for _, statement := range document.Statement {
+				for _, action := range statement.Action {
+					got[action] = append(got[action], statement.Resource...)
+				}
+			}
+		}
+		for _, resources := range got {
+			slices.Sort(resources)
+		}
+		for _, resources := range want {
+			slices.Sort(resources)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("rights: %v\nwant:   %v", got, want)
+		}
+	})
+}
+
+func TestRolesServeTasksOfThisAccountAlone(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, _ map[string]string, graph *infratest.Graph) {
+		var want policyDocument
+		text := `{"Statement":[{"Effect":"Allow","Action":["sts:AssumeRole"],
+			"Principal":{"Service":"ecs-tasks.amazonaws.com"},
+			"Condition":{"ArnLike":{"aws:SourceArn":"arn:aws:ecs:eu-central-1:123456789012:*"},
+				"StringEquals":{"aws:SourceAccount":"123456789012"}}}]}`
+		if err := json.Unmarshal([]byte(text), &want); err != nil {
+			t.Fatal(err)
+		}
+		for _, got := range policies(t, graph, role, "assumeRolePolicy") {
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("trust: %+v\nwant:  %+v", got, want)
+			}
+		}
+	})
+}
+
+func TestNoPolicyAllowsEveryAction(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, _ map[string]string, graph *infratest.Graph) {
+		all := slices.Concat(policies(t, graph, rolePolicy, "policy"), policies(t, graph, role, "assumeRolePolicy"))
+		for _, document := range all {
+			for _, statement := range document.Statement {
+				if strings.Contains(strings.Join(statement.Action, " "), "*") {
+					t.Errorf("actions %v", statement.Action)
+				}
+			}
+		}
+	})
+}
+
+func TestTasksRunBuiltImagesByDigest(t *testing.T) {
+	digest := regexp.MustCompile(`^(.+)@sha256:[0-9a-f]{64}$`)
+	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
+		for name, container := range containers(t, graph) {
+			image := container["image"].(string)
+			if given := settings[infratest.Project+":"+name+"Image"]; given != "" {
+				if image != given {
+					t.Errorf("%s: image %s; want the given one", name, image)
+				}
+				continue
+			}
+			own := named(t, graph, repository, settings[infratest.Project+":serviceName"]+"-"+name)
+			part := digest.FindStringSubmatch(image)
+			if part == nil || part[1] != graph.Outputs[own.URN]["repositoryUrl"].StringValue() {
+				t.Errorf("%s: image %s; want a digest in the repository of %s", name, image, own.Name)
+			}
+		}
+	})
+}
+
+func TestNamesLeaveRoomForTheSuffix(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, _ map[string]string, graph *infratest.Graph) {
+		for _, r := range slices.Concat(graph.OfType(loadBalancer), graph.OfType(targetGroup)) {
+			if len(r.Name) > 24 {
+				t.Errorf("%s has %d characters; a load balancer's name may have 32, eight of them Pulumi's", r.Name, len(r.Name))
+			}
+		}
+		for _, r := range graph.Resources {
+			// A DNS record is its name.
+			if _, fixed := r.Inputs["name"]; fixed && r.Type != record {
+				t.Errorf("%s has a fixed name; replacing it would fail", r.URN)
+			}
+		}
+	})
+}
+
+func TestNoInputIsNullOrEmpty(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, _ map[string]string, graph *infratest.Graph) {
+		for _, r := range graph.Resources {
+			r.Walk(func(path string, value resource.PropertyValue) {
+				// A load balancer without access logs has no bucket for them, and has to say so.
+				if r.Type == loadBalancer && path == "accessLogs.bucket" && at(t, r, "accessLogs", "enabled") == false {
+					return
+				}
+				if value.IsNull() || value.IsString() && value.StringValue() == "" {
+					t.Errorf("%s: %s is %v", r.URN, path, value)
+				}
+			})
+		}
+	})
+}
+
+func TestASecondRunDeclaresTheSame(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, settings map[string]string, first *infratest.Graph) {
+		if second := run(t, settings); !reflect.DeepEqual(first, second) {
+			t.Error("two runs with the same settings declare different things")
+		}
+	})
+}
+
+func TestServiceWaitsForEverythingATaskNeeds(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, _ map[string]string, graph *infratest.Graph) {
+		service := one(t, graph, ecsService)
+		for _, token := range []string{vpcEndpoint, listener, rolePolicy, policyAttachment, ingressRule, egressRule, vpc, taskDefinition, cluster} {
+			for _, r := range graph.OfType(token) {
+				if !slices.Contains(service.DependsOn, r.URN) && !strings.Contains(r.Name, "-alb-http") {
+					t.Errorf("the service does not wait for %s", r.URN)
+				}
+			}
+		}
+		if at(t, service, "waitForSteadyState") != true || service.CreateTimeout != "20m" || service.UpdateTimeout != "20m" {
+			t.Errorf("waits for steady state: %v, at most %s and %s",
+				at(t, service, "waitForSteadyState"), service.CreateTimeout, service.UpdateTimeout)
+		}
+	})
+}
+
+func TestEachContainerWritesToItsOwnLogGroup(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
+		service := settings[infratest.Project+":serviceName"]
+		for name, container := range containers(t, graph) {
+			group := named(t, graph, logGroup, service+"-"+name)
+			options := container["logConfiguration"].(map[string]any)["options"].(map[string]any)
+			if want := graph.Outputs[group.URN]["name"].StringValue(); options["awslogs-group"] != want {
+				t.Errorf("%s writes to %v; want %s", name, options["awslogs-group"], want)
+			}
+			if want := service + "/" + name; options["awslogs-stream-prefix"] != want || options["awslogs-region"] != "eu-central-1" {
+				t.Errorf("%s: log options %v; want the prefix %s", name, options, want)
+			}
+			if options["mode"] != "non-blocking" {
+				t.Errorf("%s waits for CloudWatch", name)
+			}
+		}
+	})
+}
+
+func TestRepositoriesKeepTheNewestImagesWhateverTheirTags(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
+		for _, r := range graph.OfType(lifecyclePolicy) {
+			want := fmt.Sprintf(`{"rules":[{"rulePriority":1,"description":"Keep the newest %[1]s images",`+
+				`"selection":{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":%[1]s},"action":{"type":"expire"}}]}`,
+				settings[infratest.Project+":imagesToKeep"])
+			if got := at(t, r, "policy"); got != want {
+				t.Errorf("%s: %v\nwant: %s", r.Name, got, want)
+			}
+			own := named(t, graph, repository, r.Name)
+			if got, want := at(t, r, "repository"), graph.Outputs[own.URN]["name"].StringValue(); got != want {
+				t.Errorf("%s is the policy of %v; want %s", r.Name, got, want)
+			}
+		}
+	})
+}
+
+// A target group cannot change its load balancer, nor a load balancer its VPC.
+func TestLoadBalancerAndTargetGroupAreReplacedTogether(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, _ map[string]string, graph *infratest.Graph) {
+		balancer := one(t, graph, loadBalancer)
+		for _, pair := range []struct {
+			r    infratest.Resource
+			with []string
+		}{
+			{one(t, graph, targetGroup), []string{balancer.URN}},
+			{balancer, []string{named(t, graph, securityGroup, balancer.Name).URN}},
+			{one(t, graph, ecsService), []string{
+				named(t, graph, securityGroup, one(t, graph, ecsService).Name+"-tasks").URN, one(t, graph, targetGroup).URN,
+			}},
+		} {
+			if !slices.Equal(pair.r.ReplaceWith, pair.with) {
+				t.Errorf("%s is replaced with %v; want %s", pair.r.URN, pair.r.ReplaceWith, pair.with)
+			}
+		}
+	})
+}
+
+func TestArchitectureDrivesImageAndTask(t *testing.T) {
+	for architecture, platform := range map[string]string{"X86_64": "linux/amd64", "ARM64": "linux/arm64"} {
+		graph := run(t, defaults(t, map[string]string{"architecture": architecture}))
+		for _, image := range graph.OfType(dockerImage) {
+			if got := at(t, image, "build", "platform"); got != platform {
+				t.Errorf("%s: %s is built for %v", architecture, image.Name, got)
+			}
+		}
+		if got := at(t, one(t, graph, taskDefinition), "runtimePlatform", "cpuArchitecture"); got != architecture {
+			t.Errorf("%s: task runs on %v", architecture, got)
+		}
+	}
+}
+
+func TestTasksGetPublicAddressesOnlyWithoutAnotherWayOut(t *testing.T) {
+	for name, test := range map[string]struct {
+		settings map[string]string
+		public   bool
+		nat      any
+	}{
+		"low-cost":          {map[string]string{"network": "low-cost"}, true, "None"},
+		"large":             {map[string]string{"network": "large"}, false, "OnePerAz"},
+		"large, single NAT": {map[string]string{"network": "large", "egress": "nat-single"}, false, "Single"},
+		"large, endpoints":  {map[string]string{"network": "large", "egress": "endpoints"}, false, "None"},
+		"large, public":     {map[string]string{"network": "large", "egress": "public"}, true, "None"},
+		"existing":          {existing, false, nil},
+		"existing, public": {map[string]string{
+			"network": "existing", "vpcId": existing["vpcId"], "publicSubnetIds": existing["publicSubnetIds"],
+		}, true, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			graph := run(t, defaults(t, test.settings))
+			service := one(t, graph, ecsService)
+			if got := at(t, service, "networkConfiguration", "assignPublicIp"); got != test.public {
+				t.Errorf("public addresses: %v; want %v", got, test.public)
+			}
+			same := reflect.DeepEqual(at(t, service, "networkConfiguration", "subnets"),
+				at(t, one(t, graph, loadBalancer), "subnets"))
+			if same != test.public {
+				t.Errorf("tasks share the load balancer's subnets: %v; want %v", same, test.public)
+			}
+			if test.nat == nil {
+				if len(graph.OfType(vpc)) != 0 {
+					t.Error("a VPC is made")
+				}
+				return
+			}
+			if got := at(t, one(t, graph, vpc), "natGateways", "strategy"); got != test.nat {
+				t.Errorf("NAT: %v; want %v", got, test.nat)
+			}
+		})
+	}
+}
+
+// A network that grows keeps its public subnets: else the load balancer would be cut off for a while.
+func TestPublicSubnetsStayWhenANetworkGrows(t *testing.T) {
+	small := one(t, run(t, defaults(t, map[string]string{"network": "low-cost"})), vpc)
+	large := one(t, run(t, defaults(t, map[string]string{"network": "large"})), vpc)
+	if before, after := at(t, small, "subnetSpecs", 0), at(t, large, "subnetSpecs", 0); !reflect.DeepEqual(before, after) {
+		t.Errorf("public subnets %v become %v", before, after)
+	}
+}
+
+func TestPrebuiltImagesNeedNeitherRepositoryNorDocker(t *testing.T) {
+	for name, test := range map[string]struct {
+		settings map[string]string
+		built    []string
+	}{
+		"both":        {prebuilt, nil},
+		"app alone":   {map[string]string{"appImage": prebuilt["appImage"]}, []string{"web-nginx"}},
+		"NGINX alone": {map[string]string{"nginxImage": prebuilt["nginxImage"]}, []string{"web-app"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			graph := run(t, defaults(t, test.settings))
+			for _, token := range []string{repository, lifecyclePolicy, parameter, dockerImage} {
+				var names []string
+				for _, r := range graph.OfType(token) {
+					names = append(names, r.Name)
+				}
+				if !slices.Equal(names, test.built) {
+					t.Errorf("%s: %v; want %v", token, names, test.built)
+				}
+			}
+			tokens := 0
+			for _, call := range graph.Calls {
+				if call.Token == getToken {
+					tokens++
+				}
+			}
+			if tokens != len(test.built) {
+				t.Errorf("%d registry tokens; want %d", tokens, len(test.built))
+			}
+		})
+	}
+}
+
+func TestPublicImagesNeedNoRightsToPull(t *testing.T) {
+	graph := run(t, defaults(t, map[string]string{
+		"appImage": "public.ecr.aws/team/app:1", "nginxImage": "docker.io/team/nginx:1",
+	}))
+	if policy := at(t, one(t, graph, rolePolicy), "policy").(string); strings.Contains(policy, "ecr:") {
+		t.Errorf("policy %s", policy)
+	}
+}
+
+// ECR refuses a tag that it has, even for the same image: a content that comes back needs another tag.
+func TestEveryContentGetsATagThatWasNeverPushed(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, _ map[string]string, graph *infratest.Graph) {
+		for _, image := range graph.OfType(dockerImage) {
+			memory := named(t, graph, parameter, image.Name)
+			if !slices.Equal(memory.ReplaceOnChanges, []string{"insecureValue"}) {
+				t.Errorf("%s keeps its suffix when the content changes", memory.URN)
+			}
+			content := at(t, memory, "insecureValue").(string)
+			name := graph.Outputs[memory.URN]["name"].StringValue()
+			want := graph.Outputs[named(t, graph, repository, image.Name).URN]["repositoryUrl"].StringValue() +
+				":" + content + name[strings.LastIndex(name, "-"):]
+			if got := at(t, image, "imageName"); got != want || len(content) != 64 {
+				t.Errorf("%s is pushed as %v; want %s", image.Name, got, want)
+			}
+		}
+	})
+}
+
+func TestRegistryPasswordIsSecret(t *testing.T) {
+	for _, image := range run(t, defaults(t, nil)).OfType(dockerImage) {
+		if password := image.Inputs["registry"].ObjectValue()["password"]; !password.IsSecret() {
+			t.Errorf("%s: the password is in clear", image.Name)
+		}
+	}
+}
+
+func TestWrongDigestsFailBeforeATaskRunsThem(t *testing.T) {
+	for name, test := range map[string]struct{ digest, want string }{
+		"none": {"", `image web-app: digest "" from the Docker provider; allowed: ` +
+			`123456789012.dkr.ecr.eu-central-1.amazonaws.com/web-app-`},
+		"a tag": {"123456789012.dkr.ecr.eu-central-1.amazonaws.com/web-app:latest",
+			`image web-app: digest "123456789012.dkr.ecr.eu-central-1.amazonaws.com/web-app:latest" from the Docker provider; allowed: `},
+		"another repository's": {"123456789012.dkr.ecr.eu-central-1.amazonaws.com/web-nginx@sha256:" + strings.Repeat("b", 64),
+			`bbbb" from the Docker provider is of another repository; allowed: 123456789012.dkr.ecr.eu-central-1.amazonaws.com/web-app-`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			broken := options(defaults(t, nil))
+			broken.Outputs = func(r infratest.Resource, outputs resource.PropertyMap) {
+				if r.Type == dockerImage && r.Name == "web-app" {
+					outputs["repoDigest"] = resource.NewProperty(test.digest)
+				}
+			}
+			graph, err := infratest.Run(infra.Program, broken)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error: %v\nwant: …%s…", err, test.want)
+			}
+			if len(graph.OfType(taskDefinition)) != 0 || len(graph.OfType(ecsService)) != 0 {
+				t.Error("a task definition with that image is declared")
+			}
+		})
+	}
+}
+
+func TestADeploymentThatEndsOtherwiseFailsTheUpdate(t *testing.T) {
+	const (
+		before    = "arn:aws:ecs:eu-central-1:123456789012:task-definition/web-test:6"
+		requested = "arn:aws:ecs:eu-central-1:123456789012:task-definition/web-test:7"
+	)
+	for want, deployments := range map[string][]infratest.Deployment{
+		"ECS rolled the deployment back: task definition " + requested + " was requested, " + before + " runs: tasks failed to start.": {
+			{Status: "ACTIVE", TaskDefinition: requested, RolloutState: "FAILED", RolloutStateReason: "tasks failed to start."},
+			{Status: "PRIMARY", TaskDefinition: before, RolloutState: "IN_PROGRESS", RolloutStateReason: "rolling back"},
+		},
+		"ECS rolled the deployment back: task definition " + requested + " was requested, " + before + " runs: rolled back to 6.": {
+			{Status: "PRIMARY", TaskDefinition: before, RolloutState: "COMPLETED", RolloutStateReason: "rolled back to 6."},
+		},
+		"deployment of " + requested + " failed, and there is none before it to go back to: no task became healthy.": {
+			{Status: "PRIMARY", TaskDefinition: requested, RolloutState: "FAILED", RolloutStateReason: "no task became healthy."},
+		},
+	} {
+		ended := options(defaults(t, nil))
+		ended.Deployments = func(infratest.Resource) []infratest.Deployment { return deployments }
+
+		graph, err := infratest.Run(infra.Program, ended)
+		if err == nil {
+			t.Fatal("the update succeeds")
+		}
+		service := graph.Outputs[one(t, graph, ecsService).URN]["name"].StringValue()
+		clusterName := graph.Outputs[one(t, graph, cluster).URN]["name"].StringValue()
+		want = "service web: " + want + "\nThe service's last events say more:\n  aws ecs describe-services --region eu-central-1 --cluster " +
+			clusterName + " --services " + service + " --query 'services[0].events[:10].[createdAt,message]' --output text\n" +
+			"Correct the image or the setting at fault, then run: pulumi up --refresh"
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error: %v\nwant: …%s…", err, want)
+		}
+	}
+}
+
+// The provider ends its wait when as many tasks run as are wanted; ECS may roll back after that, on an alarm.
+func TestAnUpdateWaitsForTheDeploymentsOwnEnd(t *testing.T) {
+	looks := 0
+	slow := options(defaults(t, nil))
+	slow.Deployments = func(service infratest.Resource) []infratest.Deployment {
+		looks++
+		states := []string{"IN_PROGRESS", "COMPLETED"}
+		return []infratest.Deployment{{
+			Status: "PRIMARY", TaskDefinition: service.Inputs["taskDefinition"].StringValue(), RolloutState: states[min(looks, 2)-1],
+		}}
+	}
+	if _, err := infratest.Run(infra.Program, slow); err != nil || looks != 2 {
+		t.Errorf("%d looks, error %v; want two looks and none", looks, err)
+	}
+}
+
+func TestAPreviewDeclaresWhatAnUpdateDoesAndAsksForNoService(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, settings map[string]string, updated *infratest.Graph) {
+		for _, exists := range []bool{false, true} {
+			preview := options(settings)
+			preview.Preview, preview.Exists = true, exists
+			preview.Deployments = func(infratest.Resource) []infratest.Deployment {
+				t.Error("a preview asks what runs, and would fail where the update mends it")
+				return nil
+			}
+			graph, err := infratest.Run(infra.Program, preview)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := graph.Types(), updated.Types(); !maps.Equal(got, want) {
+				t.Errorf("stack exists: %v\npreview: %v\nupdate:  %v", exists, got, want)
+			}
+		}
+	})
+}
+
+// The numbers of AWS's pattern, which a stack has that sets nothing.
+func TestDefaultsAreThoseOfThePattern(t *testing.T) {
+	graph := run(t, defaults(t, nil))
+	for _, test := range []struct {
+		token string
+		path  []any
+		want  any
+	}{
+		{cluster, []any{"settings", 0}, map[string]any{"name": "containerInsights", "value": "enabled"}},
+		{ecsService, []any{"desiredCount"}, 2.0},
+		{ecsService, []any{"deploymentMaximumPercent"}, 200.0},
+		{ecsService, []any{"deploymentMinimumHealthyPercent"}, 75.0},
+		{ecsService, []any{"deploymentCircuitBreaker"}, map[string]any{"enable": true, "rollback": true}},
+		{ecsService, []any{"launchType"}, "FARGATE"},
+		{ecsService, []any{"availabilityZoneRebalancing"}, "ENABLED"},
+		{taskDefinition, []any{"cpu"}, "1024"},
+		{taskDefinition, []any{"memory"}, "2048"},
+		{taskDefinition, []any{"networkMode"}, "awsvpc"},
+		{taskDefinition, []any{"requiresCompatibilities"}, []any{"FARGATE"}},
+		{taskDefinition, []any{"runtimePlatform", "operatingSystemFamily"}, "LINUX"},
+		{loadBalancer, []any{"internal"}, false},
+		{loadBalancer, []any{"idleTimeout"}, 30.0},
+		{loadBalancer, []any{"dropInvalidHeaderFields"}, true},
+		{loadBalancer, []any{"desyncMitigationMode"}, "defensive"},
+		{listener, []any{"port"}, 80.0},
+		{listener, []any{"defaultActions", 0, "type"}, "forward"},
+		{listener, []any{"defaultActions", 0, "forward", "targetGroups", 0, "weight"}, 100.0},
+		{targetGroup, []any{"targetType"}, "ip"},
+		{targetGroup, []any{"protocol"}, "HTTP"},
+		{targetGroup, []any{"healthCheck"}, map[string]any{
+			"enabled": true, "protocol": "HTTP", "port": "traffic-port", "path": "/", "matcher": "200",
+			"interval": 6.0, "timeout": 5.0, "healthyThreshold": 2.0, "unhealthyThreshold": 10.0,
+		}},
+		{vpc, []any{"cidrBlock"}, "10.0.0.0/16"},
+		{vpc, []any{"enableDnsSupport"}, true},
+		{vpc, []any{"enableDnsHostnames"}, true},
+		{vpc, []any{"numberOfAvailabilityZones"}, 2.0},
+	} {
+		if got := at(t, one(t, graph, test.token), test.path...); !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%s %v: %v; want %v", test.token, test.path, got, test.want)
+		}
+	}
+	for _, r := range graph.OfType(repository) {
+		if at(t, r, "imageTagMutability") != "IMMUTABLE" || at(t, r, "imageScanningConfiguration", "scanOnPush") != true ||
+			at(t, r, "encryptionConfigurations", 0, "encryptionType") != "AES256" || at(t, r, "forceDelete") != false {
+			t.Errorf("repository %s: %v", r.Name, r.Inputs)
+		}
+	}
+	for _, r := range graph.OfType(logGroup) {
+		if got := at(t, r, "retentionInDays"); got != 30.0 {
+			t.Errorf("log group %s is kept %v days", r.Name, got)
+		}
+	}
+}
+
+// dockerfile finds what an image says about itself.
+func dockerfile(t *testing.T, image, pattern string) string {
+	t.Helper()
+
+	text, err := readFile(t, filepath.Join("images", image, "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := regexp.MustCompile(`(?m)` + pattern).FindSubmatch(text)
+	if part == nil {
+		t.Fatalf("images/%s/Dockerfile has no line %s", image, pattern)
+	}
+
+	return string(part[1])
+}
+
+func TestTaskDefinitionAndDockerfilesSayTheSame(t *testing.T) {
+	for name, container := range containers(t, run(t, defaults(t, nil))) {
+		check := container["healthCheck"].(map[string]any)
+		command, err := json.Marshal(check["command"].([]any)[1:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		written := dockerfile(t, name, `^HEALTHCHECK .*CMD \[(.*)\]$`)
+		if got, want := string(command), "["+strings.ReplaceAll(written, ", ", ",")+"]"; got != want {
+			t.Errorf("%s: health command %s; the Dockerfile has %s", name, got, want)
+		}
+		for option, key := range map[string]string{"interval": "interval", "timeout": "timeout", "start-period": "startPeriod"} {
+			want := dockerfile(t, name, `^HEALTHCHECK .*--`+option+`=([0-9]+)s`)
+			if fmt.Sprint(check[key]) != want {
+				t.Errorf("%s: health check %s %v s; the Dockerfile has %s s", name, key, check[key], want)
+			}
+		}
+		if want := dockerfile(t, name, `^HEALTHCHECK .*--retries=([0-9]+)`); fmt.Sprint(check["retries"]) != want {
+			t.Errorf("%s: %v retries; the Dockerfile has %s", name, check["retries"], want)
+		}
+		if want := dockerfile(t, name, `^USER (\S+)$`); container["user"] != want {
+			t.Errorf("%s: user %v; the Dockerfile has %s", name, container["user"], want)
+		}
+	}
+}
+
+// goldenGraph is the graph as text: one JSON object, JSON inside strings opened, digests of contents hidden.
+func goldenGraph(t *testing.T, graph *infratest.Graph) []byte {
+	t.Helper()
+
+	type entry struct {
+		Inputs      any      `json:"inputs,omitempty"`
+		DependsOn   []string `json:"dependsOn,omitempty"`
+		ReplaceWith []string `json:"replaceWith,omitempty"`
+		Parent      string   `json:"parent,omitempty"`
+	}
+	entries := map[string]entry{}
+	for _, r := range graph.Resources {
+		entries[short(r.URN)] = entry{
+			Inputs: opened(r.Inputs.Mappable()), Parent: short(r.Parent),
+			DependsOn: shortened(r.DependsOn), ReplaceWith: shortened(r.ReplaceWith),
+		}
+	}
+
+	text, err := json.MarshalIndent(entries, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return append(regexp.MustCompile(`[0-9a-f]{64}`).ReplaceAll(text, []byte("(64 digits)")), '\n')
+}
+
+// short leaves of a URN its type and name.
+func short(urn string) string {
+	parts := strings.Split(urn, "::")
+	typ := parts[max(0, len(parts)-2)]
+
+	return typ[strings.LastIndex(typ, "$")+1:] + " " + parts[len(parts)-1]
+}
+
+func shortened(urns []string) []string {
+	all := make([]string, len(urns))
+	for i, urn := range urns {
+		all[i] = short(urn)
+	}
+	slices.Sort(all)
+
+	return all
+}
+
+// opened replaces strings that hold JSON objects or lists by what they hold.
+func opened(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		for key, element := range value {
+			value[key] = opened(element)
+		}
+	case []any:
+		for i, element := range value {
+			value[i] = opened(element)
+		}
+	case *resource.Secret:
+		return "(secret)"
+	case string:
+		var inside any
+		if strings.ContainsAny(value[:min(1, len(value))], "{[") && json.Unmarshal([]byte(value), &inside) == nil {
+			return opened(inside)
+		}
+	}
+
+	return value
+}
+
+// The golden graphs show in a review what a change does to each stack; whether that is right, the other tests say.
+func TestGoldenGraphs(t *testing.T) {
+	for _, stack := range stacks {
+		golden := filepath.Join("infra", "testdata", "graph."+stack+".json")
+		got := goldenGraph(t, run(t, stackSettings(t, stack, nil)))
+
+		if *update {
+			if err := os.WriteFile(golden, got, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		want, err := readFile(t, golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got) != string(want) {
+			t.Errorf("the graph of %s is not %s; if it should change, run: go test ./infra -run Golden -update\n%s",
+				stack, golden, firstDifference(string(got), string(want)))
+		}
+	}
+}
+
+func firstDifference(got, want string) string {
+	gotLines, wantLines := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range min(len(gotLines), len(wantLines)) {
+		if gotLines[i] != wantLines[i] {
+			return fmt.Sprintf("line %d: %s\ngolden: %s", i+1, gotLines[i], wantLines[i])
+		}
+	}
+
+	return fmt.Sprintf("%d lines; golden: %d", len(gotLines), len(wantLines))
+}

@@ -1,0 +1,113 @@
+package image
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"fargate-nginx-sidecar/infra/settings"
+)
+
+// Settings says where one image comes from: it is prebuilt, or it is built and pushed to a repository.
+type Settings struct {
+	// Prebuilt is a reference with a tag or digest. Where it is given, nothing below is read.
+	Prebuilt string
+	// Context is a relative path: it becomes an input of the build, and must be the same on every machine.
+	Context string
+	// Dockerfile is a path in the context, Target the stage to build; empty is the last one.
+	Dockerfile, Target string
+	BuildArgs          map[string]string
+	// Keep is the number of images that do not expire, 2 or more.
+	Keep int
+	// ForceDelete lets the repository be deleted together with the images in it.
+	ForceDelete bool
+}
+
+// dockerfile is the name of a Dockerfile where nobody chooses another.
+const dockerfile = "Dockerfile"
+
+// Read returns the settings of both images of a task.
+func Read(r *settings.Reader) (app, nginx Settings) {
+	const reference = "empty, or an image with a tag or digest, such as public.ecr.aws/team/app:1.2.3"
+
+	keep := r.Between("imagesToKeep", 2, 1000, "images")
+	forceDelete := r.Boolean("forceDeleteRepositories")
+	app = Settings{
+		Prebuilt:   r.Text("appImage", reference, prebuilt),
+		Dockerfile: r.Text("appDockerfile", "a relative path inside appContext, with forward slashes", insideProject),
+		Target: r.Text("appTarget", "empty, or the name of a stage: letters, digits, dots, hyphens, underscores",
+			targetPattern.MatchString),
+		BuildArgs: r.Variables("appBuildArgs", nil),
+		Keep:      keep, ForceDelete: forceDelete,
+	}
+	nginx = Settings{
+		Prebuilt:   r.Text("nginxImage", reference, prebuilt),
+		Dockerfile: dockerfile,
+		BuildArgs:  r.Variables("nginxBuildArgs", nil),
+		Keep:       keep, ForceDelete: forceDelete,
+	}
+	app.Context = context(r, "appContext", "appDockerfile", app)
+	nginx.Context = context(r, "nginxContext", "", nginx)
+	if app.Prebuilt != "" {
+		onlyBuilt(r, "appTarget", "appImage", app.Target != "")
+		onlyBuilt(r, "appBuildArgs", "appImage", len(app.BuildArgs) > 0)
+	}
+	if nginx.Prebuilt != "" {
+		onlyBuilt(r, "nginxBuildArgs", "nginxImage", len(nginx.BuildArgs) > 0)
+	}
+
+	return app, nginx
+}
+
+// A reference as the container engine takes it: host and path, then a tag, a digest or both.
+// https://pkg.go.dev/github.com/distribution/reference
+var imagePattern = regexp.MustCompile(
+	`^[a-z0-9]+([.:_/-]+[a-zA-Z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})$`)
+
+func prebuilt(reference string) bool {
+	return reference == "" || imagePattern.MatchString(reference) && hasTagOrDigest(reference)
+}
+
+// hasTagOrDigest tells a tag from the port of a registry: a tag stands behind the last slash.
+func hasTagOrDigest(reference string) bool {
+	return strings.ContainsAny(reference[strings.LastIndex(reference, "/")+1:], ":@")
+}
+
+var targetPattern = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9_.-]*)?$`)
+
+// context returns a build context. One that is built must hold its Dockerfile: the program runs in the directory of
+// Pulumi.yaml, so that can be seen here, before anything is declared.
+func context(r *settings.Reader, key, dockerfileKey string, image Settings) string {
+	const allowed = "a relative path inside the project, with forward slashes, such as images/app"
+
+	directory := r.Text(key, allowed, insideProject)
+	if image.Prebuilt != "" || r.Wrong(key) || r.Wrong(dockerfileKey) {
+		return directory
+	}
+	info, err := os.Stat(filepath.Join(directory, image.Dockerfile))
+	switch {
+	case err == nil && info.Mode().IsRegular():
+	case image.Dockerfile == dockerfile:
+		r.Fail(key, fmt.Sprintf("%q holds no Dockerfile", directory), "a directory that does")
+	default:
+		r.Conflict([]string{key, dockerfileKey}, fmt.Sprintf("%q holds no file %q", directory, image.Dockerfile))
+	}
+
+	return directory
+}
+
+// insideProject refuses absolute paths and paths that leave the project: the path is an input of a resource, and must
+// be the same on every machine.
+func insideProject(directory string) bool {
+	return directory != "" && !strings.HasPrefix(directory, "/") && !strings.Contains(directory, `\`) &&
+		!slices.Contains(strings.Split(directory, "/"), "..")
+}
+
+func onlyBuilt(r *settings.Reader, key, imageKey string, given bool) {
+	if given {
+		r.Conflict([]string{key, imageKey}, "given, but "+imageKey+" is too, and then nothing is built; allowed: one of them")
+	}
+}

@@ -1,0 +1,71 @@
+package infratest
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+)
+
+// Deployment is one deployment of a service, as ECS describes it.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Deployment.html
+type Deployment struct {
+	Status             string `json:"status"`
+	TaskDefinition     string `json:"taskDefinition"`
+	RolloutState       string `json:"rolloutState"`
+	RolloutStateReason string `json:"rolloutStateReason,omitempty"`
+}
+
+// serveECS answers the program's questions to ECS for as long as it runs: a service has one deployment, of the task
+// definition that it was declared with, and it is completed. Nothing of the machine's own AWS configuration is read.
+func (r *recorder) serveECS() (stop func()) {
+	server := httptest.NewServer(http.HandlerFunc(r.describeServices))
+	before := map[string]string{}
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL_ECS": server.URL, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_PROFILE": "",
+	} {
+		before[name] = os.Getenv(name)
+		_ = os.Setenv(name, value) // the names are fine
+	}
+
+	return func() {
+		for name, value := range before {
+			_ = os.Setenv(name, value)
+		}
+		server.Close()
+	}
+}
+
+func (r *recorder) describeServices(w http.ResponseWriter, request *http.Request) {
+	var asked struct {
+		Services []string `json:"services"`
+	}
+	if request.Header.Get("X-Amz-Target") != "AmazonEC2ContainerServiceV20141113.DescribeServices" ||
+		json.NewDecoder(request.Body).Decode(&asked) != nil {
+		http.Error(w, "only DescribeServices is answered", http.StatusBadRequest)
+		return
+	}
+
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	type service struct {
+		Name        string       `json:"serviceName"`
+		Deployments []Deployment `json:"deployments"`
+	}
+	found := []service{}
+	for _, declared := range r.graph.Resources {
+		if name := suffixed(declared); declared.Type == "aws:ecs/service:Service" && slices.Contains(asked.Services, name) {
+			deployments := []Deployment{{
+				Status: "PRIMARY", TaskDefinition: declared.Inputs["taskDefinition"].StringValue(), RolloutState: "COMPLETED",
+			}}
+			if r.options.Deployments != nil {
+				deployments = r.options.Deployments(declared)
+			}
+			found = append(found, service{name, deployments})
+		}
+	}
+	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+	_ = json.NewEncoder(w).Encode(map[string]any{"services": found}) // the client notices what is cut off
+}

@@ -1,0 +1,161 @@
+package ingress
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"fargate-nginx-sidecar/infra/settings"
+)
+
+// Settings says how clients reach the service: from where, under which name, encrypted or not, and how the load balancer
+// treats connections and tasks.
+type Settings struct {
+	// Domain is the service's host name. HostedZoneID is the zone that gets its records, CertificateARN a certificate
+	// that exists. Each may be empty; with a domain, zone or certificate is given.
+	Domain, HostedZoneID, CertificateARN string
+	// TLSPolicy is the name of a security policy of the load balancer's. It is not read without a certificate.
+	TLSPolicy string
+	// HTTP is what port 80 does where there is a certificate.
+	HTTP HTTP
+	// TargetTLS is encryption between the load balancer and the tasks.
+	TargetTLS bool
+	// ClientCIDRs are IPv4 ranges, ClientPrefixListID a list of ranges or empty: from there clients may connect.
+	ClientCIDRs        []string
+	ClientPrefixListID string
+	// AccessLogs has a line for each request.
+	AccessLogs bool
+	// HealthCheck says how the load balancer probes the tasks.
+	HealthCheck HealthCheck
+	// DeregistrationDelay is the time in which requests to a leaving task may finish.
+	DeregistrationDelay time.Duration
+	// IdleTimeout is the time after which a silent connection is closed.
+	IdleTimeout time.Duration
+	// ClientKeepAlive is the time after which a client's connection is closed, however busy it is.
+	ClientKeepAlive time.Duration
+	// DeletionProtection makes AWS refuse to delete the load balancer, and the engine everything that serves clients.
+	DeletionProtection bool
+}
+
+// HTTP is what port 80 does where there is a certificate.
+type HTTP string
+
+const (
+	// Redirect sends clients to port 443.
+	Redirect HTTP = "redirect"
+	// Closed opens no port 80.
+	Closed HTTP = "none"
+)
+
+// HealthCheck says how targets are probed, in whole seconds and probes in a row.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
+type HealthCheck struct {
+	Path               string
+	Interval, Timeout  time.Duration
+	Healthy, Unhealthy int
+}
+
+// Encrypted says whether there is a certificate, and with it a listener on port 443.
+func (s Settings) Encrypted() bool { return s.Domain != "" || s.CertificateARN != "" }
+
+// listensOnHTTP says whether there is a listener on port 80.
+func (s Settings) listensOnHTTP() bool { return !s.Encrypted() || s.HTTP == Redirect }
+
+var (
+	// A host name as certificates have it: two labels or more, each of 63 characters at most.
+	domainPattern      = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	hostedZonePattern  = regexp.MustCompile(`^[0-9A-Z]{1,32}$`)
+	certificatePattern = regexp.MustCompile(`^arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/[A-Za-z0-9-]+$`)
+	prefixListPattern  = regexp.MustCompile(`^pl-([0-9a-f]{8}|[0-9a-f]{17})$`)
+	pathPattern        = regexp.MustCompile(`^/([A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*)?$`)
+)
+
+// tlsPolicies are those of the load balancer's policies that a security scan accepts and that know no TLS 1.1.
+// https://docs.aws.amazon.com/securityhub/latest/userguide/elb-controls.html#elb-17
+var tlsPolicies = []string{"ELBSecurityPolicy-TLS13-1-2-Res-2021-06", "ELBSecurityPolicy-TLS13-1-3-2021-06"}
+
+// Read returns the settings of the ingress.
+func Read(r *settings.Reader) Settings {
+	s := Settings{
+		// A certificate's common name has at most 64 characters.
+		// https://docs.aws.amazon.com/acm/latest/APIReference/API_RequestCertificate.html
+		Domain: r.Text("domain", "empty, or a host name in lower case of at most 64 characters, such as www.example.com",
+			func(name string) bool { return name == "" || len(name) <= 64 && domainPattern.MatchString(name) }),
+		HostedZoneID: r.Text("hostedZoneId", "empty, or up to 32 digits and capital letters",
+			func(id string) bool { return id == "" || hostedZonePattern.MatchString(id) }),
+		CertificateARN: r.Text("certificateArn", "empty, or arn:aws:acm:<region>:<account>:certificate/<id>",
+			func(arn string) bool { return arn == "" || certificatePattern.MatchString(arn) }),
+		TLSPolicy:   r.OneOf("tlsPolicy", tlsPolicies...),
+		HTTP:        settings.OneOf(r, "http", Redirect, Closed),
+		TargetTLS:   r.Switch("targetTls", "off", "on"),
+		ClientCIDRs: r.Texts("clientCidrs", "an IPv4 range without host bits, such as 203.0.113.0/24", isIPv4Range),
+		ClientPrefixListID: r.Text("clientPrefixListId", "empty, or pl- and 8 or 17 hexadecimal digits",
+			func(id string) bool { return id == "" || prefixListPattern.MatchString(id) }),
+		AccessLogs:          r.Switch("accessLogs", "off", "on"),
+		HealthCheck:         readHealthCheck(r),
+		DeregistrationDelay: r.Seconds("deregistrationDelaySeconds", 0, 3600),
+		// AWS takes 1 to 4000; NGINX waits a second less than the load balancer, and an app needs some seconds to answer.
+		// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#connection-idle-timeout
+		IdleTimeout: r.Seconds("idleTimeoutSeconds", 5, 4000),
+		// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#http-client-keep-alive-duration
+		ClientKeepAlive:    r.Seconds("clientKeepAliveSeconds", 60, 604800),
+		DeletionProtection: r.Switch("deletionProtection", "off", "on"),
+	}
+	checkCertificate(r, s)
+	checkClients(r, s)
+
+	return s
+}
+
+func isIPv4Range(value string) bool {
+	prefix, err := netip.ParsePrefix(value)
+
+	return err == nil && prefix.Addr().Is4() && prefix == prefix.Masked() && prefix.String() == value
+}
+
+func readHealthCheck(r *settings.Reader) HealthCheck {
+	check := HealthCheck{
+		Path: r.Text("healthCheckPath",
+			"a path of letters, digits, dots, hyphens, underscores and tildes, at most 1024 characters",
+			func(path string) bool { return len(path) <= 1024 && pathPattern.MatchString(path) }),
+		Interval:  r.Seconds("healthCheckIntervalSeconds", 5, 300),
+		Timeout:   r.Seconds("healthCheckTimeoutSeconds", 2, 120),
+		Healthy:   r.Between("healthyThreshold", 2, 10, "checks"),
+		Unhealthy: r.Between("unhealthyThreshold", 2, 10, "checks"),
+	}
+	if check.Timeout >= check.Interval {
+		r.Conflict([]string{"healthCheckTimeoutSeconds", "healthCheckIntervalSeconds"},
+			fmt.Sprintf("%g is not less than %g", check.Timeout.Seconds(), check.Interval.Seconds()))
+	}
+
+	return check
+}
+
+func checkCertificate(r *settings.Reader, s Settings) {
+	if s.Domain != "" && s.HostedZoneID == "" && s.CertificateARN == "" {
+		r.Conflict([]string{"domain", "hostedZoneId", "certificateArn"},
+			"domain is "+s.Domain+", and the other two are empty; allowed: the zone in which a record can prove the certificate, or a certificate")
+	}
+	if s.HostedZoneID != "" && s.Domain == "" {
+		r.Conflict([]string{"hostedZoneId", "domain"}, "given, but domain is empty; allowed: a name in the zone")
+	}
+	if !s.Encrypted() && s.HTTP == Closed {
+		r.Conflict([]string{"http", "domain", "certificateArn"},
+			"http is none, but there is no certificate; no port would be open; allowed: domain with hostedZoneId, certificateArn, or redirect")
+	}
+}
+
+func checkClients(r *settings.Reader, s Settings) {
+	keys := []string{"clientCidrs", "clientPrefixListId"}
+
+	if len(s.ClientCIDRs) == 0 && s.ClientPrefixListID == "" {
+		r.Conflict(keys, "both empty; nobody could reach the load balancer")
+	}
+	if slices.ContainsFunc(s.ClientCIDRs, func(cidr string) bool { return strings.HasSuffix(cidr, "/0") }) &&
+		(s.ClientPrefixListID != "" || len(s.ClientCIDRs) > 1) {
+		r.Conflict(keys, "0.0.0.0/0 lets everybody in, whatever stands beside it; allowed: 0.0.0.0/0 alone, or others without it")
+	}
+}

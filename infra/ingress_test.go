@@ -1,0 +1,439 @@
+package infra_test
+
+import (
+	"encoding/json"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"fargate-nginx-sidecar/infra/infratest"
+)
+
+const (
+	certificate = "aws:acm/certificate:Certificate"
+	validation  = "aws:acm/certificateValidation:CertificateValidation"
+
+	listenerRule = "aws:lb/listenerRule:ListenerRule"
+)
+
+func TestACertificateIsProvedInTheZoneBeforeTheListenerUsesIt(t *testing.T) {
+	graph := run(t, defaults(t, encrypted))
+	requested, proved := one(t, graph, certificate), one(t, graph, validation)
+	if at(t, requested, "domainName") != "www.example.com" || at(t, requested, "validationMethod") != "DNS" {
+		t.Errorf("certificate: %v", requested.Inputs)
+	}
+
+	proof := graph.Outputs[requested.URN]["domainValidationOptions"].ArrayValue()[0].ObjectValue()
+	made := named(t, graph, record, "www.example.com-proof")
+	for input, want := range map[string]any{
+		"zoneId": encrypted["hostedZoneId"], "name": proof["resourceRecordName"].StringValue(),
+		"type": "CNAME", "records": []any{proof["resourceRecordValue"].StringValue()},
+	} {
+		if got := at(t, made, input); !reflect.DeepEqual(got, want) {
+			t.Errorf("record of the certificate: %s is %v; want %v", input, got, want)
+		}
+	}
+
+	arn := graph.Outputs[requested.URN]["arn"].StringValue()
+	if at(t, proved, "certificateArn") != arn || !slices.Contains(proved.DependsOn, made.URN) {
+		t.Errorf("validation of %v waits for %v", at(t, proved, "certificateArn"), proved.DependsOn)
+	}
+	secure := named(t, graph, listener, "web-https")
+	if at(t, secure, "certificateArn") != arn || !slices.Contains(secure.DependsOn, proved.URN) {
+		t.Errorf("listener with %v waits for %v; want the certificate, proved", at(t, secure, "certificateArn"), secure.DependsOn)
+	}
+}
+
+func TestListenersAreThoseOfTheSettings(t *testing.T) {
+	const http, https, redirect = "HTTP 80 forward", "HTTPS 443 forward", "HTTP 80 redirect"
+	given := map[string]string{"certificateArn": certificateARN}
+	for name, test := range map[string]struct {
+		settings map[string]string
+		want     []string
+	}{
+		"plain":                 {nil, []string{http}},
+		"name and zone":         {encrypted, []string{redirect, https}},
+		"certificate":           {given, []string{redirect, https}},
+		"certificate, 443 only": {map[string]string{"certificateArn": certificateARN, "http": "none"}, []string{https}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			graph := run(t, defaults(t, test.settings))
+			var got []string
+			for _, r := range graph.OfType(listener) {
+				action := at(t, r, "defaultActions", 0, "type").(string)
+				got = append(got, at(t, r, "protocol").(string)+" "+map[any]string{80.0: "80", 443.0: "443"}[at(t, r, "port")]+" "+action)
+				if action == "redirect" {
+					want := map[string]any{
+						"protocol": "HTTPS", "port": "443", "host": "#{host}", "path": "/#{path}", "query": "#{query}", "statusCode": "HTTP_301",
+					}
+					if to := at(t, r, "defaultActions", 0, "redirect"); !reflect.DeepEqual(to, want) {
+						t.Errorf("redirect to %v; want %v", to, want)
+					}
+				}
+				if policy := at(t, r, "sslPolicy"); at(t, r, "protocol") == "HTTPS" && policy != "ELBSecurityPolicy-TLS13-1-2-Res-2021-06" {
+					t.Errorf("TLS policy %v", policy)
+				}
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("listeners: %v; want %v", got, test.want)
+			}
+			if len(graph.OfType(certificate)) != 0 && test.settings["certificateArn"] != "" {
+				t.Error("a certificate is requested although one is given")
+			}
+		})
+	}
+}
+
+func TestTheDomainLeadsToTheLoadBalancer(t *testing.T) {
+	graph := run(t, defaults(t, encrypted))
+	balancer := graph.Outputs[one(t, graph, loadBalancer).URN]
+	want := map[string]any{
+		"name": balancer["dnsName"].StringValue(), "zoneId": balancer["zoneId"].StringValue(), "evaluateTargetHealth": false,
+	}
+	alias := named(t, graph, record, "www.example.com")
+	if at(t, alias, "name") != "www.example.com" || at(t, alias, "type") != "A" || !reflect.DeepEqual(at(t, alias, "aliases", 0), want) {
+		t.Errorf("alias: %v; want www.example.com to %v", alias.Inputs, want)
+	}
+
+	elsewhere := run(t, defaults(t, map[string]string{"domain": "www.example.com", "certificateArn": certificateARN}))
+	if records := elsewhere.OfType(record); len(records) != 0 {
+		t.Errorf("records %v without a zone", records)
+	}
+}
+
+// A record that is replaced is made anew before the old one is deleted, by its name: the new one would go too. So a
+// service of another name must keep what belongs to the domain.
+func TestAnotherServiceNameKeepsWhatBelongsToTheDomain(t *testing.T) {
+	ofDomain := func(name string) []string {
+		settings := maps.Clone(encrypted)
+		settings["serviceName"] = name
+		graph := run(t, defaults(t, settings))
+		var urns []string
+		for _, r := range slices.Concat(graph.OfType(certificate), graph.OfType(validation), graph.OfType(record)) {
+			urns = append(urns, r.URN)
+		}
+		return urns
+	}
+	if before, after := ofDomain("web"), ofDomain("shop"); len(before) != 4 || !slices.Equal(before, after) {
+		t.Errorf("before: %v\nafter: %v", before, after)
+	}
+}
+
+// The order in which clients follow a service that takes over: first its tasks, then the rule, then the record.
+func TestClientsAreLedToTasksThatAreThere(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, _ map[string]string, graph *infratest.Graph) {
+		rule := one(t, graph, listenerRule)
+		forwarding := graph.OfType(listener)[len(graph.OfType(listener))-1]
+		for _, l := range graph.OfType(listener) {
+			if at(t, l, "defaultActions", 0, "type") == "forward" {
+				forwarding = l
+			}
+		}
+		if at(t, rule, "listenerArn") != graph.Outputs[forwarding.URN]["arn"].StringValue() ||
+			at(t, rule, "actions", 0, "targetGroupArn") != graph.Outputs[one(t, graph, targetGroup).URN]["arn"].StringValue() ||
+			!reflect.DeepEqual(at(t, rule, "conditions"), []any{map[string]any{"pathPattern": map[string]any{"values": []any{"/*"}}}}) {
+			t.Errorf("rule: %v", rule.Inputs)
+		}
+		if service := one(t, graph, ecsService); !slices.Contains(rule.DependsOn, service.URN) {
+			t.Errorf("the rule waits for %v; want the service among them", rule.DependsOn)
+		}
+		for _, r := range graph.OfType(record) {
+			if at(t, r, "type") == "A" && !slices.Contains(r.DependsOn, rule.URN) {
+				t.Errorf("the record waits for %v; want the rule among them", r.DependsOn)
+			}
+		}
+	})
+}
+
+func TestTheURLIsThatOfTheCertificate(t *testing.T) {
+	for url, settings := range map[string]map[string]string{
+		"https://www.example.com":  encrypted,
+		"https://shop.example.com": {"domain": "shop.example.com", "certificateArn": certificateARN},
+	} {
+		if got := outputs(t, defaults(t, settings)); got["url"] != url || got["healthUrl"] != url+"/" {
+			t.Errorf("%s, %s; want %s", got["url"], got["healthUrl"], url)
+		}
+	}
+	if got := outputs(t, defaults(t, map[string]string{"certificateArn": certificateARN}))["url"]; got[:16] != "https://web-alb-" {
+		t.Errorf("url %s; want the load balancer's own name", got)
+	}
+}
+
+// Another source more or less must not touch the rules of the others.
+func TestEachSourceOfClientsHasARuleOfItsOwn(t *testing.T) {
+	rules := func(cidrs string) map[string]infratest.Resource {
+		all := map[string]infratest.Resource{}
+		for _, r := range run(t, defaults(t, map[string]string{"clientCidrs": cidrs})).OfType(ingressRule) {
+			all[r.URN] = r
+		}
+		return all
+	}
+	few, more := rules(`["203.0.113.0/24"]`), rules(`["198.51.100.0/24","203.0.113.0/24"]`)
+	for urn, rule := range few {
+		if !reflect.DeepEqual(more[urn], rule) {
+			t.Errorf("%s changes when another range is added", urn)
+		}
+	}
+	if len(more) != len(few)+1 {
+		t.Errorf("%d rules, then %d; want one more", len(few), len(more))
+	}
+}
+
+func TestPrivateSubnetsReachS3WithoutPaying(t *testing.T) {
+	for egress, interfaces := range map[string][]string{
+		"nat-per-az": nil, "nat-single": nil, "public": nil,
+		"endpoints": {"ecr.api", "ecr.dkr", "logs", "secretsmanager", "ssm", "ssmmessages"},
+	} {
+		t.Run(egress, func(t *testing.T) {
+			graph := run(t, defaults(t, map[string]string{
+				"network": "large", "egress": egress, "exec": "true", "secrets": `{"TOKEN":"secretsmanager:token"}`,
+			}))
+			made := graph.Outputs[one(t, graph, vpc).URN]
+			var names []string
+			for _, r := range graph.OfType(vpcEndpoint) {
+				if at(t, r, "vpcId") != made["vpcId"].StringValue() {
+					t.Errorf("%s is in VPC %v", r.Name, at(t, r, "vpcId"))
+				}
+				name, _ := strings.CutPrefix(at(t, r, "serviceName").(string), "com.amazonaws.eu-central-1.")
+				if at(t, r, "vpcEndpointType") == "Gateway" {
+					if tables := at(t, r, "routeTableIds").([]any); name != "s3" || len(tables) != 2 {
+						t.Errorf("gateway endpoint of %s in route tables %v; want S3 in both", name, tables)
+					}
+					continue
+				}
+				names = append(names, name)
+				if at(t, r, "privateDnsEnabled") != true || !reflect.DeepEqual(at(t, r, "subnetIds"), made["privateSubnetIds"].Mappable()) {
+					t.Errorf("endpoint of %s: %v", name, r.Inputs)
+				}
+			}
+			slices.Sort(names)
+			if !slices.Equal(names, interfaces) {
+				t.Errorf("interface endpoints of %v; want %v", names, interfaces)
+			}
+			if got, want := len(graph.OfType(vpcEndpoint)), len(interfaces)+1; got != want {
+				t.Errorf("%d endpoints; want %d, of which one leads to S3", got, want)
+			}
+		})
+	}
+	if endpoints := run(t, defaults(t, nil)).OfType(vpcEndpoint); len(endpoints) != 0 {
+		t.Errorf("a network without private subnets has endpoints %v", endpoints)
+	}
+}
+
+// statements returns a bucket policy's statements by their ids.
+func statements(t *testing.T, text string) map[string]any {
+	t.Helper()
+
+	var document struct{ Statement []map[string]any }
+	if err := json.Unmarshal([]byte(text), &document); err != nil {
+		t.Fatal(err)
+	}
+	byID := map[string]any{}
+	for _, statement := range document.Statement {
+		byID[statement["Sid"].(string)] = statement
+		delete(statement, "Sid")
+	}
+
+	return byID
+}
+
+func TestTrafficLogsAreWrittenByTheLoadBalancerAndTheVPCAlone(t *testing.T) {
+	const bucketPolicy = "aws:s3/bucketPolicy:BucketPolicy"
+	for name, settings := range map[string]map[string]string{
+		"both": {"accessLogs": "on", "flowLogs": "on"}, "access logs": {"accessLogs": "on"}, "flow logs": {"flowLogs": "on"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			graph := run(t, defaults(t, settings))
+			policy := one(t, graph, bucketPolicy)
+			bucket := graph.Outputs[one(t, graph, "aws:s3/bucketV2:BucketV2").URN]["arn"].StringValue()
+			below := []any{bucket + "/AWSLogs/123456789012/*"}
+			delivery := map[string]any{"Service": "delivery.logs.amazonaws.com"}
+			source := map[string]any{"aws:SourceArn": "arn:aws:logs:eu-central-1:123456789012:*"}
+			want := map[string]any{"EncryptedConnectionsOnly": map[string]any{
+				"Effect": "Deny", "Principal": "*", "Action": []any{"s3:*"}, "Resource": []any{bucket, bucket + "/*"},
+				"Condition": map[string]any{"Bool": map[string]any{"aws:SecureTransport": "false"}},
+			}}
+			if settings["accessLogs"] == "on" {
+				want["AccessLogs"] = map[string]any{
+					"Effect": "Allow", "Principal": map[string]any{"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
+					"Action": []any{"s3:PutObject"}, "Resource": below,
+				}
+			}
+			if settings["flowLogs"] == "on" {
+				want["FlowLogs"] = map[string]any{
+					"Effect": "Allow", "Principal": delivery, "Action": []any{"s3:PutObject"}, "Resource": below,
+					"Condition": map[string]any{"ArnLike": source, "StringEquals": map[string]any{
+						"aws:SourceAccount": "123456789012", "s3:x-amz-acl": "bucket-owner-full-control",
+					}},
+				}
+				want["FlowLogsMayAsk"] = map[string]any{
+					"Effect": "Allow", "Principal": delivery, "Action": []any{"s3:GetBucketAcl"}, "Resource": []any{bucket},
+					"Condition": map[string]any{"ArnLike": source, "StringEquals": map[string]any{"aws:SourceAccount": "123456789012"}},
+				}
+			}
+			if got := statements(t, at(t, policy, "policy").(string)); !reflect.DeepEqual(got, want) {
+				t.Errorf("policy: %v\nwant: %v", got, want)
+			}
+
+			// Both writers try the bucket at once, so they have to wait for the policy.
+			id := graph.IDs[one(t, graph, "aws:s3/bucketV2:BucketV2").URN]
+			balancer := one(t, graph, loadBalancer)
+			if settings["accessLogs"] == "on" {
+				got := at(t, balancer, "accessLogs")
+				if !reflect.DeepEqual(got, map[string]any{"enabled": true, "bucket": id}) || !slices.Contains(balancer.DependsOn, policy.URN) {
+					t.Errorf("access logs: %v, after %v", got, balancer.DependsOn)
+				}
+			} else if at(t, balancer, "accessLogs", "enabled") != false {
+				t.Error("the load balancer writes access logs")
+			}
+			for _, log := range graph.OfType(flowLog) {
+				if at(t, log, "logDestination") != "arn:aws:s3:::"+id || at(t, log, "trafficType") != "ALL" || !slices.Contains(log.DependsOn, policy.URN) {
+					t.Errorf("flow log: %v, after %v", log.Inputs, log.DependsOn)
+				}
+			}
+			if got, want := len(graph.OfType(flowLog)), map[bool]int{true: 1}[settings["flowLogs"] == "on"]; got != want {
+				t.Errorf("%d flow logs; want %d", got, want)
+			}
+		})
+	}
+}
+
+func TestTrafficLogsArePrivateEncryptedAndExpire(t *testing.T) {
+	graph := run(t, defaults(t, map[string]string{"accessLogs": "on", "trafficLogDays": "90"}))
+	bucket := one(t, graph, "aws:s3/bucketV2:BucketV2")
+	for token, want := range map[string]map[string]any{
+		"aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": {
+			"blockPublicAcls": true, "blockPublicPolicy": true, "ignorePublicAcls": true, "restrictPublicBuckets": true,
+		},
+		"aws:s3/bucketOwnershipControls:BucketOwnershipControls": {"rule": map[string]any{"objectOwnership": "BucketOwnerEnforced"}},
+		"aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2": {
+			"rules": []any{map[string]any{"applyServerSideEncryptionByDefault": map[string]any{"sseAlgorithm": "AES256"}}},
+		},
+		"aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2": {"rules": []any{map[string]any{
+			"id": "expire", "status": "Enabled", "filter": map[string]any{"prefix": "AWSLogs/"}, "expiration": map[string]any{"days": 90.0},
+		}}},
+	} {
+		want["bucket"] = graph.IDs[bucket.URN]
+		if got := one(t, graph, token).Inputs.Mappable(); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v; want %v", token, got, want)
+		}
+	}
+	if at(t, bucket, "forceDestroy") != false {
+		t.Error("logs go with the bucket although nobody said so")
+	}
+}
+
+// Somebody else's VPC has somebody else's flow logs.
+func TestAnExistingVPCGetsNoFlowLog(t *testing.T) {
+	settings := defaults(t, existing)
+	settings[infratest.Project+":flowLogs"], settings[infratest.Project+":accessLogs"] = "on", "off"
+	graph := run(t, settings)
+	if len(graph.OfType(flowLog))+len(graph.OfType("aws:s3/bucketV2:BucketV2")) != 0 {
+		t.Errorf("declared: %v", graph.Types())
+	}
+}
+
+func TestEndpointsAreRefusedWhereServicesHaveOtherNames(t *testing.T) {
+	settings := defaults(t, map[string]string{"network": "large", "egress": "endpoints"})
+	settings["aws:region"] = "cn-north-1"
+	want := []string{"egress, aws:region: egress is endpoints, but services have other names in cn-north-1; allowed there: nat-per-az, nat-single, public"}
+	if got := refused(t, settings); !slices.Equal(got, want) {
+		t.Errorf("error: %v\nwant:  %v", got, want)
+	}
+}
+
+func TestTheFirewallStandsBeforeTheLoadBalancer(t *testing.T) {
+	for waf, made := range map[string]bool{"managed": true, webACLARN: false} {
+		graph := run(t, defaults(t, map[string]string{"waf": waf}))
+		association := one(t, graph, webAssociation)
+		want := map[string]any{
+			"resourceArn": graph.Outputs[one(t, graph, loadBalancer).URN]["arn"].StringValue(), "webAclArn": webACLARN,
+		}
+		if made {
+			want["webAclArn"] = graph.Outputs[one(t, graph, webACL).URN]["arn"].StringValue()
+		} else if len(graph.OfType(webACL))+len(graph.OfType(webLogging)) != 0 {
+			t.Error("a web ACL is made beside the given one")
+		}
+		if got := association.Inputs.Mappable(); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v; want %v", waf, got, want)
+		}
+	}
+}
+
+func TestTheManagedFirewallLimitsFloodsAndAttacks(t *testing.T) {
+	graph := run(t, defaults(t, map[string]string{"waf": "managed", "wafRateLimit": "100"}))
+	acl, blocks := one(t, graph, webACL), map[string]any{}
+	for i, rule := range at(t, acl, "rules").([]any) {
+		rule := rule.(map[string]any)
+		if rule["priority"] != float64(i) {
+			t.Errorf("rule %v has priority %v", rule["name"], rule["priority"])
+		}
+		blocks[rule["name"].(string)] = rule["statement"]
+	}
+	group := func(name string) map[string]any {
+		return map[string]any{"managedRuleGroupStatement": map[string]any{"name": name, "vendorName": "AWS"}}
+	}
+	common := group("AWSManagedRulesCommonRuleSet")
+	// The app's limit on bodies is NGINX's, not the 8 KB of this rule.
+	common["managedRuleGroupStatement"].(map[string]any)["ruleActionOverrides"] = []any{map[string]any{
+		"name": "SizeRestrictions_BODY", "actionToUse": map[string]any{"count": map[string]any{}},
+	}}
+	want := map[string]any{
+		"RateLimit": map[string]any{"rateBasedStatement": map[string]any{
+			"limit": 100.0, "aggregateKeyType": "IP", "evaluationWindowSec": 300.0,
+		}},
+		"AWSManagedRulesAmazonIpReputationList": group("AWSManagedRulesAmazonIpReputationList"),
+		"AWSManagedRulesKnownBadInputsRuleSet":  group("AWSManagedRulesKnownBadInputsRuleSet"),
+		"AWSManagedRulesCommonRuleSet":          common,
+	}
+	if !reflect.DeepEqual(blocks, want) {
+		t.Errorf("rules: %v\nwant:  %v", blocks, want)
+	}
+	if at(t, acl, "scope") != "REGIONAL" || !reflect.DeepEqual(at(t, acl, "defaultAction"), map[string]any{"allow": map[string]any{}}) {
+		t.Errorf("web ACL: %v", acl.Inputs)
+	}
+}
+
+func TestTheFirewallsLogHasTheNameThatAWSAsksForAndNoPasswords(t *testing.T) {
+	graph := run(t, defaults(t, map[string]string{"waf": "managed", "logRetentionDays": "90"}))
+	group, logging := named(t, graph, logGroup, "aws-waf-logs-web"), one(t, graph, webLogging)
+	if at(t, group, "retentionInDays") != 90.0 {
+		t.Errorf("log group: %v", group.Inputs)
+	}
+	want := map[string]any{
+		"resourceArn":           graph.Outputs[one(t, graph, webACL).URN]["arn"].StringValue(),
+		"logDestinationConfigs": []any{graph.Outputs[group.URN]["arn"].StringValue()},
+		"redactedFields": []any{
+			map[string]any{"singleHeader": map[string]any{"name": "authorization"}}, map[string]any{"singleHeader": map[string]any{"name": "cookie"}},
+		},
+	}
+	if got := logging.Inputs.Mappable(); !reflect.DeepEqual(got, want) {
+		t.Errorf("logging: %v\nwant:    %v", got, want)
+	}
+}
+
+// All three must agree, or no target ever gets healthy: the load balancer's protocol, NGINX's, and an image that has
+// the tool for it.
+func TestTLSToTheTasksIsOneDecision(t *testing.T) {
+	for setting, want := range map[string]struct {
+		protocol, nginx string
+		stage           any
+	}{
+		"off": {"HTTP", "off", nil},
+		"on":  {"HTTPS", "on", "tls"},
+	} {
+		graph := run(t, defaults(t, map[string]string{"targetTls": setting}))
+		group := one(t, graph, targetGroup)
+		if at(t, group, "protocol") != want.protocol || at(t, group, "healthCheck", "protocol") != want.protocol {
+			t.Errorf("%s: the target group has %v, its check %v", setting, at(t, group, "protocol"), at(t, group, "healthCheck", "protocol"))
+		}
+		if got := environment(containers(t, graph)["nginx"])["NGINX_TLS"]; got != want.nginx {
+			t.Errorf("%s: NGINX_TLS is %q", setting, got)
+		}
+		if got := at(t, named(t, graph, dockerImage, "web-nginx"), "build", "target"); got != want.stage {
+			t.Errorf("%s: NGINX is built to %v", setting, got)
+		}
+	}
+}

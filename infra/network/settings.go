@@ -1,0 +1,144 @@
+package network
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+
+	"fargate-nginx-sidecar/infra/settings"
+)
+
+// Settings says in which VPC a service runs, and how its tasks reach the world outside. VPCID and the subnet ids belong
+// to Existing, the rest to the other modes.
+type Settings struct {
+	Mode Mode
+	// CIDR is the VPC's range, /16 to /24.
+	CIDR netip.Prefix
+	// Egress is not read with LowCost.
+	Egress Egress
+	// FlowLogs writes down who talked to whom in the VPC that is made.
+	FlowLogs bool
+
+	VPCID                             string
+	PublicSubnetIDs, PrivateSubnetIDs []string
+}
+
+// Mode says what kind of network there is.
+type Mode string
+
+const (
+	// LowCost has public subnets alone: tasks get public addresses, and there is no NAT gateway to pay for.
+	LowCost Mode = "low-cost"
+	// Large has private subnets beside the public ones: tasks get private addresses and leave through NAT gateways.
+	Large Mode = "large"
+	// Existing declares nothing.
+	Existing Mode = "existing"
+)
+
+// Egress is the way in which the tasks of a large network reach AWS's services and the rest of the world.
+type Egress string
+
+const (
+	// NATPerZone has a NAT gateway in each zone: no zone depends on another.
+	NATPerZone Egress = "nat-per-az"
+	// NATSingle has one NAT gateway for all zones.
+	NATSingle Egress = "nat-single"
+	// Endpoints has no way out but to AWS's services that the tasks need.
+	Endpoints Egress = "endpoints"
+	// Public runs the tasks in the public subnets, with addresses of their own.
+	Public Egress = "public"
+)
+
+// Zones is the number of availability zones of a VPC that is made: the fewest that a load balancer accepts.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#subnets-load-balancer
+const Zones = 2
+
+// HasFlowLogs says whether there are flow logs. Those of a VPC that exists are its owner's business.
+func (s Settings) HasFlowLogs() bool { return s.FlowLogs && s.Mode != Existing }
+
+// EndpointsOnly says whether tasks reach nothing but AWS's services.
+func (s Settings) EndpointsOnly() bool { return s.Mode == Large && s.Egress == Endpoints }
+
+// PublicTasks says whether the tasks get public addresses, because they reach ECR and CloudWatch in no other way.
+func (s Settings) PublicTasks() bool {
+	switch s.Mode {
+	case Large:
+		return s.Egress == Public
+	case Existing:
+		return len(s.PrivateSubnetIDs) == 0
+	case LowCost:
+	}
+
+	return true
+}
+
+var (
+	vpcPattern    = regexp.MustCompile(`^vpc-([0-9a-f]{8}|[0-9a-f]{17})$`)
+	subnetPattern = regexp.MustCompile(`^subnet-([0-9a-f]{8}|[0-9a-f]{17})$`)
+)
+
+// Read returns the settings of the network.
+func Read(r *settings.Reader) Settings {
+	const subnet = "subnet- and 8 or 17 hexadecimal digits"
+
+	s := Settings{
+		Mode:     settings.OneOf(r, "network", LowCost, Large, Existing),
+		CIDR:     readCIDR(r),
+		Egress:   settings.OneOf(r, "egress", NATPerZone, NATSingle, Endpoints, Public),
+		FlowLogs: r.Switch("flowLogs", "off", "on"),
+		VPCID: r.Text("vpcId", "empty, or vpc- and 8 or 17 hexadecimal digits",
+			func(id string) bool { return id == "" || vpcPattern.MatchString(id) }),
+		PublicSubnetIDs:  r.Texts("publicSubnetIds", subnet, subnetPattern.MatchString),
+		PrivateSubnetIDs: r.Texts("privateSubnetIds", subnet, subnetPattern.MatchString),
+	}
+	if s.Mode != Large && (s.Egress == NATSingle || s.Egress == Endpoints) {
+		r.Conflict([]string{"egress", "network"},
+			fmt.Sprintf("egress is %s, but network is %s; allowed with: large", s.Egress, s.Mode))
+	}
+	if s.Mode == Existing {
+		checkExisting(r, s)
+		return s
+	}
+
+	onlyWithExisting(r, "vpcId", s.VPCID != "", s.Mode)
+	onlyWithExisting(r, "publicSubnetIds", len(s.PublicSubnetIDs) > 0, s.Mode)
+	onlyWithExisting(r, "privateSubnetIds", len(s.PrivateSubnetIDs) > 0, s.Mode)
+
+	return s
+}
+
+func readCIDR(r *settings.Reader) netip.Prefix {
+	value := r.Text("vpcCidr", "a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16",
+		func(value string) bool {
+			prefix, err := netip.ParsePrefix(value)
+			return err == nil && prefix == prefix.Masked() && prefix.Addr().Is4() &&
+				prefix.Addr().IsPrivate() && prefix.Bits() >= 16 && prefix.Bits() <= 24
+		})
+	// The check above has reported what does not parse.
+	prefix, _ := netip.ParsePrefix(value)
+
+	return prefix
+}
+
+func checkExisting(r *settings.Reader, s Settings) {
+	if s.VPCID == "" {
+		r.Conflict([]string{"network", "vpcId"}, "network is existing, but vpcId is empty; allowed: vpc-…")
+	}
+	if len(s.PublicSubnetIDs) < Zones {
+		r.Conflict([]string{"network", "publicSubnetIds"},
+			fmt.Sprintf("network is existing, but there are %d public subnets; allowed: two or more, each in another zone",
+				len(s.PublicSubnetIDs)))
+	}
+	for _, id := range s.PrivateSubnetIDs {
+		if slices.Contains(s.PublicSubnetIDs, id) {
+			r.Conflict([]string{"publicSubnetIds", "privateSubnetIds"}, id+" is in both")
+		}
+	}
+}
+
+func onlyWithExisting(r *settings.Reader, key string, given bool, mode Mode) {
+	if given {
+		r.Conflict([]string{key, "network"}, fmt.Sprintf("given, but network is %s; allowed with: existing", mode))
+	}
+}

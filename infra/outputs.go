@@ -1,0 +1,41 @@
+package infra
+
+import (
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra/cost"
+)
+
+// Outputs are what people and scripts need to reach the service. What may fail after a deployment is not among them:
+// one failing output makes the engine forget all, and whoever looks into a failed deployment needs the others.
+func (s *Stack) Outputs() pulumi.Map {
+	clusterName, serviceName := s.service.ClusterName, s.service.ServiceName
+
+	outputs := pulumi.Map{
+		"url":                  s.ingress.URL,
+		"healthUrl":            pulumi.Sprintf("%s%s", s.ingress.URL, s.settings.Ingress.HealthCheck.Path),
+		"clusterName":          clusterName,
+		"serviceName":          serviceName,
+		"appImage":             s.app.Reference,
+		"nginxImage":           s.nginx.Reference,
+		"appLogGroup":          s.service.AppLogGroup,
+		"nginxLogGroup":        s.service.NginxLogGroup,
+		"tailAppLogsCommand":   tail(s.service.AppLogGroup, s.settings.Region),
+		"tailNginxLogsCommand": tail(s.service.NginxLogGroup, s.settings.Region),
+		"listTasksCommand": pulumi.Sprintf("aws ecs list-tasks --cluster %s --service-name %s --region %s",
+			clusterName, serviceName, s.settings.Region),
+		"monthlyEstimate": pulumi.String(cost.Sentence(cost.Estimate(Priced(s.settings)))),
+	}
+	if s.traffic.Topic != nil {
+		outputs["alarmTopicArn"] = s.traffic.Topic
+	}
+	if s.tasks.DashboardURL != nil {
+		outputs["dashboardUrl"] = s.tasks.DashboardURL
+	}
+
+	return outputs
+}
+
+func tail(group pulumi.StringOutput, region string) pulumi.StringOutput {
+	return pulumi.Sprintf("aws logs tail %s --follow --region %s", group, region)
+}

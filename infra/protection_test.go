@@ -1,0 +1,38 @@
+package infra_test
+
+import (
+	"slices"
+	"testing"
+
+	"fargate-nginx-sidecar/infra/infratest"
+)
+
+// What serves clients, or cannot be had back.
+var protected = []string{
+	cluster, ecsService, loadBalancer, targetGroup, listener, listenerRule, record, certificate, logGroup,
+}
+
+// The engine refuses to delete or replace what is protected. A destroy then stops in its preview, before anything is
+// touched; but a deployment must be able to replace what it replaces every time.
+func TestDeletionProtectionCoversWhatServesClientsAndNothingElse(t *testing.T) {
+	settings := map[string]string{"deletionProtection": "on", "domain": "www.example.com", "hostedZoneId": "Z111"}
+	for _, r := range run(t, defaults(t, settings)).Resources {
+		want := slices.Contains(protected, r.Type)
+		switch r.Name {
+		case "web-http", "www.example.com-proof":
+			want = false // A listener that redirects; a record that serves the certificate's renewal.
+		}
+		if r.Custom && r.Protect != want {
+			t.Errorf("%s: protected %v; want %v", r.URN, r.Protect, want)
+		}
+	}
+	withoutTLS := named(t, run(t, defaults(t, map[string]string{"deletionProtection": "on"})), listener, "web-http")
+	if !withoutTLS.Protect {
+		t.Error("the listener that forwards to the tasks is not protected")
+	}
+
+	settings["deletionProtection"] = "off"
+	if slices.ContainsFunc(run(t, defaults(t, settings)).Resources, func(r infratest.Resource) bool { return r.Protect }) {
+		t.Error("something is protected without deletionProtection")
+	}
+}

@@ -1,0 +1,199 @@
+package infra_test
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"fargate-nginx-sidecar/infra/infratest"
+)
+
+const policyAttachment = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
+
+// What an app says about itself arrives in its container, and in no other.
+func TestTheAppsOwnSettingsReachItsContainer(t *testing.T) {
+	graph := run(t, defaults(t, ownApp))
+	app := containers(t, graph)["app"]
+
+	for key, want := range map[string]any{
+		"command": []any{"/app", "--verbose"},
+		"user":    "65532:65532",
+		"mountPoints": []any{
+			map[string]any{"sourceVolume": "app-writable-1", "containerPath": "/tmp", "readOnly": false},
+			map[string]any{"sourceVolume": "app-writable-2", "containerPath": "/var/cache/app", "readOnly": false},
+		},
+		"secrets": []any{
+			map[string]any{"name": "DATABASE_URL", "valueFrom": "arn:aws:ssm:eu-central-1:123456789012:parameter/shop/database"},
+			map[string]any{"name": "STRIPE", "valueFrom": infratest.SecretARN("shop/stripe")},
+			map[string]any{"name": "STRIPE_KEY", "valueFrom": infratest.SecretARN("shop/stripe") + ":key::"},
+			map[string]any{"name": "TOKEN", "valueFrom": "arn:aws:ssm:eu-central-1:123456789012:parameter/token"},
+		},
+	} {
+		if !reflect.DeepEqual(app[key], want) {
+			t.Errorf("%s: %v; want %v", key, app[key], want)
+		}
+	}
+	if got := app["healthCheck"].(map[string]any)["command"]; !reflect.DeepEqual(got, []any{"CMD", "/app", "--healthy"}) {
+		t.Errorf("health command: %v", got)
+	}
+	want := map[string]string{
+		"LOG_LEVEL": "debug", "WORKERS": "4", "TRACE": "true", "NODE_ENV": "staging",
+		"HOST": "127.0.0.1", "PORT": "3000", "KEEP_ALIVE_TIMEOUT_MS": "65000",
+	}
+	if got := environment(app); !maps.Equal(got, want) {
+		t.Errorf("environment: %v\nwant: %v", got, want)
+	}
+	volumes := at(t, one(t, graph, taskDefinition), "volumes")
+	if want := []any{
+		map[string]any{"name": "nginx-tmp"}, map[string]any{"name": "app-writable-1"}, map[string]any{"name": "app-writable-2"},
+	}; !reflect.DeepEqual(volumes, want) {
+		t.Errorf("volumes: %v; want %v", volumes, want)
+	}
+
+	nginx := containers(t, graph)["nginx"]
+	if nginx["secrets"] != nil || nginx["command"] != nil || environment(nginx)["LOG_LEVEL"] != "" || nginx["user"] != "101:101" {
+		t.Errorf("NGINX gets the app's settings: %v", nginx)
+	}
+}
+
+func TestTheAppsBuildFollowsItsSettings(t *testing.T) {
+	graph := run(t, defaults(t, map[string]string{
+		"appContext": "infra/testdata/context", "appDockerfile": "Dockerfile.dev", "appTarget": "run", "appBuildArgs": `{"VERSION":2}`,
+	}))
+	want := map[string]any{
+		"context": "infra/testdata/context", "dockerfile": "infra/testdata/context/Dockerfile.dev", "target": "run",
+		"args": map[string]any{"VERSION": "2"}, "platform": "linux/amd64", "builderVersion": "BuilderBuildKit",
+	}
+	if got := at(t, named(t, graph, dockerImage, "web-app"), "build"); !reflect.DeepEqual(got, want) {
+		t.Errorf("build: %v\nwant: %v", got, want)
+	}
+	if got := at(t, named(t, graph, dockerImage, "web-nginx"), "build", "target"); got != nil {
+		t.Errorf("NGINX is built to %v", got)
+	}
+}
+
+// A stage, an argument or another Dockerfile makes another image, so it must make another tag.
+func TestWhateverChangesABuildChangesItsTag(t *testing.T) {
+	base := map[string]string{"appContext": "infra/testdata/context"}
+	tag := func(changes map[string]string) any {
+		settings := maps.Clone(base)
+		maps.Copy(settings, changes)
+		return at(t, named(t, run(t, defaults(t, settings)), parameter, "web-app"), "insecureValue")
+	}
+	seen := map[any]string{}
+	for name, changes := range map[string]map[string]string{
+		"nothing": nil, "a Dockerfile": {"appDockerfile": "Dockerfile.dev"}, "a stage": {"appTarget": "run"},
+		"an argument": {"appBuildArgs": `{"A":"1"}`}, "another value": {"appBuildArgs": `{"A":"2"}`},
+	} {
+		content := tag(changes)
+		if other, twice := seen[content]; twice {
+			t.Errorf("%s and %s give one tag", name, other)
+		}
+		seen[content] = name
+	}
+}
+
+func TestTasksHaveARoleOnlyForWhatTheyCall(t *testing.T) {
+	s3 := "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
+	for name, test := range map[string]struct {
+		settings map[string]string
+		attached []string
+		exec     bool
+	}{
+		"nothing":  {nil, nil, false},
+		"policies": {map[string]string{"taskPolicyArns": `["` + s3 + `","arn:aws:iam::123456789012:policy/team/queue"]`}, []string{"arn:aws:iam::123456789012:policy/team/queue", s3}, false},
+		"exec":     {map[string]string{"exec": "true"}, nil, true},
+		"both":     {map[string]string{"exec": "true", "taskPolicyArns": `["` + s3 + `"]`}, []string{s3}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			graph := run(t, defaults(t, test.settings))
+			task, _ := at(t, one(t, graph, taskDefinition), "taskRoleArn").(string)
+			if test.attached == nil && !test.exec {
+				if task != "" || len(graph.OfType(role)) != 1 {
+					t.Errorf("tasks have a role, %s", task)
+				}
+				return
+			}
+
+			own := named(t, graph, role, "web-task")
+			if want := graph.Outputs[own.URN]["arn"].StringValue(); task != want {
+				t.Errorf("the tasks' role is %s; want %s", task, want)
+			}
+			var attached []string
+			for _, r := range graph.OfType(policyAttachment) {
+				if at(t, r, "role") != graph.Outputs[own.URN]["name"].StringValue() {
+					t.Errorf("%s is attached to %v", r.Name, at(t, r, "role"))
+				}
+				attached = append(attached, at(t, r, "policyArn").(string))
+			}
+			slices.Sort(attached)
+			if !slices.Equal(attached, test.attached) {
+				t.Errorf("attached: %v; want %v", attached, test.attached)
+			}
+
+			var actions []string
+			for _, document := range policies(t, graph, rolePolicy, "policy", "web-task-exec") {
+				actions = append(actions, document.Statement[0].Action...)
+			}
+			if got := strings.Join(actions, " "); test.exec != (got == "ssmmessages:CreateControlChannel ssmmessages:CreateDataChannel "+
+				"ssmmessages:OpenControlChannel ssmmessages:OpenDataChannel") {
+				t.Errorf("exec %v: actions %s", test.exec, got)
+			}
+		})
+	}
+}
+
+// The agent of ECS Exec cannot run on a read-only file system, and nothing else makes it writable.
+func TestOnlyExecMakesFileSystemsWritable(t *testing.T) {
+	for value, readOnly := range map[string]bool{"false": true, "true": false} {
+		graph := run(t, defaults(t, map[string]string{"exec": value}))
+		for name, container := range containers(t, graph) {
+			if container["readonlyRootFilesystem"] != readOnly {
+				t.Errorf("exec %s: %s has read-only root file system: %v", value, name, container["readonlyRootFilesystem"])
+			}
+		}
+		if got := at(t, one(t, graph, ecsService), "enableExecuteCommand"); (got == true) == readOnly {
+			t.Errorf("exec %s: the service has %v", value, got)
+		}
+	}
+}
+
+func TestAKeyOfOnesOwnEncryptsLogsAndImages(t *testing.T) {
+	for key, encryption := range map[string]map[string]any{
+		"":      {"encryptionType": "AES256"},
+		someKey: {"encryptionType": "KMS", "kmsKey": someKey},
+	} {
+		graph := run(t, defaults(t, map[string]string{"kmsKeyArn": key}))
+		for _, r := range graph.OfType(repository) {
+			if got := at(t, r, "encryptionConfigurations", 0); !reflect.DeepEqual(got, encryption) {
+				t.Errorf("key %q: %s has %v", key, r.Name, got)
+			}
+		}
+		for _, r := range graph.OfType(logGroup) {
+			if got, _ := at(t, r, "kmsKeyId").(string); got != key {
+				t.Errorf("key %q: %s has %q", key, r.Name, got)
+			}
+		}
+	}
+}
+
+// A value that the program reads would end up in the stack's state.
+func TestSecretValuesAreNeverRead(t *testing.T) {
+	for _, call := range run(t, defaults(t, ownApp)).Calls {
+		for _, reading := range []string{"getSecretVersion", "getParameter", "getRandomPassword"} {
+			if strings.HasSuffix(call.Token, ":"+reading) {
+				t.Errorf("call of %s", call.Token)
+			}
+		}
+	}
+}
+
+func TestNGINXIsBuiltWithItsArguments(t *testing.T) {
+	graph := run(t, defaults(t, map[string]string{"nginxBuildArgs": `{"BASE_IMAGE":"nginx@sha256:1"}`}))
+	want := map[string]any{"BASE_IMAGE": "nginx@sha256:1"}
+	if got := at(t, named(t, graph, dockerImage, "web-nginx"), "build", "args"); !reflect.DeepEqual(got, want) {
+		t.Errorf("build arguments: %v; want %v", got, want)
+	}
+}

@@ -1,0 +1,90 @@
+package infra_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+)
+
+// goSample are the settings that the Go sample's README tells its reader to set.
+func goSample(t *testing.T) map[string]string {
+	t.Helper()
+
+	text, err := readFile(t, "images/app-go/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindSubmatch(text)
+	if block == nil {
+		t.Fatal("the Go sample's README has no settings")
+	}
+	var given map[string]any
+	if err := yaml.Unmarshal(block[1], &given); err != nil {
+		t.Fatal(err)
+	}
+
+	settings := map[string]string{}
+	for key, value := range given {
+		settings[key], _ = value.(string)
+		if _, isText := value.(string); !isText {
+			list, err := json.Marshal(value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			settings[key] = string(list)
+		}
+	}
+
+	return settings
+}
+
+// The second sample is in another language, and its task definition says what its Dockerfile says.
+func TestTheGoSampleMovesInBySettingsAlone(t *testing.T) {
+	for _, stack := range []string{"dev", "prod"} {
+		graph := run(t, stackSettings(t, stack, goSample(t)))
+		if got := at(t, named(t, graph, dockerImage, "web-app"), "build", "dockerfile"); got != "images/app-go/Dockerfile" {
+			t.Errorf("%s: built from %v", stack, got)
+		}
+		app := containers(t, graph)["app"]
+		var command []string
+		if err := json.Unmarshal([]byte("["+dockerfile(t, "app-go", `^HEALTHCHECK .*CMD \[(.*)\]$`)+"]"), &command); err != nil {
+			t.Fatal(err)
+		}
+		want := []any{"CMD"}
+		for _, word := range command {
+			want = append(want, word)
+		}
+		if got := app["healthCheck"].(map[string]any)["command"]; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: health command %v; the Dockerfile has %v", stack, got, want)
+		}
+		if user := dockerfile(t, "app-go", `^USER (\S+)$`); app["user"] != user || app["readonlyRootFilesystem"] != true {
+			t.Errorf("%s: user %v, read-only %v; the Dockerfile has user %s", stack, app["user"], app["readonlyRootFilesystem"], user)
+		}
+	}
+}
+
+// Moving in changes the app's image and container, and nothing else of a stack.
+func TestAnotherAppChangesNothingButTheApp(t *testing.T) {
+	express := run(t, stackSettings(t, "dev", nil))
+	other := run(t, stackSettings(t, "dev", goSample(t)))
+	for _, r := range express.Resources {
+		moved, found := other.ByURN(r.URN)
+		if !found {
+			t.Errorf("%s is gone", r.URN)
+			continue
+		}
+		if same := reflect.DeepEqual(r, moved); !same && r.Type != taskDefinition && !strings.HasPrefix(r.Name, "web-app") {
+			t.Errorf("%s changed", r.URN)
+		}
+	}
+	if !reflect.DeepEqual(containers(t, express)["nginx"], containers(t, other)["nginx"]) {
+		t.Error("the sidecar changed")
+	}
+	if len(express.Resources) != len(other.Resources) {
+		t.Errorf("%d resources; %d with the other app", len(express.Resources), len(other.Resources))
+	}
+}

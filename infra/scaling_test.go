@@ -1,0 +1,136 @@
+package infra_test
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"fargate-nginx-sidecar/infra"
+	"fargate-nginx-sidecar/infra/infratest"
+)
+
+const (
+	scalingTarget   = "aws:appautoscaling/target:Target"
+	scalingPolicy   = "aws:appautoscaling/policy:Policy"
+	scheduledAction = "aws:appautoscaling/scheduledAction:ScheduledAction"
+	spotProviders   = "aws:ecs/clusterCapacityProviders:ClusterCapacityProviders"
+)
+
+func TestScalingTracksEveryTargetThatIsGiven(t *testing.T) {
+	graph := run(t, defaults(t, map[string]string{
+		"autoscaling": "on", "minCount": "2", "maxCount": "8", "scaleOnCpuPercent": "55", "scaleOnMemoryPercent": "65",
+		"scaleOnRequestsPerTask": "1200", "scheduledScaling": night,
+	}))
+	service := graph.Outputs[one(t, graph, ecsService).URN]["name"].StringValue()
+	resource := "service/" + graph.Outputs[one(t, graph, cluster).URN]["name"].StringValue() + "/" + service
+
+	target := one(t, graph, scalingTarget)
+	if at(t, target, "minCapacity") != 2.0 || at(t, target, "maxCapacity") != 8.0 {
+		t.Errorf("limits: %v", target.Inputs)
+	}
+	label := graph.Outputs[one(t, graph, loadBalancer).URN]["arnSuffix"].StringValue() + "/" +
+		graph.Outputs[one(t, graph, targetGroup).URN]["arnSuffix"].StringValue()
+	want := map[any][]any{
+		"ECSServiceAverageCPUUtilization":    {55.0, nil},
+		"ECSServiceAverageMemoryUtilization": {65.0, nil},
+		"ALBRequestCountPerTarget":           {1200.0, label},
+	}
+	got := map[any][]any{}
+	for _, policy := range graph.OfType(scalingPolicy) {
+		const tracking = "targetTrackingScalingPolicyConfiguration"
+		got[at(t, policy, tracking, "predefinedMetricSpecification", "predefinedMetricType")] = []any{
+			at(t, policy, tracking, "targetValue"), at(t, policy, tracking, "predefinedMetricSpecification", "resourceLabel"),
+		}
+		if at(t, policy, tracking, "scaleInCooldown") != 300.0 || at(t, policy, tracking, "scaleOutCooldown") != 60.0 {
+			t.Errorf("%s: cooldowns of %v", policy.Name, policy.Inputs)
+		}
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("targets: %v\nwant: %v", got, want)
+	}
+
+	action := one(t, graph, scheduledAction)
+	if at(t, action, "schedule") != "cron(0 20 ? * MON-FRI *)" || at(t, action, "timezone") != "Europe/Berlin" ||
+		!reflect.DeepEqual(at(t, action, "scalableTargetAction"), map[string]any{"minCapacity": 1.0, "maxCapacity": 2.0}) {
+		t.Errorf("schedule: %v", action.Inputs)
+	}
+	for _, r := range slices.Concat(graph.OfType(scalingTarget), graph.OfType(scalingPolicy), graph.OfType(scheduledAction)) {
+		if at(t, r, "serviceNamespace") != "ecs" || at(t, r, "scalableDimension") != "ecs:service:DesiredCount" ||
+			at(t, r, "resourceId") != resource {
+			t.Errorf("%s scales %v %v of %v; want the tasks of %s", r.Name, at(t, r, "serviceNamespace"),
+				at(t, r, "scalableDimension"), at(t, r, "resourceId"), resource)
+		}
+	}
+}
+
+// An update must put the number of tasks right where it alone decides, and leave it where load does.
+func TestTheNumberOfTasksIsLeftAloneOnlyWithScaling(t *testing.T) {
+	for value, want := range map[string][]string{"off": nil, "on": {"desiredCount"}} {
+		graph := run(t, defaults(t, map[string]string{"autoscaling": value}))
+		if got := one(t, graph, ecsService).IgnoreChanges; !slices.Equal(got, want) {
+			t.Errorf("autoscaling %s: changes of %v are ignored; want %v", value, got, want)
+		}
+		if got := len(graph.OfType(scalingTarget)) + len(graph.OfType(scalingPolicy)); (got > 0) != (value == "on") {
+			t.Errorf("autoscaling %s: %d resources for it", value, got)
+		}
+	}
+}
+
+// A service that takes over from another must not begin with fewer tasks than carry the load.
+func TestAServiceThatTakesOverBeginsWithAsManyTasksAsRun(t *testing.T) {
+	for _, test := range []struct {
+		autoscaling   string
+		running, want float64
+	}{{"on", 0, 2}, {"on", 7, 7}, {"on", 99, 10}, {"off", 7, 2}} {
+		asked := false
+		settings := options(defaults(t, map[string]string{"autoscaling": test.autoscaling}))
+		settings.Answer = func(token string, _ resource.PropertyMap) (resource.PropertyMap, bool) {
+			asked = asked || token == "aws:ecs/getCluster:getCluster"
+			return resource.PropertyMap{"runningTasksCount": resource.NewProperty(test.running)}, token == "aws:ecs/getCluster:getCluster"
+		}
+		graph, err := infratest.Run(infra.Program, settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := at(t, one(t, graph, ecsService), "desiredCount"); got != test.want || asked != (test.autoscaling == "on") {
+			t.Errorf("autoscaling %s, %g tasks run: begins with %v; want %g", test.autoscaling, test.running, got, test.want)
+		}
+	}
+}
+
+func TestSpotNeverCarriesTheWholeService(t *testing.T) {
+	for percent, want := range map[string][]any{
+		"0": nil,
+		"70": {
+			map[string]any{"capacityProvider": "FARGATE", "base": 1.0, "weight": 30.0},
+			map[string]any{"capacityProvider": "FARGATE_SPOT", "base": 0.0, "weight": 70.0},
+		},
+		"100": {
+			map[string]any{"capacityProvider": "FARGATE", "base": 1.0, "weight": 0.0},
+			map[string]any{"capacityProvider": "FARGATE_SPOT", "base": 0.0, "weight": 100.0},
+		},
+	} {
+		graph := run(t, defaults(t, map[string]string{"spotPercent": percent}))
+		service := one(t, graph, ecsService)
+		got, _ := at(t, service, "capacityProviderStrategies").([]any)
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s %% Spot: %v; want %v", percent, got, want)
+		}
+		// ECS takes either a launch type or a strategy.
+		if launchType := at(t, service, "launchType"); (launchType == "FARGATE") != (want == nil) {
+			t.Errorf("%s %% Spot: launch type %v", percent, launchType)
+		}
+		if want == nil {
+			continue
+		}
+		providers := one(t, graph, spotProviders)
+		if !slices.Contains(service.DependsOn, providers.URN) {
+			t.Error("the service does not wait until the cluster has Spot")
+		}
+		if got := at(t, providers, "capacityProviders"); !reflect.DeepEqual(got, []any{"FARGATE", "FARGATE_SPOT"}) {
+			t.Errorf("capacity providers: %v", got)
+		}
+	}
+}

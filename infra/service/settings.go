@@ -1,0 +1,199 @@
+package service
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"fargate-nginx-sidecar/infra/settings"
+)
+
+// Settings says what runs, how many of it, and how one revision takes over from another.
+type Settings struct {
+	// CPU is in CPU units, 1024 to a vCPU; Memory in MiB.
+	CPU, Memory  int
+	Architecture Architecture
+	// ContainerPort is NGINX's, AppPort the app's.
+	ContainerPort, AppPort int
+	// StopTimeout is the time from stop signal to kill signal.
+	StopTimeout        time.Duration
+	Health             ContainerHealth
+	LogRetentionDays   int
+	LogBufferMegabytes int
+	// EgressPorts are the TCP ports to which tasks may open connections.
+	EgressPorts []int
+	// TaskPolicyARNs are IAM policies that the tasks get. Without any, and without Exec, they have no role.
+	TaskPolicyARNs []string
+	// Exec lets people open a shell in a container. The agent behind it writes, so the root file systems can be
+	// written to then. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html
+	Exec bool
+
+	App     App
+	Sidecar Sidecar
+	Scaling Scaling
+
+	ContainerInsights             Insights
+	DesiredCount                  int
+	MaximumPercent                int
+	MinimumHealthyPercent         int
+	CircuitBreaker                Breaker
+	ZoneRebalancing               bool
+	HealthCheckGracePeriodSeconds int
+	// DeploymentTimeout is how long an update waits for a steady service.
+	DeploymentTimeout time.Duration
+}
+
+// Architecture is the processor of the tasks, as ECS spells it.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RuntimePlatform.html
+type Architecture string
+
+// The processors that Fargate has.
+const (
+	X86 Architecture = "X86_64"
+	ARM Architecture = "ARM64"
+)
+
+// Insights is how much CloudWatch measures of the cluster.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cloudwatch-container-insights.html
+type Insights string
+
+// What Container Insights may be.
+const (
+	InsightsOff      Insights = "disabled"
+	InsightsOn       Insights = "enabled"
+	InsightsEnhanced Insights = "enhanced"
+)
+
+// Breaker is what ECS does with a deployment whose tasks do not get healthy.
+type Breaker string
+
+// What the circuit breaker may do.
+const (
+	BreakerRollback Breaker = "rollback"
+	BreakerStop     Breaker = "stop"
+	BreakerOff      Breaker = "off"
+)
+
+// ContainerHealth is the health check that ECS runs inside each container, in whole seconds.
+type ContainerHealth struct {
+	Interval, Timeout, StartPeriod time.Duration
+	Retries                        int
+}
+
+// Retentions that CloudWatch Logs knows, in days.
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+var retentions = []int{
+	1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+}
+
+var policyPattern = regexp.MustCompile(`^arn:aws[a-z-]*:iam::(aws|[0-9]{12}):policy(/[\x21-\x2e\x30-\x7e]+)+$`)
+
+// Read returns the settings of the service.
+func Read(r *settings.Reader) Settings {
+	r.FollowProfile("logRetentionDays", "30", "365")
+	s := Settings{
+		Architecture:  settings.OneOf(r, "architecture", X86, ARM),
+		ContainerPort: r.Between("containerPort", 1024, 65535, "(TCP port)"),
+		AppPort:       r.Between("appPort", 1024, 65535, "(TCP port)"),
+		// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#container_definition_timeout
+		StopTimeout: r.Seconds("stopTimeoutSeconds", 2, 120),
+		// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html
+		Health: ContainerHealth{
+			Interval:    r.Seconds("containerHealthIntervalSeconds", 5, 300),
+			Timeout:     r.Seconds("containerHealthTimeoutSeconds", 2, 60),
+			Retries:     r.Between("containerHealthRetries", 1, 10, "checks"),
+			StartPeriod: r.Seconds("containerHealthStartPeriodSeconds", 0, 300),
+		},
+		LogRetentionDays:   r.Among("logRetentionDays", retentions, "days"),
+		LogBufferMegabytes: r.Between("logBufferMegabytes", 1, 1024, "MB"),
+		EgressPorts: r.Numbers("taskEgressPorts", "1 to 65535 (TCP port)",
+			func(port int) bool { return port >= 1 && port <= 65535 }),
+		TaskPolicyARNs: r.Texts("taskPolicyArns", "the ARN of an IAM policy that grants less than everything",
+			func(arn string) bool {
+				return policyPattern.MatchString(arn) && !strings.HasSuffix(arn, ":aws:policy/AdministratorAccess")
+			}),
+		Exec: r.Boolean("exec"),
+
+		App:     readApp(r),
+		Sidecar: readSidecar(r),
+		Scaling: readScaling(r),
+
+		ContainerInsights:     settings.OneOf(r, "containerInsights", InsightsOff, InsightsOn, InsightsEnhanced),
+		DesiredCount:          r.Between("desiredCount", 1, 5000, "tasks"),
+		MaximumPercent:        r.Between("deploymentMaximumPercent", 101, 200, "percent"),
+		MinimumHealthyPercent: r.Between("deploymentMinimumHealthyPercent", 0, 100, "percent"),
+		CircuitBreaker:        settings.OneOf(r, "circuitBreaker", BreakerRollback, BreakerStop, BreakerOff),
+		ZoneRebalancing:       r.OneOf("zoneRebalancing", "enabled", "disabled") == "enabled",
+		// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html
+		HealthCheckGracePeriodSeconds: r.Between("healthCheckGracePeriodSeconds", 0, 2147483647, "seconds"),
+		DeploymentTimeout:             time.Duration(r.Between("deploymentTimeoutMinutes", 5, 120, "minutes")) * time.Minute,
+	}
+	s.CPU, s.Memory = readSize(r)
+	checkTask(r, s)
+	checkDeployment(r, s)
+	checkScaling(r, s)
+
+	return s
+}
+
+// AWSServices are those that the tasks need of AWS, as endpoints name them: for images and logs, for parameters, and
+// what the settings add.
+func (s Settings) AWSServices() []string {
+	needed := []string{"ecr.api", "ecr.dkr", "logs", "ssm"}
+	for _, secret := range s.App.Secrets {
+		if secret.Store == StoreSecret {
+			needed = append(needed, "secretsmanager")
+			break
+		}
+	}
+	if s.Exec {
+		needed = append(needed, "ssmmessages")
+	}
+
+	return needed
+}
+
+func checkTask(r *settings.Reader, s Settings) {
+	if s.ContainerPort == s.AppPort {
+		r.Conflict([]string{"containerPort", "appPort"},
+			fmt.Sprintf("both %d; the containers of a task share one network interface", s.AppPort))
+	}
+	if s.Health.Timeout > s.Health.Interval {
+		r.Conflict([]string{"containerHealthTimeoutSeconds", "containerHealthIntervalSeconds"},
+			fmt.Sprintf("%g is more than %g; checks would overlap", s.Health.Timeout.Seconds(), s.Health.Interval.Seconds()))
+	}
+	// A full buffer is taken from the task's memory, once for each of the two containers.
+	if 2*2*s.LogBufferMegabytes > s.Memory {
+		r.Conflict([]string{"logBufferMegabytes", "memory"},
+			fmt.Sprintf("two buffers of %d MB need more than half of %d MiB", s.LogBufferMegabytes, s.Memory))
+	}
+	if !r.Wrong("taskEgressPorts") && !slices.Contains(s.EgressPorts, 443) {
+		r.Fail("taskEgressPorts", strings.ReplaceAll(fmt.Sprint(s.EgressPorts), " ", ", "),
+			"a list with 443 in it; the tasks pull images and write logs through that port")
+	}
+}
+
+// checkDeployment refuses limits between which ECS can neither start a task more nor stop one, so that no deployment
+// ever begins. ECS rounds the upper limit down and the lower one up.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
+func checkDeployment(r *settings.Reader, s Settings) {
+	checkRoom(r, s, s.DesiredCount, "desiredCount")
+	// What load makes of the number of tasks must not block a deployment either. More tasks only leave more room, so
+	// the fewest is the one to look at; the desired count has been.
+	if s.Scaling.On && s.Scaling.Min < s.DesiredCount {
+		checkRoom(r, s, s.Scaling.Min, "minCount")
+	}
+}
+
+func checkRoom(r *settings.Reader, s Settings, tasks int, key string) {
+	most := tasks * s.MaximumPercent / 100
+	fewest := (tasks*s.MinimumHealthyPercent + 99) / 100
+
+	if most <= tasks && fewest >= tasks {
+		r.Conflict([]string{"deploymentMaximumPercent", "deploymentMinimumHealthyPercent", key},
+			fmt.Sprintf("at most %d and at least %d of %d tasks; a deployment could neither start nor stop one",
+				most, fewest, tasks))
+	}
+}

@@ -1,0 +1,136 @@
+package settings
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Texts returns a list of strings of which each passes check, none twice.
+func (r *Reader) Texts(key, allowed string, check func(string) bool) []string {
+	return elements(r, key, allowed, check)
+}
+
+// SomeTexts is Texts for a list that may not be empty.
+func (r *Reader) SomeTexts(key, allowed string, check func(string) bool) []string {
+	all := r.Texts(key, allowed, check)
+	if len(all) == 0 && !r.Wrong(key) {
+		r.Fail(key, "[]", "at least one: "+allowed)
+	}
+
+	return all
+}
+
+// Numbers returns a list of whole numbers of which each passes check, none twice.
+func (r *Reader) Numbers(key, allowed string, check func(int) bool) []int {
+	return elements(r, key, allowed, check)
+}
+
+func elements[T string | int](r *Reader, key, allowed string, check func(T) bool) []T {
+	value, ok := r.value(key)
+	if !ok {
+		return nil
+	}
+
+	var all []T
+	if err := json.Unmarshal([]byte(value), &all); err != nil {
+		r.Fail(key, strconv.Quote(value)+" is not a list", "a list of: "+allowed)
+		return nil
+	}
+
+	seen := map[T]bool{}
+	for _, element := range all {
+		if !check(element) {
+			r.Fail(key, fmt.Sprintf("%#v", element), "a list of: "+allowed)
+		}
+		if seen[element] {
+			r.Fail(key, fmt.Sprintf("%#v twice", element), "each once")
+		}
+		seen[element] = true
+	}
+
+	return all
+}
+
+// Words returns a command. Unlike in other lists, a word may be there twice; none may be empty.
+func (r *Reader) Words(key, allowed string, check func([]string) bool) []string {
+	value, ok := r.value(key)
+	if !ok {
+		return nil
+	}
+
+	var all []string
+	if err := json.Unmarshal([]byte(value), &all); err != nil || !check(all) || slices.Contains(all, "") {
+		r.Fail(key, value, allowed)
+	}
+
+	return all
+}
+
+// Ranges returns a list of address ranges without host bits, none twice.
+func (r *Reader) Ranges(key, allowed string) []netip.Prefix {
+	texts := r.Texts(key, allowed, func(text string) bool {
+		prefix, err := netip.ParsePrefix(text)
+		return err == nil && prefix == prefix.Masked()
+	})
+
+	var all []netip.Prefix
+	for _, text := range texts {
+		// The check above has reported what does not parse.
+		if prefix, err := netip.ParsePrefix(text); err == nil {
+			all = append(all, prefix)
+		}
+	}
+
+	return all
+}
+
+// Map returns an object whose values are text, numbers or booleans, all of them as text.
+func (r *Reader) Map(key string) map[string]string {
+	value, ok := r.value(key)
+	if !ok {
+		return nil
+	}
+
+	var all map[string]any
+	decoder := json.NewDecoder(strings.NewReader(value))
+	decoder.UseNumber()
+	if err := decoder.Decode(&all); err != nil {
+		r.Fail(key, strconv.Quote(value)+" is not an object", "names with values")
+		return nil
+	}
+
+	texts := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		switch value := all[name].(type) {
+		case string, json.Number, bool:
+			texts[name] = fmt.Sprint(value)
+		default:
+			r.FailIn(key, key+"."+name, "neither text nor number nor boolean", "one value")
+		}
+	}
+
+	return texts
+}
+
+// Objects returns a list of objects that have the fields of T and no others.
+func Objects[T any](r *Reader, key, fields string) []T {
+	value, ok := r.value(key)
+	if !ok {
+		return nil
+	}
+
+	var all []T
+	decoder := json.NewDecoder(strings.NewReader(value))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&all); err != nil {
+		r.Fail(key, strconv.Quote(value), "a list of objects with the fields "+fields)
+		return nil
+	}
+
+	return all
+}

@@ -1,0 +1,741 @@
+package infra_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"gopkg.in/yaml.v3"
+
+	"fargate-nginx-sidecar/infra"
+	"fargate-nginx-sidecar/infra/infratest"
+)
+
+// refused runs the program with wrong settings and returns its complaints, one a line. Nothing may be declared.
+func refused(t *testing.T, settings map[string]string) []string {
+	t.Helper()
+
+	graph, err := infratest.Run(infra.Program, options(settings))
+	if err == nil {
+		t.Fatal("the program runs")
+	}
+	if len(graph.Resources) != 0 || len(graph.Calls) != 0 {
+		t.Errorf("%d resources and %d calls in spite of: %v", len(graph.Resources), len(graph.Calls), err)
+	}
+	_, list, found := strings.Cut(err.Error(), "configuration of stack test:\n")
+	if !found {
+		t.Fatalf("error: %v", err)
+	}
+
+	return strings.Split(strings.TrimSpace(list), "\n")
+}
+
+const (
+	private = `["subnet-0123456789abcdef2"]`
+	public  = `["subnet-0123456789abcdef0","subnet-0123456789abcdef1"]`
+)
+
+// exampleKey is the one of AWS's documentation.
+const exampleKey = "AKIAIOSFODNN7EXAMPLE" //nolint:gosec // the example of the AWS documentation
+
+const wafAllowed = "off, managed, or arn:aws:wafv2:<region>:<account>:regional/webacl/<name>/<id>, or profile"
+
+const serviceNameAllowed = "1 to 20 characters, a-z, 0-9 and single hyphens, first a letter; not beginning with aws or ssm; " +
+	"not all, and not internal, sg, sthree or amzn-s3-demo, alone or before a hyphen"
+
+const domainAllowed = "empty, or a host name in lower case of at most 64 characters, such as www.example.com"
+
+// Values that are wrong in themselves.
+var wrong = []struct{ key, value, want string }{
+	{"profile", "test", `profile: "test"; allowed: dev, prod`},
+	{"aws:region", "", `aws:region: ""; allowed: a region such as eu-central-1`},
+	{"aws:region", "Frankfurt", `aws:region: "Frankfurt"; allowed: a region such as eu-central-1`},
+	{"serviceName", "", `serviceName: ""; allowed: ` + serviceNameAllowed},
+	{"serviceName", "Web", `serviceName: "Web"; allowed: ` + serviceNameAllowed},
+	{"serviceName", "a-name-of-21-letters-", `serviceName: "a-name-of-21-letters-"; allowed: ` + serviceNameAllowed},
+	{"serviceName", "a-name-of-21-lettersx", `serviceName: "a-name-of-21-lettersx"; allowed: ` + serviceNameAllowed},
+	{"serviceName", "internal-tools", `serviceName: "internal-tools"; allowed: ` + serviceNameAllowed},
+	{"serviceName", "internal", `serviceName: "internal"; allowed: ` + serviceNameAllowed},
+	{"serviceName", "aws-shop", `serviceName: "aws-shop"; allowed: ` + serviceNameAllowed},
+	{"serviceName", "ssmart", `serviceName: "ssmart"; allowed: ` + serviceNameAllowed},
+	{"serviceName", "sg", `serviceName: "sg"; allowed: ` + serviceNameAllowed},
+	{"serviceName", "sg-shop", `serviceName: "sg-shop"; allowed: ` + serviceNameAllowed},
+	{"serviceName", "sthree-shop", `serviceName: "sthree-shop"; allowed: ` + serviceNameAllowed},
+	{"serviceName", "amzn-s3-demo", `serviceName: "amzn-s3-demo"; allowed: ` + serviceNameAllowed},
+	{"serviceName", "all", `serviceName: "all"; allowed: ` + serviceNameAllowed},
+	{"appImage", "team/app", `appImage: "team/app"; allowed: empty, or an image with a tag or digest, such as public.ecr.aws/team/app:1.2.3`},
+	{"appImage", "localhost:5000/app", `appImage: "localhost:5000/app"; allowed: empty, or an image with a tag or digest, such as public.ecr.aws/team/app:1.2.3`},
+	{"nginxImage", "app@sha256:1234", `nginxImage: "app@sha256:1234"; allowed: empty, or an image with a tag or digest, such as public.ecr.aws/team/app:1.2.3`},
+	{"nginxImage", "nginx:1 2", `nginxImage: "nginx:1 2"; allowed: empty, or an image with a tag or digest, such as public.ecr.aws/team/app:1.2.3`},
+	{"appContext", "/srv/app", `appContext: "/srv/app"; allowed: a relative path inside the project, with forward slashes, such as images/app`},
+	{"appContext", "../app", `appContext: "../app"; allowed: a relative path inside the project, with forward slashes, such as images/app`},
+	{"nginxContext", `images\nginx`, `nginxContext: "images\\nginx"; allowed: a relative path inside the project, with forward slashes, such as images/app`},
+	{"nginxContext", "infra", `nginxContext: "infra" holds no Dockerfile; allowed: a directory that does`},
+	{"appDockerfile", "/Dockerfile", `appDockerfile: "/Dockerfile"; allowed: a relative path inside appContext, with forward slashes`},
+	{"appDockerfile", "../Dockerfile", `appDockerfile: "../Dockerfile"; allowed: a relative path inside appContext, with forward slashes`},
+	{"appTarget", "a b", `appTarget: "a b"; allowed: empty, or the name of a stage: letters, digits, dots, hyphens, underscores`},
+	{"nginxBuildArgs", `["a"]`, `nginxBuildArgs: "[\"a\"]" is not an object; allowed: names with values`},
+	{"appBuildArgs", `["a"]`, `appBuildArgs: "[\"a\"]" is not an object; allowed: names with values`},
+	{"appBuildArgs", `{"A-B":"1"}`, `appBuildArgs: "A-B"; allowed: names of letters, digits and underscores, first no digit`},
+	{"appCommand", `["node",""]`, `appCommand: ["node",""]; allowed: a list of words; empty: the image's own`},
+	{"appHealthCommand", `["node","healthcheck.js"]`, `appHealthCommand: ["node","healthcheck.js"]; allowed: CMD and a program with its arguments, or CMD-SHELL and one line`},
+	{"appHealthCommand", `["CMD-SHELL","curl","localhost"]`, `appHealthCommand: ["CMD-SHELL","curl","localhost"]; allowed: CMD and a program with its arguments, or CMD-SHELL and one line`},
+	{"appUser", "root", `appUser: "root"; allowed: a number above 0, or two with a colon between them, such as 1000:1000`},
+	{"appUser", "0:1000", `appUser: "0:1000"; allowed: a number above 0, or two with a colon between them, such as 1000:1000`},
+	{"appWritablePaths", `["/"]`, `appWritablePaths: "/"; allowed: a list of: an absolute path below /, such as /tmp`},
+	{"appWritablePaths", `["/tmp","/tmp"]`, `appWritablePaths: "/tmp" twice; allowed: each once`},
+	{"environment", `{"A":["b"]}`, `environment.A: neither text nor number nor boolean; allowed: one value`},
+	{"environment", `{"1ST":"a"}`, `environment: "1ST"; allowed: names of letters, digits and underscores, first no digit`},
+	{"environment", `{"AWS_ACCESS_KEY_ID":"a"}`, `environment.AWS_ACCESS_KEY_ID: AWS keys are not handed to tasks; allowed: rights through taskPolicyArns`},
+	{"environment", `{"AWS_SECRET_ACCESS_KEY":"a"}`, `environment.AWS_SECRET_ACCESS_KEY: AWS keys are not handed to tasks; allowed: rights through taskPolicyArns`},
+	{"environment", `{"AWS_SESSION_TOKEN":"a"}`, `environment.AWS_SESSION_TOKEN: AWS keys are not handed to tasks; allowed: rights through taskPolicyArns`},
+	{"environment", `{"ECS_ENGINE_AUTH_DATA":"a"}`, `environment.ECS_ENGINE_AUTH_DATA: AWS keys are not handed to tasks; allowed: rights through taskPolicyArns`},
+	{"environment", `{"KEY":"` + exampleKey + `"}`, `environment.KEY: holds an AWS access key; allowed: rights through taskPolicyArns`},
+	{"environment", `{"PORT":"80"}`, `environment.PORT: set by the program; allowed: through appPort`},
+	{"secrets", `{"AWS_SECRET_ACCESS_KEY":"ssm:/key"}`, `secrets.AWS_SECRET_ACCESS_KEY: AWS keys are not handed to tasks; allowed: rights through taskPolicyArns`},
+	{"secrets", `{"DATABASE_URL":"/shop/database"}`, `secrets.DATABASE_URL: "/shop/database"; allowed: ssm:<name of a parameter>, secretsmanager:<name of a secret> or secretsmanager:<name>#<field>`},
+	{"secrets", `{"DATABASE_URL":"ssm:/shop/database#field"}`, `secrets.DATABASE_URL: "ssm:/shop/database#field"; allowed: ssm:<name of a parameter>, secretsmanager:<name of a secret> or secretsmanager:<name>#<field>`},
+	{"taskPolicyArns", `["ReadOnly"]`, `taskPolicyArns: "ReadOnly"; allowed: a list of: the ARN of an IAM policy that grants less than everything`},
+	{"taskPolicyArns", `["arn:aws:iam::aws:policy/AdministratorAccess"]`, `taskPolicyArns: "arn:aws:iam::aws:policy/AdministratorAccess"; allowed: a list of: the ARN of an IAM policy that grants less than everything`},
+	{"exec", "on", `exec: "on"; allowed: true, false`},
+	{"kmsKeyArn", "alias/key", `kmsKeyArn: "alias/key"; allowed: empty, or the ARN of a key, arn:aws:kms:<region>:<account>:key/<id>`},
+	{"architecture", "x86_64", `architecture: "x86_64"; allowed: X86_64, ARM64`},
+	{"imagesToKeep", "1", `imagesToKeep: 1; allowed: 2 to 1000 images`},
+	{"forceDeleteRepositories", "yes", `forceDeleteRepositories: "yes"; allowed: true, false`},
+	{"cpu", "300", `cpu: 300; allowed: 256, 512, 1024, 2048, 4096, 8192, 16384 CPU units (Fargate sizes)`},
+	{"cpu", "1 vCPU", `cpu: "1 vCPU" is not a whole number; allowed: 256, 512, 1024, 2048, 4096, 8192, 16384 CPU units (Fargate sizes)`},
+	{"memory", "511", `memory: 511; allowed: 512 to 122880 MiB`},
+	{"memory", "1024", `memory: 1024 with cpu 1024 is not a Fargate size; allowed: 2048 to 8192 in steps of 1024 MiB`},
+	{"memory", "2.5", `memory: "2.5" is not a whole number; allowed: 512 to 122880 MiB`},
+	{"containerPort", "80", `containerPort: 80; allowed: 1024 to 65535 (TCP port)`},
+	{"appPort", "65536", `appPort: 65536; allowed: 1024 to 65535 (TCP port)`},
+	{"stopTimeoutSeconds", "121", `stopTimeoutSeconds: 121; allowed: 2 to 120 seconds`},
+	{"containerHealthIntervalSeconds", "4", `containerHealthIntervalSeconds: 4; allowed: 5 to 300 seconds`},
+	{"containerHealthTimeoutSeconds", "1", `containerHealthTimeoutSeconds: 1; allowed: 2 to 60 seconds`},
+	{"containerHealthRetries", "0", `containerHealthRetries: 0; allowed: 1 to 10 checks`},
+	{"containerHealthStartPeriodSeconds", "301", `containerHealthStartPeriodSeconds: 301; allowed: 0 to 300 seconds`},
+	{"logRetentionDays", "31", `logRetentionDays: 31; allowed: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653 days, or profile`},
+	{"logBufferMegabytes", "0", `logBufferMegabytes: 0; allowed: 1 to 1024 MB`},
+	{"desiredCount", "0", `desiredCount: 0; allowed: 1 to 5000 tasks`},
+	{"deploymentMaximumPercent", "100", `deploymentMaximumPercent: 100; allowed: 101 to 200 percent`},
+	{"deploymentMinimumHealthyPercent", "101", `deploymentMinimumHealthyPercent: 101; allowed: 0 to 100 percent`},
+	{"circuitBreaker", "on", `circuitBreaker: "on"; allowed: rollback, stop, off`},
+	{"deploymentTimeoutMinutes", "4", `deploymentTimeoutMinutes: 4; allowed: 5 to 120 minutes`},
+	{"zoneRebalancing", "ENABLED", `zoneRebalancing: "ENABLED"; allowed: enabled, disabled`},
+	{"containerInsights", "on", `containerInsights: "on"; allowed: disabled, enabled, enhanced`},
+	{"autoscaling", "true", `autoscaling: "true"; allowed: on, off, or profile`},
+	{"minCount", "0", `minCount: 0; allowed: 1 to 5000 tasks`},
+	{"maxCount", "5001", `maxCount: 5001; allowed: 1 to 5000 tasks`},
+	{"scaleOnCpuPercent", "101", `scaleOnCpuPercent: 101; allowed: 0 to 100 percent`},
+	{"scaleOnMemoryPercent", "-1", `scaleOnMemoryPercent: -1; allowed: 0 to 100 percent`},
+	{"scaleOnRequestsPerTask", "many", `scaleOnRequestsPerTask: "many" is not a whole number; allowed: 0 to 10000000 requests a minute`},
+	{"scaleInCooldownSeconds", "3601", `scaleInCooldownSeconds: 3601; allowed: 0 to 3600 seconds`},
+	{"scaleOutCooldownSeconds", "-1", `scaleOutCooldownSeconds: -1; allowed: 0 to 3600 seconds`},
+	{"spotPercent", "101", `spotPercent: 101; allowed: 0 to 100 percent`},
+	{"onDemandBase", "0", `onDemandBase: 0; allowed: 1 to 5000 tasks`},
+	{"scheduledScaling", `[{"cron":"x"}]`, `scheduledScaling: "[{\"cron\":\"x\"}]"; allowed: a list of objects with the fields name, schedule, timezone, min, max`},
+	{"scheduledScaling", `[{"name":"Night","schedule":"rate(1 day)","max":1}]`, `scheduledScaling[0].name: "Night"; allowed: 1 to 20 of a-z, 0-9 and hyphens, first a letter, each once`},
+	{"scheduledScaling", `[{"name":"night","schedule":"0 20 * * *","max":1}]`, `scheduledScaling[0].schedule: "0 20 * * *"; allowed: at(2030-01-31T08:00:00), rate(5 minutes) or cron(0 8 ? * MON-FRI *)`},
+	{"scheduledScaling", `[{"name":"night","schedule":"rate(1 day)","timezone":"+02:00","max":1}]`, `scheduledScaling[0].timezone: "+02:00"; allowed: empty (UTC), or a name such as Europe/Berlin`},
+	{"scheduledScaling", `[{"name":"night","schedule":"rate(1 day)","min":2,"max":1}]`, `scheduledScaling[0].min: 2 and max 1; allowed: 0 <= min <= max <= 5000, max at least 1`},
+	{"healthCheckPath", "health", `healthCheckPath: "health"; allowed: a path of letters, digits, dots, hyphens, underscores and tildes, at most 1024 characters`},
+	{"healthCheckPath", "/a?b", `healthCheckPath: "/a?b"; allowed: a path of letters, digits, dots, hyphens, underscores and tildes, at most 1024 characters`},
+	{"pathPrefixes", `[]`, `pathPrefixes: []; allowed: at least one: a path such as /api or /v1/orders, of letters, digits, hyphens and underscores`},
+	{"pathPrefixes", `["api"]`, `pathPrefixes: "api"; allowed: a list of: a path such as /api or /v1/orders, of letters, digits, hyphens and underscores`},
+	{"pathPrefixes", `["/"]`, `pathPrefixes: "/"; allowed: a list of: a path such as /api or /v1/orders, of letters, digits, hyphens and underscores`},
+	{"pathPrefixes", `["/api/"]`, `pathPrefixes: "/api/"; allowed: a list of: a path such as /api or /v1/orders, of letters, digits, hyphens and underscores`},
+	{"pathPrefixes", `["/a|b"]`, `pathPrefixes: "/a|b"; allowed: a list of: a path such as /api or /v1/orders, of letters, digits, hyphens and underscores`},
+	{"allowedMethods", `["TRACE"]`, `allowedMethods: "TRACE"; allowed: a list of: one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS`},
+	{"bodyLimitKilobytes", "0", `bodyLimitKilobytes: 0; allowed: 1 to 1048576 KiB`},
+	{"rateLimitPerSecond", "-1", `rateLimitPerSecond: -1; allowed: 0 to 100000 requests a second`},
+	{"rateLimitBurst", "100001", `rateLimitBurst: 100001; allowed: 0 to 100000 requests`},
+	{"readTimeoutSeconds", "4000", `readTimeoutSeconds: 4000; allowed: 0 to 3999 seconds`},
+	{"appKeepAliveSeconds", "5001", `appKeepAliveSeconds: 5001; allowed: 0 to 5000 seconds`},
+	{"clientTimeoutSeconds", "0", `clientTimeoutSeconds: 0; allowed: 1 to 300 seconds`},
+	{"gzipLevel", "10", `gzipLevel: 10; allowed: 0 to 9 (0 is off)`},
+	{"cacheSeconds", "3601", `cacheSeconds: 3601; allowed: 0 to 3600 seconds`},
+	{"accessLog", "xml", `accessLog: "xml"; allowed: json, text, off`},
+	{"logHealthChecks", "on", `logHealthChecks: "on"; allowed: true, false`},
+	{"trustedProxies", `["10.0.0.1/16"]`, `trustedProxies: "10.0.0.1/16"; allowed: a list of: an address range without host bits, such as 130.176.0.0/16 or 2600:9000::/28`},
+	{"trustedProxies", `["everyone"]`, `trustedProxies: "everyone"; allowed: a list of: an address range without host bits, such as 130.176.0.0/16 or 2600:9000::/28`},
+	{"nginxWorkers", "65", `nginxWorkers: 65; allowed: 0 to 64 processes`},
+	{"healthCheckIntervalSeconds", "301", `healthCheckIntervalSeconds: 301; allowed: 5 to 300 seconds`},
+	{"healthCheckTimeoutSeconds", "1", `healthCheckTimeoutSeconds: 1; allowed: 2 to 120 seconds`},
+	{"healthyThreshold", "1", `healthyThreshold: 1; allowed: 2 to 10 checks`},
+	{"unhealthyThreshold", "11", `unhealthyThreshold: 11; allowed: 2 to 10 checks`},
+	{"healthCheckGracePeriodSeconds", "-1", `healthCheckGracePeriodSeconds: -1; allowed: 0 to 2147483647 seconds`},
+	{"deregistrationDelaySeconds", "3601", `deregistrationDelaySeconds: 3601; allowed: 0 to 3600 seconds`},
+	{"clientKeepAliveSeconds", "59", `clientKeepAliveSeconds: 59; allowed: 60 to 604800 seconds`},
+	{"idleTimeoutSeconds", "4", `idleTimeoutSeconds: 4; allowed: 5 to 4000 seconds`},
+	{"deletionProtection", "true", `deletionProtection: "true"; allowed: on, off, or profile`},
+	{"domain", "WWW.example.com", `domain: "WWW.example.com"; allowed: ` + domainAllowed},
+	{"domain", "localhost", `domain: "localhost"; allowed: ` + domainAllowed},
+	{"domain", "*.example.com", `domain: "*.example.com"; allowed: ` + domainAllowed},
+	{"domain", strings.Repeat("a", 53) + ".example.com", `domain: "` + strings.Repeat("a", 53) + `.example.com"; allowed: ` + domainAllowed},
+	{"hostedZoneId", "example.com", `hostedZoneId: "example.com"; allowed: empty, or up to 32 digits and capital letters`},
+	{"certificateArn", "arn:aws:iam::123456789012:server-certificate/old", `certificateArn: "arn:aws:iam::123456789012:server-certificate/old"; allowed: empty, or arn:aws:acm:<region>:<account>:certificate/<id>`},
+	{"tlsPolicy", "ELBSecurityPolicy-2016-08", `tlsPolicy: "ELBSecurityPolicy-2016-08"; allowed: ELBSecurityPolicy-TLS13-1-2-Res-2021-06, ELBSecurityPolicy-TLS13-1-3-2021-06`},
+	{"targetTls", "true", `targetTls: "true"; allowed: on, off, or profile`},
+	{"http", "forward", `http: "forward"; allowed: redirect, none`},
+	{"clientCidrs", `["203.0.113.1/24"]`, `clientCidrs: "203.0.113.1/24"; allowed: a list of: an IPv4 range without host bits, such as 203.0.113.0/24`},
+	{"clientCidrs", `["2001:db8::/32"]`, `clientCidrs: "2001:db8::/32"; allowed: a list of: an IPv4 range without host bits, such as 203.0.113.0/24`},
+	{"clientPrefixListId", "cloudfront", `clientPrefixListId: "cloudfront"; allowed: empty, or pl- and 8 or 17 hexadecimal digits`},
+	{"network", "private", `network: "private"; allowed: low-cost, large, existing`},
+	{"vpcCidr", "10.0.0.0/15", `vpcCidr: "10.0.0.0/15"; allowed: a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16`},
+	{"vpcCidr", "10.0.0.1/16", `vpcCidr: "10.0.0.1/16"; allowed: a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16`},
+	{"vpcCidr", "8.8.0.0/16", `vpcCidr: "8.8.0.0/16"; allowed: a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16`},
+	{"vpcCidr", "fd00::/16", `vpcCidr: "fd00::/16"; allowed: a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16`},
+	{"waf", "on", `waf: "on"; allowed: ` + wafAllowed},
+	{"waf", "arn:aws:wafv2:us-east-1:123456789012:global/webacl/a/1", `waf: "arn:aws:wafv2:us-east-1:123456789012:global/webacl/a/1"; allowed: ` + wafAllowed},
+	{"wafRateLimit", "9", `wafRateLimit: 9; allowed: 10 to 2000000000 requests in five minutes`},
+	{"egress", "nat", `egress: "nat"; allowed: nat-per-az, nat-single, endpoints, public`},
+	{"flowLogs", "true", `flowLogs: "true"; allowed: on, off, or profile`},
+	{"accessLogs", "yes", `accessLogs: "yes"; allowed: on, off, or profile`},
+	{"trafficLogDays", "0", `trafficLogDays: 0; allowed: 1 to 3650 days, or profile`},
+	{"forceDeleteTrafficLogs", "on", `forceDeleteTrafficLogs: "on"; allowed: true, false`},
+	{"vpcId", "vpc-xyz", `vpcId: "vpc-xyz"; allowed: empty, or vpc- and 8 or 17 hexadecimal digits`},
+	{"publicSubnetIds", `subnet-1`, `publicSubnetIds: "subnet-1" is not a list; allowed: a list of: subnet- and 8 or 17 hexadecimal digits`},
+	{"publicSubnetIds", `["subnet-1"]`, `publicSubnetIds: "subnet-1"; allowed: a list of: subnet- and 8 or 17 hexadecimal digits`},
+	{"privateSubnetIds", `[1]`, `privateSubnetIds: "[1]" is not a list; allowed: a list of: subnet- and 8 or 17 hexadecimal digits`},
+	{"alarms", "yes", `alarms: "yes"; allowed: on, off, or profile`},
+	{"alarmEmail", "team", `alarmEmail: "team"; allowed: empty, or an address such as team@example.com`},
+	{"alarmEmail", "Team <team@example.com>", `alarmEmail: "Team <team@example.com>"; allowed: empty, or an address such as team@example.com`},
+	{"alarmErrorPercent", "0", `alarmErrorPercent: 0; allowed: 1 to 100 percent`},
+	{"alarmLatencyMilliseconds", "0", `alarmLatencyMilliseconds: 0; allowed: 1 to 3600000 milliseconds`},
+	{"alarmUtilizationPercent", "101", `alarmUtilizationPercent: 101; allowed: 1 to 100 percent`},
+	{"rollbackOnAlarms", "on", `rollbackOnAlarms: "on"; allowed: true, false`},
+	{"logMetrics", "true", `logMetrics: "true"; allowed: on, off, or profile`},
+	{"dashboard", "", `dashboard: ""; allowed: on, off, or profile`},
+	{"taskEgressPorts", `[443,0]`, `taskEgressPorts: 0; allowed: a list of: 1 to 65535 (TCP port)`},
+	{"taskEgressPorts", `[443,443]`, `taskEgressPorts: 443 twice; allowed: each once`},
+	{"taskEgressPorts", `[80]`, `taskEgressPorts: [80]; allowed: a list with 443 in it; the tasks pull images and write logs through that port`},
+	{"taskEgressPorts", `[]`, `taskEgressPorts: []; allowed: a list with 443 in it; the tasks pull images and write logs through that port`},
+}
+
+func TestWrongSettingsAreRefusedBeforeAnythingIsDeclared(t *testing.T) {
+	for _, test := range wrong {
+		t.Run(test.key+"="+test.value, func(t *testing.T) {
+			settings := defaults(t, nil)
+			maps.Copy(settings, infratest.Namespaced(map[string]string{test.key: test.value}))
+			if got := refused(t, settings); !slices.Equal(got, []string{test.want}) {
+				t.Errorf("error:\n%s\nwant:\n%s", strings.Join(got, "\n"), test.want)
+			}
+		})
+	}
+}
+
+func TestNamesThatOnlyResembleReservedOnesAreTaken(t *testing.T) {
+	for _, name := range []string{"awesome", "sgx", "sthrees", "allowed", "internals", "amzn-s3"} {
+		run(t, defaults(t, map[string]string{"serviceName": name}))
+	}
+}
+
+// Values that are fine in themselves and wrong together; each message names every key it is about.
+var contradictory = map[string]struct {
+	settings map[string]string
+	want     []string
+}{
+	"an address for no alarms": {
+		map[string]string{"alarmEmail": "team@example.com"},
+		[]string{"alarmEmail, alarms: an address is given, but alarms is off; nobody would ever write to it"},
+	},
+	"alarms on tasks that nobody counts": {
+		map[string]string{"alarms": "on", "containerInsights": "disabled"},
+		[]string{"alarms, containerInsights: alarms is on, but containerInsights is disabled; " +
+			"nothing would count the running tasks; allowed: enabled, enhanced"},
+	},
+	"an alarm that never goes off": {
+		map[string]string{"alarms": "on", "alarmLatencyMilliseconds": "29000"},
+		[]string{"alarmLatencyMilliseconds, idleTimeoutSeconds: 29000 ms is not less than 30 s less one; " +
+			"an answer never takes that long, and the alarm would never go off"},
+	},
+	"TLS to the tasks without the tool for it": {
+		map[string]string{"targetTls": "on", "nginxContext": "infra/testdata/context"},
+		[]string{"targetTls, nginxContext: targetTls is on, but infra/testdata/context/Dockerfile has no stage tls; allowed: off, or a stage with openssl in it"},
+	},
+	"one port twice": {
+		map[string]string{"containerPort": "3000"},
+		[]string{"containerPort, appPort: both 3000; the containers of a task share one network interface"},
+	},
+	"killed while draining": {
+		map[string]string{"stopTimeoutSeconds": "29"},
+		[]string{"stopTimeoutSeconds, deregistrationDelaySeconds: 29 is less than 30; a task would be killed while requests may still finish"},
+	},
+	"container checks overlap": {
+		map[string]string{"containerHealthTimeoutSeconds": "6"},
+		[]string{"containerHealthTimeoutSeconds, containerHealthIntervalSeconds: 6 is more than 5; checks would overlap"},
+	},
+	"load balancer's checks overlap": {
+		map[string]string{"healthCheckTimeoutSeconds": "6"},
+		[]string{"healthCheckTimeoutSeconds, healthCheckIntervalSeconds: 6 is not less than 6"},
+	},
+	"buffers eat the memory": {
+		map[string]string{"logBufferMegabytes": "513"},
+		[]string{"logBufferMegabytes, memory: two buffers of 513 MB need more than half of 2048 MiB"},
+	},
+	"no deployment could begin": {
+		map[string]string{"deploymentMaximumPercent": "149", "deploymentMinimumHealthyPercent": "75"},
+		[]string{"deploymentMaximumPercent, deploymentMinimumHealthyPercent, desiredCount: at most 2 and at least 2 of 2 tasks; a deployment could neither start nor stop one"},
+	},
+	"no deployment could begin after load went down": {
+		map[string]string{"autoscaling": "on", "deploymentMaximumPercent": "150", "minCount": "1"},
+		[]string{"deploymentMaximumPercent, deploymentMinimumHealthyPercent, minCount: at most 1 and at least 1 of 1 tasks; a deployment could neither start nor stop one"},
+	},
+	"limits of scaling crossed": {
+		map[string]string{"autoscaling": "on", "minCount": "11"},
+		[]string{"minCount, maxCount: 11 is more than 10"},
+	},
+	"a start outside the limits": {
+		map[string]string{"autoscaling": "on", "minCount": "3"},
+		[]string{"desiredCount, minCount, maxCount: 2 is not within 3 and 10; autoscaling would change it at once"},
+	},
+	"scaling on nothing": {
+		map[string]string{"autoscaling": "on", "scaleOnCpuPercent": "0", "scaleOnMemoryPercent": "0"},
+		[]string{"autoscaling, scaleOnCpuPercent, scaleOnMemoryPercent, scaleOnRequestsPerTask, scheduledScaling: autoscaling is on, but nothing scales; allowed: one target above 0, or a schedule"},
+	},
+	"a schedule without scaling": {
+		map[string]string{"scheduledScaling": night},
+		[]string{"scheduledScaling, autoscaling: given, but autoscaling is off; allowed with: on"},
+	},
+	"Spot without a task to run there": {
+		map[string]string{"spotPercent": "50", "onDemandBase": "2"},
+		[]string{"spotPercent, onDemandBase, desiredCount: 2 of at most 2 tasks are on demand; 50 % Spot would have no effect"},
+	},
+	"Spot above what scaling reaches": {
+		map[string]string{"spotPercent": "50", "onDemandBase": "10", "autoscaling": "on"},
+		[]string{"spotPercent, onDemandBase, maxCount: 10 of at most 10 tasks are on demand; 50 % Spot would have no effect"},
+	},
+	"a health check that NGINX answers with 404": {
+		map[string]string{"healthCheckPath": "/ready"},
+		[]string{"healthCheckPath, pathPrefixes: /ready is neither / (answered by NGINX) nor below /api (answered by the app)"},
+	},
+	"a health check beside a prefix that begins the same": {
+		map[string]string{"healthCheckPath": "/apis/ready", "pathPrefixes": `["/api","/v1"]`},
+		[]string{"healthCheckPath, pathPrefixes: /apis/ready is neither / (answered by NGINX) nor below /api, /v1 (answered by the app)"},
+	},
+	"NGINX waits longer than the load balancer": {
+		map[string]string{"readTimeoutSeconds": "30"},
+		[]string{"readTimeoutSeconds, idleTimeoutSeconds: 30 is not less than 30; the load balancer would give up before NGINX can answer"},
+	},
+	"the app closes before NGINX": {
+		map[string]string{"appKeepAliveSeconds": "30"},
+		[]string{"appKeepAliveSeconds, idleTimeoutSeconds: 30 is not more than 30; the app would close connections on which NGINX sends a request"},
+	},
+	"health checks in a log that is off": {
+		map[string]string{"logHealthChecks": "true", "accessLog": "off"},
+		[]string{"logHealthChecks, accessLog: health checks are to be logged, but accessLog is off; allowed with: json, text"},
+	},
+	"metrics from lines that are no JSON": {
+		map[string]string{"logMetrics": "on", "accessLog": "text"},
+		[]string{"logMetrics, accessLog: metrics are read from the JSON lines, but accessLog is text; allowed with: json"},
+	},
+	"a Dockerfile that is not there": {
+		map[string]string{"appDockerfile": "Dockerfile.prod"},
+		[]string{`appContext, appDockerfile: "images/app" holds no file "Dockerfile.prod"`},
+	},
+	"a stage of an image that is not built": {
+		map[string]string{"appTarget": "run", "appImage": "team/app:1"},
+		[]string{"appTarget, appImage: given, but appImage is too, and then nothing is built; allowed: one of them"},
+	},
+	"build arguments of an image that is not built": {
+		map[string]string{"appBuildArgs": `{"VERSION":"1"}`, "appImage": "team/app:1"},
+		[]string{"appBuildArgs, appImage: given, but appImage is too, and then nothing is built; allowed: one of them"},
+	},
+	"arguments of a build that does not happen, NGINX's": {
+		map[string]string{"nginxBuildArgs": `{"BASE_IMAGE":"nginx:1"}`, "nginxImage": "team/nginx:1"},
+		[]string{"nginxBuildArgs, nginxImage: given, but nginxImage is too, and then nothing is built; allowed: one of them"},
+	},
+	"one variable from two places": {
+		map[string]string{"environment": `{"LEVEL":"1","URL":"a"}`, "secrets": `{"URL":"ssm:/url"}`}, //nolint:gosec // names of secrets, not secrets
+		[]string{"environment, secrets: URL is in both"},
+	},
+	"a key of another region": {
+		map[string]string{"kmsKeyArn": strings.Replace(someKey, "eu-central-1", "us-east-1", 1)},
+		[]string{"kmsKeyArn, aws:region: the key is in us-east-1, the stack in eu-central-1; logs and images take a key of their own region"},
+	},
+	"a certificate that nothing can prove": {
+		map[string]string{"domain": "www.example.com"},
+		[]string{"domain, hostedZoneId, certificateArn: domain is www.example.com, and the other two are empty; allowed: the zone in which a record can prove the certificate, or a certificate"},
+	},
+	"a zone without a name": {
+		map[string]string{"hostedZoneId": encrypted["hostedZoneId"]},
+		[]string{"hostedZoneId, domain: given, but domain is empty; allowed: a name in the zone"},
+	},
+	"no port open": {
+		map[string]string{"http": "none"},
+		[]string{"http, domain, certificateArn: http is none, but there is no certificate; no port would be open; allowed: domain with hostedZoneId, certificateArn, or redirect"},
+	},
+	"a certificate of another region": {
+		map[string]string{"certificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/1"},
+		[]string{"certificateArn, aws:region: the certificate is in us-east-1; allowed: one in eu-central-1, like the load balancer"},
+	},
+	"no clients": {
+		map[string]string{"clientCidrs": "[]"},
+		[]string{"clientCidrs, clientPrefixListId: both empty; nobody could reach the load balancer"},
+	},
+	"a prefix list that restricts nothing": {
+		map[string]string{"clientPrefixListId": "pl-0123456789abcdef0"},
+		[]string{"clientCidrs, clientPrefixListId: 0.0.0.0/0 lets everybody in, whatever stands beside it; allowed: 0.0.0.0/0 alone, or others without it"},
+	},
+	"a range that restricts nothing": {
+		map[string]string{"clientCidrs": `["10.0.0.0/8","0.0.0.0/0"]`},
+		[]string{"clientCidrs, clientPrefixListId: 0.0.0.0/0 lets everybody in, whatever stands beside it; allowed: 0.0.0.0/0 alone, or others without it"},
+	},
+	"a web ACL of another region": {
+		map[string]string{"waf": "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/shop/1a"},
+		[]string{"waf, aws:region: the web ACL is in us-east-1; allowed: one in eu-central-1, like the load balancer"},
+	},
+	"one NAT gateway where there is none": {
+		map[string]string{"egress": "nat-single"},
+		[]string{"egress, network: egress is nat-single, but network is low-cost; allowed with: large"},
+	},
+	"endpoints in a VPC of somebody else's": {
+		map[string]string{"egress": "endpoints", "network": "existing", "vpcId": infratest.ExistingVPC, "publicSubnetIds": public},
+		[]string{"egress, network: egress is endpoints, but network is existing; allowed with: large"},
+	},
+	"endpoints to a public registry": {
+		map[string]string{"egress": "endpoints", "network": "large", "appImage": "public.ecr.aws/team/app:1"},
+		[]string{"egress, appImage: egress is endpoints, which do not lead to public.ecr.aws/team/app:1; allowed: an image in ECR in eu-central-1"},
+	},
+	"endpoints to another region": {
+		map[string]string{"egress": "endpoints", "network": "large", "nginxImage": "123456789012.dkr.ecr.us-east-1.amazonaws.com/nginx:1"},
+		[]string{"egress, nginxImage: egress is endpoints, which do not lead to 123456789012.dkr.ecr.us-east-1.amazonaws.com/nginx:1; allowed: an image in ECR in eu-central-1"},
+	},
+	"existing network without ids": {
+		map[string]string{"network": "existing"},
+		[]string{
+			"network, vpcId: network is existing, but vpcId is empty; allowed: vpc-…",
+			"network, publicSubnetIds: network is existing, but there are 0 public subnets; allowed: two or more, each in another zone",
+		},
+	},
+	"existing network with one public subnet": {
+		map[string]string{"network": "existing", "vpcId": infratest.ExistingVPC, "publicSubnetIds": private},
+		[]string{"network, publicSubnetIds: network is existing, but there are 1 public subnets; allowed: two or more, each in another zone"},
+	},
+	"a subnet both public and private": {
+		map[string]string{
+			"network": "existing", "vpcId": infratest.ExistingVPC, "publicSubnetIds": public,
+			"privateSubnetIds": `["subnet-0123456789abcdef1"]`,
+		},
+		[]string{"publicSubnetIds, privateSubnetIds: subnet-0123456789abcdef1 is in both"},
+	},
+	"ids of a network that is made": {
+		map[string]string{
+			"network": "large", "vpcId": infratest.ExistingVPC, "publicSubnetIds": public, "privateSubnetIds": private,
+		},
+		[]string{
+			"vpcId, network: given, but network is large; allowed with: existing",
+			"publicSubnetIds, network: given, but network is large; allowed with: existing",
+			"privateSubnetIds, network: given, but network is large; allowed with: existing",
+		},
+	},
+}
+
+func TestContradictionsAreRefusedBeforeAnythingIsDeclared(t *testing.T) {
+	for name, test := range contradictory {
+		t.Run(name, func(t *testing.T) {
+			if got := refused(t, defaults(t, test.settings)); !slices.Equal(got, test.want) {
+				t.Errorf("error:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
+			}
+		})
+	}
+}
+
+func TestAllErrorsComeAtOnce(t *testing.T) {
+	got := refused(t, defaults(t, map[string]string{
+		"cpu": "300", "desiredCount": "none", "network": "existing", "containerPort": "3000",
+	}))
+	for _, key := range []string{"cpu: ", "desiredCount: ", "network, vpcId: ", "network, publicSubnetIds: ", "containerPort, appPort: "} {
+		if !slices.ContainsFunc(got, func(line string) bool { return strings.HasPrefix(line, key) }) {
+			t.Errorf("nothing about %q in:\n%s", key, strings.Join(got, "\n"))
+		}
+	}
+	if len(got) != 5 {
+		t.Errorf("%d errors; want 5:\n%s", len(got), strings.Join(got, "\n"))
+	}
+}
+
+// The engine hands settings over in the environment; only there can keys be seen that nobody asks for.
+func TestUnknownSettingsAreRefusedWithTheNearestKnown(t *testing.T) {
+	settings := defaults(t, map[string]string{"desiredcount": "3", "containerprot": "8081", "aws:profile": "team"})
+	text, err := json.Marshal(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(pulumi.EnvConfig, string(text))
+
+	want := []string{
+		"containerprot: unknown setting; nearest known: containerPort",
+		"desiredcount: unknown setting; nearest known: desiredCount",
+	}
+	if got := refused(t, settings); !slices.Equal(got, want) {
+		t.Errorf("error:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+const someKey = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+// scaled lets load decide the number of tasks, night is a schedule for it.
+var scaled = map[string]string{"autoscaling": "on"}
+
+const night = `[{"name":"night","schedule":"cron(0 20 ? * MON-FRI *)","timezone":"Europe/Berlin","min":1,"max":2}]`
+
+// Another allowed value for every setting, and the shape of stack in which it counts.
+var others = map[string]struct {
+	value string
+	with  map[string]string
+}{
+	"serviceName":                       {"shop", nil},
+	"appImage":                          {"public.ecr.aws/team/app:2", nil},
+	"nginxImage":                        {"public.ecr.aws/team/nginx:2", nil},
+	"appContext":                        {"images/nginx", nil},
+	"nginxContext":                      {"images/app", nil},
+	"architecture":                      {"ARM64", nil},
+	"imagesToKeep":                      {"21", nil},
+	"forceDeleteRepositories":           {"true", nil},
+	"cpu":                               {"512", nil},
+	"memory":                            {"3072", nil},
+	"containerPort":                     {"8081", nil},
+	"appPort":                           {"3001", nil},
+	"stopTimeoutSeconds":                {"61", nil},
+	"containerHealthIntervalSeconds":    {"6", nil},
+	"containerHealthTimeoutSeconds":     {"2", nil},
+	"containerHealthRetries":            {"2", nil},
+	"containerHealthStartPeriodSeconds": {"11", nil},
+	"logRetentionDays":                  {"1", nil},
+	"logBufferMegabytes":                {"24", nil},
+	"desiredCount":                      {"3", nil},
+	"deploymentMaximumPercent":          {"150", nil},
+	"deploymentMinimumHealthyPercent":   {"50", nil},
+	"circuitBreaker":                    {"off", nil},
+	"deploymentTimeoutMinutes":          {"21", nil},
+	"zoneRebalancing":                   {"disabled", nil},
+	"containerInsights":                 {"enhanced", nil},
+	"healthCheckPath":                   {"/api/health", nil},
+	"healthCheckIntervalSeconds":        {"7", nil},
+	"healthCheckTimeoutSeconds":         {"4", nil},
+	"healthyThreshold":                  {"3", nil},
+	"unhealthyThreshold":                {"9", nil},
+	"healthCheckGracePeriodSeconds":     {"61", nil},
+	"deregistrationDelaySeconds":        {"31", nil},
+	"idleTimeoutSeconds":                {"31", nil},
+	"clientKeepAliveSeconds":            {"60", nil},
+	"pathPrefixes":                      {`["/api","/v2"]`, nil},
+	"allowedMethods":                    {`["GET"]`, nil},
+	"bodyLimitKilobytes":                {"1025", nil},
+	"rateLimitPerSecond":                {"1", nil},
+	"rateLimitBurst":                    {"21", nil},
+	"readTimeoutSeconds":                {"28", nil},
+	"appKeepAliveSeconds":               {"64", nil},
+	"clientTimeoutSeconds":              {"11", nil},
+	"gzipLevel":                         {"2", nil},
+	"cacheSeconds":                      {"1", nil},
+	"accessLog":                         {"text", nil},
+	"logHealthChecks":                   {"true", nil},
+	"trustedProxies":                    {`["130.176.0.0/16"]`, nil},
+	"nginxWorkers":                      {"2", nil},
+	"appDockerfile":                     {"Dockerfile.dev", map[string]string{"appContext": "infra/testdata/context"}},
+	"appTarget":                         {"dependencies", nil},
+	"appBuildArgs":                      {`{"VERSION":2}`, nil},
+	"nginxBuildArgs":                    {`{"BASE_IMAGE":"nginx@sha256:1"}`, nil},
+	"appCommand":                        {`["node","other.js"]`, nil},
+	"appHealthCommand":                  {`["CMD-SHELL","curl -f localhost:3000"]`, nil},
+	"appUser":                           {"65532", nil},
+	"appWritablePaths":                  {`["/tmp","/var/cache"]`, nil},
+	"environment":                       {`{"LOG_LEVEL":"debug"}`, nil},
+	"secrets":                           {`{"DATABASE_URL":"ssm:/shop/database"}`, nil},
+	"taskPolicyArns":                    {`["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]`, nil},
+	"exec":                              {"true", nil},
+	"kmsKeyArn":                         {someKey, nil},
+	"deletionProtection":                {"on", nil},
+	"autoscaling":                       {"on", nil},
+	"minCount":                          {"1", scaled},
+	"maxCount":                          {"11", scaled},
+	"scaleOnCpuPercent":                 {"0", scaled},
+	"scaleOnMemoryPercent":              {"0", scaled},
+	"scaleOnRequestsPerTask":            {"1000", scaled},
+	"scaleInCooldownSeconds":            {"301", scaled},
+	"scaleOutCooldownSeconds":           {"0", scaled},
+	"scheduledScaling":                  {night, scaled},
+	"spotPercent":                       {"50", nil},
+	"onDemandBase":                      {"2", map[string]string{"spotPercent": "50", "desiredCount": "4"}},
+	"profile":                           {"prod", nil},
+	"domain":                            {"shop.example.com", encrypted},
+	"hostedZoneId":                      {"Z111", encrypted},
+	"certificateArn":                    {certificateARN, encrypted},
+	"tlsPolicy":                         {"ELBSecurityPolicy-TLS13-1-3-2021-06", encrypted},
+	"http":                              {"none", encrypted},
+	"targetTls":                         {"on", nil},
+	"clientCidrs":                       {`["203.0.113.0/24"]`, nil},
+	"clientPrefixListId":                {"pl-0123456789abcdef0", map[string]string{"clientCidrs": `["203.0.113.0/24"]`}},
+	"network":                           {"large", nil},
+	"vpcCidr":                           {"10.1.0.0/16", nil},
+	"egress":                            {"nat-single", map[string]string{"network": "large"}},
+	"flowLogs":                          {"on", nil},
+	"waf":                               {webACLARN, nil},
+	"wafRateLimit":                      {"100", map[string]string{"waf": "managed"}},
+	"accessLogs":                        {"on", nil},
+	"trafficLogDays":                    {"31", map[string]string{"accessLogs": "on"}},
+	"forceDeleteTrafficLogs":            {"true", map[string]string{"flowLogs": "on"}},
+	"vpcId":                             {infratest.ExistingVPC, nil},
+	"publicSubnetIds":                   {`["subnet-0123456789abcdef3","subnet-0123456789abcdef4"]`, existing},
+	"privateSubnetIds":                  {`["subnet-0123456789abcdef5"]`, existing},
+	"taskEgressPorts":                   {"[443,5432]", nil},
+	"alarms":                            {"on", nil},
+	"alarmEmail":                        {"team@example.com", map[string]string{"alarms": "on"}},
+	"alarmErrorPercent":                 {"6", map[string]string{"alarms": "on"}},
+	"alarmLatencyMilliseconds":          {"999", map[string]string{"alarms": "on"}},
+	"alarmUtilizationPercent":           {"86", map[string]string{"alarms": "on"}},
+	"rollbackOnAlarms":                  {"false", map[string]string{"alarms": "on"}},
+	"logMetrics":                        {"on", nil},
+	"dashboard":                         {"on", nil},
+}
+
+func TestEverySettingReachesTheGraph(t *testing.T) {
+	for key := range declared(t) {
+		other, ok := others[key]
+		if !ok {
+			t.Errorf("%s: no other value to try", key)
+			continue
+		}
+		if key == "vpcId" {
+			// Another VPC would have to hold the same subnets; see TestSubnetsOfAnotherVPCAreRefused.
+			continue
+		}
+		t.Run(key, func(t *testing.T) {
+			before := run(t, defaults(t, other.with))
+			changed := map[string]string{}
+			maps.Copy(changed, other.with)
+			changed[key] = other.value
+			if key == "cpu" {
+				changed["memory"] = "2048"
+			}
+			if after := run(t, defaults(t, changed)); reflect.DeepEqual(before.Resources, after.Resources) {
+				t.Errorf("%s=%s changes nothing", key, other.value)
+			}
+		})
+	}
+}
+
+func TestSubnetsOfAnotherVPCAreRefused(t *testing.T) {
+	settings := defaults(t, existing)
+	settings[infratest.Project+":vpcId"] = "vpc-11111111111111111"
+	_, err := infratest.Run(infra.Program, options(settings))
+	for _, id := range []string{"subnet-0123456789abcdef0", "subnet-0123456789abcdef2"} {
+		want := "subnet " + id + " is in VPC " + infratest.ExistingVPC + "; allowed: subnets of vpc-11111111111111111"
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error: %v\nwant: …%s…", err, want)
+		}
+	}
+}
+
+// declared are the settings of Pulumi.yaml, as the file has them.
+func declared(t *testing.T) map[string]setting {
+	t.Helper()
+
+	var project struct {
+		Config map[string]setting `yaml:"config"`
+	}
+	text, err := readFile(t, "Pulumi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(text, &project); err != nil {
+		t.Fatal(err)
+	}
+
+	return project.Config
+}
+
+type setting struct {
+	Type        string `yaml:"type"`
+	Default     any    `yaml:"default"`
+	Description string `yaml:"description"`
+}
+
+func TestEveryDeclaredSettingIsReadAndHasNoSecondDefault(t *testing.T) {
+	for key := range declared(t) {
+		settings := defaults(t, nil)
+		delete(settings, infratest.Project+":"+key)
+		want := []string{key + ": no value and no default in Pulumi.yaml"}
+		if got := refused(t, settings); !slices.Equal(got, want) {
+			t.Errorf("without %s:\n%s\nwant:\n%s", key, strings.Join(got, "\n"), want[0])
+		}
+	}
+}
+
+func TestEveryDeclaredSettingIsDescribedWithItsSource(t *testing.T) {
+	for key, setting := range declared(t) {
+		if setting.Type == "" || setting.Default == nil || !strings.Contains(setting.Description, "[Source](https://") {
+			t.Errorf("%s: %+v", key, setting)
+		}
+	}
+}
+
+func TestOutputsAreReadyToUse(t *testing.T) {
+	got := outputs(t, defaults(t, nil))
+	want := map[string]string{
+		"healthUrl":            got["url"] + "/",
+		"tailAppLogsCommand":   "aws logs tail " + got["appLogGroup"] + " --follow --region eu-central-1",
+		"tailNginxLogsCommand": "aws logs tail " + got["nginxLogGroup"] + " --follow --region eu-central-1",
+		"listTasksCommand": fmt.Sprintf("aws ecs list-tasks --cluster %s --service-name %s --region eu-central-1",
+			got["clusterName"], got["serviceName"]),
+	}
+	for key, value := range want {
+		if got[key] != value {
+			t.Errorf("%s: %s; want %s", key, got[key], value)
+		}
+	}
+	// Invented names end in seven digits of the resource's own.
+	for key, pattern := range map[string]string{
+		"url":           `^http://web-alb-[0-9a-f]{7}\.eu-central-1\.elb\.amazonaws\.com$`,
+		"clusterName":   `^web-[0-9a-f]{7}$`,
+		"serviceName":   `^web-[0-9a-f]{7}$`,
+		"appLogGroup":   `^web-app-[0-9a-f]{7}$`,
+		"nginxLogGroup": `^web-nginx-[0-9a-f]{7}$`,
+		"appImage":      `/web-app-[0-9a-f]{7}@sha256:[0-9a-f]{64}$`,
+		"nginxImage":    `/web-nginx-[0-9a-f]{7}@sha256:[0-9a-f]{64}$`,
+	} {
+		if !regexp.MustCompile(pattern).MatchString(got[key]) {
+			t.Errorf("%s: %s; want %s", key, got[key], pattern)
+		}
+	}
+	if len(got) != 12 {
+		t.Errorf("%d outputs; want 12", len(got))
+	}
+}
+
+// outputs returns the stack's outputs as text.
+func outputs(t *testing.T, settings map[string]string) map[string]string {
+	t.Helper()
+
+	all := map[string]string{}
+	_, err := infratest.Run(func(ctx *pulumi.Context) error {
+		cfg, err := infra.Read(ctx)
+		if err != nil {
+			return err
+		}
+		stack, err := infra.Deploy(ctx, cfg)
+		if err != nil {
+			return err
+		}
+		ctx.Export("all", stack.Outputs().ToMapOutput().ApplyT(func(values map[string]any) int {
+			for name, value := range values {
+				all[name] = value.(string)
+			}
+			return len(values)
+		}))
+		return nil
+	}, options(settings))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return all
+}

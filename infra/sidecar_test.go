@@ -1,0 +1,131 @@
+package infra_test
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// entrypointDefaults are the settings that the sidecar's entrypoint reads, with the defaults that it has for them.
+// Those that follow from others have none here.
+func entrypointDefaults(t *testing.T) map[string]string {
+	t.Helper()
+
+	text, err := readFile(t, "images/nginx/entrypoint.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defaults := map[string]string{}
+	for _, line := range regexp.MustCompile(`(?m)^(?:number|choice) ([A-Z_]+) (\S+)`).FindAllStringSubmatch(string(text), -1) {
+		defaults[line[1]] = line[2]
+		if strings.ContainsAny(line[2], "$(") {
+			defaults[line[1]] = ""
+		}
+	}
+	for _, list := range regexp.MustCompile(`\$\{(NGINX_[A-Z_]+):-([^}]*)\}`).FindAllStringSubmatch(string(text), -1) {
+		defaults[list[1]] = list[2]
+	}
+	if len(defaults) < 20 {
+		t.Fatalf("%d settings in the entrypoint: %v", len(defaults), defaults)
+	}
+
+	return defaults
+}
+
+// A variable that the entrypoint does not read would be a setting without effect; and a default that differs would make
+// the image behave differently in a task than by itself.
+func TestTheSidecarReadsWhatItIsTold(t *testing.T) {
+	read := entrypointDefaults(t)
+	for name, value := range environment(containers(t, run(t, defaults(t, nil)))["nginx"]) {
+		original, known := read[name]
+		switch {
+		case !known:
+			t.Errorf("%s: the entrypoint does not read it", name)
+		case name == "NGINX_TRUSTED_PROXIES": // The network decides.
+		case original != "" && original != value:
+			t.Errorf("%s: %s by default; the entrypoint has %s", name, value, original)
+		}
+	}
+}
+
+// The image runs alone too, so its entrypoint checks again what the settings have checked. A value that only one of them
+// takes would be refused when a task starts, or could not be set at all.
+func TestSettingsAndEntrypointTakeTheSameNumbers(t *testing.T) {
+	text, err := readFile(t, "images/nginx/entrypoint.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	entrypoint := map[string]string{}
+	for _, line := range regexp.MustCompile(`(?m)^number ([A-Z_]+) .*? ([0-9]+) ([0-9]+)(?: |$)`).FindAllStringSubmatch(string(text), -1) {
+		entrypoint[line[1]] = line[2] + " to " + line[3]
+	}
+	for key, variable := range map[string]string{
+		"bodyLimitKilobytes": "NGINX_MAX_BODY_KB", "rateLimitPerSecond": "NGINX_RATE_LIMIT", "rateLimitBurst": "NGINX_RATE_BURST",
+		"clientTimeoutSeconds": "NGINX_CLIENT_TIMEOUT", "gzipLevel": "NGINX_GZIP_LEVEL", "cacheSeconds": "NGINX_CACHE_SECONDS",
+		"idleTimeoutSeconds": "NGINX_IDLE_TIMEOUT", "readTimeoutSeconds": "NGINX_READ_TIMEOUT", "nginxWorkers": "NGINX_WORKER_PROCESSES",
+	} {
+		complaint := refused(t, defaults(t, map[string]string{key: "-1"}))[0]
+		limits := regexp.MustCompile(`[0-9]+ to [0-9]+`).FindString(complaint)
+		if key == "readTimeoutSeconds" || key == "nginxWorkers" {
+			// Zero is a value that follows from others, and the entrypoint gets that one.
+			limits = strings.Replace(limits, "0 to", "1 to", 1)
+		}
+		if limits == "" || limits != entrypoint[variable] {
+			t.Errorf("%s takes %q, %s takes %q", key, limits, variable, entrypoint[variable])
+		}
+	}
+}
+
+func TestSidecarSettingsReachNginx(t *testing.T) {
+	graph := run(t, defaults(t, map[string]string{
+		"pathPrefixes": `["/api","/v1/orders"]`, "allowedMethods": `["GET","POST"]`, "bodyLimitKilobytes": "2048",
+		"rateLimitPerSecond": "50", "rateLimitBurst": "5", "readTimeoutSeconds": "7", "appKeepAliveSeconds": "75",
+		"clientTimeoutSeconds": "3", "gzipLevel": "0", "cacheSeconds": "2", "accessLog": "text", "logHealthChecks": "true",
+		"trustedProxies": `["130.176.0.0/16","2600:9000::/28"]`, "nginxWorkers": "3", "healthCheckPath": "/v1/orders/health",
+	}))
+	got := environment(containers(t, graph)["nginx"])
+	for name, want := range map[string]string{
+		"NGINX_PATH_PREFIXES": "/api,/v1/orders", "NGINX_METHODS": "GET,POST", "NGINX_MAX_BODY_KB": "2048",
+		"NGINX_RATE_LIMIT": "50", "NGINX_RATE_BURST": "5", "NGINX_READ_TIMEOUT": "7", "KEEP_ALIVE_TIMEOUT_MS": "75000",
+		"NGINX_CLIENT_TIMEOUT": "3", "NGINX_GZIP_LEVEL": "0", "NGINX_CACHE_SECONDS": "2", "NGINX_ACCESS_LOG": "text",
+		"NGINX_LOG_HEALTH_CHECKS": "on", "NGINX_WORKER_PROCESSES": "3",
+		"NGINX_TRUSTED_PROXIES": "10.0.0.0/19,10.0.32.0/19,130.176.0.0/16,2600:9000::/28",
+	} {
+		if got[name] != want {
+			t.Errorf("%s: %s; want %s", name, got[name], want)
+		}
+	}
+	if app := environment(containers(t, graph)["app"]); app["KEEP_ALIVE_TIMEOUT_MS"] != "75000" {
+		t.Errorf("the app keeps connections for %s ms; NGINX is told 75000", app["KEEP_ALIVE_TIMEOUT_MS"])
+	}
+	if path := at(t, one(t, graph, targetGroup), "healthCheck", "path"); path != "/v1/orders/health" {
+		t.Errorf("health check path: %v", path)
+	}
+}
+
+// From one number, for every value it may have: an answer to a slow request is NGINX's and not the load balancer's, and
+// nobody closes a connection on which the other side may just send a request.
+func TestTimeoutsGrowFromOneNumber(t *testing.T) {
+	for _, idle := range []int{5, 30, 60, 4000} {
+		settings := map[string]string{"idleTimeoutSeconds": strconv.Itoa(idle)}
+		graph := run(t, defaults(t, settings))
+		nginx, app := environment(containers(t, graph)["nginx"]), environment(containers(t, graph)["app"])
+
+		milliseconds, err := strconv.Atoi(app["KEEP_ALIVE_TIMEOUT_MS"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, err := strconv.Atoi(nginx["NGINX_READ_TIMEOUT"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if nginx["NGINX_IDLE_TIMEOUT"] != strconv.Itoa(idle) || read >= idle || milliseconds <= idle*1000 ||
+			nginx["KEEP_ALIVE_TIMEOUT_MS"] != app["KEEP_ALIVE_TIMEOUT_MS"] {
+			t.Errorf("idle %d s: NGINX reads for %d s, the app keeps for %d ms; want less, and more", idle, read, milliseconds)
+		}
+		if got := at(t, one(t, graph, loadBalancer), "idleTimeout"); got != float64(idle) {
+			t.Errorf("the load balancer's idle timeout is %v; want %d", got, idle)
+		}
+	}
+}

@@ -1,0 +1,42 @@
+package infra_test
+
+import (
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+)
+
+// A preview with other settings describes another stack: with prebuilt images, for example, it announces that the
+// repositories of a stack that builds its images would go, and shows no change below images/.
+func TestAPullRequestIsPreviewedWithTheStacksOwnSettings(t *testing.T) {
+	text, err := readFile(t, ".github/workflows/preview.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var workflow struct {
+		Jobs map[string]struct {
+			Steps []struct {
+				Uses string            `yaml:"uses"`
+				With map[string]string `yaml:"with"`
+			} `yaml:"steps"`
+		} `yaml:"jobs"`
+	}
+	if err := yaml.Unmarshal(text, &workflow); err != nil {
+		t.Fatal(err)
+	}
+
+	previews := 0
+	for _, step := range workflow.Jobs["preview"].Steps {
+		if !strings.HasPrefix(step.Uses, "pulumi/actions@") {
+			continue
+		}
+		previews++
+		if step.With["command"] != "preview" || step.With["config-map"] != "" {
+			t.Errorf("command %q with settings %q; want a preview with the stack's own", step.With["command"], step.With["config-map"])
+		}
+	}
+	if previews != 1 {
+		t.Errorf("%d previews; want one", previews)
+	}
+}

@@ -1,0 +1,216 @@
+// Package alb does beside an AWS emulator what an Application Load Balancer does: it reads load balancers,
+// listeners, rules and target groups through the ELB API, opens one local listener for each of theirs, and balances
+// requests over the targets that pass the target group's own health check.
+//
+// Targets are known by their address in the VPC, which is only a name here; connections go to the local address
+// that was registered with it.
+//
+// It exists for the local run only and is a stand-in: it balances nothing in AWS.
+package alb
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"fargate-nginx-sidecar/local/cloud/turns"
+)
+
+// Options of a Balancer. Endpoint and Region are needed.
+type Options struct {
+	Endpoint string // the emulator's own URL
+	Region   string
+
+	// Listeners maps a listener's port in AWS to the local address that stands for it; a port that is not in the
+	// map gets a free port of 127.0.0.1.
+	Listeners map[int]string
+
+	Poll   time.Duration // between two looks at the emulator; 0 is one second
+	Logger *slog.Logger  // nil is slog.Default()
+}
+
+// Balancer is every load balancer the emulator holds.
+type Balancer struct {
+	options Options
+	log     *slog.Logger
+	source  *emulator
+	wake    chan struct{}
+	turns   *turns.Turns
+
+	mu      sync.Mutex
+	groups  map[string]*group  // by target group ARN
+	servers map[string]*server // by listener ARN
+}
+
+// New checks the options. It opens nothing.
+func New(options Options) (*Balancer, error) {
+	if options.Endpoint == "" || options.Region == "" {
+		return nil, errors.New("endpoint, region: empty; want the emulator's URL and an AWS region")
+	}
+	for _, address := range options.Listeners {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			return nil, err
+		}
+	}
+	if options.Poll == 0 {
+		options.Poll = time.Second
+	}
+	if options.Logger == nil {
+		options.Logger = slog.Default()
+	}
+	return &Balancer{
+		options: options,
+		log:     options.Logger,
+		source:  newEmulator(options.Endpoint, options.Region),
+		wake:    make(chan struct{}, 1),
+		turns:   turns.New(),
+		groups:  map[string]*group{},
+		servers: map[string]*server{},
+	}, nil
+}
+
+// Run follows the emulator until ctx ends, then closes every listener.
+func (b *Balancer) Run(ctx context.Context) error {
+	ticker := time.NewTicker(b.options.Poll)
+	defer ticker.Stop()
+	defer b.close()
+	for {
+		b.turn(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-b.wake:
+		case <-ticker.C:
+		}
+	}
+}
+
+// Wake makes the balancer look at the emulator now.
+func (b *Balancer) Wake() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Sync returns when the balancer has looked at the emulator once more after the call.
+func (b *Balancer) Sync(ctx context.Context) error { return b.turns.Next(ctx, b.Wake) }
+
+// Addresses returns the local address of every open listener, by listener ARN.
+func (b *Balancer) Addresses() map[string]string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	addresses := map[string]string{}
+	for arn, s := range b.servers {
+		addresses[arn] = s.address()
+	}
+	return addresses
+}
+
+func (b *Balancer) turn(ctx context.Context) {
+	b.turns.Begin()
+	wanted, err := b.source.read(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			b.log.Warn("load balancers are unknown, listeners stay as they are", "error", err)
+		}
+		b.turns.End(err)
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for arn, settings := range wanted.groups {
+		b.group(arn).configure(settings)
+	}
+	var failed []error
+	for arn, settings := range wanted.listeners {
+		if s, ok := b.servers[arn]; ok {
+			if s.configure(settings) {
+				continue
+			}
+			s.close() // what an open listener cannot change
+		}
+		s, err := b.open(settings)
+		if err != nil {
+			delete(b.servers, arn)
+			b.log.Error("listener cannot open", "port", settings.port, "error", err)
+			failed = append(failed, err)
+			continue
+		}
+		b.servers[arn] = s
+	}
+	for arn, s := range b.servers {
+		if _, ok := wanted.listeners[arn]; !ok {
+			s.close()
+			delete(b.servers, arn)
+		}
+	}
+	b.turns.End(errors.Join(failed...))
+}
+
+// group returns a target group's record, which may be older than the target group itself. The caller holds b.mu.
+func (b *Balancer) group(arn string) *group {
+	g, ok := b.groups[arn]
+	if !ok {
+		g = newGroup(arn, b.log)
+		b.groups[arn] = g
+	}
+	return g
+}
+
+func (b *Balancer) find(arn string) *group {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.group(arn)
+}
+
+func (b *Balancer) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for arn, s := range b.servers {
+		s.close()
+		delete(b.servers, arn)
+	}
+	for _, g := range b.groups {
+		g.close()
+	}
+}
+
+// Register adds a target: its name (an address in the VPC) and port, and the local address that reaches it.
+func (b *Balancer) Register(targetGroupARN, target string, port int, address string) {
+	b.find(targetGroupARN).register(key{target, port}, address)
+}
+
+// Deregister sends a target no new request. The channel is closed when no request is in flight any more, when the
+// deregistration delay is over, or when ctx ends.
+func (b *Balancer) Deregister(ctx context.Context, targetGroupARN, target string, port int) <-chan struct{} {
+	return b.find(targetGroupARN).deregister(ctx, key{target, port})
+}
+
+// TargetState returns a target's state, reason code and description in ELB's words; "" when it is not registered.
+func (b *Balancer) TargetState(targetGroupARN, target string, port int) (state, reason, description string) {
+	for _, h := range b.TargetHealth(targetGroupARN) {
+		if h.Target == target && h.Port == port {
+			return h.State, h.Reason, h.Description
+		}
+	}
+	return "", "", ""
+}
+
+// Health is one target's entry in DescribeTargetHealth.
+type Health struct {
+	Target          string
+	Port            int
+	HealthCheckPort string
+	State           string // initial, healthy, unhealthy, draining, unused, unavailable
+	Reason          string
+	Description     string
+}
+
+// TargetHealth returns the health of every target of a group, in the order they were registered.
+func (b *Balancer) TargetHealth(targetGroupARN string) []Health {
+	return b.find(targetGroupARN).health()
+}

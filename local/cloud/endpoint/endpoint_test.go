@@ -1,0 +1,283 @@
+package endpoint_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"fargate-nginx-sidecar/local/cloud/alb"
+	"fargate-nginx-sidecar/local/cloud/endpoint"
+	"fargate-nginx-sidecar/local/cloud/fargate"
+)
+
+const (
+	cluster = "arn:aws:ecs:eu-central-1:123456789012:cluster/web"
+	service = "arn:aws:ecs:eu-central-1:123456789012:service/web/web"
+	task    = "arn:aws:ecs:eu-central-1:123456789012:task/web/0123"
+	ecsAPI  = "AmazonEC2ContainerServiceV20141113."
+)
+
+// tasks is a scheduler with one service and one task.
+type tasks struct{ stopped, reason string }
+
+func (*tasks) Sync(context.Context) error { return nil }
+
+func (*tasks) Service(arn string) (fargate.ServiceStatus, bool) {
+	return fargate.ServiceStatus{
+		ARN: arn, Status: "ACTIVE", DesiredCount: 2, RunningCount: 1, PendingCount: 1,
+		Deployments: []fargate.Deployment{{ID: "ecs-svc/1", Status: "PRIMARY", RolloutState: "IN_PROGRESS", CreatedAt: time.Unix(1, 5e8)}},
+		Events:      []fargate.Event{{ID: "1", Message: "(service web) has started 1 tasks."}},
+	}, arn == service
+}
+
+func (*tasks) Tasks(string) []fargate.Task {
+	code := 137
+	return []fargate.Task{{
+		ARN: task, ClusterARN: cluster, ServiceName: "web", DesiredStatus: "RUNNING", LastStatus: "RUNNING",
+		Containers: []fargate.Container{{Name: "app", ExitCode: &code}},
+	}}
+}
+
+func (s *tasks) StopTask(arn, reason string) error {
+	if arn != task {
+		return fargate.ErrTaskNotFound
+	}
+	s.stopped, s.reason = arn, reason
+	return nil
+}
+
+type targets struct{}
+
+func (targets) Sync(context.Context) error { return nil }
+
+func (targets) TargetHealth(string) []alb.Health {
+	return []alb.Health{{Target: "10.0.0.5", Port: 8080, HealthCheckPort: "8080", State: "unhealthy", Reason: "Target.Timeout"}}
+}
+
+// start runs an endpoint before an emulator that gives every request the same answer.
+func start(t *testing.T, status int, answer string) (url string, scheduler *tasks) {
+	t.Helper()
+	emulator := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Amz-Crc32", "1")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, answer)
+	}))
+	t.Cleanup(emulator.Close)
+	scheduler = &tasks{}
+	handler, err := endpoint.New(endpoint.Options{Emulator: emulator.URL, Registry: "127.0.0.1:5000", Tasks: scheduler, Targets: targets{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server.URL, scheduler
+}
+
+// call sends a request of AWS's JSON protocol.
+func call(t *testing.T, url, action, body string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("X-Amz-Target", action)
+	request.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := response.StatusCode == http.StatusOK && strings.HasPrefix(action, ecsAPI)
+	if changed && response.Header.Get("X-Amz-Crc32") != "" {
+		t.Error("the answer was changed, but carries the emulator's checksum")
+	}
+	return response.StatusCode, string(content)
+}
+
+func TestECRNamesTheLocalRegistry(t *testing.T) {
+	url, _ := start(t, 200, `{"repositoryUri":"123456789012.dkr.ecr.eu-central-1.amazonaws.com/web","proxyEndpoint":"https://123456789012.dkr.ecr.eu-central-1.amazonaws.com"}`)
+	_, got := call(t, url, "AmazonEC2ContainerRegistry_V20150921.DescribeRepositories", "{}")
+	if want := `{"repositoryUri":"127.0.0.1:5000/web","proxyEndpoint":"http://127.0.0.1:5000"}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestAServiceKeepsWhatTheEmulatorForgetsAndShowsWhatRuns(t *testing.T) {
+	url, _ := start(t, 200, `{"service":{"serviceArn":"`+service+`","runningCount":0,"desiredCount":12345678901234567890}}`)
+	call(t, url, ecsAPI+"CreateService", `{"cluster":"`+cluster+`","serviceName":"web","enableECSManagedTags":true,"healthCheckGracePeriodSeconds":60}`)
+	_, got := call(t, url, ecsAPI+"UpdateService", `{"cluster":"web","service":"`+service+`","healthCheckGracePeriodSeconds":90}`)
+
+	var answer struct {
+		Service struct {
+			EnableECSManagedTags          bool
+			HealthCheckGracePeriodSeconds int
+			RunningCount, PendingCount    int
+			Deployments                   []struct {
+				RolloutState string
+				CreatedAt    float64
+			}
+			Events []struct{ Message string }
+		}
+	}
+	if err := json.Unmarshal([]byte(got), &answer); err != nil {
+		t.Fatalf("%v in %s", err, got)
+	}
+	s := answer.Service
+	if !s.EnableECSManagedTags || s.HealthCheckGracePeriodSeconds != 90 {
+		t.Errorf("forgotten: %s", got)
+	}
+	if s.RunningCount != 1 || s.PendingCount != 1 || len(s.Deployments) != 1 || s.Deployments[0].RolloutState != "IN_PROGRESS" || s.Deployments[0].CreatedAt != 1.5 || len(s.Events) != 1 {
+		t.Errorf("not what runs: %s", got)
+	}
+}
+
+// An update of one part of a deployment configuration leaves the others, in ECS and here.
+func TestAServiceKeepsThePartsOfAConfigurationThatAnUpdateLeavesOut(t *testing.T) {
+	url, _ := start(t, 200, `{"service":{"serviceArn":"`+service+`"}}`)
+	call(t, url, ecsAPI+"CreateService", `{"cluster":"web","serviceName":"web","deploymentConfiguration":{"maximumPercent":200,"alarms":{"enable":true}}}`)
+	_, got := call(t, url, ecsAPI+"UpdateService", `{"cluster":"web","service":"web","deploymentConfiguration":{"alarms":{"enable":false}}}`)
+	if want := `"deploymentConfiguration":{"alarms":{"enable":false},"maximumPercent":200}`; !strings.Contains(got, want) {
+		t.Errorf("got %s, want %s in it", got, want)
+	}
+}
+
+func TestAServiceCreatedAgainForgetsTheOneBefore(t *testing.T) {
+	url, _ := start(t, 200, `{"service":{"serviceArn":"`+service+`"}}`)
+	call(t, url, ecsAPI+"CreateService", `{"cluster":"web","serviceName":"web","platformVersion":"1.4.0"}`)
+	_, got := call(t, url, ecsAPI+"CreateService", `{"cluster":"web","serviceName":"web"}`)
+	if strings.Contains(got, "1.4.0") {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestTasksAreTheSchedulers(t *testing.T) {
+	url, scheduler := start(t, 500, "the emulator must not be asked")
+	for _, c := range []struct{ action, body, want string }{
+		{"ListTasks", `{"cluster":"web","serviceName":"web"}`, `{"taskArns":["` + task + `"]}`},
+		{"ListTasks", `{"cluster":"other"}`, `{"taskArns":[]}`},
+		{"ListTasks", `{"cluster":"web","desiredStatus":"STOPPED"}`, `{"taskArns":[]}`},
+		{"DescribeTasks", `{"cluster":"web","tasks":["0123"]}`, `"exitCode":137`},
+		{"DescribeTasks", `{"cluster":"web","tasks":["4567"]}`, `"reason":"MISSING"`},
+		{"StopTask", `{"cluster":"web","task":"4567"}`, "InvalidParameterException"},
+		{"StopTask", `{"cluster":"web","task":"` + task + `","reason":"test"}`, task},
+	} {
+		if _, got := call(t, url, ecsAPI+c.action, c.body); !strings.Contains(got, c.want) {
+			t.Errorf("%s %s: %s lacks %s", c.action, c.body, got, c.want)
+		}
+	}
+	if scheduler.stopped != task || scheduler.reason != "test" {
+		t.Errorf("stopped %q because of %q", scheduler.stopped, scheduler.reason)
+	}
+}
+
+func TestTargetHealthIsTheLoadBalancers(t *testing.T) {
+	address, _ := start(t, 500, "the emulator must not be asked")
+	response, err := http.PostForm(address, url.Values{"Action": {"DescribeTargetHealth"}, "TargetGroupArn": {"arn"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(content), "<State>unhealthy</State><Reason>Target.Timeout</Reason>") {
+		t.Errorf("got %s", content)
+	}
+}
+
+func TestErrorsAndForeignRequestsPassThroughUnchanged(t *testing.T) {
+	url, _ := start(t, 400, `{"__type":"ServiceNotFoundException"}`)
+	for _, action := range []string{ecsAPI + "UpdateService", "AWSSecurityTokenServiceV20110615.GetCallerIdentity", "AnyScaleFrontendService.PutScalingPolicy"} {
+		status, got := call(t, url, action, "{}")
+		if status != 400 || got != `{"__type":"ServiceNotFoundException"}` {
+			t.Errorf("%s: %d %s", action, status, got)
+		}
+	}
+}
+
+func TestAScalingTargetKeepsItsTags(t *testing.T) {
+	const arn, api = "arn:aws:application-autoscaling:eu-central-1:123456789012:scalable-target/1", "AnyScaleFrontendService."
+	url, _ := start(t, 200, `{"ScalableTargetARN":"`+arn+`"}`)
+	call(t, url, api+"RegisterScalableTarget", `{"ResourceId":"service/web/web","Tags":{"Stack":"prod","Old":"1"}}`)
+	call(t, url, api+"TagResource", `{"ResourceARN":"`+arn+`","Tags":{"New":"2"}}`)
+	call(t, url, api+"UntagResource", `{"ResourceARN":"`+arn+`","TagKeys":["Old"]}`)
+	if _, got := call(t, url, api+"ListTagsForResource", `{"ResourceARN":"`+arn+`"}`); strings.TrimSpace(got) != `{"Tags":{"New":"2","Stack":"prod"}}` {
+		t.Errorf("got %s", got)
+	}
+	if _, got := call(t, url, api+"ListTagsForResource", `{"ResourceARN":"arn:other"}`); strings.TrimSpace(got) != `{"Tags":{}}` {
+		t.Errorf("a target without tags: %s", got)
+	}
+}
+
+func TestAServiceWithAStrategyHasNoLaunchType(t *testing.T) {
+	url, _ := start(t, 200, `{"service":{"serviceArn":"`+service+`","launchType":"EC2"}}`)
+	_, got := call(t, url, ecsAPI+"CreateService", `{"cluster":"web","serviceName":"other"}`)
+	if !strings.Contains(got, `"EC2"`) {
+		t.Errorf("no strategy: %s", got)
+	}
+	_, got = call(t, url, ecsAPI+"CreateService", `{"cluster":"web","serviceName":"web","capacityProviderStrategy":[{"capacityProvider":"FARGATE_SPOT","weight":1}]}`)
+	if strings.Contains(got, "EC2") || !strings.Contains(got, "FARGATE_SPOT") {
+		t.Errorf("with a strategy: %s", got)
+	}
+}
+
+func TestALogGroupGetsAnotherKey(t *testing.T) {
+	const api = "Logs_20140328."
+	url, _ := start(t, 200, `{"logGroups":[{"logGroupName":"web","kmsKeyId":"first"},{"logGroupName":"other"}]}`)
+	for _, step := range []struct{ action, body, want string }{
+		{"AssociateKmsKey", `{"logGroupName":"web","kmsKeyId":"second"}`, `[{"kmsKeyId":"second","logGroupName":"web"},{"logGroupName":"other"}]`},
+		{"DisassociateKmsKey", `{"logGroupName":"web"}`, `[{"logGroupName":"web"},{"logGroupName":"other"}]`},
+		{"CreateLogGroup", `{"logGroupName":"web","kmsKeyId":"first"}`, `[{"kmsKeyId":"first","logGroupName":"web"},{"logGroupName":"other"}]`},
+	} {
+		if status, _ := call(t, url, api+step.action, step.body); status != http.StatusOK {
+			t.Errorf("%s: %d", step.action, status)
+		}
+		if _, got := call(t, url, api+"DescribeLogGroups", "{}"); !strings.Contains(got, step.want) {
+			t.Errorf("after %s: %s, want %s", step.action, got, step.want)
+		}
+	}
+}
+
+func TestARuleWithoutAnAddressRangeKeepsItsDescription(t *testing.T) {
+	address, _ := start(t, 200, "<securityGroupRuleId>sgr-1</securityGroupRuleId><toPort>80</toPort>")
+	ask := func(form url.Values) string {
+		t.Helper()
+		response, err := http.PostForm(address, form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = response.Body.Close() }()
+		content, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(content)
+	}
+	describe := url.Values{"Action": {"DescribeSecurityGroupRules"}}
+	if got := ask(describe); strings.Contains(got, "description") {
+		t.Errorf("a rule that nobody described: %s", got)
+	}
+	ask(url.Values{"Action": {"AuthorizeSecurityGroupIngress"}, "IpPermissions.1.Groups.1.Description": {"from the ALB & only it"}})
+	if got := ask(describe); !strings.Contains(got, "</securityGroupRuleId><description>from the ALB &amp; only it</description>") {
+		t.Errorf("got %s", got)
+	}
+	ask(url.Values{"Action": {"ModifySecurityGroupRules"}, "SecurityGroupRule.1.SecurityGroupRuleId": {"sgr-1"}, "SecurityGroupRule.1.SecurityGroupRule.Description": {"changed"}})
+	if got := ask(describe); !strings.Contains(got, "<description>changed</description>") {
+		t.Errorf("got %s", got)
+	}
+	ask(url.Values{"Action": {"AuthorizeSecurityGroupIngress"}, "IpPermissions.1.PrefixListIds.1.Description": {"from the list"}})
+	if got := ask(describe); !strings.Contains(got, "<description>from the list</description>") {
+		t.Errorf("got %s", got)
+	}
+}

@@ -1,0 +1,58 @@
+package run_test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fargate-nginx-sidecar/local/cloud/run"
+)
+
+func TestASavedRunIsFoundAsLongAsItsProcessLives(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := run.Load(dir); !errors.Is(err, run.ErrNone) {
+		t.Fatalf("empty folder: %v, want ErrNone", err)
+	}
+	saved := run.Run{ID: "one", PID: os.Getpid(), Endpoint: "http://127.0.0.1:1"}
+	if err := saved.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := run.Load(dir)
+	if err != nil || loaded.Endpoint != saved.Endpoint {
+		t.Fatalf("got %+v, %v", loaded, err)
+	}
+
+	ended := exec.Command("true")
+	if err := ended.Run(); err != nil {
+		t.Fatal(err)
+	}
+	saved.PID = ended.Process.Pid
+	if err := saved.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run.Load(dir); !errors.Is(err, run.ErrNone) {
+		t.Errorf("process gone: %v, want ErrNone", err)
+	}
+}
+
+func TestTheEnvFileGivesAShellEveryValueAsItIs(t *testing.T) {
+	dir := t.TempDir()
+	settings := run.Run{Region: "eu-central-1", Endpoint: "http://127.0.0.1:1"}.AWS()
+	settings["ODD"] = `a'b "c" $d`
+	if err := run.WriteEnv(dir, settings); err != nil {
+		t.Fatal(err)
+	}
+	shell := exec.Command("sh", "-c", `. "$1"; printf '%s|' "$ODD" "$AWS_REGION" "${AWS_PROFILE-unset}" "${AWS_SESSION_TOKEN-unset}" "${AWS_PAGER-unset}"`, "sh", filepath.Join(dir, "env"))
+	shell.Env = append(os.Environ(), "AWS_PROFILE=production", "AWS_SESSION_TOKEN=real")
+	output, err := shell.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := strings.Join([]string{settings["ODD"], "eu-central-1", "unset", "unset", ""}, "|") + "|"
+	if string(output) != want {
+		t.Errorf("the shell saw %q, want %q", output, want)
+	}
+}

@@ -1,0 +1,66 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"fargate-nginx-sidecar/local/cloud"
+	"fargate-nginx-sidecar/local/cloud/run"
+	"fargate-nginx-sidecar/local/machine"
+)
+
+// ServeCommand is the hidden command under which this program is its own background process.
+const ServeCommand = "serve"
+
+// launch starts this program again as the background process. What it needs to know goes as one JSON argument.
+func (l *Local) launch(description run.Run, emulator string) (*machine.Process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	content, err := json.Marshal(description)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(self, "--root", l.Root, ServeCommand, "--emulator", emulator, "--run", string(content)) //nolint:noctx // it outlives this command
+	return machine.StartDetached("cloud", LogFile(l.dir()), cmd)
+}
+
+// Serve is the background process. It ends on SIGTERM or SIGINT, and then takes every container with it.
+func (l *Local) Serve(ctx context.Context, emulator, description string) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	var current run.Run
+	if err := json.Unmarshal([]byte(description), &current); err != nil {
+		return fmt.Errorf("serve: --run: %w", err)
+	}
+	secure, err := httpsAddress(current)
+	if err != nil {
+		return fmt.Errorf("serve: --run: %w", err)
+	}
+	return cloud.Serve(ctx, cloud.Options{
+		Dir:      l.dir(),
+		Emulator: emulator,
+		Run:      current,
+		Listeners: map[int]string{
+			80:  current.Listen,
+			443: secure,
+		},
+		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{ReplaceAttr: shortTime})),
+	})
+}
+
+// shortTime leaves the date out of the log of a process that lives for hours.
+func shortTime(_ []string, attribute slog.Attr) slog.Attr {
+	if attribute.Key == slog.TimeKey {
+		attribute.Value = slog.StringValue(attribute.Value.Time().Format(time.TimeOnly))
+	}
+	return attribute
+}

@@ -1,0 +1,108 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"fargate-nginx-sidecar/local/cloud/fargate"
+	"fargate-nginx-sidecar/local/cloud/run"
+)
+
+// endWait bounds the end of the background process, which stops containers that may take 120 s each to stop.
+const endWait = 180 * time.Second
+
+// Down destroys the stack as `pulumi destroy` would in AWS, and then removes all that the run consists of, even
+// where destroying failed.
+func (l *Local) Down(ctx context.Context) error {
+	current, err := run.Load(l.dir())
+	if errors.Is(err, run.ErrNone) {
+		if _, statErr := os.Stat(l.dir()); errors.Is(statErr, os.ErrNotExist) {
+			l.Progress.Line("nothing is running here")
+			return nil
+		}
+		return l.clean()
+	}
+	if err != nil {
+		return err
+	}
+	destroyErr := l.destroy(ctx, current)
+	// Removing goes on when the user interrupts: half a removal is worse than a late one.
+	if err := errors.Join(destroyErr, l.remove(current)); err != nil {
+		return err
+	}
+	l.Progress.Line("destroyed and removed in %s; no container, process, network or file of the run is left", l.Progress.Elapsed())
+	return nil
+}
+
+func (l *Local) destroy(ctx context.Context, current run.Run) error {
+	found, err := l.finder.Pulumi(ctx)
+	if err != nil {
+		return err
+	}
+	pulumi := l.engine(current, found)
+	return l.Progress.Step("pulumi destroy", func() error { return pulumi.Destroy(ctx, l.Progress) })
+}
+
+// remove ends the background process, and removes the containers, images and files of a run.
+func (l *Local) remove(current run.Run) error {
+	err := errors.Join(
+		endProcess(current.PID),
+		fargate.Cleanup(context.Background(), nil, current.ID),
+		removeImages(current.Registry),
+		os.RemoveAll(l.dir()),
+	)
+	if current.Docker {
+		err = errors.Join(err, l.finder.StopDocker())
+	}
+	return err
+}
+
+// endProcess asks the background process to end, and waits for it.
+func endProcess(pid int) error {
+	if err := syscall.Kill(pid, syscall.SIGTERM); errors.Is(err, syscall.ESRCH) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("cloud: stop process %d: %w", pid, err)
+	}
+	for deadline := time.Now().Add(endWait); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) || reap(pid) {
+			return nil
+		}
+	}
+	return fmt.Errorf("cloud: process %d still runs %s after SIGTERM; its log is %s", pid, endWait, LogFile(".local"))
+}
+
+// reap collects the background process if it is this process's own child, which else stays as a zombie.
+func reap(pid int) bool {
+	reaped, err := syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
+	return err == nil && reaped == pid
+}
+
+// removeImages removes what was built for the run's registry; base images stay for the next run. It goes by name, never
+// by id: another run, or the user, may have the same image under another name.
+func removeImages(registry string) error {
+	if registry == "" {
+		return nil
+	}
+	listed, err := exec.Command("docker", "images", "--digests", "--format", "{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}", "--filter", "reference="+registry+"/*").Output() //nolint:noctx // runs to its end on purpose
+	if err != nil {
+		return fmt.Errorf("images: %w", err)
+	}
+	for _, name := range strings.Fields(string(listed)) {
+		if strings.HasSuffix(name, "<none>") {
+			continue
+		}
+		// With an image's last tag its digest goes too, so a name may be gone by now.
+		output, err := exec.Command("docker", "rmi", name).CombinedOutput() //nolint:noctx // as above
+		if err != nil && !strings.Contains(string(output), "No such image") {
+			return fmt.Errorf("images: %w: %s", err, output)
+		}
+	}
+	return nil
+}

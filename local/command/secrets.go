@@ -1,0 +1,53 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"fargate-nginx-sidecar/local/cloud/run"
+	"fargate-nginx-sidecar/local/cloud/secrets"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+)
+
+// restartWait bounds the replacement of all tasks of a service. Each may take 120 s to stop, and as long to get healthy.
+const restartWait = 5 * time.Minute
+
+// provideSecrets puts what the `secrets` setting names into the emulator, which has nothing of a real account, and says
+// once which values are made up. It reports whether a value changed that running tasks have read already.
+func (l *Local) provideSecrets(ctx context.Context, current run.Run, config stackSettings, values map[string]any) (changed bool, err error) {
+	setting, replaced := values[config.project+":secrets"]
+	if !replaced {
+		setting = config.secrets
+	}
+	provided, err := secrets.New(current.Endpoint, current.Region).Provide(ctx, setting, os.Getenv)
+	if err != nil {
+		return false, err
+	}
+	if made := provided.Placeholders; len(made) > 0 {
+		l.Progress.Line("secrets   placeholders for %s; give a real value in the environment: %s=… make local", strings.Join(made, ", "), made[0])
+	}
+	return provided.Changed, nil
+}
+
+// restart replaces the tasks of all services, and waits for that: ECS reads secrets only when it starts a task.
+func (c clients) restart(ctx context.Context) error {
+	services, err := c.services(ctx)
+	if err != nil {
+		return err
+	}
+	for _, service := range services {
+		if _, err := c.ecs.UpdateService(ctx, &ecs.UpdateServiceInput{Cluster: service.ClusterArn, Service: service.ServiceArn, ForceNewDeployment: true}); err != nil {
+			return fmt.Errorf("new tasks for service %s: %w", aws.ToString(service.ServiceName), err)
+		}
+		steady := ecs.NewServicesStableWaiter(c.ecs, func(o *ecs.ServicesStableWaiterOptions) { o.MinDelay, o.MaxDelay = time.Second, time.Second })
+		if err := steady.Wait(ctx, &ecs.DescribeServicesInput{Cluster: service.ClusterArn, Services: []string{*service.ServiceArn}}, restartWait); err != nil {
+			return fmt.Errorf("new tasks for service %s: %w", aws.ToString(service.ServiceName), err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+package command
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fargate-nginx-sidecar/local/cloud/emulator/emulatortest"
+	"fargate-nginx-sidecar/local/cloud/run"
+	"fargate-nginx-sidecar/local/machine"
+)
+
+func TestSecretsAreThoseOfTheCommandElseOfTheStackElseOfTheProject(t *testing.T) {
+	for _, variable := range []string{"DEFAULT", "FILE", "GIVEN"} {
+		t.Setenv(variable, "")
+	}
+	t.Setenv("SET", "hidden")
+	current := run.Run{Endpoint: emulatortest.Start(t), Region: "eu-central-1"}
+	const project = "name: shop\nconfig:\n  secrets:\n    type: object\n    default: {DEFAULT: \"ssm:default\"}\n"
+	const region = "config:\n  aws:region: eu-central-1\n"
+	for _, c := range []struct {
+		claim, stack string
+		given        map[string]any
+		want         string
+	}{
+		{"project", region, nil, "DEFAULT"},
+		{"stack", region + "  shop:secrets: {FILE: \"ssm:file\", SET: \"ssm:set\"}\n", nil, "FILE"},
+		{"stack without any", region + "  shop:secrets: {}\n", nil, ""},
+		{"command", region + "  shop:secrets: {FILE: \"ssm:file\"}\n", map[string]any{"shop:secrets": map[string]any{"GIVEN": "ssm:given"}}, "GIVEN"},
+		{"command without any", region + "  shop:secrets: {FILE: \"ssm:file\"}\n", map[string]any{"shop:secrets": nil}, ""},
+	} {
+		var out bytes.Buffer
+		l := &Local{Root: t.TempDir(), Progress: machine.NewPrinter(&out)}
+		for file, content := range map[string]string{"Pulumi.yaml": project, "Pulumi.dev.yaml": c.stack} {
+			if err := os.WriteFile(filepath.Join(l.Root, file), []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		config, err := l.stackConfig("dev")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.provideSecrets(t.Context(), current, config, c.given); err != nil {
+			t.Fatal(err)
+		}
+		want := ""
+		if c.want != "" {
+			want = "secrets   placeholders for " + c.want + "; give a real value in the environment: " + c.want + "=… make local\n"
+		}
+		if out.String() != want || strings.Contains(out.String(), "hidden") {
+			t.Errorf("%s: got %q, want %q", c.claim, out.String(), want)
+		}
+	}
+}

@@ -1,0 +1,138 @@
+// Package stack is what the commands of the local run do: bring the whole stack up on this machine, look at it,
+// take it down.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"fargate-nginx-sidecar/local/cloud/run"
+	"fargate-nginx-sidecar/local/command/pulumi"
+	"fargate-nginx-sidecar/local/machine"
+	"fargate-nginx-sidecar/local/machine/toolchain"
+	"fargate-nginx-sidecar/local/offline/baseimage"
+)
+
+// Local is one checkout's local run.
+type Local struct {
+	Root     string // the checkout
+	Progress *machine.Printer
+
+	finder *toolchain.Finder
+}
+
+// New returns the local run of a checkout, running or not.
+func New(root string, printer *machine.Printer) (*Local, error) {
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(filepath.Join(root, "Pulumi.yaml")); err != nil {
+		return nil, fmt.Errorf("checkout: %w; run this from the folder that holds Pulumi.yaml, or name it with --root", err)
+	}
+	finder, err := toolchain.New(root, printer)
+	if err != nil {
+		return nil, err
+	}
+	return &Local{Root: root, Progress: printer, finder: finder}, nil
+}
+
+func (l *Local) dir() string { return run.Dir(l.Root) }
+
+// tools are what one run needs from the machine.
+type tools struct {
+	pulumi   toolchain.Tools
+	emulator string
+	docker   bool // this call started the engine
+}
+
+// prepare finds or makes everything, side by side where one does not need the other.
+func (l *Local) prepare(ctx context.Context) (found tools, err error) {
+	if err := l.finder.Disk(); err != nil {
+		return tools{}, err
+	}
+	used, started, err := l.finder.Docker(ctx)
+	if err != nil {
+		return tools{}, err
+	}
+	found.docker = started
+	l.Progress.Line("docker    %s", used)
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var group sync.WaitGroup
+	failures := make([]error, 3)
+	start := func(i int, do func() error) {
+		group.Go(func() {
+			if failures[i] = do(); failures[i] != nil {
+				cancel() // the others need not finish
+			}
+		})
+	}
+	start(0, func() (err error) { found.emulator, err = l.finder.Emulator(ctx); return err })
+	start(1, func() error { return l.baseImages(ctx) })
+	start(2, func() (err error) {
+		if found.pulumi, err = l.finder.Pulumi(ctx); err != nil {
+			return err
+		}
+		return l.finder.CompileProgram(ctx)
+	})
+	group.Wait()
+	return found, rootCause(failures)
+}
+
+// rootCause drops the errors of what was only cancelled because something else failed.
+func rootCause(failures []error) error {
+	var causes []error
+	for _, failure := range failures {
+		if failure != nil && !errors.Is(failure, context.Canceled) {
+			causes = append(causes, failure)
+		}
+	}
+	if len(causes) == 0 {
+		return errors.Join(failures...)
+	}
+	return errors.Join(causes...)
+}
+
+// baseImages makes sure that what the Dockerfiles build upon is there.
+func (l *Local) baseImages(ctx context.Context) error {
+	results, err := baseimage.Ensure(ctx, baseimage.Options{
+		Dockerfiles: []string{
+			filepath.Join(l.Root, "images", "app", "Dockerfile"),
+			filepath.Join(l.Root, "images", "nginx", "Dockerfile"),
+		},
+		CacheDir: filepath.Join(l.finder.CacheDir, "baseimage"),
+		Progress: l.Progress,
+	})
+	for _, result := range results {
+		l.Progress.Line("image     %s: %s, %s", result.Ref, result.Source, result.Detail)
+	}
+	return err
+}
+
+// engine returns the Pulumi engine of a run.
+func (l *Local) engine(current run.Run, found toolchain.Tools) *pulumi.Engine {
+	settings := current.AWS()
+	settings["PATH"] = found.Path()
+	settings["PULUMI_HOME"] = found.Home
+	// Builds reach package registries as this machine does, proxies and private networks included.
+	settings["FARGATE_LOCAL_BUILD_NETWORK"] = "host"
+	// The built program goes with the run.
+	settings["FARGATE_LOCAL_PROGRAM_DIR"] = filepath.Join(l.dir(), "program")
+	return &pulumi.Engine{Root: l.Root, Dir: l.dir(), Stack: current.Stack, Pulumi: found.Pulumi, Env: settings}
+}
+
+// portFree refuses a port that somebody else uses before anything is started.
+func portFree(ctx context.Context, address string) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("port: the load balancer cannot listen on %s: %w; stop what uses the port, or choose another with LOCAL_PORT", address, err)
+	}
+	return listener.Close()
+}

@@ -1,0 +1,213 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"sort"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"fargate-nginx-sidecar/local/cloud/run"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	logstypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+)
+
+// eventsShown is how many of a service's events are printed after a failed deployment, and by status.
+const eventsShown = 8
+
+// clients read a run as anybody with the AWS API would.
+type clients struct {
+	ecs  *ecs.Client
+	logs *cloudwatchlogs.Client
+}
+
+func newClients(current run.Run) clients {
+	config := aws.Config{
+		Region:       current.Region,
+		BaseEndpoint: aws.String(current.Endpoint),
+		Credentials:  credentials.NewStaticCredentialsProvider("local", "local", ""),
+	}
+	return clients{ecs: ecs.NewFromConfig(config), logs: cloudwatchlogs.NewFromConfig(config)}
+}
+
+// services returns the active services of all clusters.
+func (c clients) services(ctx context.Context) ([]ecstypes.Service, error) {
+	clusters, err := c.ecs.ListClusters(ctx, &ecs.ListClustersInput{})
+	if err != nil {
+		return nil, err
+	}
+	var services []ecstypes.Service
+	for _, cluster := range clusters.ClusterArns {
+		listed, err := c.ecs.ListServices(ctx, &ecs.ListServicesInput{Cluster: &cluster})
+		if err != nil {
+			return nil, err
+		}
+		if len(listed.ServiceArns) == 0 {
+			continue
+		}
+		described, err := c.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &cluster, Services: listed.ServiceArns})
+		if err != nil {
+			return nil, err
+		}
+		services = append(services, described.Services...)
+	}
+	return services, nil
+}
+
+// runningTasks returns the tasks of all services that run.
+func (c clients) runningTasks(ctx context.Context) ([]ecstypes.Task, error) {
+	services, err := c.services(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var tasks []ecstypes.Task
+	for _, service := range services {
+		listed, err := c.ecs.ListTasks(ctx, &ecs.ListTasksInput{Cluster: service.ClusterArn, ServiceName: service.ServiceName})
+		if err != nil {
+			return nil, err
+		}
+		if len(listed.TaskArns) == 0 {
+			continue
+		}
+		described, err := c.ecs.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: service.ClusterArn, Tasks: listed.TaskArns})
+		if err != nil {
+			return nil, err
+		}
+		tasks = append(tasks, described.Tasks...)
+	}
+	return tasks, nil
+}
+
+// appLogs reads what the app containers logged, by stream. Streams are named <service>/app/app/<task id>.
+func (c clients) appLogs(ctx context.Context) (map[string][]string, error) {
+	events, err := c.logEvents(ctx, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	streams := map[string][]string{}
+	for _, event := range events {
+		if path.Base(path.Dir(*event.LogStreamName)) == "app" {
+			streams[*event.LogStreamName] = append(streams[*event.LogStreamName], *event.Message)
+		}
+	}
+	return streams, nil
+}
+
+// logEvents returns the events of all log groups since a point in time, oldest first.
+func (c clients) logEvents(ctx context.Context, since time.Time) ([]logstypes.FilteredLogEvent, error) {
+	groups, err := c.logs.DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{})
+	if err != nil {
+		return nil, err
+	}
+	var events []logstypes.FilteredLogEvent
+	for _, group := range groups.LogGroups {
+		input := &cloudwatchlogs.FilterLogEventsInput{LogGroupName: group.LogGroupName}
+		if !since.IsZero() {
+			input.StartTime = aws.Int64(since.UnixMilli())
+		}
+		pages := cloudwatchlogs.NewFilterLogEventsPaginator(c.logs, input)
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return nil, err
+			}
+			events = append(events, page.Events...)
+		}
+	}
+	sort.SliceStable(events, func(i, j int) bool { return *events[i].Timestamp < *events[j].Timestamp })
+	return events, nil
+}
+
+// Status prints what runs, in the words of ECS.
+func (l *Local) Status(ctx context.Context) error {
+	current, err := run.Load(l.dir())
+	if err != nil {
+		return err
+	}
+	client := newClients(current)
+	services, err := client.services(ctx)
+	if err != nil {
+		return err
+	}
+	l.Progress.Line("stack %s since %s, http://%s\nAWS endpoint %s, registry %s, log %s\n", current.Stack, current.Started.Format(time.DateTime), current.Listen, current.Endpoint, current.Registry, LogFile(l.dir()))
+	for _, service := range services {
+		l.Progress.Line("service %s: %d of %d tasks running, %d pending, %s", *service.ServiceName, service.RunningCount, service.DesiredCount, service.PendingCount, path.Base(*service.TaskDefinition))
+	}
+	tasks, err := client.runningTasks(ctx)
+	if err != nil {
+		return err
+	}
+	l.Progress.Line("\n%s", taskTable(tasks))
+	l.printEvents(services)
+	return nil
+}
+
+func taskTable(tasks []ecstypes.Task) string {
+	var text strings.Builder
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "TASK\tSTATUS\tHEALTH\tDEFINITION\tCONTAINERS")
+	for _, task := range tasks {
+		containers := make([]string, 0, len(task.Containers))
+		for _, container := range task.Containers {
+			containers = append(containers, fmt.Sprintf("%s %s", *container.Name, strings.ToLower(string(container.HealthStatus))))
+		}
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", path.Base(*task.TaskArn), aws.ToString(task.LastStatus), task.HealthStatus, path.Base(*task.TaskDefinitionArn), strings.Join(containers, ", "))
+	}
+	_ = table.Flush()
+	return text.String()
+}
+
+// printEvents prints the newest events of every service; it is what a person looks at first when a deploy failed.
+func (l *Local) printEvents(services []ecstypes.Service) {
+	for _, service := range services {
+		l.Progress.Line("last events of service %s:", *service.ServiceName)
+		shown := service.Events[:min(eventsShown, len(service.Events))]
+		for i := len(shown) - 1; i >= 0; i-- {
+			l.Progress.Line("  %s  %s", shown[i].CreatedAt.Local().Format(time.TimeOnly), *shown[i].Message)
+		}
+	}
+}
+
+// Logs prints what all containers logged, and goes on until ctx ends when follow is set.
+func (l *Local) Logs(ctx context.Context, follow bool) error {
+	current, err := run.Load(l.dir())
+	if err != nil {
+		return err
+	}
+	client := newClients(current)
+	printed := map[string]bool{}
+	since := time.Time{}
+	for {
+		events, err := client.logEvents(ctx, since)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		for _, event := range events {
+			if printed[*event.EventId] {
+				continue
+			}
+			printed[*event.EventId] = true
+			l.Progress.Line("%s  %s", *event.LogStreamName, strings.TrimRight(*event.Message, "\n"))
+			// Events of the same millisecond may still come, so the newest is asked for again.
+			since = time.UnixMilli(*event.Timestamp)
+		}
+		if !follow {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Second):
+		}
+	}
+}

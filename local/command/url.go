@@ -1,0 +1,44 @@
+package command
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"fargate-nginx-sidecar/local/cloud/run"
+)
+
+// httpsOffset is added to the HTTP listener's local port for the listener on 443: 8080 and 8443.
+const httpsOffset = 363
+
+// httpsAddress is where the load balancer's port 443 is on this machine.
+func httpsAddress(current run.Run) (string, error) {
+	host, port, err := net.SplitHostPort(current.Listen)
+	if err != nil {
+		return "", err
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		return "", fmt.Errorf("port %q: %w", port, err)
+	}
+	return net.JoinHostPort(host, strconv.Itoa(number+httpsOffset)), nil
+}
+
+// localURL is the stack's url output, as it is reached on this machine.
+func localURL(current run.Run, outputs map[string]any) (string, error) {
+	if url, _ := outputs["url"].(string); !strings.HasPrefix(url, "https://") {
+		return "http://" + current.Listen, nil
+	}
+	address, err := httpsAddress(current)
+	return "https://" + address, err
+}
+
+// selfSigned is a client that takes the certificate of the local load balancer, which no authority has signed.
+func selfSigned() *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // loopback only; the certificate in AWS is ACM's
+	}}
+}

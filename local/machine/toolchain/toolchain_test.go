@@ -1,0 +1,158 @@
+package toolchain
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fargate-nginx-sidecar/local/machine"
+)
+
+// release is a download server that has one release of the CLI.
+func release(t *testing.T, files map[string]string) *httptest.Server {
+	t.Helper()
+	var archive bytes.Buffer
+	compressed := gzip.NewWriter(&archive)
+	packed := tar.NewWriter(compressed)
+	for name, content := range files {
+		if err := packed.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(content)), Typeflag: tar.TypeReg}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := packed.Write([]byte(content)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := packed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := compressed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/releases/sdk/pulumi-v") {
+			_, _ = w.Write(archive.Bytes())
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server
+}
+
+func finder(t *testing.T, releases string, out *bytes.Buffer) *Finder {
+	t.Helper()
+	root, err := filepath.Abs("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Finder{Root: root, CacheDir: t.TempDir(), Progress: machine.NewPrinter(out), releases: releases}
+}
+
+func TestTheOfficialCLIIsPreferredWhereItCanBeDownloaded(t *testing.T) {
+	server := release(t, map[string]string{
+		"pulumi/pulumi":             "#!/bin/sh\n",
+		"pulumi/pulumi-language-go": "#!/bin/sh\n",
+	})
+	t.Setenv("PATH", withoutPulumi(t))
+	f := finder(t, server.URL, &bytes.Buffer{})
+	if !f.reachable(context.Background()) {
+		t.Fatal("the download server is not reachable")
+	}
+	cli, err := f.cli(context.Background(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(cli.used, "official v3.") {
+		t.Errorf("used: %s", cli.used)
+	}
+	for _, name := range []string{"pulumi", "pulumi-language-go"} {
+		info, err := os.Stat(filepath.Join(filepath.Dir(cli.path), name))
+		if err != nil || info.Mode().Perm()&0o100 == 0 {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+}
+
+func TestACLIOnPathIsPreferredToADownload(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "pulumi"), []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+	cli, err := finder(t, "http://127.0.0.1:1", &bytes.Buffer{}).cli(context.Background(), false)
+	if err != nil || cli.path != filepath.Join(dir, "pulumi") {
+		t.Errorf("got %+v, %v", cli, err)
+	}
+}
+
+func TestADownloadThatLeavesItsFolderIsRefusedAndLeavesNothing(t *testing.T) {
+	server := release(t, map[string]string{"../outside": "x"})
+	f := finder(t, server.URL, &bytes.Buffer{})
+	_, err := f.downloadCLI(context.Background(), "v3.0.0")
+	if err == nil {
+		t.Fatal("the archive was unpacked")
+	}
+	left, err := os.ReadDir(f.CacheDir)
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func TestAnUnreachableServerIsNoticed(t *testing.T) {
+	if finder(t, "http://127.0.0.1:1", &bytes.Buffer{}).reachable(context.Background()) {
+		t.Error("a server that nobody runs counts as reachable")
+	}
+}
+
+func TestAFullDiskIsNoticedBeforeAnythingIsBuilt(t *testing.T) {
+	f := finder(t, "", &bytes.Buffer{})
+	if err := f.Disk(); err != nil {
+		t.Skipf("this disk is too full to build on: %v", err)
+	}
+	if err := enough(f.CacheDir, 1<<10, 2<<10); err == nil || !strings.Contains(err.Error(), "XDG_CACHE_HOME") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAStartedEngineIsStoppedOnlyIfItIsOurs(t *testing.T) {
+	f := finder(t, "", &bytes.Buffer{})
+	if err := f.StopDocker(); err != nil {
+		t.Errorf("nothing was started: %v", err)
+	}
+	// The recorded process id now belongs to another program: this test.
+	file := filepath.Join(f.CacheDir, enginePID)
+	if err := os.WriteFile(file, []byte("1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.StopDocker(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(file); !os.IsNotExist(err) {
+		t.Errorf("the stale record is left: %v", err)
+	}
+}
+
+// withoutPulumi is PATH without the folders that hold a pulumi.
+func withoutPulumi(t *testing.T) string {
+	t.Helper()
+	var kept []string
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		if _, err := os.Stat(filepath.Join(dir, "pulumi")); err != nil {
+			kept = append(kept, dir)
+		}
+	}
+	return strings.Join(kept, string(os.PathListSeparator))
+}
+
+func TestAnEmulatorThatCannotBeHadIsNamedWithTheWayOut(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	_, err := finder(t, "", &bytes.Buffer{}).Emulator(context.Background())
+	if err == nil || !strings.Contains(err.Error(), "python3 is not on PATH; install it with `pipx install 'moto[server]==") {
+		t.Errorf("got %v", err)
+	}
+}
