@@ -83,6 +83,22 @@ func built(image string, build func() error) error {
 	return once.(func() error)()
 }
 
+// BuildOn makes the sidecar on another base image than its Dockerfile's and returns its name; empty when this machine
+// does not have that image.
+func BuildOn(t testing.TB, base string) string {
+	t.Helper()
+	if _, err := docker("image", "inspect", base); err != nil {
+		return ""
+	}
+	_, tag, _ := strings.Cut(base[strings.LastIndex(base, "/")+1:], ":")
+	image := NginxImage + "-on:" + tag
+	err := built(image, func() error { return buildFolder(image, "nginx", "--build-arg=BASE_IMAGE="+base) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image
+}
+
 // Build makes one of the images and fails the test where that fails.
 func Build(t testing.TB, image string) {
 	t.Helper()

@@ -65,25 +65,29 @@ func targets(t testing.TB) []target {
 func TestExactlyTheseRequestLinesReachTheApplication(t *testing.T) {
 	task := defaults(t)
 	for _, c := range targets(t) {
-		t.Run(c.text, func(t *testing.T) {
-			task.Reset(t, true)
-			got := task.Send(t, c.line)
-			seen := task.Seen(t)
-			if c.want == "app" {
-				words := strings.SplitN(c.line, " ", 3)
-				want := words[0] + " " + words[1] + " HTTP/1.1"
-				if len(seen.Requests) != 1 || seen.Requests[0].Line() != want {
-					t.Fatalf("application saw %+q, want %q; status %d", lines(seen), want, got.Status)
-				}
-				return
-			}
-			if strconv.Itoa(got.Status) != c.want {
-				t.Errorf("status: got %d, want %s", got.Status, c.want)
-			}
-			if seen.Total != 0 {
-				t.Errorf("application saw %+q", lines(seen))
-			}
-		})
+		t.Run(c.text, func(t *testing.T) { contract(t, task, c) })
+	}
+}
+
+// contract sends one request line and compares who answers it, and how.
+func contract(t *testing.T, task *imagetest.Task, c target) {
+	t.Helper()
+	task.Reset(t, true)
+	got := task.Send(t, c.line)
+	seen := task.Seen(t)
+	if c.want == "app" {
+		words := strings.SplitN(c.line, " ", 3)
+		want := words[0] + " " + words[1] + " HTTP/1.1"
+		if len(seen.Requests) != 1 || seen.Requests[0].Line() != want {
+			t.Errorf("%s: application saw %+q, want %q; status %d", c.text, lines(seen), want, got.Status)
+		}
+		return
+	}
+	if strconv.Itoa(got.Status) != c.want {
+		t.Errorf("%s: status: got %d, want %s", c.text, got.Status, c.want)
+	}
+	if seen.Total != 0 {
+		t.Errorf("%s: application saw %+q", c.text, lines(seen))
 	}
 }
 

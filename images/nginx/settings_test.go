@@ -55,25 +55,6 @@ func TestNginxAcceptsEveryRendering(t *testing.T) {
 	}
 }
 
-// TestNginxOfTheHostAcceptsEveryRendering is about other releases than the
-// image's, 1.22.1 of Debian 12 above all. It uses the nginx on the host where
-// there is one; where there is none, the image's is the only one to ask.
-func TestNginxOfTheHostAcceptsEveryRendering(t *testing.T) {
-	nginx, err := exec.LookPath("nginx")
-	if err != nil {
-		t.Skip("no nginx on this machine; TestNginxAcceptsEveryRendering asks the image's")
-	}
-	imagetest.Build(t, imagetest.NginxImage)
-	for name, env := range renderings {
-		t.Run(name, func(t *testing.T) {
-			out, err := exec.Command(nginx, "-t", "-e", "stderr", "-c", render(t, env...)).CombinedOutput() //nolint:gosec,noctx // nginx from PATH; the test's time limit bounds it
-			if err != nil || !strings.Contains(string(out), "test is successful") {
-				t.Errorf("%v: %s", err, out)
-			}
-		})
-	}
-}
-
 // render lets the image write its configuration and returns a copy on the host
 // whose paths are the host's.
 func render(t testing.TB, env ...string) string {

@@ -51,6 +51,16 @@ func TestTheProjectsDockerfilesHaveRecipes(t *testing.T) {
 	}
 }
 
+func TestTheTagOfNginxSaysWhichDebianHasIt(t *testing.T) {
+	for ref, suite := range map[string]string{
+		"nginx:1.22": "bookworm", "nginx:1.26-alpine-slim": "trixie", "public.ecr.aws/docker/library/nginx:1.30-alpine-slim": "forky",
+	} {
+		if rec, err := recipeFor(ref, "amd64"); err != nil || rec.suite != suite {
+			t.Errorf("%s: got %q, %v, want %q", ref, rec.suite, err, suite)
+		}
+	}
+}
+
 func TestUnknownImagesAndMachinesAreRefused(t *testing.T) {
 	for _, c := range []struct{ ref, arch, want string }{
 		{"example.com/postgres:17", "amd64", "image name: got postgres, allowed: nginx, node"},
@@ -63,7 +73,7 @@ func TestUnknownImagesAndMachinesAreRefused(t *testing.T) {
 }
 
 func TestACertificateChangesTheImageAndNotTheDebianPart(t *testing.T) {
-	plain, behindProxy := nginxRecipe("amd64", ""), nginxRecipe("amd64", "-----BEGIN CERTIFICATE-----")
+	plain, behindProxy := nginxRecipe("amd64", "forky", ""), nginxRecipe("amd64", "forky", "-----BEGIN CERTIFICATE-----")
 	if plain.digest() == behindProxy.digest() {
 		t.Error("one digest for two images")
 	}

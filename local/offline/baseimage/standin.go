@@ -71,6 +71,9 @@ func (m *maker) rootfs(ctx context.Context, rec recipe) (string, error) {
 		"--variant=minbase", "--architectures=" + rec.arch,
 		"--include=" + strings.Join(rec.packages, ","),
 		"--aptopt=APT::Install-Recommends \"false\"",
+		// The index of Debian's next release is good for a week, and a mirror may keep an older one. Its signature is
+		// checked all the same.
+		"--aptopt=Acquire::Check-Valid-Until \"false\"",
 		"--dpkgopt=path-exclude=/usr/share/doc/*",
 		"--dpkgopt=path-exclude=/usr/share/man/*",
 		"--dpkgopt=path-exclude=/usr/share/locale/*",
