@@ -146,6 +146,17 @@ for word in ${NGINX_TRUSTED_PROXIES:-}; do
     fi
 done
 
+# A path that is a word in nginx's configuration; the kernel takes 107 bytes.
+# https://man7.org/linux/man-pages/man7/unix.7.html
+NGINX_APP_SOCKET=${NGINX_APP_SOCKET:-}
+case $NGINX_APP_SOCKET in
+*[!A-Za-z0-9._/-]* | [!/]* | */) socket_ok=no ;;
+*) socket_ok=yes ;;
+esac
+if [ "$socket_ok" = no ] || [ ${#NGINX_APP_SOCKET} -gt 107 ]; then
+    wrong NGINX_APP_SOCKET "$NGINX_APP_SOCKET" 'a path like /run/app/http.sock, of at most 107 letters, digits and . _ - /'
+fi
+
 if [ -n "$errors" ]; then
     printf '%s' "$errors" >&2
     exit 1
@@ -189,6 +200,19 @@ mkdir -p "$directory"
 # https://nginx.org/en/docs/http/ngx_http_geo_module.html#geo
 printf '%sgeo $realip_remote_addr $trusted_peer {\n%s}\n' "$trusted" "$trusted_geo" \
     >"$directory/trusted-proxies.conf"
+# A socket that has no room for one more connection says so at once, where a port
+# lets it wait. So the port stays as the way out, for what has not been sent yet.
+# After a time-out there is no other way to try: it is the same application.
+# Without a socket there is one peer, and max_fails=0 keeps it from being "down".
+: >"$directory/next-peer.conf"
+peers="server 127.0.0.1:$APP_PORT max_fails=0;"
+if [ -n "$NGINX_APP_SOCKET" ]; then
+    peers="server unix:$NGINX_APP_SOCKET max_fails=0;
+server 127.0.0.1:$APP_PORT backup max_fails=0;"
+    echo 'proxy_next_upstream error;' >"$directory/next-peer.conf"
+fi
+printf '%s\n' "$peers" >"$directory/peers.conf"
+
 # 10 MiB hold about 80,000 clients. A refusal is in the access log; the default
 # level would add an error line for each, and error lines are not buffered.
 # https://nginx.org/en/docs/http/ngx_http_limit_req_module.html
@@ -307,7 +331,6 @@ sed \
     -e "s,@GZIP@,$gzip,g" \
     -e "s,@GZIP_LEVEL@,$gzip_level,g" \
     -e "s,@GZIP_SAFE@,$gzip_safe,g" \
-    -e "s,@APP_PORT@,$APP_PORT,g" \
     -e "s,@UPSTREAM_KEEPALIVE@,$NGINX_UPSTREAM_KEEPALIVE,g" \
     -e "s,@UPSTREAM_KEEPALIVE_TIMEOUT@,$NGINX_UPSTREAM_KEEPALIVE_TIMEOUT,g" \
     -e "s,@PORT@,$NGINX_PORT,g" \
@@ -322,10 +345,12 @@ sed \
 # ---- Serve ----
 # nginx writes the whole request line into its error lines, and the Referer, and
 # no directive changes that. The query is taken out on the way: from each word
-# what follows a question mark, because a query has no blanks.
+# what follows a question mark, because a query has no blanks. A socket that is
+# full for a moment is no error: the request goes to the port.
 rm -f "$directory/errors"
 mkfifo "$directory/errors"
-awk '{
+awk 'index($0, "connect() to unix:") && index($0, " failed (11: ") { next }
+{
     if (at = index($0, ", referrer: \"")) $0 = substr($0, 1, at - 1)
     for (i = 1; i <= NF; i++)
         if (at = index($i, "?"))

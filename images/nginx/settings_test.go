@@ -41,7 +41,8 @@ var renderings = map[string][]string{
 		"NGINX_UPSTREAM_KEEPALIVE_TIMEOUT=4000", "NGINX_CLIENT_TIMEOUT=300", "NGINX_SHUTDOWN_TIMEOUT=120", "NGINX_UPSTREAM_KEEPALIVE=10000",
 		"NGINX_MAX_BODY_KB=1048576", "NGINX_RATE_LIMIT=100000", "NGINX_RATE_BURST=100000", "NGINX_GZIP_LEVEL=9", "NGINX_ACCESS_LOG=text",
 		"NGINX_LOG_HEALTH_CHECKS=on", "NGINX_PATH_PREFIXES=/api,/v1/orders,/a-b_c", "NGINX_METHODS=OPTIONS,GET,HEAD",
-		"NGINX_TRUSTED_PROXIES=10.0.0.0/8,192.168.1.1,fd00::/8,::1", "NGINX_CACHE_SECONDS=3600", "NGINX_STOP_DELAY=110", "NGINX_CONCURRENCY_LIMIT=65535",
+		"NGINX_TRUSTED_PROXIES=10.0.0.0/8,192.168.1.1,fd00::/8,::1", "NGINX_CACHE_SECONDS=3600", "NGINX_STOP_DELAY=110",
+		"NGINX_APP_SOCKET=/" + strings.Repeat("s", 106), "NGINX_CONCURRENCY_LIMIT=65535",
 	},
 }
 
@@ -88,7 +89,8 @@ func TestEveryWrongSettingIsNamedAtOnceAndNginxDoesNotStart(t *testing.T) {
 		"NGINX_RATE_LIMIT=0x10", "NGINX_RATE_BURST=007", "NGINX_GZIP_LEVEL=10", "NGINX_ACCESS_LOG=combined", "NGINX_LOG_HEALTH_CHECKS=yes",
 		"NGINX_PATH_PREFIXES=api,/,/a b,/v1/,/v1//x,/.*,/ok", "NGINX_METHODS=GET,TRACE,get",
 		"NGINX_TRUSTED_PROXIES=10.0.0.0/33,256.1.1.1,evil,10.0.0.0/8", "NGINX_CACHE_SECONDS=3601",
-		"NGINX_CONCURRENCY_LIMIT=65536", "NGINX_GZIP=off", "NGINX_STOP_DELAY=111")
+		"NGINX_CONCURRENCY_LIMIT=65536", "NGINX_GZIP=off", "NGINX_STOP_DELAY=111",
+		"NGINX_APP_SOCKET=run/app.sock")
 	want := `NGINX_PORT: got "0", allowed: 1 to 65535
 APP_PORT: got "http", allowed: 1 to 65535
 NGINX_WORKER_PROCESSES: got "auto", allowed: 1 to 64
@@ -118,6 +120,7 @@ NGINX_METHODS: got "get", allowed: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS,
 NGINX_TRUSTED_PROXIES: got "10.0.0.0/33", allowed: address ranges like 10.0.0.0/16, separated by commas
 NGINX_TRUSTED_PROXIES: got "256.1.1.1", allowed: address ranges like 10.0.0.0/16, separated by commas
 NGINX_TRUSTED_PROXIES: got "evil", allowed: address ranges like 10.0.0.0/16, separated by commas
+NGINX_APP_SOCKET: got "run/app.sock", allowed: a path like /run/app/http.sock, of at most 107 letters, digits and . _ - /
 `
 	if out != want {
 		t.Errorf("got\n%s\nwant\n%s", out, want)
@@ -128,7 +131,7 @@ NGINX_TRUSTED_PROXIES: got "evil", allowed: address ranges like 10.0.0.0/16, sep
 }
 
 func TestASettingCannotBecomeConfiguration(t *testing.T) {
-	names := []string{"NGINX_PORT", "NGINX_ACCESS_LOG", "NGINX_PATH_PREFIXES", "NGINX_METHODS", "NGINX_TRUSTED_PROXIES"}
+	names := []string{"NGINX_PORT", "NGINX_ACCESS_LOG", "NGINX_PATH_PREFIXES", "NGINX_METHODS", "NGINX_TRUSTED_PROXIES", "NGINX_APP_SOCKET"}
 	for _, value := range []string{"/api;return 200", "/api)|(.*", "/api\nevil", "$(id)", "`id`", "/api'", `/api"`, "/api\\", "/api&", "*"} {
 		var env []string
 		for _, name := range names {
@@ -486,6 +489,7 @@ func TestNobodyWaitsWhileTheMicroCacheRenewsAnAnswer(t *testing.T) {
 var meanings = map[string]string{
 	"NGINX_PORT":                       "where nginx listens; above 1024, because it runs without rights",
 	"APP_PORT":                         "where the application listens, on 127.0.0.1",
+	"NGINX_APP_SOCKET":                 "where the application listens as well, on a volume that both containers share: it costs less than the port, which stays for what the socket has no room for",
 	"NGINX_WORKER_PROCESSES":           "one for each whole vCPU of the task",
 	"NGINX_WORKER_CONNECTIONS":         "clients and connections to the application together, per worker; about 420 bytes each",
 	"NGINX_IDLE_TIMEOUT":               "the load balancer's idle timeout; the next four follow from it",
@@ -546,6 +550,9 @@ func TestTheDocumentHasTheTableOfSettings(t *testing.T) {
 			fallback = "none"
 		}
 		row(m[1], fallback, "list with commas")
+	}
+	for _, m := range regexp.MustCompile(`(?m)^(NGINX_\w+)=\$\{\w+:-\}$`).FindAllStringSubmatch(string(script), -1) {
+		row(m[1], "none", "path of a Unix socket")
 	}
 	if found != len(meanings) {
 		t.Errorf("got %d settings in entrypoint.sh, %d meanings", found, len(meanings))

@@ -29,6 +29,7 @@ var floods = map[string]func(addr string, n int, d time.Duration) int{
 	"slow-readers-gzip": func(addr string, n int, d time.Duration) int {
 		return hold(addr, n, d, d/2, "GET /api/big?bytes=8000000&noise=1 HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n", "")
 	},
+	"burst": burst,
 	"open-close": func(addr string, n int, d time.Duration) int {
 		return hammer(n, d, func() int {
 			c, err := net.DialTimeout("tcp", addr, 2*time.Second)
@@ -86,6 +87,38 @@ func hold(addr string, n int, d, within time.Duration, first, then string) int {
 	}
 	wg.Wait()
 	return int(opened.Load())
+}
+
+// burst opens n connections, sends one request on each as soon as all are open, and counts the answers.
+func burst(addr string, n int, d time.Duration) int {
+	var answered atomic.Int64
+	var opened, answers sync.WaitGroup
+	all := make(chan struct{})
+	opened.Add(n)
+	for range n {
+		answers.Go(func() {
+			c, err := net.DialTimeout("tcp", addr, d) //nolint:noctx // bounded by its time-out
+			opened.Done()
+			if err != nil {
+				return
+			}
+			defer c.Close() //nolint:errcheck // its answer is there or not
+			_ = c.(*net.TCPConn).SetLinger(0)
+			_ = c.SetDeadline(time.Now().Add(d))
+			<-all
+			if _, err := io.WriteString(c, "GET /api/users/1 HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+				return
+			}
+			answer := make([]byte, 4096)
+			if k, _ := c.Read(answer); strings.HasPrefix(string(answer[:k]), "HTTP/1.1 200 ") {
+				answered.Add(1)
+			}
+		})
+	}
+	opened.Wait()
+	close(all)
+	answers.Wait()
+	return int(answered.Load())
 }
 
 // hammer repeats something in n places at once until the end.
