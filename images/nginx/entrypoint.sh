@@ -81,6 +81,7 @@ number NGINX_RATE_BURST 20 0 100000 requests
 number NGINX_CONCURRENCY_LIMIT 0 0 65535 'requests at once and client'
 number NGINX_GZIP_LEVEL 1 0 9
 number NGINX_CACHE_SECONDS 0 0 3600 s
+number NGINX_STATUS_INTERVAL 0 0 3600 s
 choice NGINX_GZIP all all safe
 choice NGINX_ACCESS_LOG json json text off
 choice NGINX_LOG_HEALTH_CHECKS off on off
@@ -286,6 +287,22 @@ proxy_set_header If-Unmodified-Since \$http_if_unmodified_since;
 END
 fi
 
+# nginx's own counts, for the loop at the end of this script and for nobody else: a
+# load balancer is never 127.0.0.1, whatever X-Forwarded-For says.
+# https://nginx.org/en/docs/http/ngx_http_stub_status_module.html
+: >"$directory/status.conf"
+if [ "$NGINX_STATUS_INTERVAL" -gt 0 ]; then
+    cat >"$directory/status.conf" <<'END'
+location = /.sidecar/status {
+    access_log off;
+    if ($realip_remote_addr != 127.0.0.1) {
+        return 404 $error_body;
+    }
+    stub_status;
+}
+END
+fi
+
 # A key that no other container has and that nobody reads from an image: the load
 # balancer encrypts, and does not ask who signed.
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-target-groups.html#target-group-routing-configuration
@@ -363,6 +380,31 @@ errors_filter=$!
 rm -f "$directory/maintenance"
 nginx -e stderr -c "$directory/nginx.conf" 2>"$directory/errors" &
 nginx=$!
+
+# report: a line with nginx's counts into the access log at each interval. `dropped`
+# are connections that nginx had to close at once, because it had no room. The
+# request for the counts is not in them.
+status_page() {
+    if [ "$NGINX_TLS" = on ]; then
+        printf 'GET /.sidecar/status HTTP/1.0\r\n\r\n' |
+            timeout 2 openssl s_client -quiet -connect "127.0.0.1:$NGINX_PORT" 2>/dev/null
+    else
+        wget -q -T 2 -O - "http://127.0.0.1:$NGINX_PORT/.sidecar/status"
+    fi
+}
+report() {
+    IFS=' ' accepted=0 handled=0 requests=0
+    while sleep "$NGINX_STATUS_INTERVAL"; do
+        # shellcheck disable=SC2046 # seven numbers
+        set -- $(status_page | sed -n '/^Active/,$p' | tr -cs 0-9 ' ')
+        [ $# -eq 7 ] || continue
+        printf '{"time":"%s","event":"connections","connections":%d,"reading":%d,"writing":%d,"waiting":%d,"accepted":%d,"dropped":%d,"requests":%d}\n' \
+            "$(date -u +%Y-%m-%dT%H:%M:%S+00:00)" $(($1 - 1)) "$5" $(($6 - 1)) "$7" \
+            $(($2 - accepted - 1)) $(($2 - $3 - accepted + handled)) $(($4 - requests - 1))
+        accepted=$2 handled=$3 requests=$4
+    done
+}
+[ "$NGINX_STATUS_INTERVAL" -eq 0 ] || report &
 
 # stop: while the file is there, the health page answers 503, so the load balancer
 # sends its requests elsewhere. nginx serves on meanwhile and stops after the delay,

@@ -41,7 +41,7 @@ var renderings = map[string][]string{
 		"NGINX_UPSTREAM_KEEPALIVE_TIMEOUT=4000", "NGINX_CLIENT_TIMEOUT=300", "NGINX_SHUTDOWN_TIMEOUT=120", "NGINX_UPSTREAM_KEEPALIVE=10000",
 		"NGINX_MAX_BODY_KB=1048576", "NGINX_RATE_LIMIT=100000", "NGINX_RATE_BURST=100000", "NGINX_GZIP_LEVEL=9", "NGINX_ACCESS_LOG=text",
 		"NGINX_LOG_HEALTH_CHECKS=on", "NGINX_PATH_PREFIXES=/api,/v1/orders,/a-b_c", "NGINX_METHODS=OPTIONS,GET,HEAD",
-		"NGINX_TRUSTED_PROXIES=10.0.0.0/8,192.168.1.1,fd00::/8,::1", "NGINX_CACHE_SECONDS=3600", "NGINX_STOP_DELAY=110",
+		"NGINX_TRUSTED_PROXIES=10.0.0.0/8,192.168.1.1,fd00::/8,::1", "NGINX_CACHE_SECONDS=3600", "NGINX_STOP_DELAY=110", "NGINX_STATUS_INTERVAL=3600",
 		"NGINX_APP_SOCKET=/" + strings.Repeat("s", 106), "NGINX_CONCURRENCY_LIMIT=65535",
 	},
 }
@@ -89,7 +89,7 @@ func TestEveryWrongSettingIsNamedAtOnceAndNginxDoesNotStart(t *testing.T) {
 		"NGINX_RATE_LIMIT=0x10", "NGINX_RATE_BURST=007", "NGINX_GZIP_LEVEL=10", "NGINX_ACCESS_LOG=combined", "NGINX_LOG_HEALTH_CHECKS=yes",
 		"NGINX_PATH_PREFIXES=api,/,/a b,/v1/,/v1//x,/.*,/ok", "NGINX_METHODS=GET,TRACE,get",
 		"NGINX_TRUSTED_PROXIES=10.0.0.0/33,256.1.1.1,evil,10.0.0.0/8", "NGINX_CACHE_SECONDS=3601",
-		"NGINX_CONCURRENCY_LIMIT=65536", "NGINX_GZIP=off", "NGINX_STOP_DELAY=111",
+		"NGINX_CONCURRENCY_LIMIT=65536", "NGINX_GZIP=off", "NGINX_STOP_DELAY=111", "NGINX_STATUS_INTERVAL=1m",
 		"NGINX_APP_SOCKET=run/app.sock")
 	want := `NGINX_PORT: got "0", allowed: 1 to 65535
 APP_PORT: got "http", allowed: 1 to 65535
@@ -106,6 +106,7 @@ NGINX_RATE_BURST: got "007", allowed: 0 to 100000 requests
 NGINX_CONCURRENCY_LIMIT: got "65536", allowed: 0 to 65535 requests at once and client
 NGINX_GZIP_LEVEL: got "10", allowed: 0 to 9
 NGINX_CACHE_SECONDS: got "3601", allowed: 0 to 3600 s
+NGINX_STATUS_INTERVAL: got "1m", allowed: 0 to 3600 s
 NGINX_GZIP: got "off", allowed: all safe
 NGINX_ACCESS_LOG: got "combined", allowed: json text off
 NGINX_LOG_HEALTH_CHECKS: got "yes", allowed: on off
@@ -506,6 +507,7 @@ var meanings = map[string]string{
 	"NGINX_RATE_BURST":                 "requests above the rate that are let through at once",
 	"NGINX_CONCURRENCY_LIMIT":          "requests of one client under way at once; more is 429. A WebSocket counts as long as it is open. 0: no limit",
 	"NGINX_GZIP_LEVEL":                 "0: no compression",
+	"NGINX_STATUS_INTERVAL":            "how often a line with the numbers of connections and requests goes into the log. 0: never",
 	"NGINX_GZIP":                       "safe: no compression of answers to requests with Cookie or Authorization",
 	"NGINX_CACHE_SECONDS":              "keep answers that the application calls `public` for so long, and while one request renews them. 0: no cache",
 	"NGINX_ACCESS_LOG":                 "form of the access log",
