@@ -43,8 +43,8 @@ test: driver ## Run all tests, the end-to-end ones included
 test-all: base-images test-program test-local test-plugins test-e2e
 
 .PHONY: base-images
-base-images:
-	cd local && go run ./cmd/baseimages
+base-images: driver
+	@$(DRIVER) --root $(CURDIR) base-images
 
 .PHONY: test-program
 test-program: ## Test the program under mocks, and the images (needs Docker)
@@ -93,7 +93,7 @@ workflows: ## Check the GitHub workflows
 
 .PHONY: bench
 bench: driver ## Measure the sidecar beside other proxies and draw docs/benchmark.md
-	@$(DRIVER) --root $(CURDIR) with-docker -- sh -c 'cd local && go run ./cmd/baseimages && cd ../bench && go run .'
+	@$(DRIVER) --root $(CURDIR) with-docker -- sh -c '$(DRIVER) --root $(CURDIR) base-images && cd bench && go run .'
 
 # The driver of the local run. The Go build cache makes this cheap when nothing changed.
 .PHONY: driver

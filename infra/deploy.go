@@ -95,7 +95,8 @@ func (s *Stack) declareArchive(ctx *pulumi.Context) (err error) {
 		FlowLogs:   s.settings.Network.HasFlowLogs(),
 		Partition:  s.partition,
 		Account:    s.account,
-		Region:     pulumi.String(s.settings.Region),
+		Region:     s.settings.Region,
+		Protect:    s.settings.Ingress.DeletionProtection,
 	}, s.provider)
 
 	return err
@@ -107,6 +108,7 @@ func (s *Stack) declareNetwork(ctx *pulumi.Context) (err error) {
 		Region:           s.settings.Region,
 		Services:         s.settings.Service.AWSServices(),
 		FlowLogBucketARN: s.archive.FlowLogBucketARN,
+		Protect:          s.settings.Ingress.DeletionProtection,
 	}, s.provider)
 
 	return err

@@ -405,6 +405,24 @@ func referenced(t *testing.T, graph *infratest.Graph, r infratest.Resource) stri
 	return id
 }
 
+// A rule whose port is changed in place would cut the old tasks off before the new ones are there.
+func TestAnotherPortIsOpenedBesideTheOldOne(t *testing.T) {
+	rules := func(port string) []string {
+		graph := run(t, defaults(t, map[string]string{"containerPort": port}))
+		var urns []string
+		for _, r := range slices.Concat(graph.OfType(ingressRule), graph.OfType(egressRule)) {
+			if _, between := at(t, r, "referencedSecurityGroupId").(string); between {
+				urns = append(urns, r.URN)
+			}
+		}
+		return urns
+	}
+	before, after := rules("8080"), rules("8081")
+	if len(before) != 2 || len(after) != 2 || slices.ContainsFunc(before, func(urn string) bool { return slices.Contains(after, urn) }) {
+		t.Errorf("rules for 8080: %v\nfor 8081: %v\nwant two each, all different", before, after)
+	}
+}
+
 func TestDefaultSecurityGroupOfANewVPCIsEmptied(t *testing.T) {
 	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
 		if settings[infratest.Project+":network"] == "existing" {
@@ -494,6 +512,8 @@ func TestExecutionRoleMayPullTheseImagesAndWriteTheseLogsAndNothingElse(t *testi
 		if settings[infratest.Project+":nginxImage"] != "" {
 			pull = append(pull, "arn:aws:ecr:eu-west-1:"+infratest.Account+":repository/team/nginx")
 		}
+		// AWS's own agent for GuardDuty, which may be added to any task.
+		pull = append(pull, "arn:aws:ecr:eu-central-1:*:repository/aws-guardduty-agent-fargate")
 		want := map[string][]string{"ecr:GetAuthorizationToken": {"*"}}
 		for _, action := range []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"} {
 			want[action] = pull
@@ -801,8 +821,14 @@ func TestPublicImagesNeedNoRightsToPull(t *testing.T) {
 	graph := run(t, defaults(t, map[string]string{
 		"appImage": "public.ecr.aws/team/app:1", "nginxImage": "docker.io/team/nginx:1",
 	}))
-	if policy := at(t, one(t, graph, rolePolicy), "policy").(string); strings.Contains(policy, "ecr:") {
-		t.Errorf("policy %s", policy)
+	for _, document := range policies(t, graph, rolePolicy, "policy") {
+		for _, statement := range document.Statement {
+			for _, resource := range statement.Resource {
+				if strings.Contains(resource, ":repository/") && !strings.HasSuffix(resource, ":repository/aws-guardduty-agent-fargate") {
+					t.Errorf("%v on %s", statement.Action, resource)
+				}
+			}
+		}
 	}
 }
 
@@ -861,10 +887,9 @@ func TestWrongDigestsFailBeforeATaskRunsThem(t *testing.T) {
 }
 
 func TestADeploymentThatEndsOtherwiseFailsTheUpdate(t *testing.T) {
-	const (
-		before    = "arn:aws:ecs:eu-central-1:123456789012:task-definition/web-test:6"
-		requested = "arn:aws:ecs:eu-central-1:123456789012:task-definition/web-test:7"
-	)
+	family := at(t, one(t, run(t, defaults(t, nil)), taskDefinition), "family").(string)
+	before := "arn:aws:ecs:eu-central-1:123456789012:task-definition/" + family + ":6"
+	requested := "arn:aws:ecs:eu-central-1:123456789012:task-definition/" + family + ":7"
 	for want, deployments := range map[string][]infratest.Deployment{
 		"ECS rolled the deployment back: task definition " + requested + " was requested, " + before + " runs: tasks failed to start.": {
 			{Status: "ACTIVE", TaskDefinition: requested, RolloutState: "FAILED", RolloutStateReason: "tasks failed to start."},
@@ -967,7 +992,7 @@ func TestDefaultsAreThoseOfThePattern(t *testing.T) {
 		{vpc, []any{"cidrBlock"}, "10.0.0.0/16"},
 		{vpc, []any{"enableDnsSupport"}, true},
 		{vpc, []any{"enableDnsHostnames"}, true},
-		{vpc, []any{"numberOfAvailabilityZones"}, 2.0},
+		{vpc, []any{"availabilityZoneNames"}, []any{"eu-central-1a", "eu-central-1b"}},
 	} {
 		if got := at(t, one(t, graph, test.token), test.path...); !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%s %v: %v; want %v", test.token, test.path, got, test.want)

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"fargate-nginx-sidecar/infra"
 	"fargate-nginx-sidecar/infra/infratest"
 )
 
@@ -239,57 +242,98 @@ func statements(t *testing.T, text string) map[string]any {
 	return byID
 }
 
+const (
+	bucket       = "aws:s3/bucketV2:BucketV2"
+	bucketPolicy = "aws:s3/bucketPolicy:BucketPolicy"
+)
+
+// writes are the statements by which each writer of logs may write, and the buckets that they are for.
+var writes = map[string]func(bucket string) map[string]any{
+	"web-logs": func(bucket string) map[string]any {
+		return map[string]any{"AccessLogs": map[string]any{
+			"Effect": "Allow", "Principal": map[string]any{"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
+			"Action": []any{"s3:PutObject"}, "Resource": []any{bucket + "/AWSLogs/123456789012/*"},
+		}}
+	},
+	"web-flow-logs": func(bucket string) map[string]any {
+		delivery := map[string]any{"Service": "delivery.logs.amazonaws.com"}
+		source := map[string]any{"aws:SourceArn": "arn:aws:logs:eu-central-1:123456789012:*"}
+		return map[string]any{
+			"AWSLogDeliveryWrite": map[string]any{
+				"Effect": "Allow", "Principal": delivery, "Action": []any{"s3:PutObject"}, "Resource": []any{bucket + "/AWSLogs/123456789012/*"},
+				"Condition": map[string]any{"ArnLike": source, "StringEquals": map[string]any{
+					"aws:SourceAccount": "123456789012", "s3:x-amz-acl": "bucket-owner-full-control",
+				}},
+			},
+			"AWSLogDeliveryAclCheck": map[string]any{
+				"Effect": "Allow", "Principal": delivery, "Action": []any{"s3:GetBucketAcl"}, "Resource": []any{bucket},
+				"Condition": map[string]any{"ArnLike": source, "StringEquals": map[string]any{"aws:SourceAccount": "123456789012"}},
+			},
+		}
+	},
+}
+
+// Each in a bucket of its own: AWS overwrites the policy of the bucket that a flow log is given.
 func TestTrafficLogsAreWrittenByTheLoadBalancerAndTheVPCAlone(t *testing.T) {
-	const bucketPolicy = "aws:s3/bucketPolicy:BucketPolicy"
+	for name, test := range map[string]struct {
+		settings map[string]string
+		buckets  []string
+	}{
+		"both":        {map[string]string{"accessLogs": "on", "flowLogs": "on"}, []string{"web-flow-logs", "web-logs"}},
+		"access logs": {map[string]string{"accessLogs": "on"}, []string{"web-logs"}},
+		"flow logs":   {map[string]string{"flowLogs": "on"}, []string{"web-flow-logs"}},
+		"neither":     {nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			graph := run(t, defaults(t, test.settings))
+			var buckets []string
+			for _, r := range graph.OfType(bucket) {
+				buckets = append(buckets, r.Name)
+				arn := graph.Outputs[r.URN]["arn"].StringValue()
+				want := writes[r.Name](arn)
+				want["EncryptedConnectionsOnly"] = map[string]any{
+					"Effect": "Deny", "Principal": "*", "Action": []any{"s3:*"}, "Resource": []any{arn, arn + "/*"},
+					"Condition": map[string]any{"Bool": map[string]any{"aws:SecureTransport": "false"}},
+				}
+				policy := named(t, graph, bucketPolicy, r.Name)
+				if got := statements(t, at(t, policy, "policy").(string)); !reflect.DeepEqual(got, want) {
+					t.Errorf("policy of %s: %v\nwant: %v", r.Name, got, want)
+				}
+				if got := at(t, policy, "bucket"); got != graph.IDs[r.URN] {
+					t.Errorf("policy of %s is on %v", r.Name, got)
+				}
+			}
+			if !slices.Equal(buckets, test.buckets) {
+				t.Errorf("buckets: %v; want %v", buckets, test.buckets)
+			}
+			if got, want := len(graph.OfType(bucketPolicy)), len(test.buckets); got != want {
+				t.Errorf("%d policies; want %d", got, want)
+			}
+		})
+	}
+}
+
+// AWS tries the bucket as soon as a writer is told of it, so each writer has to wait for the policy.
+func TestTrafficLogsGoToBucketsThatTheirWritersMayWriteTo(t *testing.T) {
 	for name, settings := range map[string]map[string]string{
 		"both": {"accessLogs": "on", "flowLogs": "on"}, "access logs": {"accessLogs": "on"}, "flow logs": {"flowLogs": "on"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			graph := run(t, defaults(t, settings))
-			policy := one(t, graph, bucketPolicy)
-			bucket := graph.Outputs[one(t, graph, "aws:s3/bucketV2:BucketV2").URN]["arn"].StringValue()
-			below := []any{bucket + "/AWSLogs/123456789012/*"}
-			delivery := map[string]any{"Service": "delivery.logs.amazonaws.com"}
-			source := map[string]any{"aws:SourceArn": "arn:aws:logs:eu-central-1:123456789012:*"}
-			want := map[string]any{"EncryptedConnectionsOnly": map[string]any{
-				"Effect": "Deny", "Principal": "*", "Action": []any{"s3:*"}, "Resource": []any{bucket, bucket + "/*"},
-				"Condition": map[string]any{"Bool": map[string]any{"aws:SecureTransport": "false"}},
-			}}
-			if settings["accessLogs"] == "on" {
-				want["AccessLogs"] = map[string]any{
-					"Effect": "Allow", "Principal": map[string]any{"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
-					"Action": []any{"s3:PutObject"}, "Resource": below,
-				}
-			}
-			if settings["flowLogs"] == "on" {
-				want["FlowLogs"] = map[string]any{
-					"Effect": "Allow", "Principal": delivery, "Action": []any{"s3:PutObject"}, "Resource": below,
-					"Condition": map[string]any{"ArnLike": source, "StringEquals": map[string]any{
-						"aws:SourceAccount": "123456789012", "s3:x-amz-acl": "bucket-owner-full-control",
-					}},
-				}
-				want["FlowLogsMayAsk"] = map[string]any{
-					"Effect": "Allow", "Principal": delivery, "Action": []any{"s3:GetBucketAcl"}, "Resource": []any{bucket},
-					"Condition": map[string]any{"ArnLike": source, "StringEquals": map[string]any{"aws:SourceAccount": "123456789012"}},
-				}
-			}
-			if got := statements(t, at(t, policy, "policy").(string)); !reflect.DeepEqual(got, want) {
-				t.Errorf("policy: %v\nwant: %v", got, want)
-			}
-
-			// Both writers try the bucket at once, so they have to wait for the policy.
-			id := graph.IDs[one(t, graph, "aws:s3/bucketV2:BucketV2").URN]
 			balancer := one(t, graph, loadBalancer)
 			if settings["accessLogs"] == "on" {
-				got := at(t, balancer, "accessLogs")
-				if !reflect.DeepEqual(got, map[string]any{"enabled": true, "bucket": id}) || !slices.Contains(balancer.DependsOn, policy.URN) {
+				want := map[string]any{"enabled": true, "bucket": graph.IDs[named(t, graph, bucket, "web-logs").URN]}
+				if got := at(t, balancer, "accessLogs"); !reflect.DeepEqual(got, want) ||
+					!slices.Contains(balancer.DependsOn, named(t, graph, bucketPolicy, "web-logs").URN) {
 					t.Errorf("access logs: %v, after %v", got, balancer.DependsOn)
 				}
 			} else if at(t, balancer, "accessLogs", "enabled") != false {
 				t.Error("the load balancer writes access logs")
 			}
 			for _, log := range graph.OfType(flowLog) {
-				if at(t, log, "logDestination") != "arn:aws:s3:::"+id || at(t, log, "trafficType") != "ALL" || !slices.Contains(log.DependsOn, policy.URN) {
+				destination := "arn:aws:s3:::" + graph.IDs[named(t, graph, bucket, "web-flow-logs").URN]
+				if at(t, log, "logDestination") != destination || at(t, log, "trafficType") != "ALL" ||
+					!slices.Contains(log.DependsOn, named(t, graph, bucketPolicy, "web-flow-logs").URN) {
 					t.Errorf("flow log: %v, after %v", log.Inputs, log.DependsOn)
 				}
 			}
@@ -300,28 +344,73 @@ func TestTrafficLogsAreWrittenByTheLoadBalancerAndTheVPCAlone(t *testing.T) {
 	}
 }
 
-func TestTrafficLogsArePrivateEncryptedAndExpire(t *testing.T) {
-	graph := run(t, defaults(t, map[string]string{"accessLogs": "on", "trafficLogDays": "90"}))
-	bucket := one(t, graph, "aws:s3/bucketV2:BucketV2")
-	for token, want := range map[string]map[string]any{
-		"aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": {
-			"blockPublicAcls": true, "blockPublicPolicy": true, "ignorePublicAcls": true, "restrictPublicBuckets": true,
-		},
-		"aws:s3/bucketOwnershipControls:BucketOwnershipControls": {"rule": map[string]any{"objectOwnership": "BucketOwnerEnforced"}},
-		"aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2": {
-			"rules": []any{map[string]any{"applyServerSideEncryptionByDefault": map[string]any{"sseAlgorithm": "AES256"}}},
-		},
-		"aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2": {"rules": []any{map[string]any{
-			"id": "expire", "status": "Enabled", "filter": map[string]any{"prefix": "AWSLogs/"}, "expiration": map[string]any{"days": 90.0},
-		}}},
+// In these partitions, load balancers write as an account of AWS's, of which each region has another.
+func TestAccessLogsInOtherPartitionsAreWrittenByAWSsAccountThere(t *testing.T) {
+	for region, want := range map[string]string{
+		"cn-north-1": "arn:aws-cn:iam::638102146993:root", "cn-northwest-1": "arn:aws-cn:iam::037604701340:root",
+		"us-gov-west-1": "arn:aws-us-gov:iam::048591011584:root", "us-gov-east-1": "arn:aws-us-gov:iam::190560391635:root",
 	} {
-		want["bucket"] = graph.IDs[bucket.URN]
-		if got := one(t, graph, token).Inputs.Mappable(); !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: %v; want %v", token, got, want)
+		there := options(defaults(t, map[string]string{"accessLogs": "on", "flowLogs": "on"}))
+		there.Settings["aws:region"] = region
+		partition := strings.Split(want, ":")[1]
+		there.Answer = func(token string, _ resource.PropertyMap) (resource.PropertyMap, bool) {
+			switch token {
+			case "aws:index/getPartition:getPartition":
+				return resource.PropertyMap{"partition": resource.NewProperty(partition)}, true
+			case getZones:
+				return infratest.Zones([]string{region + "a", region + "b"}, []string{"cnn1-az1", "cnn1-az2"}), true
+			}
+			return nil, false
+		}
+		graph, err := infratest.Run(infra.Program, there)
+		if err != nil {
+			t.Fatal(err)
+		}
+		access := statements(t, at(t, named(t, graph, bucketPolicy, "web-logs"), "policy").(string))["AccessLogs"].(map[string]any)
+		if got := access["Principal"]; !reflect.DeepEqual(got, map[string]any{"AWS": want}) {
+			t.Errorf("%s: access logs are written by %v; want %s", region, got, want)
+		}
+		// Flow logs come from the same service everywhere, by an ARN of the partition.
+		write := statements(t, at(t, named(t, graph, bucketPolicy, "web-flow-logs"), "policy").(string))["AWSLogDeliveryWrite"].(map[string]any)
+		source := "arn:" + partition + ":logs:" + region + ":123456789012:*"
+		if got := write["Condition"].(map[string]any)["ArnLike"]; !reflect.DeepEqual(got, map[string]any{"aws:SourceArn": source}) ||
+			!reflect.DeepEqual(write["Principal"], map[string]any{"Service": "delivery.logs.amazonaws.com"}) {
+			t.Errorf("%s: flow logs are written by %v for %v", region, write["Principal"], got)
 		}
 	}
-	if at(t, bucket, "forceDestroy") != false {
-		t.Error("logs go with the bucket although nobody said so")
+}
+
+func TestTrafficLogsArePrivateEncryptedAndExpire(t *testing.T) {
+	graph := run(t, defaults(t, map[string]string{"accessLogs": "on", "flowLogs": "on", "trafficLogDays": "90"}))
+	for _, made := range graph.OfType(bucket) {
+		for token, want := range map[string]map[string]any{
+			"aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": {
+				"blockPublicAcls": true, "blockPublicPolicy": true, "ignorePublicAcls": true, "restrictPublicBuckets": true,
+			},
+			"aws:s3/bucketOwnershipControls:BucketOwnershipControls": {"rule": map[string]any{"objectOwnership": "BucketOwnerEnforced"}},
+			"aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2": {
+				"rules": []any{map[string]any{"applyServerSideEncryptionByDefault": map[string]any{"sseAlgorithm": "AES256"}}},
+			},
+			"aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2": {"rules": []any{map[string]any{
+				"id": "expire", "status": "Enabled", "filter": map[string]any{"prefix": "AWSLogs/"}, "expiration": map[string]any{"days": 90.0},
+			}}},
+		} {
+			want["bucket"] = graph.IDs[made.URN]
+			if got := named(t, graph, token, made.Name).Inputs.Mappable(); !reflect.DeepEqual(got, want) {
+				t.Errorf("%s of %s: %v; want %v", token, made.Name, got, want)
+			}
+		}
+	}
+}
+
+func TestTrafficLogsGoWithTheirBucketsOnlyWhereSomebodySaidSo(t *testing.T) {
+	for value, want := range map[string]bool{"false": false, "true": true} {
+		graph := run(t, defaults(t, map[string]string{"accessLogs": "on", "flowLogs": "on", "forceDeleteTrafficLogs": value}))
+		for _, name := range []string{"web-logs", "web-flow-logs"} {
+			if got := at(t, named(t, graph, bucket, name), "forceDestroy"); got != want {
+				t.Errorf("forceDeleteTrafficLogs %s: %s has forceDestroy %v", value, name, got)
+			}
+		}
 	}
 }
 
@@ -330,7 +419,7 @@ func TestAnExistingVPCGetsNoFlowLog(t *testing.T) {
 	settings := defaults(t, existing)
 	settings[infratest.Project+":flowLogs"], settings[infratest.Project+":accessLogs"] = "on", "off"
 	graph := run(t, settings)
-	if len(graph.OfType(flowLog))+len(graph.OfType("aws:s3/bucketV2:BucketV2")) != 0 {
+	if len(graph.OfType(flowLog))+len(graph.OfType(bucket)) != 0 {
 		t.Errorf("declared: %v", graph.Types())
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"fargate-nginx-sidecar/infra"
 	"fargate-nginx-sidecar/infra/infratest"
 )
 
@@ -371,7 +372,7 @@ func TestDashboardShowsEveryAlarmAndOnlyMetricsThatExist(t *testing.T) {
 	n := watched(t, graph)
 	dimensions := map[string]string{
 		"AWS/ApplicationELB": "LoadBalancer " + n.balancer, "AWS/ECS": "ClusterName " + n.cluster + " ServiceName " + n.service,
-		"ECS/ContainerInsights": "ClusterName " + n.cluster + " ServiceName " + n.service, infratest.Project + "/web-test": "",
+		"ECS/ContainerInsights": "ClusterName " + n.cluster + " ServiceName " + n.service, infratest.Project + "/" + n.cluster: "",
 	}
 	ours := map[string]bool{}
 	for _, filter := range graph.OfType(logMetricFilter) {
@@ -413,9 +414,47 @@ func TestDashboardLeavesOutWhatNobodyMeasures(t *testing.T) {
 	}
 }
 
+// Two copies of the project in one account, each with a stack of one name: what AWS knows by a name that has no random
+// suffix must still be each stack's own. The domain is its owner's, and there can be only one.
+func TestStacksOfOneNameInOneAccountShareNoName(t *testing.T) {
+	given := func(project string) map[string]bool {
+		settings := map[string]string{}
+		for key, value := range stackSettings(t, "prod", encrypted) {
+			settings[strings.Replace(key, infratest.Project+":", project+":", 1)] = value
+		}
+		graph, err := infratest.Run(infra.Program, infratest.Options{Project: project, Stack: "test", Settings: settings})
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := map[string]bool{}
+		for _, r := range graph.Resources {
+			for _, key := range []string{"name", "family", "dashboardName"} {
+				if name, ok := at(t, r, key).(string); ok && r.Type != record {
+					names[r.Type+" "+name] = true
+				}
+			}
+			if namespace, ok := at(t, r, "metricTransformation", "namespace").(string); ok {
+				_, own, _ := strings.Cut(namespace, "/")
+				names[r.Type+" "+own] = true
+			}
+		}
+		return names
+	}
+
+	one, other := given("one"), given("other")
+	if len(one) < 3 {
+		t.Fatalf("names: %v; want those of task definition, dashboard and metrics at least", one)
+	}
+	for name := range one {
+		if other[name] {
+			t.Errorf("%s is in both", name)
+		}
+	}
+}
+
 func TestOutputsNameTopicAndDashboard(t *testing.T) {
 	got := outputs(t, defaults(t, operated))
-	if want := "https://eu-central-1.console.aws.amazon.com/cloudwatch/home?region=eu-central-1#dashboards/dashboard/web-test"; got["dashboardUrl"] != want {
+	if want := "https://eu-central-1.console.aws.amazon.com/cloudwatch/home?region=eu-central-1#dashboards/dashboard/" + got["clusterName"]; got["dashboardUrl"] != want {
 		t.Errorf("dashboardUrl: %s; want %s", got["dashboardUrl"], want)
 	}
 	if want := "arn:aws:sns:eu-central-1:" + infratest.Account + ":web-alarms-"; !strings.HasPrefix(got["alarmTopicArn"], want) {

@@ -26,6 +26,9 @@ func (s *Stack) Outputs() pulumi.Map {
 			clusterName, serviceName, s.settings.Region),
 		"monthlyEstimate": pulumi.String(cost.Sentence(cost.Estimate(Priced(s.settings)))),
 	}
+	if zones := s.network.AvailabilityZones; len(zones) > 0 {
+		outputs["availabilityZones"] = pulumi.ToStringArray(zones)
+	}
 	if s.traffic.Topic != nil {
 		outputs["alarmTopicArn"] = s.traffic.Topic
 	}

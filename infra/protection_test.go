@@ -9,20 +9,20 @@ import (
 
 // What serves clients, or cannot be had back.
 var protected = []string{
-	cluster, ecsService, loadBalancer, targetGroup, listener, listenerRule, record, certificate, logGroup,
+	cluster, ecsService, loadBalancer, targetGroup, listener, listenerRule, record, certificate, logGroup, vpc, bucket,
 }
 
 // The engine refuses to delete or replace what is protected. A destroy then stops in its preview, before anything is
 // touched; but a deployment must be able to replace what it replaces every time.
 func TestDeletionProtectionCoversWhatServesClientsAndNothingElse(t *testing.T) {
-	settings := map[string]string{"deletionProtection": "on", "domain": "www.example.com", "hostedZoneId": "Z111"}
+	settings := map[string]string{"deletionProtection": "on", "accessLogs": "on", "flowLogs": "on", "domain": "www.example.com", "hostedZoneId": "Z111"}
 	for _, r := range run(t, defaults(t, settings)).Resources {
 		want := slices.Contains(protected, r.Type)
 		switch r.Name {
 		case "web-http", "www.example.com-proof":
 			want = false // A listener that redirects; a record that serves the certificate's renewal.
 		}
-		if r.Custom && r.Protect != want {
+		if (r.Custom || r.Remote) && r.Protect != want {
 			t.Errorf("%s: protected %v; want %v", r.URN, r.Protect, want)
 		}
 	}

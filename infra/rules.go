@@ -25,7 +25,7 @@ func check(r *settings.Reader, s *Settings) {
 
 var arnRegion = regexp.MustCompile(`^arn:[a-z-]+:[a-z0-9]+:([a-z0-9-]+):`)
 
-// checkRegions refuses what is named by an ARN in another region: AWS takes none of them from there.
+// checkRegions refuses what is in another region: AWS takes none of it from there.
 func checkRegions(r *settings.Reader, s *Settings) {
 	for _, named := range []struct{ key, arn, what, allowed string }{
 		{"certificateArn", s.Ingress.CertificateARN, "the certificate is in %s", "; allowed: one in %s, like the load balancer"},
@@ -35,6 +35,11 @@ func checkRegions(r *settings.Reader, s *Settings) {
 		if part := arnRegion.FindStringSubmatch(named.arn); part != nil && part[1] != s.Region {
 			r.Conflict([]string{named.key, "aws:region"},
 				fmt.Sprintf(named.what, part[1])+fmt.Sprintf(named.allowed, s.Region))
+		}
+	}
+	for _, zone := range s.Network.AvailabilityZones {
+		if !strings.HasPrefix(zone, s.Region) {
+			r.Conflict([]string{"availabilityZones", "aws:region"}, zone+" is in another region; allowed: zones of "+s.Region)
 		}
 	}
 }

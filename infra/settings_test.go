@@ -191,6 +191,8 @@ var wrong = []struct{ key, value, want string }{
 	{"vpcCidr", "10.0.0.1/16", `vpcCidr: "10.0.0.1/16"; allowed: a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16`},
 	{"vpcCidr", "8.8.0.0/16", `vpcCidr: "8.8.0.0/16"; allowed: a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16`},
 	{"vpcCidr", "fd00::/16", `vpcCidr: "fd00::/16"; allowed: a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16`},
+	{"availabilityZones", `["us-east-1-atl-1a","us-east-1a"]`, `availabilityZones: "us-east-1-atl-1a"; allowed: a list of: an availability zone such as eu-central-1a`},
+	{"availabilityZones", `["eu-central-1a"]`, `availabilityZones: 1 given; allowed: two, or none, to have two chosen`},
 	{"waf", "on", `waf: "on"; allowed: ` + wafAllowed},
 	{"waf", "arn:aws:wafv2:us-east-1:123456789012:global/webacl/a/1", `waf: "arn:aws:wafv2:us-east-1:123456789012:global/webacl/a/1"; allowed: ` + wafAllowed},
 	{"wafRateLimit", "9", `wafRateLimit: 9; allowed: 10 to 2000000000 requests in five minutes`},
@@ -407,6 +409,17 @@ var contradictory = map[string]struct {
 		map[string]string{"egress": "endpoints", "network": "large", "nginxImage": "123456789012.dkr.ecr.us-east-1.amazonaws.com/nginx:1"},
 		[]string{"egress, nginxImage: egress is endpoints, which do not lead to 123456789012.dkr.ecr.us-east-1.amazonaws.com/nginx:1; allowed: an image in ECR in eu-central-1"},
 	},
+	"zones of another region": {
+		map[string]string{"availabilityZones": `["eu-west-1a","eu-central-1b"]`},
+		[]string{"availabilityZones, aws:region: eu-west-1a is in another region; allowed: zones of eu-central-1"},
+	},
+	"zones of a network that exists": {
+		map[string]string{
+			"network": "existing", "vpcId": infratest.ExistingVPC, "publicSubnetIds": public,
+			"availabilityZones": `["eu-central-1a","eu-central-1b"]`,
+		},
+		[]string{"availabilityZones, network: given, but network is existing; allowed with: low-cost, large"},
+	},
 	"existing network without ids": {
 		map[string]string{"network": "existing"},
 		[]string{
@@ -576,6 +589,7 @@ var others = map[string]struct {
 	"clientPrefixListId":                {"pl-0123456789abcdef0", map[string]string{"clientCidrs": `["203.0.113.0/24"]`}},
 	"network":                           {"large", nil},
 	"vpcCidr":                           {"10.1.0.0/16", nil},
+	"availabilityZones":                 {`["eu-central-1b","eu-central-1c"]`, nil},
 	"egress":                            {"nat-single", map[string]string{"network": "large"}},
 	"flowLogs":                          {"on", nil},
 	"waf":                               {webACLARN, nil},
@@ -682,6 +696,7 @@ func TestOutputsAreReadyToUse(t *testing.T) {
 	got := outputs(t, defaults(t, nil))
 	want := map[string]string{
 		"healthUrl":            got["url"] + "/",
+		"availabilityZones":    "[eu-central-1a eu-central-1b]",
 		"tailAppLogsCommand":   "aws logs tail " + got["appLogGroup"] + " --follow --region eu-central-1",
 		"tailNginxLogsCommand": "aws logs tail " + got["nginxLogGroup"] + " --follow --region eu-central-1",
 		"listTasksCommand": fmt.Sprintf("aws ecs list-tasks --cluster %s --service-name %s --region eu-central-1",
@@ -706,8 +721,8 @@ func TestOutputsAreReadyToUse(t *testing.T) {
 			t.Errorf("%s: %s; want %s", key, got[key], pattern)
 		}
 	}
-	if len(got) != 12 {
-		t.Errorf("%d outputs; want 12", len(got))
+	if len(got) != 13 {
+		t.Errorf("%d outputs; want 13", len(got))
 	}
 }
 
@@ -727,7 +742,7 @@ func outputs(t *testing.T, settings map[string]string) map[string]string {
 		}
 		ctx.Export("all", stack.Outputs().ToMapOutput().ApplyT(func(values map[string]any) int {
 			for name, value := range values {
-				all[name] = value.(string)
+				all[name] = fmt.Sprint(value)
 			}
 			return len(values)
 		}))

@@ -131,7 +131,7 @@ func buildFolder(image, folder string, args ...string) error {
 	args = append([]string{"build", "--quiet", "--tag", image}, args...)
 	_, err := docker(append(args, filepath.Join(Root(), "images", folder))...)
 	if err != nil {
-		return fmt.Errorf("%w\n(no base image? `go run ./cmd/baseimages` in local/ makes stand-ins)", err)
+		return fmt.Errorf("%w\n(no base image? `make base-images` makes stand-ins)", err)
 	}
 	return nil
 }

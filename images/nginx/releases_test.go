@@ -14,7 +14,7 @@ import (
 // The base image that ships has the newest stable nginx. Whoever sets another one gets the same contract: these are
 // the oldest release that the configuration is for, and one in between.
 //
-// The images are pulled or made by `go run ./cmd/baseimages ../images/nginx/testdata/releases/*.Dockerfile` in local/.
+// The images are pulled or made by `go run . base-images ../images/nginx/testdata/releases/*.Dockerfile` in local/.
 func TestOlderReleasesKeepTheContract(t *testing.T) {
 	files, err := filepath.Glob("testdata/releases/*.Dockerfile")
 	if err != nil || len(files) < 2 {
@@ -29,7 +29,7 @@ func TestOlderReleasesKeepTheContract(t *testing.T) {
 		t.Run(base, func(t *testing.T) {
 			image := imagetest.BuildOn(t, base)
 			if image == "" {
-				t.Skip("not on this machine; `go run ./cmd/baseimages ../images/nginx/testdata/releases/*.Dockerfile` in local/ brings it")
+				t.Skip("not on this machine; `go run . base-images ../images/nginx/testdata/releases/*.Dockerfile` in local/ brings it")
 			}
 			for name, env := range renderings {
 				args := append([]string{"run", "--rm", "--network=none"}, imagetest.Hardened...)

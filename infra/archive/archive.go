@@ -1,4 +1,4 @@
-// Package archive declares the bucket that keeps the load balancer's access logs and the network's flow logs. It is for
+// Package archive declares the buckets that keep the load balancer's access logs and the network's flow logs. It is for
 // whoever has to find out afterwards who asked for what.
 package archive
 
@@ -16,11 +16,14 @@ const Token = "fargate-nginx-sidecar:archive:Archive" //nolint:gosec // A type, 
 type Args struct {
 	Settings
 	// AccessLogs and FlowLogs say who writes: the load balancer, the VPC. With neither, nothing is declared.
-	AccessLogs, FlowLogs       bool
-	Partition, Account, Region pulumi.StringInput
+	AccessLogs, FlowLogs bool
+	Partition, Account   pulumi.StringInput
+	Region               string
+	// Protect makes the engine refuse to delete the buckets.
+	Protect bool
 }
 
-// Archive is a bucket, or nothing.
+// Archive is a bucket for each writer, or nothing.
 type Archive struct {
 	pulumi.ResourceState
 
@@ -35,24 +38,50 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	if !args.AccessLogs && !args.FlowLogs {
 		return a, nil
 	}
-	if args.Partition == nil || args.Account == nil || args.Region == nil {
+	if args.Partition == nil || args.Account == nil || args.Region == "" {
 		return nil, fmt.Errorf("archive %s: partition, account and region must be given", name)
 	}
 	if err := ctx.RegisterComponentResource(Token, name, a, opts...); err != nil {
 		return nil, fmt.Errorf("archive %s: %w", name, err)
 	}
-	bucket, err := a.build(ctx, name+"-logs", args)
-	if err != nil {
+	if err := a.build(ctx, name, args); err != nil {
 		return nil, fmt.Errorf("archive %s: %w", name, err)
 	}
 
-	return a, ctx.RegisterResourceOutputs(a, pulumi.Map{"bucket": bucket.Bucket})
+	return a, ctx.RegisterResourceOutputs(a, pulumi.Map{
+		"accessLogBucket":  a.AccessLogBucket,
+		"flowLogBucketArn": a.FlowLogBucketARN,
+	})
 }
 
-func (a *Archive) build(ctx *pulumi.Context, name string, args Args) (*s3.BucketV2, error) {
+// build gives each writer a bucket of its own, because a flow log changes the policy of the bucket that it is given:
+// AWS attaches the one that flow logs need, and "this policy overwrites any existing policy attached to the bucket". In
+// a common bucket, the load balancer's right to write would be gone as soon as the VPC logs.
+// https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-s3-permissions.html
+func (a *Archive) build(ctx *pulumi.Context, name string, args Args) error {
+	if args.AccessLogs {
+		policy, err := a.bucket(ctx, name+"-logs", args, accessLogs)
+		if err != nil {
+			return fmt.Errorf("access logs: %w", err)
+		}
+		// The policy's bucket is the bucket's name, and whoever waits for it waits for the policy.
+		a.AccessLogBucket = policy.Bucket
+	}
+	if args.FlowLogs {
+		policy, err := a.bucket(ctx, name+"-flow-logs", args, flowLogs)
+		if err != nil {
+			return fmt.Errorf("flow logs: %w", err)
+		}
+		a.FlowLogBucketARN = pulumi.Sprintf("arn:%s:s3:::%s", args.Partition, policy.Bucket)
+	}
+
+	return nil
+}
+
+func (a *Archive) bucket(ctx *pulumi.Context, name string, args Args, rights rights) (*s3.BucketPolicy, error) {
 	bucket, err := s3.NewBucketV2(ctx, name, &s3.BucketV2Args{
 		ForceDestroy: pulumi.Bool(args.ForceDestroy),
-	}, pulumi.Parent(a))
+	}, pulumi.Parent(a), pulumi.Protect(args.Protect))
 	if err != nil {
 		return nil, fmt.Errorf("bucket: %w", err)
 	}
@@ -63,8 +92,8 @@ func (a *Archive) build(ctx *pulumi.Context, name string, args Args) (*s3.Bucket
 
 	policy, err := s3.NewBucketPolicy(ctx, name, &s3.BucketPolicyArgs{
 		Bucket: bucket.ID(),
-		Policy: pulumi.All(args.Partition, args.Region, args.Account, bucket.Arn).ApplyT(func(all []any) (string, error) {
-			return writers(args, all[0].(string), all[1].(string), all[2].(string), all[3].(string))
+		Policy: pulumi.All(args.Partition, args.Account, bucket.Arn).ApplyT(func(all []any) (string, error) {
+			return bucketPolicy(place{all[0].(string), args.Region, all[1].(string), all[2].(string)}, rights)
 		}).(pulumi.StringOutput),
 		// S3 takes one change of a bucket's access at a time.
 	}, pulumi.Parent(a), pulumi.DependsOn(closed))
@@ -72,18 +101,10 @@ func (a *Archive) build(ctx *pulumi.Context, name string, args Args) (*s3.Bucket
 		return nil, fmt.Errorf("bucket policy: %w", err)
 	}
 
-	// The policy's bucket is the bucket's name, and whoever waits for it waits for the policy.
-	if args.AccessLogs {
-		a.AccessLogBucket = policy.Bucket
-	}
-	if args.FlowLogs {
-		a.FlowLogBucketARN = pulumi.Sprintf("arn:%s:s3:::%s", args.Partition, policy.Bucket)
-	}
-
-	return bucket, nil
+	return policy, nil
 }
 
-// restrict closes the bucket to the public, encrypts it and lets logs expire.
+// restrict closes a bucket to the public, encrypts it and lets logs expire.
 func (a *Archive) restrict(ctx *pulumi.Context, name string, args Args, bucket *s3.BucketV2) ([]pulumi.Resource, error) {
 	public, err := s3.NewBucketPublicAccessBlock(ctx, name, &s3.BucketPublicAccessBlockArgs{
 		Bucket:                bucket.ID(),

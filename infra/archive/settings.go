@@ -7,7 +7,7 @@ import "fargate-nginx-sidecar/infra/settings"
 type Settings struct {
 	// RetentionDays is the age at which logs are deleted, in days.
 	RetentionDays int
-	// ForceDestroy deletes the logs together with the bucket; without it a bucket that holds any stays.
+	// ForceDestroy deletes the logs together with their buckets; without it a bucket that holds any stays.
 	ForceDestroy bool
 }
 

@@ -155,6 +155,45 @@ func subnets(vpc Resource, kind string) resource.PropertyValue {
 	return resource.NewProperty(ids)
 }
 
+// region is where the provider declares everything.
+func (r *recorder) region() string {
+	for _, declared := range r.graph.Resources {
+		if declared.Type == "pulumi:providers:aws" {
+			return declared.Inputs["region"].StringValue()
+		}
+	}
+
+	return ""
+}
+
+// zones answers for an account that has opted into a Local Zone. AWS lists it among the others, and it comes first by
+// name, unless the question leaves out what needs an opt-in.
+func zones(region string, args resource.PropertyMap) resource.PropertyMap {
+	names := []string{region + "-xyz-1a", region + "a", region + "b", region + "c"}
+	for _, filter := range args["filters"].ArrayValue() {
+		wanted := filter.ObjectValue()
+		if wanted["name"].StringValue() == "opt-in-status" && wanted["values"].ArrayValue()[0].StringValue() == "opt-in-not-required" {
+			names = names[1:]
+		}
+	}
+
+	return Zones(names, names)
+}
+
+// Zones is an answer to a question for zones, with the ids that belong to the names.
+func Zones(names, ids []string) resource.PropertyMap {
+	answer := resource.PropertyMap{}
+	for key, texts := range map[resource.PropertyKey][]string{"names": names, "zoneIds": ids} {
+		var list []resource.PropertyValue
+		for _, text := range texts {
+			list = append(list, resource.NewProperty(text))
+		}
+		answer[key] = resource.NewProperty(list)
+	}
+
+	return answer
+}
+
 // ExistingVPC is the VPC of every subnet that a program looks up.
 const ExistingVPC = "vpc-0123456789abcdef0"
 
@@ -181,6 +220,8 @@ func (r *recorder) answer(token string, args resource.PropertyMap) (resource.Pro
 		return resource.PropertyMap{"partition": resource.NewProperty(Partition)}, nil
 	case "aws:index/getCallerIdentity:getCallerIdentity":
 		return resource.PropertyMap{"accountId": resource.NewProperty(Account)}, nil
+	case "aws:index/getAvailabilityZones:getAvailabilityZones":
+		return zones(r.region(), args), nil
 	case "aws:ecr/getAuthorizationToken:getAuthorizationToken":
 		return resource.PropertyMap{
 			"userName": resource.NewProperty("AWS"),

@@ -20,9 +20,12 @@ const Token = "fargate-nginx-sidecar:network:Network" //nolint:gosec // A type, 
 // Args describes a network.
 type Args struct {
 	Settings
-	// Region and Services name the services that get interface endpoints with Endpoints, such as ecr.api.
-	Region   string
+	// Region is where the VPC is made.
+	Region string
+	// Services are those that get interface endpoints with Endpoints, such as ecr.api.
 	Services []string
+	// Protect makes the engine refuse to delete the VPC and what is in it.
+	Protect bool
 	// FlowLogBucketARN is where flow logs go, or nil for none.
 	FlowLogBucketARN pulumi.StringInput
 }
@@ -30,7 +33,7 @@ type Args struct {
 // validate reports what is missing of what the rest of the program provides.
 func (a Args) validate() error {
 	switch {
-	case a.Mode == Large && a.Region == "":
+	case a.Mode != Existing && a.Region == "":
 		return errors.New("region must be given")
 	case a.EndpointsOnly() && len(a.Services) == 0:
 		return errors.New("no services; the tasks could not even pull their images")
@@ -51,6 +54,8 @@ type Network struct {
 	TaskSubnetIDs pulumi.StringArrayOutput
 	// PublicRanges are the address ranges of the public subnets, from which a load balancer in them sends.
 	PublicRanges pulumi.StringArrayOutput
+	// AvailabilityZones are those of the VPC that is made. Empty for a network that exists.
+	AvailabilityZones []string
 	// Routes must be there before the first task starts and must outlive the last one: without them no image is
 	// pulled. Empty for a network that exists.
 	Routes []pulumi.Resource
@@ -137,7 +142,13 @@ func checkSubnets(vpcID string, subnets []ec2.LookupSubnetResult, public int) ([
 }
 
 func (n *Network) build(ctx *pulumi.Context, name string, args Args) error {
-	vpc, err := awsxec2.NewVpc(ctx, name, vpcArgs(args), pulumi.Parent(n))
+	zones, err := n.zones(ctx, args)
+	if err != nil {
+		return err
+	}
+	n.AvailabilityZones = zones
+
+	vpc, err := awsxec2.NewVpc(ctx, name, vpcArgs(args, zones), pulumi.Parent(n), pulumi.Protect(args.Protect))
 	if err != nil {
 		return fmt.Errorf("VPC: %w", err)
 	}
@@ -185,15 +196,15 @@ func (n *Network) addOptional(ctx *pulumi.Context, name string, args Args, vpc *
 	return nil
 }
 
-func vpcArgs(args Args) *awsxec2.VpcArgs {
+func vpcArgs(args Args, zones []string) *awsxec2.VpcArgs {
 	cidr := args.CIDR.String()
 	vpc := &awsxec2.VpcArgs{
-		CidrBlock:                 &cidr,
-		EnableDnsSupport:          pulumi.Bool(true),
-		EnableDnsHostnames:        pulumi.Bool(true),
-		NumberOfAvailabilityZones: pulumi.IntRef(Zones),
-		NatGateways:               &awsxec2.NatGatewayConfigurationArgs{Strategy: awsxec2.NatGatewayStrategyNone},
-		SubnetStrategy:            new(awsxec2.SubnetAllocationStrategyAuto),
+		CidrBlock:             &cidr,
+		EnableDnsSupport:      pulumi.Bool(true),
+		EnableDnsHostnames:    pulumi.Bool(true),
+		AvailabilityZoneNames: zones,
+		NatGateways:           &awsxec2.NatGatewayConfigurationArgs{Strategy: awsxec2.NatGatewayStrategyNone},
+		SubnetStrategy:        new(awsxec2.SubnetAllocationStrategyAuto),
 		SubnetSpecs: []awsxec2.SubnetSpecArgs{
 			{Type: awsxec2.SubnetTypePublic, CidrBlocks: eighths(args.CIDR, 0)},
 		},

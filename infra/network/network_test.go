@@ -46,9 +46,9 @@ func TestGivenSubnetsMustWorkTogether(t *testing.T) {
 
 func TestMissingArgumentsAreRefused(t *testing.T) {
 	for want, args := range map[string]Args{
-		"region must be given": {Settings: Settings{Mode: Large, Egress: NATSingle}},
+		"region must be given": {Settings: Settings{Mode: LowCost}},
 		"no services; the tasks could not even pull their images": {Settings: Settings{Mode: Large, Egress: Endpoints}, Region: "x"},
-		"flow logs and their bucket; allowed: both or neither":    {Settings: Settings{Mode: LowCost, FlowLogs: true}},
+		"flow logs and their bucket; allowed: both or neither":    {Settings: Settings{Mode: LowCost, FlowLogs: true}, Region: "x"},
 	} {
 		if err := args.validate(); err == nil || err.Error() != want {
 			t.Errorf("error: %v; want %s", err, want)

@@ -15,6 +15,8 @@ type Settings struct {
 	Mode Mode
 	// CIDR is the VPC's range, /16 to /24.
 	CIDR netip.Prefix
+	// AvailabilityZones are the names of the zones that the VPC's subnets are in, or none, to have them chosen.
+	AvailabilityZones []string
 	// Egress is not read with LowCost.
 	Egress Egress
 	// FlowLogs writes down who talked to whom in the VPC that is made.
@@ -74,7 +76,9 @@ func (s Settings) PublicTasks() bool {
 }
 
 var (
-	vpcPattern    = regexp.MustCompile(`^vpc-([0-9a-f]{8}|[0-9a-f]{17})$`)
+	vpcPattern = regexp.MustCompile(`^vpc-([0-9a-f]{8}|[0-9a-f]{17})$`)
+	// Names of Local Zones have the place between region and letter, as in us-east-1-atl-1a.
+	zonePattern   = regexp.MustCompile(`^[a-z]{2,3}(-[a-z]+)+-[0-9][a-z]$`)
 	subnetPattern = regexp.MustCompile(`^subnet-([0-9a-f]{8}|[0-9a-f]{17})$`)
 )
 
@@ -83,10 +87,11 @@ func Read(r *settings.Reader) Settings {
 	const subnet = "subnet- and 8 or 17 hexadecimal digits"
 
 	s := Settings{
-		Mode:     settings.OneOf(r, "network", LowCost, Large, Existing),
-		CIDR:     readCIDR(r),
-		Egress:   settings.OneOf(r, "egress", NATPerZone, NATSingle, Endpoints, Public),
-		FlowLogs: r.Switch("flowLogs", "off", "on"),
+		Mode:              settings.OneOf(r, "network", LowCost, Large, Existing),
+		CIDR:              readCIDR(r),
+		AvailabilityZones: r.Texts("availabilityZones", "an availability zone such as eu-central-1a", zonePattern.MatchString),
+		Egress:            settings.OneOf(r, "egress", NATPerZone, NATSingle, Endpoints, Public),
+		FlowLogs:          r.Switch("flowLogs", "off", "on"),
 		VPCID: r.Text("vpcId", "empty, or vpc- and 8 or 17 hexadecimal digits",
 			func(id string) bool { return id == "" || vpcPattern.MatchString(id) }),
 		PublicSubnetIDs:  r.Texts("publicSubnetIds", subnet, subnetPattern.MatchString),
@@ -95,6 +100,9 @@ func Read(r *settings.Reader) Settings {
 	if s.Mode != Large && (s.Egress == NATSingle || s.Egress == Endpoints) {
 		r.Conflict([]string{"egress", "network"},
 			fmt.Sprintf("egress is %s, but network is %s; allowed with: large", s.Egress, s.Mode))
+	}
+	if given := len(s.AvailabilityZones); given != 0 && given != Zones {
+		r.Fail("availabilityZones", fmt.Sprintf("%d given", given), "two, or none, to have two chosen")
 	}
 	if s.Mode == Existing {
 		checkExisting(r, s)
@@ -129,6 +137,9 @@ func checkExisting(r *settings.Reader, s Settings) {
 		r.Conflict([]string{"network", "publicSubnetIds"},
 			fmt.Sprintf("network is existing, but there are %d public subnets; allowed: two or more, each in another zone",
 				len(s.PublicSubnetIDs)))
+	}
+	if len(s.AvailabilityZones) > 0 {
+		r.Conflict([]string{"availabilityZones", "network"}, "given, but network is existing; allowed with: low-cost, large")
 	}
 	for _, id := range s.PrivateSubnetIDs {
 		if slices.Contains(s.PublicSubnetIDs, id) {

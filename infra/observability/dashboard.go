@@ -12,7 +12,7 @@ import (
 
 // shown is what the dashboard's graphs are about, once the names of all resources are known.
 type shown struct {
-	name, region, namespace       string
+	region, namespace             string
 	cluster, service              string
 	loadBalancer, targets         string
 	nginxLogGroup, appLogGroup    string
@@ -22,20 +22,23 @@ type shown struct {
 
 func (t *Tasks) dashboard(ctx *pulumi.Context, name string, args TasksArgs, alarms pulumi.StringArray) error {
 	fixed := shown{
-		name: name, region: args.Region, namespace: metricNamespace(ctx, name),
-		taskCounts: args.TaskCounts, alarmed: len(alarms) > 0, logLines: args.LogMetrics,
+		region: args.Region, taskCounts: args.TaskCounts, alarmed: len(alarms) > 0, logLines: args.LogMetrics,
 	}
 	names := append(pulumi.StringArray{
 		args.Cluster, args.Service, args.LoadBalancer, args.TargetGroup, args.NginxLogGroup, args.AppLogGroup,
+		metricNamespace(ctx, args.Cluster),
 	}, alarms...)
 
 	dashboard, err := cloudwatch.NewDashboard(ctx, name, &cloudwatch.DashboardArgs{
-		// Typed and looked for by people, and there is no other of this name: it has the stack's in it.
-		DashboardName: pulumi.String(fmt.Sprintf("%s-%s", name, ctx.Stack())),
+		// Dashboards are the account's, not a region's, and a second one of a name replaces the first without a word. The
+		// cluster's name is unique, and people see it beside the dashboard.
+		// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
+		DashboardName: args.Cluster,
 		DashboardBody: names.ToStringArrayOutput().ApplyT(func(values []string) (string, error) {
 			about := fixed
 			about.cluster, about.service, about.loadBalancer, about.targets = values[0], values[1], values[2], values[3]
-			about.nginxLogGroup, about.appLogGroup, about.alarms = values[4], values[5], values[6:]
+			about.nginxLogGroup, about.appLogGroup, about.namespace = values[4], values[5], values[6]
+			about.alarms = values[7:]
 			return render(about.dashboard())
 		}).(pulumi.StringOutput),
 	}, pulumi.Parent(t))

@@ -33,10 +33,11 @@ var logMetrics = []logMetric{rejected, upstreamErrors}
 // LogMetrics is their number, by which AWS charges for them.
 func LogMetrics() int { return len(logMetrics) }
 
-// metricNamespace keeps the metrics of different stacks apart: a metric with a default value cannot have dimensions.
+// metricNamespace keeps the metrics of different stacks apart: a metric with a default value cannot have dimensions. The
+// cluster's name is unique, the stack's is not: a stack of another project in the same account may have it too.
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_MetricTransformation.html
-func metricNamespace(ctx *pulumi.Context, name string) string {
-	return fmt.Sprintf("%s/%s-%s", ctx.Project(), name, ctx.Stack())
+func metricNamespace(ctx *pulumi.Context, cluster pulumi.StringInput) pulumi.StringOutput {
+	return pulumi.Sprintf("%s/%s", ctx.Project(), cluster)
 }
 
 func (t *Tasks) logMetrics(ctx *pulumi.Context, name string, args TasksArgs) error {
@@ -45,7 +46,7 @@ func (t *Tasks) logMetrics(ctx *pulumi.Context, name string, args TasksArgs) err
 			LogGroupName: args.NginxLogGroup,
 			Pattern:      pulumi.String(m.pattern),
 			MetricTransformation: cloudwatch.LogMetricFilterMetricTransformationArgs{
-				Namespace: pulumi.String(metricNamespace(ctx, name)),
+				Namespace: metricNamespace(ctx, args.Cluster),
 				Name:      pulumi.String(m.name),
 				Value:     pulumi.String("1"),
 				// A line that does not match counts 0, so that the graph has a line at the bottom and not a gap.

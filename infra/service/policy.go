@@ -33,9 +33,19 @@ type secretRights struct {
 	key                 string
 }
 
-// executionPolicy lets ECS pull from the given repositories, write to the given log groups and read the given secrets,
-// and nothing else. Log groups are made by the stack, so that they have a retention; ECS may not make any.
-func executionPolicy(repositories, logGroups []string, read secretRights) (string, error) {
+// agentRepository holds the agent of GuardDuty's Runtime Monitoring, in an account of AWS's that differs from region to
+// region. Where an account has Runtime Monitoring on, AWS adds the agent to each task, which pulls it as it pulls its
+// other images: with the execution role. The stack cannot know whether it is on, and a right that nobody uses opens
+// nothing: only AWS's agent has this name in a task definition of the stack's.
+// https://docs.aws.amazon.com/guardduty/latest/ug/prereq-runtime-monitoring-ecs-support.html
+// https://docs.aws.amazon.com/guardduty/latest/ug/ecs-runtime-agent-ecr-image-uri.html
+func agentRepository(partition, region string) string {
+	return fmt.Sprintf("arn:%s:ecr:%s:*:repository/aws-guardduty-agent-fargate", partition, region)
+}
+
+// executionPolicy lets ECS pull from the given repositories and AWS's agent, write to the given log groups and read the
+// given secrets, and nothing else. Log groups are made by the stack, so that they have a retention; ECS may not make any.
+func executionPolicy(agent string, repositories, logGroups []string, read secretRights) (string, error) {
 	var streams []string
 	for _, group := range logGroups {
 		if group == "" {
@@ -51,21 +61,22 @@ func executionPolicy(repositories, logGroups []string, read secretRights) (strin
 		Resource: sorted(streams),
 	}}
 
+	pull := []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
 	if len(repositories) > 0 {
 		statements = append(statements, policy.Statement{
-			Sid:      "PullImages",
-			Effect:   "Allow",
-			Action:   []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
-			Resource: sorted(repositories),
-		}, policy.Statement{
-			Sid:    "LogInToRegistry",
-			Effect: "Allow",
-			Action: []string{"ecr:GetAuthorizationToken"},
-			// The one action here that knows no resources.
-			// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html
-			Resource: []string{"*"},
+			Sid: "PullImages", Effect: "Allow", Action: pull, Resource: sorted(repositories),
 		})
 	}
+	statements = append(statements, policy.Statement{
+		Sid: "PullGuardDutyAgent", Effect: "Allow", Action: pull, Resource: []string{agent},
+	}, policy.Statement{
+		Sid:    "LogInToRegistry",
+		Effect: "Allow",
+		Action: []string{"ecr:GetAuthorizationToken"},
+		// The one action here that knows no resources.
+		// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html
+		Resource: []string{"*"},
+	})
 
 	statements = append(statements, read.statements()...)
 

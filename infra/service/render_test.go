@@ -140,7 +140,7 @@ func TestMissingValuesAreErrorsNotEmptyStrings(t *testing.T) {
 	if text, err := trustPolicy("aws", "eu-central-1", ""); err == nil {
 		t.Errorf("without an account: %s", text)
 	}
-	if text, err := executionPolicy(nil, []string{"logs", ""}, secretRights{}); err == nil {
+	if text, err := executionPolicy("agent", nil, []string{"logs", ""}, secretRights{}); err == nil {
 		t.Errorf("without a log group: %s", text)
 	}
 }
@@ -167,7 +167,7 @@ func TestNginxEndsBeforeItIsKilled(t *testing.T) {
 }
 
 func TestPoliciesAreSortedAndNameEachResourceOnce(t *testing.T) {
-	text, err := executionPolicy([]string{"r2", "r1", "r2"}, []string{"g2", "g1"},
+	text, err := executionPolicy("agent", []string{"r2", "r1", "r2"}, []string{"g2", "g1"},
 		secretRights{parameters: []string{"p2", "p1"}, secrets: []string{"s1", "s1"}, key: "k"})
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
@@ -38,35 +39,42 @@ func (s *Service) securityGroup(
 	return group, append(ingress, egress...), nil
 }
 
-// fromLoadBalancer opens one port between the two groups, on both sides.
+// fromLoadBalancer opens one port between the two groups, on both sides. The rules' names have the port in them: when
+// it changes, the old port stays open until the tasks that listen on it are gone.
 func (s *Service) fromLoadBalancer(
 	ctx *pulumi.Context, name string, args Args, group *ec2.SecurityGroup,
 ) ([]pulumi.Resource, error) {
-	in, err := vpc.NewSecurityGroupIngressRule(ctx, name+"-tasks-from-alb", &vpc.SecurityGroupIngressRuleArgs{
+	port := strconv.Itoa(args.ContainerPort)
+	in, err := vpc.NewSecurityGroupIngressRule(ctx, name+"-tasks-from-alb-"+port, &vpc.SecurityGroupIngressRuleArgs{
 		SecurityGroupId:           group.ID(),
 		ReferencedSecurityGroupId: args.LoadBalancerGroupID,
 		Description:               pulumi.String("Requests from the load balancer"),
 		IpProtocol:                pulumi.String("tcp"),
 		FromPort:                  pulumi.Int(args.ContainerPort),
 		ToPort:                    pulumi.Int(args.ContainerPort),
-	}, pulumi.Parent(s))
+	}, pulumi.Parent(s), once(name+"-tasks-from-alb"))
 	if err != nil {
 		return nil, fmt.Errorf("security group rule: %w", err)
 	}
 
-	out, err := vpc.NewSecurityGroupEgressRule(ctx, name+"-alb-to-tasks", &vpc.SecurityGroupEgressRuleArgs{
+	out, err := vpc.NewSecurityGroupEgressRule(ctx, name+"-alb-to-tasks-"+port, &vpc.SecurityGroupEgressRuleArgs{
 		SecurityGroupId:           args.LoadBalancerGroupID,
 		ReferencedSecurityGroupId: group.ID(),
 		Description:               pulumi.String("Requests and health checks to the tasks"),
 		IpProtocol:                pulumi.String("tcp"),
 		FromPort:                  pulumi.Int(args.ContainerPort),
 		ToPort:                    pulumi.Int(args.ContainerPort),
-	}, pulumi.Parent(s))
+	}, pulumi.Parent(s), once(name+"-alb-to-tasks"))
 	if err != nil {
 		return nil, fmt.Errorf("security group rule: %w", err)
 	}
 
 	return []pulumi.Resource{in, out}, nil
+}
+
+// once says under which logical name stacks of earlier versions have a resource.
+func once(name string) pulumi.ResourceOption {
+	return pulumi.Aliases([]pulumi.Alias{{Name: pulumi.String(name)}})
 }
 
 func (s *Service) egress(

@@ -134,7 +134,7 @@ func (s *Service) build(ctx *pulumi.Context, name string, args Args) error {
 	if err != nil {
 		return err
 	}
-	definition, err := s.taskDefinition(ctx, name, args, roles{role, own}, secrets, nginxLogs, appLogs)
+	definition, err := s.taskDefinition(ctx, name, args, cluster, roles{role, own}, secrets, nginxLogs, appLogs)
 	if err != nil {
 		return err
 	}

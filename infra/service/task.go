@@ -30,10 +30,11 @@ func (s *Service) executionRole(
 	}
 	rights, err := iam.NewRolePolicy(ctx, name+"-execution", &iam.RolePolicyArgs{
 		Role: role.Name,
-		Policy: pulumi.All(args.RepositoryARNs, groups, secrets.parameters(), secrets.secrets()).ApplyT(
+		Policy: pulumi.All(args.Partition, args.RepositoryARNs, groups, secrets.parameters(), secrets.secrets()).ApplyT(
 			func(values []any) (string, error) {
-				return executionPolicy(values[0].([]string), values[1].([]string), secretRights{
-					parameters: values[2].([]string), secrets: values[3].([]string), key: args.KMSKeyARN,
+				agent := agentRepository(values[0].(string), args.Region)
+				return executionPolicy(agent, values[1].([]string), values[2].([]string), secretRights{
+					parameters: values[3].([]string), secrets: values[4].([]string), key: args.KMSKeyARN,
 				})
 			}).(pulumi.StringOutput),
 	}, pulumi.Parent(s))
@@ -45,7 +46,8 @@ func (s *Service) executionRole(
 }
 
 func (s *Service) taskDefinition(
-	ctx *pulumi.Context, name string, args Args, roles roles, secrets secretSources, nginxLogs, appLogs *cloudwatch.LogGroup,
+	ctx *pulumi.Context, name string, args Args, cluster *ecs.Cluster, roles roles, secrets secretSources,
+	nginxLogs, appLogs *cloudwatch.LogGroup,
 ) (*ecs.TaskDefinition, error) {
 	ranges := args.LoadBalancerRanges.ToStringArrayOutput().ApplyT(
 		func(ranges []string) string { return strings.Join(ranges, ",") }).(pulumi.StringOutput)
@@ -63,9 +65,9 @@ func (s *Service) taskDefinition(
 		})
 
 	definitionArgs := &ecs.TaskDefinitionArgs{
-		// A family has no random suffix: its revisions number themselves. The stack keeps two services of one
-		// account apart.
-		Family:                  pulumi.String(fmt.Sprintf("%s-%s", name, ctx.Stack())),
+		// A family gets no random suffix, because its revisions number themselves. With the cluster's name it has one,
+		// and another project's stack of this name, in the same account, has a family of its own.
+		Family:                  cluster.Name,
 		NetworkMode:             pulumi.String("awsvpc"),
 		RequiresCompatibilities: pulumi.ToStringArray([]string{"FARGATE"}),
 		Cpu:                     pulumi.String(strconv.Itoa(args.CPU)),

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"fargate-nginx-sidecar/local/cloud/alb"
+	"fargate-nginx-sidecar/local/cloud/ecs"
 	"fargate-nginx-sidecar/local/cloud/emulator"
 	"fargate-nginx-sidecar/local/cloud/endpoint"
 	"fargate-nginx-sidecar/local/cloud/fargate"
@@ -23,8 +24,6 @@ import (
 	"fargate-nginx-sidecar/local/cloud/run"
 	"fargate-nginx-sidecar/local/cloud/secrets"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 )
 
@@ -46,7 +45,7 @@ type cloud struct {
 	options   Options
 	emulator  *emulator.Emulator
 	balancer  *alb.Balancer
-	scheduler *fargate.Scheduler
+	scheduler *ecs.Scheduler
 	endpoint  *endpoint.Endpoint
 	servers   []*http.Server
 }
@@ -92,12 +91,7 @@ func Serve(ctx context.Context, options Options) (err error) {
 
 // listen makes the parts and opens the two ports that clients use.
 func (c *cloud) listen(ctx context.Context) (registryAddress, endpointAddress string, err error) {
-	client := ecr.New(ecr.Options{
-		Region:       c.options.Run.Region,
-		BaseEndpoint: aws.String(c.emulator.URL),
-		Credentials:  credentials.NewStaticCredentialsProvider("local", "local", ""),
-	})
-	repositories := registry.ECR{Client: client}
+	repositories := registry.ECR{Client: ecr.NewFromConfig(emulator.Config(c.emulator.URL, c.options.Run.Region))}
 	images, err := registry.New(registry.Options{
 		BlobDir:      filepath.Join(c.options.Dir, "registry"),
 		Repositories: repositories,
@@ -116,17 +110,19 @@ func (c *cloud) listen(ctx context.Context) (registryAddress, endpointAddress st
 	}); err != nil {
 		return "", "", err
 	}
-	if c.scheduler, err = fargate.New(ctx, fargate.Options{
-		RunID:        c.options.Run.ID,
-		Endpoint:     c.emulator.URL,
-		Region:       c.options.Run.Region,
+	if c.scheduler, err = ecs.New(ctx, ecs.Options{
+		Options: fargate.Options{
+			RunID:    c.options.Run.ID,
+			Endpoint: c.emulator.URL,
+			Region:   c.options.Run.Region,
+			Secret:   secrets.New(c.emulator.URL, c.options.Run.Region).Resolve,
+			Credentials: func(ctx context.Context, reference string) (string, error) {
+				return repositories.PullCredentials(ctx, registryAddress, reference)
+			},
+			Logger: c.options.Log,
+		},
 		LoadBalancer: c.balancer,
 		Overlay:      func(arn string) map[string]any { return c.endpoint.Overlay(arn) },
-		Secret:       secrets.New(c.emulator.URL, c.options.Run.Region).Resolve,
-		Credentials: func(ctx context.Context, reference string) (string, error) {
-			return repositories.PullCredentials(ctx, registryAddress, reference)
-		},
-		Logger: c.options.Log,
 	}); err != nil {
 		return "", "", err
 	}
@@ -171,5 +167,5 @@ func (c *cloud) close() {
 func (c *cloud) stopTasks() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopWait)
 	defer cancel()
-	return errors.Join(c.scheduler.Stop(ctx), fargate.Cleanup(context.WithoutCancel(ctx), nil, c.options.Run.ID))
+	return errors.Join(c.scheduler.Stop(ctx), fargate.Cleanup(context.WithoutCancel(ctx), c.options.Run.ID))
 }

@@ -33,7 +33,7 @@ func (l *Local) launch(description run.Run, emulator string) (*machine.Process, 
 	return machine.StartDetached("cloud", LogFile(l.dir()), cmd)
 }
 
-// Serve is the background process. It ends on SIGTERM or SIGINT, and then takes every container with it.
+// Serve is the background process. It ends on SIGTERM or SIGINT, after it has stopped every container.
 func (l *Local) Serve(ctx context.Context, emulator, description string) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()

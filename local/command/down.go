@@ -7,11 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"time"
 
 	"fargate-nginx-sidecar/local/cloud/fargate"
 	"fargate-nginx-sidecar/local/cloud/run"
+	"fargate-nginx-sidecar/local/machine"
 )
 
 // endWait bounds the end of the background process, which stops containers that may take 120 s each to stop.
@@ -41,19 +41,19 @@ func (l *Local) Down(ctx context.Context) error {
 }
 
 func (l *Local) destroy(ctx context.Context, current run.Run) error {
-	found, err := l.finder.Pulumi(ctx)
+	found, err := l.finder.Pulumi(ctx, l.builder())
 	if err != nil {
 		return err
 	}
-	pulumi := l.engine(current, found)
+	pulumi := l.stack(current, found)
 	return l.Progress.Step("pulumi destroy", func() error { return pulumi.Destroy(ctx, l.Progress) })
 }
 
 // remove ends the background process, and removes the containers, images and files of a run.
 func (l *Local) remove(current run.Run) error {
 	err := errors.Join(
-		endProcess(current.PID),
-		fargate.Cleanup(context.Background(), nil, current.ID),
+		l.endCloud(current.PID),
+		fargate.Cleanup(context.Background(), current.ID),
 		removeImages(current.Registry),
 		os.RemoveAll(l.dir()),
 	)
@@ -63,25 +63,12 @@ func (l *Local) remove(current run.Run) error {
 	return err
 }
 
-// endProcess asks the background process to end, and waits for it.
-func endProcess(pid int) error {
-	if err := syscall.Kill(pid, syscall.SIGTERM); errors.Is(err, syscall.ESRCH) {
-		return nil
-	} else if err != nil {
-		return fmt.Errorf("cloud: stop process %d: %w", pid, err)
+// endCloud ends the background process.
+func (l *Local) endCloud(pid int) error {
+	if err := machine.End(pid, endWait); err != nil {
+		return fmt.Errorf("cloud: %w; its log is %s", err, LogFile(l.dir()))
 	}
-	for deadline := time.Now().Add(endWait); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) || reap(pid) {
-			return nil
-		}
-	}
-	return fmt.Errorf("cloud: process %d still runs %s after SIGTERM; its log is %s", pid, endWait, LogFile(".local"))
-}
-
-// reap collects the background process if it is this process's own child, which else stays as a zombie.
-func reap(pid int) bool {
-	reaped, err := syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
-	return err == nil && reaped == pid
+	return nil
 }
 
 // removeImages removes what was built for the run's registry; base images stay for the next run. It goes by name, never

@@ -72,7 +72,7 @@ func (l *Local) printFailure(ctx context.Context, client clients) {
 	}
 }
 
-// stoppedTasks returns the newest tasks of a service that stopped. It is for explaining, so its own failure is not one.
+// stoppedTasks returns the newest tasks of a service that stopped. It only helps to explain a failure, so an error here is ignored.
 func (c clients) stoppedTasks(ctx context.Context, service ecstypes.Service) []ecstypes.Task {
 	listed, err := c.ecs.ListTasks(ctx, &ecs.ListTasksInput{Cluster: service.ClusterArn, ServiceName: service.ServiceName, DesiredStatus: ecstypes.DesiredStatusStopped})
 	if err != nil || len(listed.TaskArns) == 0 {

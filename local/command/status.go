@@ -9,10 +9,10 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"fargate-nginx-sidecar/local/cloud/emulator"
 	"fargate-nginx-sidecar/local/cloud/run"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	logstypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -29,11 +29,7 @@ type clients struct {
 }
 
 func newClients(current run.Run) clients {
-	config := aws.Config{
-		Region:       current.Region,
-		BaseEndpoint: aws.String(current.Endpoint),
-		Credentials:  credentials.NewStaticCredentialsProvider("local", "local", ""),
-	}
+	config := emulator.Config(current.Endpoint, current.Region)
 	return clients{ecs: ecs.NewFromConfig(config), logs: cloudwatchlogs.NewFromConfig(config)}
 }
 

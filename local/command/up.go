@@ -23,8 +23,8 @@ type UpOptions struct {
 	Config map[string]string // values that replace the stack file's, for this run only; YAML
 }
 
-// Up brings the stack to what the checkout says, and proves that it answers. A run that fails before it ever
-// served is taken away again; one that fails to change leaves what was running.
+// Up brings the stack to what the checkout says, and proves that it answers. A first run
+// that fails is removed again; a change that fails leaves the running stack as it was.
 func (l *Local) Up(ctx context.Context, options UpOptions) (err error) {
 	current, err := run.Load(l.dir())
 	fresh := errors.Is(err, run.ErrNone)
@@ -46,15 +46,15 @@ func (l *Local) Up(ctx context.Context, options UpOptions) (err error) {
 	}
 	found, err := l.prepare(ctx)
 	if err != nil {
-		return errors.Join(err, l.undoEngine(found.docker))
+		return errors.Join(err, l.stopDocker(found.docker))
 	}
 	if fresh {
 		if current, err = l.startCloud(ctx, found, options.Stack, config.region, listen); err != nil {
-			return errors.Join(err, l.undoEngine(found.docker))
+			return errors.Join(err, l.stopDocker(found.docker))
 		}
 		defer func() {
 			if err != nil {
-				l.Progress.Line("taking away what was started; nothing is left running")
+				l.Progress.Line("removing what was started; nothing is left running")
 				err = errors.Join(err, l.remove(current))
 			}
 		}()
@@ -62,8 +62,8 @@ func (l *Local) Up(ctx context.Context, options UpOptions) (err error) {
 	return l.deploy(ctx, current, found.pulumi, config, options)
 }
 
-// undoEngine stops a Docker engine that a failed start had started.
-func (l *Local) undoEngine(started bool) error {
+// stopDocker stops a Docker engine that a failed start had started.
+func (l *Local) stopDocker(started bool) error {
 	if !started {
 		return nil
 	}
@@ -78,7 +78,7 @@ type stackSettings struct {
 }
 
 func (l *Local) stackConfig(stack string) (stackSettings, error) {
-	reader := &pulumi.Engine{Root: l.Root, Stack: stack}
+	reader := &pulumi.Stack{Root: l.Root, Name: stack}
 	config, err := reader.StackConfig()
 	if err != nil {
 		return stackSettings{}, err
@@ -98,9 +98,9 @@ func (l *Local) stackConfig(stack string) (stackSettings, error) {
 	return stackSettings{project: project, region: region, secrets: secrets}, err
 }
 
-// deploy runs the engine and then asks the stack what it promises.
+// deploy runs Pulumi and then asks the stack what it promises.
 func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Tools, config stackSettings, options UpOptions) error {
-	pulumi := l.engine(current, found)
+	pulumi := l.stack(current, found)
 	values, err := l.localValues(ctx, config, options)
 	if err != nil {
 		return err
@@ -199,7 +199,7 @@ func (l *Local) startCloud(ctx context.Context, found tools, stack, region, list
 func (l *Local) clean() error {
 	stale, err := run.Load(l.dir())
 	if err == nil {
-		return fmt.Errorf("run: the background process %d is still there", stale.PID)
+		return fmt.Errorf("run: the background process %d is still running; stop it with `make local-down`", stale.PID)
 	}
 	if stale.ID == "" {
 		return os.RemoveAll(l.dir())

@@ -36,7 +36,7 @@ func localURL(current run.Run, outputs map[string]any) (string, error) {
 	return "https://" + address, err
 }
 
-// selfSigned is a client that takes the certificate of the local load balancer, which no authority has signed.
+// selfSigned is a client that accepts the certificate of the local load balancer, which no authority has signed.
 func selfSigned() *http.Client {
 	return &http.Client{Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // loopback only; the certificate in AWS is ACM's

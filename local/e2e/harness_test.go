@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"fargate-nginx-sidecar/local/cloud/run"
-	"fargate-nginx-sidecar/local/command/pulumi"
 )
 
 // driver is the built command of the local run.
@@ -164,15 +163,22 @@ func (c *checkout) current(t *testing.T) run.Run {
 	return current
 }
 
+// step is one operation on one resource in a preview.
+type step struct {
+	Operation    string         `json:"op"`
+	URN          string         `json:"urn"`
+	DetailedDiff map[string]any `json:"detailedDiff"`
+}
+
 // changes are the steps that `pulumi preview` announces, without the unchanged resources.
-func (c *checkout) changes(t *testing.T, environment ...string) []pulumi.Step {
+func (c *checkout) changes(t *testing.T, environment ...string) []step {
 	t.Helper()
 	output, err := c.shell(t, "pulumi preview --json", environment...)
 	if err != nil {
 		t.Fatalf("pulumi preview: %v", err)
 	}
 	var report struct {
-		Steps []pulumi.Step `json:"steps"`
+		Steps []step `json:"steps"`
 	}
 	if err := json.Unmarshal([]byte(output), &report); err != nil {
 		t.Fatalf("pulumi preview: %v\n%s", err, output)
@@ -180,8 +186,8 @@ func (c *checkout) changes(t *testing.T, environment ...string) []pulumi.Step {
 	if len(report.Steps) == 0 {
 		t.Fatal("the preview has no steps, not even for unchanged resources: it read nothing")
 	}
-	return slices.DeleteFunc(report.Steps, func(step pulumi.Step) bool {
-		return step.Operation == "same" || step.Operation == "read"
+	return slices.DeleteFunc(report.Steps, func(s step) bool {
+		return s.Operation == "same" || s.Operation == "read"
 	})
 }
 
@@ -192,11 +198,17 @@ func (c *checkout) outputs(t *testing.T) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	outputs := map[string]string{}
-	if err := json.Unmarshal([]byte(output), &outputs); err != nil {
+	all := map[string]any{}
+	if err := json.Unmarshal([]byte(output), &all); err != nil {
 		t.Fatal(err)
 	}
-	return outputs
+	texts := map[string]string{}
+	for name, value := range all {
+		if text, ok := value.(string); ok {
+			texts[name] = text
+		}
+	}
+	return texts
 }
 
 // edit replaces text in a file of the copy. The text must be there.

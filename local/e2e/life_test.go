@@ -73,14 +73,19 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 			t.Errorf("GET /api/users/1 answers %q", got)
 		}
 	})
-	step("a mended app, now with secrets, is deployed over the failed one", func(t *testing.T) {
+	step("a corrected app, now with secrets and on another port, is deployed over the failed one without one failed request", func(t *testing.T) {
 		c.edit(t, "images/app/healthcheck.js", "process.exit(1);\n", "")
 		c.edit(t, "images/app/app.js", changedAnswer, sampleAnswer)
 		settings := "Pulumi." + patternStack + ".yaml"
-		c.configure(t, c.read(t, settings)+secretSettings)
+		// Another port takes another target group and another service, which take over beside the old ones.
+		c.configure(t, c.read(t, settings)+secretSettings+"  fargate-nginx-sidecar:containerPort: 8081\n")
 		t.Setenv("DATABASE_URL", databaseValue)
 		t.Setenv("STRIPE_KEY", "")
-		output := c.local(t, "up", "--stack", patternStack)
+		var output string
+		failures := c.hammer(t, func() { output = c.local(t, "up", "--stack", patternStack) })
+		if len(failures) > 0 {
+			t.Errorf("%d requests failed during the deploy, the first: %s", len(failures), failures[0])
+		}
 		if got := c.get(t, "/api/users/1"); got != "User 1 found!" {
 			t.Errorf("GET /api/users/1 answers %q", got)
 		}

@@ -7,8 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"fargate-nginx-sidecar/local/cloud/emulator"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 )
 
@@ -30,9 +31,22 @@ func production(t *testing.T, c *checkout) {
 		t.Error("production is not verified over HTTPS")
 	}
 	assertUnchanged(t, c)
+	assertProtected(t, c)
 
+	c.configure(t, settings+"  fargate-nginx-sidecar:deletionProtection: off\n")
+	c.local(t, "up", "--stack", patternStack)
 	c.configure(t, before)
 	c.local(t, "up", "--stack", patternStack)
+	assertUnchanged(t, c)
+}
+
+// assertProtected tries to destroy the stack, which must fail before anything is gone.
+func assertProtected(t *testing.T, c *checkout) {
+	t.Helper()
+	output, err := c.shell(t, "pulumi destroy --yes --non-interactive")
+	if err == nil || !strings.Contains(output+err.Error(), "protect") {
+		t.Errorf("a protected stack is destroyed: %v\n%s", err, output)
+	}
 	assertUnchanged(t, c)
 }
 
@@ -40,11 +54,7 @@ func production(t *testing.T, c *checkout) {
 func makeZone(t *testing.T, c *checkout, name string) string {
 	t.Helper()
 	current := c.current(t)
-	client := route53.New(route53.Options{
-		Region:       current.Region,
-		BaseEndpoint: aws.String(current.Endpoint),
-		Credentials:  credentials.NewStaticCredentialsProvider("local", "local", ""),
-	})
+	client := route53.NewFromConfig(emulator.Config(current.Endpoint, current.Region))
 	made := must[*route53.CreateHostedZoneOutput](t)(client.CreateHostedZone(context.Background(), &route53.CreateHostedZoneInput{Name: &name, CallerReference: aws.String(t.Name())}))
 	return strings.TrimPrefix(*made.HostedZone.Id, "/hostedzone/")
 }

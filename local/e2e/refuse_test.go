@@ -18,7 +18,7 @@ func TestADeployThatCannotWorkIsRefusedBeforeAnythingIsStarted(t *testing.T) {
 		c.assertRefused(t, "choose another with LOCAL_PORT")
 	})
 	t.Run("the environment does not exist", func(t *testing.T) {
-		newCheckout(t).assertRefused(t, "there is no Pulumi.production.yaml; have: dev, pattern, prod, staging", "--stack", "production")
+		newCheckout(t).assertRefused(t, "there is no Pulumi.production.yaml; the stacks are: dev, pattern, prod, staging", "--stack", "production")
 	})
 	t.Run("settings are wrong", func(t *testing.T) {
 		c := newCheckout(t)

@@ -55,6 +55,9 @@ func start(name, logFile string, cmd *exec.Cmd) (*Process, error) {
 	return process, nil
 }
 
+// PID is the process's id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
@@ -92,6 +95,34 @@ func (p *Process) Stop() error {
 	}
 	<-p.done
 	return nil
+}
+
+// End asks a process that another command started to end, and waits for it.
+func End(pid int, wait time.Duration) error {
+	if err := syscall.Kill(pid, syscall.SIGTERM); errors.Is(err, syscall.ESRCH) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("stop process %d: %w", pid, err)
+	}
+	for deadline := time.Now().Add(wait); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		if ended(pid) {
+			return nil
+		}
+	}
+	return fmt.Errorf("process %d still runs %s after SIGTERM", pid, wait)
+}
+
+// ended says whether a process has ended, also when the one that started it has not waited for it yet.
+func ended(pid int) bool {
+	if reaped, err := syscall.Wait4(pid, nil, syscall.WNOHANG, nil); err == nil && reaped == pid {
+		return true // it was this process's own
+	}
+	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		return true
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // Linux has it
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return err == nil && strings.HasPrefix(state, "Z")
 }
 
 // Tail returns the last lines of a log file, for an error a person reads.

@@ -50,3 +50,19 @@ func TestStopEndsAChildThatIgnoresTheTerminationSignal(t *testing.T) {
 		t.Error("still running after Stop")
 	}
 }
+
+func TestEndWaitsForTheEndOfAProcess(t *testing.T) {
+	cmd := exec.Command("sh", "-c", "trap 'sleep 0.3; exit' TERM; while :; do sleep 0.1; done")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := machine.End(cmd.Process.Pid, 0); err == nil || !strings.Contains(err.Error(), "still runs 0s after SIGTERM") {
+		t.Errorf("no time to end: got %v", err)
+	}
+	if err := machine.End(cmd.Process.Pid, 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if err := machine.End(cmd.Process.Pid, 10*time.Second); err != nil {
+		t.Errorf("a process that has ended: %v", err)
+	}
+}

@@ -16,7 +16,7 @@ import (
 	"sync"
 	"time"
 
-	"fargate-nginx-sidecar/local/cloud/turns"
+	"fargate-nginx-sidecar/local/cloud/emulator"
 )
 
 // Options of a Balancer. Endpoint and Region are needed.
@@ -34,11 +34,10 @@ type Options struct {
 
 // Balancer is every load balancer the emulator holds.
 type Balancer struct {
+	*emulator.Loop
 	options Options
 	log     *slog.Logger
-	source  *emulator
-	wake    chan struct{}
-	turns   *turns.Turns
+	source  *source
 
 	mu      sync.Mutex
 	groups  map[string]*group  // by target group ARN
@@ -62,11 +61,10 @@ func New(options Options) (*Balancer, error) {
 		options.Logger = slog.Default()
 	}
 	return &Balancer{
+		Loop:    emulator.NewLoop(options.Poll),
 		options: options,
 		log:     options.Logger,
-		source:  newEmulator(options.Endpoint, options.Region),
-		wake:    make(chan struct{}, 1),
-		turns:   turns.New(),
+		source:  newSource(options.Endpoint, options.Region),
 		groups:  map[string]*group{},
 		servers: map[string]*server{},
 	}, nil
@@ -74,30 +72,10 @@ func New(options Options) (*Balancer, error) {
 
 // Run follows the emulator until ctx ends, then closes every listener.
 func (b *Balancer) Run(ctx context.Context) error {
-	ticker := time.NewTicker(b.options.Poll)
-	defer ticker.Stop()
 	defer b.close()
-	for {
-		b.turn(ctx)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-b.wake:
-		case <-ticker.C:
-		}
-	}
+	b.Loop.Run(ctx, b.look)
+	return nil
 }
-
-// Wake makes the balancer look at the emulator now.
-func (b *Balancer) Wake() {
-	select {
-	case b.wake <- struct{}{}:
-	default:
-	}
-}
-
-// Sync returns when the balancer has looked at the emulator once more after the call.
-func (b *Balancer) Sync(ctx context.Context) error { return b.turns.Next(ctx, b.Wake) }
 
 // Addresses returns the local address of every open listener, by listener ARN.
 func (b *Balancer) Addresses() map[string]string {
@@ -110,15 +88,14 @@ func (b *Balancer) Addresses() map[string]string {
 	return addresses
 }
 
-func (b *Balancer) turn(ctx context.Context) {
-	b.turns.Begin()
+// look reads what is wanted, and opens, changes and closes listeners accordingly.
+func (b *Balancer) look(ctx context.Context) error {
 	wanted, err := b.source.read(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
-			b.log.Warn("load balancers are unknown, listeners stay as they are", "error", err)
+			b.log.Warn("the load balancers cannot be read; listeners stay as they are", "error", err)
 		}
-		b.turns.End(err)
-		return
+		return err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -148,7 +125,7 @@ func (b *Balancer) turn(ctx context.Context) {
 			delete(b.servers, arn)
 		}
 	}
-	b.turns.End(errors.Join(failed...))
+	return errors.Join(failed...)
 }
 
 // group returns a target group's record, which may be older than the target group itself. The caller holds b.mu.
@@ -190,14 +167,14 @@ func (b *Balancer) Deregister(ctx context.Context, targetGroupARN, target string
 	return b.find(targetGroupARN).deregister(ctx, key{target, port})
 }
 
-// TargetState returns a target's state, reason code and description in ELB's words; "" when it is not registered.
-func (b *Balancer) TargetState(targetGroupARN, target string, port int) (state, reason, description string) {
+// TargetState returns a target's state and its description in ELB's words; "" when it is not registered.
+func (b *Balancer) TargetState(targetGroupARN, target string, port int) (state, description string) {
 	for _, h := range b.TargetHealth(targetGroupARN) {
 		if h.Target == target && h.Port == port {
-			return h.State, h.Reason, h.Description
+			return h.State, h.Description
 		}
 	}
-	return "", "", ""
+	return "", ""
 }
 
 // Health is one target's entry in DescribeTargetHealth.

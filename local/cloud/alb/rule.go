@@ -1,11 +1,9 @@
 package alb
 
 import (
-	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/netip"
-	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -14,12 +12,24 @@ import (
 )
 
 // matches says whether a request meets every condition of a rule, and names the first condition that this stand-in
-// does not carry.
+// does not support.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html
 func (r rule) matches(request *http.Request) (ok bool, unknown string) {
 	for _, c := range r.conditions {
-		ok, known := matchCondition(c, request)
-		if !known {
+		switch {
+		case aws.ToString(c.Field) == "path-pattern" && len(c.RegexValues) == 0:
+			values := c.Values
+			if c.PathPatternConfig != nil {
+				values = append(slices.Clone(values), c.PathPatternConfig.Values...)
+			}
+			ok = anyWildcard(values, request.URL.EscapedPath())
+		case aws.ToString(c.Field) == "host-header" && len(c.RegexValues) == 0:
+			values := c.Values
+			if c.HostHeaderConfig != nil {
+				values = append(slices.Clone(values), c.HostHeaderConfig.Values...)
+			}
+			ok = anyWildcard(lower(values), strings.ToLower(hostOnly(request.Host)))
+		default:
 			return false, aws.ToString(c.Field)
 		}
 		if !ok {
@@ -29,93 +39,23 @@ func (r rule) matches(request *http.Request) (ok bool, unknown string) {
 	return true, ""
 }
 
-// matchCondition evaluates one condition: one of its values must match.
-func matchCondition(c types.RuleCondition, request *http.Request) (ok, known bool) {
-	if len(c.RegexValues) > 0 {
-		return false, false
+func lower(values []string) []string {
+	var all []string
+	for _, value := range values {
+		all = append(all, strings.ToLower(value))
 	}
-	switch aws.ToString(c.Field) {
-	case "path-pattern":
-		values := c.Values
-		if c.PathPatternConfig != nil {
-			values = append(slices.Clone(values), c.PathPatternConfig.Values...)
-		}
-		return anyWildcard(values, request.URL.EscapedPath()), true
-	case "host-header":
-		values := c.Values
-		if c.HostHeaderConfig != nil {
-			values = append(slices.Clone(values), c.HostHeaderConfig.Values...)
-		}
-		return anyWildcardFold(values, hostOnly(request.Host)), true
-	case "http-request-method":
-		return c.HttpRequestMethodConfig != nil && slices.Contains(c.HttpRequestMethodConfig.Values, request.Method), true
-	case "http-header":
-		h := c.HttpHeaderConfig
-		if h == nil || len(h.RegexValues) > 0 {
-			return false, h == nil
-		}
-		return slices.ContainsFunc(request.Header.Values(aws.ToString(h.HttpHeaderName)), func(v string) bool { return anyWildcardFold(h.Values, v) }), true
-	case "query-string":
-		return c.QueryStringConfig != nil && matchQuery(c.QueryStringConfig.Values, request.URL.RawQuery), true
-	case "source-ip":
-		return c.SourceIpConfig != nil && matchSource(c.SourceIpConfig.Values, request.RemoteAddr), true
-	}
-	return false, false
+	return all
 }
 
 func anyWildcard(patterns []string, s string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool { return wildcard(p, s) })
 }
 
-func anyWildcardFold(patterns []string, s string) bool {
-	return slices.ContainsFunc(patterns, func(p string) bool { return wildcard(strings.ToLower(p), strings.ToLower(s)) })
-}
-
 // wildcard matches * for any number of characters and ? for exactly one.
 func wildcard(pattern, s string) bool {
-	star, mark, i, j := -1, 0, 0, 0
-	for i < len(s) {
-		switch {
-		case j < len(pattern) && pattern[j] == '*':
-			star, mark = j, i
-			j++
-		case j < len(pattern) && (pattern[j] == '?' || pattern[j] == s[i]):
-			i, j = i+1, j+1
-		case star >= 0:
-			mark++
-			i, j = mark, star+1
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[j:], "*") == ""
-}
-
-func matchQuery(pairs []types.QueryStringKeyValuePair, raw string) bool {
-	query, _ := url.ParseQuery(raw)
-	return slices.ContainsFunc(pairs, func(p types.QueryStringKeyValuePair) bool {
-		for key, values := range query {
-			if p.Key != nil && !wildcard(strings.ToLower(*p.Key), strings.ToLower(key)) {
-				continue
-			}
-			if anyWildcardOf(aws.ToString(p.Value), values) {
-				return true
-			}
-		}
-		return false
-	})
-}
-
-func anyWildcardOf(pattern string, values []string) bool {
-	return slices.ContainsFunc(values, func(v string) bool { return wildcard(strings.ToLower(pattern), strings.ToLower(v)) })
-}
-
-func matchSource(blocks []string, remote string) bool {
-	address, err := netip.ParseAddrPort(remote)
-	return err == nil && slices.ContainsFunc(blocks, func(b string) bool {
-		block, err := netip.ParsePrefix(b)
-		return err == nil && block.Contains(address.Addr().Unmap())
-	})
+	expression := strings.NewReplacer(`\*`, `.*`, `\?`, `.`).Replace(regexp.QuoteMeta(pattern))
+	matched, _ := regexp.MatchString("^(?s:"+expression+")$", s) // what was quoted always compiles
+	return matched
 }
 
 func hostOnly(hostport string) string {
@@ -125,46 +65,16 @@ func hostOnly(hostport string) string {
 	return hostport
 }
 
-// share is a target group and its weight in a forward action.
-type share struct {
-	group  string
-	weight int
-}
-
-// forwardsTo lists the target groups of a forward action.
-func forwardsTo(a types.Action) []share {
-	if a.Type != types.ActionTypeEnumForward {
-		return nil
-	}
-	if a.ForwardConfig == nil || len(a.ForwardConfig.TargetGroups) == 0 {
-		return []share{{aws.ToString(a.TargetGroupArn), 1}}
-	}
-	var shares []share
-	for _, t := range a.ForwardConfig.TargetGroups {
-		weight := 1
-		if t.Weight != nil {
-			weight = int(*t.Weight)
-		}
-		shares = append(shares, share{aws.ToString(t.TargetGroupArn), weight})
-	}
-	return shares
-}
-
-// choose picks a target group at random, in proportion to the weights; "" when all weights are zero.
-func choose(shares []share) string {
-	total := 0
-	for _, s := range shares {
-		total += s.weight
-	}
-	if total == 0 {
+// forwardsTo is the target group of a forward action, "" for another action and for one that splits requests between
+// several groups, which this stand-in does not support.
+func forwardsTo(a types.Action) string {
+	switch {
+	case a.Type != types.ActionTypeEnumForward:
 		return ""
-	}
-	n := rand.IntN(total) //nolint:gosec // shares traffic, keeps no secret
-	for _, s := range shares {
-		if n < s.weight {
-			return s.group
-		}
-		n -= s.weight
+	case a.ForwardConfig == nil || len(a.ForwardConfig.TargetGroups) == 0:
+		return aws.ToString(a.TargetGroupArn)
+	case len(a.ForwardConfig.TargetGroups) == 1:
+		return aws.ToString(a.ForwardConfig.TargetGroups[0].TargetGroupArn)
 	}
 	return ""
 }

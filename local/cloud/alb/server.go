@@ -96,7 +96,7 @@ func (s *server) serve(https bool) {
 	}
 }
 
-// configure takes new settings; false means that the listener has to be opened anew for them.
+// configure applies new settings; false means that the listener must be opened again for them.
 func (s *server) configure(settings listenerSettings) bool {
 	before := s.settings.Swap(&settings)
 	return before.idle == settings.idle && before.https == settings.https && before.port == settings.port
@@ -148,7 +148,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, rule := range s.settings.Load().rules {
 		ok, unknown := rule.matches(r)
 		if unknown != "" {
-			s.log.Error("rule not carried by the local run", "condition", unknown)
+			s.log.Error("rule not supported by the local run", "condition", unknown)
 			refuse(w, http.StatusServiceUnavailable)
 			return
 		}
@@ -163,22 +163,22 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // act carries out a rule's actions; the last one answers.
 func (s *server) act(w http.ResponseWriter, r *http.Request, actions []types.Action) {
 	for _, action := range actions {
-		switch action.Type {
-		case types.ActionTypeEnumForward:
+		switch kind := action.Type; {
+		case forwardsTo(action) != "":
 			s.forward(w, r, forwardsTo(action))
 			return
-		case types.ActionTypeEnumFixedResponse:
+		case kind == types.ActionTypeEnumFixedResponse:
 			fixed(w, action.FixedResponseConfig)
 			return
-		case types.ActionTypeEnumRedirect:
+		case kind == types.ActionTypeEnumRedirect:
 			settings := s.settings.Load()
 			location, code := redirectTo(*action.RedirectConfig, r, settings.https, strconv.Itoa(settings.port), s.localPort)
 			w.Header().Set("Server", serverName)
 			w.Header().Set("Location", location)
 			w.WriteHeader(code)
 			return
-		default: // authenticate-*: never let a request past a check that is missing here
-			s.log.Error("action not carried by the local run", "action", action.Type)
+		default: // of authenticate-* too: never let a request past a check that is missing here
+			s.log.Error("action not supported by the local run", "action", action.Type)
 			refuse(w, http.StatusServiceUnavailable)
 			return
 		}
@@ -216,13 +216,8 @@ type chosen struct {
 
 type chosenKey struct{}
 
-// forward sends the request to a target of one of the groups.
-func (s *server) forward(w http.ResponseWriter, r *http.Request, shares []share) {
-	arn := choose(shares)
-	if arn == "" {
-		refuse(w, http.StatusServiceUnavailable)
-		return
-	}
+// forward sends the request to a target of a group.
+func (s *server) forward(w http.ResponseWriter, r *http.Request, arn string) {
 	g := s.balancer.find(arn)
 	t := g.pick()
 	if t == nil {
@@ -265,7 +260,7 @@ func (s *server) rewrite(p *httputil.ProxyRequest) {
 			}
 		}
 	}
-	setForwardedFor(header, p.In, settings)
+	setForwardedFor(header, p.In)
 	header.Set("X-Forwarded-Port", strconv.Itoa(settings.port))
 	header.Set("X-Forwarded-Proto", "http")
 	if settings.https {
@@ -288,26 +283,10 @@ func keepLine(p *httputil.ProxyRequest) {
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html
 var validName = regexp.MustCompile(`^[-A-Za-z0-9]+$`)
 
-// setForwardedFor appends the client's address, keeps the header, or removes it.
-func setForwardedFor(header http.Header, in *http.Request, settings *listenerSettings) {
-	before := strings.Join(in.Header.Values("X-Forwarded-For"), ", ")
-	client, port, _ := net.SplitHostPort(in.RemoteAddr)
-	if settings.withPort {
-		client = net.JoinHostPort(client, port)
-	}
-	switch settings.forwarded {
-	case "remove":
-		header.Del("X-Forwarded-For")
-	case "preserve":
-		if before != "" {
-			header.Set("X-Forwarded-For", before)
-		}
-	default:
-		if before != "" {
-			client = before + ", " + client
-		}
-		header.Set("X-Forwarded-For", client)
-	}
+// setForwardedFor appends the client's address, as a load balancer does unless it is told otherwise.
+func setForwardedFor(header http.Header, in *http.Request) {
+	client, _, _ := net.SplitHostPort(in.RemoteAddr)
+	header.Set("X-Forwarded-For", strings.Join(append(in.Header.Values("X-Forwarded-For"), client), ", "))
 }
 
 // traceID starts a trace, or adds a Self field to the one that arrives.

@@ -174,9 +174,6 @@ func (g *group) pick() *target {
 	}
 	g.turn++
 	chosen := candidates[g.turn%len(candidates)]
-	if g.settings.leastRequests {
-		chosen = slices.MinFunc(candidates, func(a, b *target) int { return a.inFlight - b.inFlight })
-	}
 	chosen.inFlight++
 	return chosen
 }

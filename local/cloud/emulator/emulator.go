@@ -70,10 +70,3 @@ func (e *Emulator) Done() <-chan struct{} { return e.process.Done() }
 
 // Stop ends the emulator.
 func (e *Emulator) Stop() error { return e.process.Stop() }
-
-// Address tells the emulator which service of which region a request is for, where no typed client does. It reads both
-// from the credential's scope, and checks no signature.
-func Address(request *http.Request, region, service string) {
-	request.Header.Set("Authorization",
-		fmt.Sprintf("AWS4-HMAC-SHA256 Credential=local/20000101/%s/%s/aws4_request, SignedHeaders=host, Signature=0", region, service))
-}

@@ -8,21 +8,20 @@ import (
 	"net/http"
 	"path"
 	"strings"
-	"sync"
 	"time"
 
-	"fargate-nginx-sidecar/local/cloud/fargate"
+	"fargate-nginx-sidecar/local/cloud/ecs"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// ecsPrefix begins the X-Amz-Target of every ECS action.
-const ecsPrefix = "AmazonEC2ContainerServiceV20141113."
-
-// serviceActions are the actions whose answer describes services.
-var serviceActions = map[string]bool{
-	ecsPrefix + "CreateService":    true,
-	ecsPrefix + "UpdateService":    true,
-	ecsPrefix + "DeleteService":    true,
-	ecsPrefix + "DescribeServices": true,
+// describesServices are the actions whose answer describes services.
+var describesServices = map[string]bool{
+	"CreateService":    true,
+	"UpdateService":    true,
+	"DeleteService":    true,
+	"DescribeServices": true,
 }
 
 // forgotten are the fields of a service that the emulator accepts and does not give back. Without them every
@@ -39,45 +38,46 @@ var forgotten = []string{
 	"propagateTags",
 }
 
-// Tasks is the scheduler, which knows what runs.
-type Tasks interface {
-	Service(arn string) (fargate.ServiceStatus, bool)
-	Tasks(clusterARN string) []fargate.Task
-	StopTask(arn, reason string) error
-	Sync(ctx context.Context) error
-}
+// syncWait bounds the wait for the scheduler's next look at the emulator.
+const syncWait = 10 * time.Second
 
-// remembered holds, by cluster and service name, what a service was created and updated with.
-type remembered struct {
-	mutex sync.Mutex
-	sent  map[string]map[string]any
-}
-
-// note keeps the fields of a request that the emulator is going to forget.
-func (r *remembered) note(action string, request map[string]any) {
-	if action != "CreateService" && action != "UpdateService" {
-		return
+// answerECS answers what only the scheduler knows.
+func (e *Endpoint) answerECS(w http.ResponseWriter, c call) bool {
+	request := map[string]any{}
+	if err := json.Unmarshal(c.body, &request); err != nil {
+		return false // the emulator answers a request that is not JSON with the right error
 	}
-	name, _ := request["serviceName"].(string)
+	switch c.action {
+	case "ListTasks":
+		return respond(w, map[string]any{"taskArns": e.listTasks(request)})
+	case "DescribeTasks":
+		return respond(w, e.describeTasks(request))
+	case "StopTask":
+		return e.stopTask(w, request)
+	case "CreateService", "UpdateService":
+		e.remember(c.action, request)
+	}
+	return false
+}
+
+// remember keeps the fields of a request that the emulator is going to forget.
+func (e *Endpoint) remember(action string, request map[string]any) {
+	name, cluster := text(request, "serviceName"), text(request, "cluster")
 	if name == "" {
-		name, _ = request["service"].(string)
+		name = text(request, "service")
 	}
-	cluster, _ := request["cluster"].(string)
-	key := path.Base(cluster) + "/" + path.Base(name)
-
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	if r.sent == nil {
-		r.sent = map[string]map[string]any{}
-	}
-	if r.sent[key] == nil || action == "CreateService" {
-		r.sent[key] = map[string]any{}
-	}
-	for _, field := range forgotten {
-		if value, given := request[field]; given {
-			r.sent[key][field] = updated(r.sent[key][field], value)
+	e.services.update(path.Base(cluster)+"/"+path.Base(name), func(before map[string]any) map[string]any {
+		fields := map[string]any{}
+		if action == "UpdateService" {
+			maps.Copy(fields, before)
 		}
-	}
+		for _, field := range forgotten {
+			if value, given := request[field]; given {
+				fields[field] = updated(fields[field], value)
+			}
+		}
+		return fields
+	})
 }
 
 // updated puts what a request names into what is known. An update of a deployment configuration names the parts that
@@ -88,51 +88,16 @@ func updated(known, given any) any {
 	if !isObject || !alsoObject {
 		return given
 	}
-	// Nobody may see an object change that was handed out before.
 	all := maps.Clone(before)
 	maps.Copy(all, after)
 	return all
 }
 
-// of returns what is known of the service with this ARN (…:service/<cluster>/<name>).
-func (r *remembered) of(arn string) map[string]any {
-	_, key, _ := strings.Cut(arn, ":service/")
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	fields := make(map[string]any, len(r.sent[key]))
-	for field, value := range r.sent[key] {
-		fields[field] = value
-	}
+// Overlay gives the scheduler the fields of a service that the emulator forgets. The ARN is …:service/<cluster>/<name>.
+func (e *Endpoint) Overlay(serviceARN string) map[string]any {
+	_, key, _ := strings.Cut(serviceARN, ":service/")
+	fields, _ := e.services.get(key)
 	return fields
-}
-
-// Overlay gives the scheduler the fields of a service that the emulator forgets.
-func (e *Endpoint) Overlay(serviceARN string) map[string]any { return e.services.of(serviceARN) }
-
-// serveECS answers what only the scheduler knows, and lets the emulator answer the rest.
-func (e *Endpoint) serveECS(w http.ResponseWriter, r *http.Request, action string) {
-	body, err := peek(w, r)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	request := map[string]any{}
-	if err := json.Unmarshal(body, &request); err != nil {
-		// The emulator has the right words for a request that is not JSON.
-		e.proxy.ServeHTTP(w, r)
-		return
-	}
-	switch action {
-	case "ListTasks":
-		respond(w, map[string]any{"taskArns": e.listTasks(request)})
-	case "DescribeTasks":
-		respond(w, e.describeTasks(request))
-	case "StopTask":
-		e.stopTask(w, request)
-	default:
-		e.services.note(action, request)
-		e.proxy.ServeHTTP(w, r)
-	}
 }
 
 // amendServices corrects every service in an answer of the emulator's.
@@ -141,9 +106,9 @@ func (e *Endpoint) amendServices(answer map[string]any) {
 	if one, ok := answer["service"].(map[string]any); ok {
 		services = append(services, one)
 	}
-	// The scheduler must have seen a new service or task definition before its state is told: else a client that
-	// waits for a steady state takes the state before its own request for the one after.
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	// The scheduler must have seen a new service or task definition before its state is told: otherwise a
+	// client that waits for a steady state mistakes the state before its own request for the one after it.
+	ctx, cancel := context.WithTimeout(context.Background(), syncWait)
 	defer cancel()
 	_ = e.options.Tasks.Sync(ctx)
 
@@ -152,61 +117,41 @@ func (e *Endpoint) amendServices(answer map[string]any) {
 		if !ok {
 			continue
 		}
-		arn, _ := service["serviceArn"].(string)
-		for field, value := range e.services.of(arn) {
-			service[field] = value
-		}
+		arn := text(service, "serviceArn")
+		maps.Copy(service, e.Overlay(arn))
 		if strategy, _ := service["capacityProviderStrategy"].([]any); len(strategy) > 0 {
-			// ECS names one or the other; the emulator takes EC2 for granted.
+			// ECS names one or the other; the emulator assumes EC2.
 			delete(service, "launchType")
 		}
-		if status, known := e.options.Tasks.Service(arn); known {
-			overlayStatus(service, status)
+		if running, known := e.options.Tasks.Service(arn); known {
+			overlayRunning(service, running)
 		}
 	}
 }
 
-// overlayStatus puts what really runs in place of what the emulator assumes.
-func overlayStatus(service map[string]any, status fargate.ServiceStatus) {
-	service["status"] = status.Status
-	service["runningCount"] = status.RunningCount
-	service["pendingCount"] = status.PendingCount
-	service["desiredCount"] = status.DesiredCount
-	deployments := make([]any, 0, len(status.Deployments))
-	for _, deployment := range status.Deployments {
-		deployments = append(deployments, map[string]any{
-			"id":                 deployment.ID,
-			"status":             deployment.Status,
-			"taskDefinition":     deployment.TaskDefinition,
-			"desiredCount":       deployment.DesiredCount,
-			"runningCount":       deployment.RunningCount,
-			"pendingCount":       deployment.PendingCount,
-			"failedTasks":        deployment.FailedTasks,
-			"rolloutState":       deployment.RolloutState,
-			"rolloutStateReason": deployment.RolloutStateReason,
-			"createdAt":          seconds(deployment.CreatedAt),
-			"updatedAt":          seconds(deployment.UpdatedAt),
-			"launchType":         service["launchType"],
-			"platformVersion":    service["platformVersion"],
-		})
+// overlayRunning puts what really runs in place of what the emulator assumes.
+func overlayRunning(service map[string]any, running types.Service) {
+	described := jsonOf(running).(map[string]any)
+	for _, field := range []string{"status", "runningCount", "pendingCount", "desiredCount"} {
+		service[field] = described[field]
 	}
-	service["deployments"] = deployments
-	events := make([]any, 0, len(status.Events))
-	for _, event := range status.Events {
-		events = append(events, map[string]any{"id": event.ID, "createdAt": seconds(event.CreatedAt), "message": event.Message})
+	for _, field := range []string{"deployments", "events"} {
+		list, _ := described[field].([]any)
+		service[field] = append([]any{}, list...) // empty, not null
 	}
-	service["events"] = events
+	for _, deployment := range service["deployments"].([]any) {
+		for _, field := range []string{"launchType", "platformVersion"} {
+			deployment.(map[string]any)[field] = service[field]
+		}
+	}
 }
 
-// seconds is a point in time as the JSON protocols of AWS write it.
-func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
-
 // tasksOf returns the scheduler's tasks in the cluster that a request names, by ARN or by name.
-func (e *Endpoint) tasksOf(request map[string]any) []fargate.Task {
-	wanted, _ := request["cluster"].(string)
-	var tasks []fargate.Task
-	for _, task := range e.options.Tasks.Tasks("") {
-		if wanted == "" || path.Base(task.ClusterARN) == path.Base(wanted) {
+func (e *Endpoint) tasksOf(request map[string]any) []types.Task {
+	wanted := text(request, "cluster")
+	var tasks []types.Task
+	for _, task := range e.options.Tasks.Tasks() {
+		if wanted == "" || path.Base(*task.ClusterArn) == path.Base(wanted) {
 			tasks = append(tasks, task)
 		}
 	}
@@ -214,15 +159,14 @@ func (e *Endpoint) tasksOf(request map[string]any) []fargate.Task {
 }
 
 func (e *Endpoint) listTasks(request map[string]any) []string {
-	service, _ := request["serviceName"].(string)
-	desired, _ := request["desiredStatus"].(string)
+	service, desired := text(request, "serviceName"), text(request, "desiredStatus")
 	if desired == "" {
 		desired = "RUNNING" // the default of the API
 	}
 	arns := []string{}
 	for _, task := range e.tasksOf(request) {
-		if (service == "" || path.Base(service) == task.ServiceName) && task.DesiredStatus == desired {
-			arns = append(arns, task.ARN)
+		if (service == "" || "service:"+path.Base(service) == *task.Group) && *task.DesiredStatus == desired {
+			arns = append(arns, *task.TaskArn)
 		}
 	}
 	return arns
@@ -233,113 +177,42 @@ func (e *Endpoint) describeTasks(request map[string]any) map[string]any {
 	wanted, _ := request["tasks"].([]any)
 	for _, entry := range wanted {
 		name, _ := entry.(string)
-		task := e.taskNamed(request, name)
-		if task == nil {
-			failures = append(failures, map[string]any{"arn": name, "reason": "MISSING"})
-			continue
+		if task, known := e.taskNamed(request, name); known {
+			found = append(found, jsonOf(task))
+		} else {
+			failures = append(failures, jsonOf(types.Failure{Arn: &name, Reason: aws.String("MISSING")}))
 		}
-		found = append(found, describeTask(*task))
 	}
 	return map[string]any{"tasks": found, "failures": failures}
 }
 
-func (e *Endpoint) taskNamed(request map[string]any, name string) *fargate.Task {
+func (e *Endpoint) taskNamed(request map[string]any, name string) (task types.Task, known bool) {
 	for _, task := range e.tasksOf(request) {
-		if path.Base(task.ARN) == path.Base(name) {
-			return &task
+		if path.Base(*task.TaskArn) == path.Base(name) {
+			return task, true
 		}
 	}
-	return nil
+	return types.Task{}, false
 }
 
-// describeTask writes a task as DescribeTasks does.
-// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
-func describeTask(task fargate.Task) map[string]any {
-	described := map[string]any{
-		"taskArn":           task.ARN,
-		"clusterArn":        task.ClusterARN,
-		"group":             task.Group,
-		"startedBy":         task.StartedBy,
-		"taskDefinitionArn": task.TaskDefinition,
-		"lastStatus":        task.LastStatus,
-		"desiredStatus":     task.DesiredStatus,
-		"healthStatus":      task.HealthStatus,
-		"launchType":        "FARGATE",
-		"cpu":               task.CPU,
-		"memory":            task.Memory,
-		"availabilityZone":  task.AvailabilityZone,
-	}
-	for name, value := range map[string]string{"stopCode": task.StopCode, "stoppedReason": task.StoppedReason} {
-		if value != "" {
-			described[name] = value
-		}
-	}
-	for name, at := range map[string]time.Time{
-		"createdAt": task.CreatedAt, "pullStartedAt": task.PullStartedAt, "pullStoppedAt": task.PullStoppedAt,
-		"startedAt": task.StartedAt, "stoppingAt": task.StoppingAt, "stoppedAt": task.StoppedAt,
-	} {
-		if !at.IsZero() {
-			described[name] = seconds(at)
-		}
-	}
-	containers := make([]any, 0, len(task.Containers))
-	for _, container := range task.Containers {
-		containers = append(containers, describeContainer(task, container))
-	}
-	described["containers"] = containers
-	return described
-}
-
-func describeContainer(task fargate.Task, container fargate.Container) map[string]any {
-	described := map[string]any{
-		"containerArn":      container.ARN,
-		"taskArn":           task.ARN,
-		"name":              container.Name,
-		"image":             container.Image,
-		"imageDigest":       container.ImageDigest,
-		"runtimeId":         container.RuntimeID,
-		"lastStatus":        container.LastStatus,
-		"networkInterfaces": []any{map[string]any{"privateIpv4Address": task.PrivateIP}},
-	}
-	if container.HealthStatus != "" {
-		described["healthStatus"] = container.HealthStatus
-	}
-	if container.Reason != "" {
-		described["reason"] = container.Reason
-	}
-	if container.ExitCode != nil {
-		described["exitCode"] = *container.ExitCode
-	}
-	return described
-}
-
-func (e *Endpoint) stopTask(w http.ResponseWriter, request map[string]any) {
-	name, _ := request["task"].(string)
-	reason, _ := request["reason"].(string)
-	err := e.options.Tasks.StopTask(name, reason)
-	if errors.Is(err, fargate.ErrTaskNotFound) {
-		fail(w, "InvalidParameterException", "The referenced task was not found.")
-		return
+func (e *Endpoint) stopTask(w http.ResponseWriter, request map[string]any) bool {
+	name := text(request, "task")
+	err := e.options.Tasks.StopTask(name, text(request, "reason"))
+	if errors.Is(err, ecs.ErrTaskNotFound) {
+		return fail(w, "InvalidParameterException", "The referenced task was not found.")
 	}
 	if err != nil {
-		fail(w, "ClientException", err.Error())
-		return
+		return fail(w, "ClientException", err.Error())
 	}
 	answer := map[string]any{}
-	if task := e.taskNamed(request, name); task != nil {
-		answer["task"] = describeTask(*task)
+	if task, known := e.taskNamed(request, name); known {
+		answer["task"] = jsonOf(task)
 	}
-	respond(w, answer)
+	return respond(w, answer)
 }
 
-func respond(w http.ResponseWriter, answer map[string]any) {
-	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-	_ = json.NewEncoder(w).Encode(answer)
-}
-
-// fail answers with an error in the form of AWS's JSON protocols.
-func fail(w http.ResponseWriter, kind, message string) {
-	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-	w.WriteHeader(http.StatusBadRequest)
-	_ = json.NewEncoder(w).Encode(map[string]string{"__type": kind, "message": message})
+// text is a member of a request that is text, "" where there is none.
+func text(request map[string]any, member string) string {
+	value, _ := request[member].(string)
+	return value
 }

@@ -1,13 +1,14 @@
 // Package endpoint is the one AWS endpoint of a local run: a loopback proxy in front of the emulator.
 //
 // Everything passes through unchanged but what the emulator cannot know or does not keep: ECR's host name becomes the
-// local registry's, fields of an ECS service, descriptions of security group rules, keys of log groups and tags of
-// scaling targets that the emulator drops are remembered, what the tasks really do comes from the scheduler that runs
+// local registry's; fields of an ECS service, descriptions of security group rules, keys of log groups and tags of
+// scaling targets that the emulator drops are remembered; what the tasks really do comes from the scheduler that runs
 // them, and the health of targets from the load balancer.
 package endpoint
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,11 +18,14 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// maxRequest is the largest AWS request that the proxy looks into, in bytes; the largest of them, a task
-// definition, is 64 KiB: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
-const maxRequest = 1 << 20
+// maxRequest is the largest AWS request that is taken, in bytes. The largest that a stack makes is the manifest of an
+// image: https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html
+const maxRequest = 8 << 20
 
 // Options connect the endpoint with the other parts of a local run.
 type Options struct {
@@ -33,12 +37,12 @@ type Options struct {
 
 // Endpoint is the proxy.
 type Endpoint struct {
-	options  Options
-	services remembered
-	rules    ruleDescriptions
-	scaling  scalingTags
-	logs     logKeys
-	proxy    *httputil.ReverseProxy
+	options      Options
+	proxy        *httputil.ReverseProxy
+	services     memory[map[string]any]    // by cluster and name: the fields that were sent
+	descriptions memory[string]            // of security group rules, by id
+	scalingTags  memory[map[string]string] // by ARN
+	logKeys      memory[string]            // by log group: its key, "" where that was taken away
 }
 
 // New returns an endpoint; it serves as soon as the emulator does.
@@ -61,41 +65,87 @@ func New(options Options) (*Endpoint, error) {
 	return endpoint, nil
 }
 
+// call is one request of an AWS client.
+type call struct {
+	service string // of a JSON protocol: what stands before the action in X-Amz-Target
+	action  string
+	body    []byte
+	form    url.Values // of the query protocol, which Elastic Load Balancing and EC2 speak
+}
+
+// callKey carries a call to where its answer passes.
+type callKey struct{}
+
+// The services of the JSON protocols whose requests are looked into.
+const (
+	ecsService     = "AmazonEC2ContainerServiceV20141113"
+	ecrService     = "AmazonEC2ContainerRegistry_V20150921"
+	logsService    = "Logs_20140328"
+	scalingService = "AnyScaleFrontendService"
+)
+
+// ServeHTTP is where every request passes. What the emulator cannot answer is answered here, and the rest by the
+// emulator.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	action := r.Header.Get("X-Amz-Target")
-	switch {
-	case strings.HasPrefix(action, ecsPrefix):
-		e.serveECS(w, r, strings.TrimPrefix(action, ecsPrefix))
-	case strings.HasPrefix(action, scalingPrefix):
-		e.serveScaling(w, r, strings.TrimPrefix(action, scalingPrefix))
-	case strings.HasPrefix(action, logsPrefix):
-		e.serveLogs(w, r, strings.TrimPrefix(action, logsPrefix))
-	case r.Header.Get("Content-Type") == queryContent || strings.HasPrefix(r.Header.Get("Content-Type"), queryContent+";"):
-		e.serveQuery(w, r)
-	default:
-		e.proxy.ServeHTTP(w, r)
+	c, err := read(w, r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
 	}
+	if answered := e.answer(w, c); !answered {
+		e.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callKey{}, c)))
+	}
+}
+
+// read reads a request's body and puts it back.
+func read(w http.ResponseWriter, r *http.Request) (c call, err error) {
+	if c.body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest)); err != nil {
+		return c, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(c.body))
+	r.ContentLength = int64(len(c.body))
+	c.service, c.action, _ = strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	if kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); kind == "application/x-www-form-urlencoded" {
+		if form, err := url.ParseQuery(string(c.body)); err == nil { // else the emulator answers with the right error
+			c.form, c.action = form, form.Get("Action")
+		}
+	}
+	return c, nil
+}
+
+// answer answers what the emulator cannot.
+func (e *Endpoint) answer(w http.ResponseWriter, c call) (answered bool) {
+	switch c.service {
+	case ecsService:
+		return e.answerECS(w, c)
+	case logsService:
+		return e.answerLogs(w, c)
+	case scalingService:
+		return e.answerScaling(w, c)
+	}
+	return c.action == "DescribeTargetHealth" && e.answerTargetHealth(w, c)
 }
 
 // amend corrects the emulator's answer on its way to the client.
 func (e *Endpoint) amend(response *http.Response) error {
-	action := response.Request.Header.Get("X-Amz-Target")
-	form := formOf(response.Request)
+	if response.StatusCode != http.StatusOK {
+		return nil
+	}
+	c := response.Request.Context().Value(callKey{}).(call)
 	switch {
-	case form != nil && response.StatusCode == http.StatusOK:
-		return rewrite(response, func(body []byte) []byte { return e.rules.amend(form, body) })
-	case strings.HasPrefix(action, ecrPrefix):
+	case c.service == ecrService:
 		return rewrite(response, e.localRegistry)
-	case action == logsPrefix+"DescribeLogGroups":
-		return rewriteJSON(response, e.logs.amend)
-	case serviceActions[action]:
+	case c.service == ecsService && describesServices[c.action]:
 		return rewriteJSON(response, e.amendServices)
+	case c.service == logsService && c.action == "DescribeLogGroups":
+		return rewriteJSON(response, e.amendLogGroups)
+	case c.service == scalingService && c.action == "RegisterScalableTarget":
+		return rewriteJSON(response, func(answer map[string]any) { e.keepScalingTags(c, answer) })
+	case c.form != nil && ruleActions[c.action]:
+		return rewrite(response, func(body []byte) []byte { return e.amendRules(c, body) })
 	}
 	return nil
 }
-
-// ecrPrefix begins the X-Amz-Target of every ECR action.
-const ecrPrefix = "AmazonEC2ContainerRegistry_V20150921."
 
 // ecrHost is the host part of an ECR image reference.
 var ecrHost = regexp.MustCompile(`(https://)?\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?`)
@@ -125,23 +175,19 @@ func rewrite(response *http.Response, change func([]byte) []byte) error {
 	return nil
 }
 
-// rewriteJSON changes an answer that succeeded, decoded. Numbers keep their digits.
+// rewriteJSON changes an answer, decoded. Numbers keep their digits.
 func rewriteJSON(response *http.Response, change func(map[string]any)) error {
-	if response.StatusCode != http.StatusOK {
-		return nil
-	}
-	var decodeErr error
+	var failure error
 	err := rewrite(response, func(body []byte) []byte {
 		answer := map[string]any{}
 		decoder := json.NewDecoder(bytes.NewReader(body))
 		decoder.UseNumber()
-		if decodeErr = decoder.Decode(&answer); decodeErr != nil {
+		if failure = decoder.Decode(&answer); failure != nil {
 			return body
 		}
 		change(answer)
 		changed, err := json.Marshal(answer)
-		if err != nil {
-			decodeErr = err
+		if failure = err; err != nil {
 			return body
 		}
 		return changed
@@ -149,16 +195,61 @@ func rewriteJSON(response *http.Response, change func(map[string]any)) error {
 	if err != nil {
 		return err
 	}
-	return decodeErr
+	return failure
 }
 
-// peek reads a request's body and puts it back.
-func peek(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
-	if err != nil {
-		return nil, err
+func respond(w http.ResponseWriter, answer map[string]any) bool {
+	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+	_ = json.NewEncoder(w).Encode(answer)
+	return true
+}
+
+// fail answers with an error in the form of AWS's JSON protocols.
+func fail(w http.ResponseWriter, kind, message string) bool {
+	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+	w.WriteHeader(http.StatusBadRequest)
+	_ = json.NewEncoder(w).Encode(map[string]string{"__type": kind, "message": message})
+	return true
+}
+
+// memory keeps what the emulator forgets, by a name.
+type memory[V any] struct {
+	mutex sync.Mutex
+	of    map[string]V
+}
+
+func (m *memory[V]) get(name string) (V, bool) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	value, known := m.of[name]
+	return value, known
+}
+
+// update replaces a value by what change makes of it. Nobody may see an object change that was handed out before, so
+// change returns another one.
+func (m *memory[V]) update(name string, change func(before V) V) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	if m.of == nil {
+		m.of = map[string]V{}
 	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	r.ContentLength = int64(len(body))
-	return body, nil
+	m.of[name] = change(m.of[name])
+}
+
+func (m *memory[V]) set(name string, value V) {
+	m.update(name, func(V) V { return value })
+}
+
+func (m *memory[V]) forget(name string) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	delete(m.of, name)
+}
+
+// Tasks is the scheduler, which knows what runs.
+type Tasks interface {
+	Service(arn string) (types.Service, bool)
+	Tasks() []types.Task
+	StopTask(arn, reason string) error
+	Sync(ctx context.Context) error
 }

@@ -12,8 +12,11 @@ import (
 	"time"
 
 	"fargate-nginx-sidecar/local/cloud/alb"
+	"fargate-nginx-sidecar/local/cloud/ecs"
 	"fargate-nginx-sidecar/local/cloud/endpoint"
-	"fargate-nginx-sidecar/local/cloud/fargate"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
 const (
@@ -28,33 +31,30 @@ type tasks struct{ stopped, reason string }
 
 func (*tasks) Sync(context.Context) error { return nil }
 
-func (*tasks) Service(arn string) (fargate.ServiceStatus, bool) {
-	return fargate.ServiceStatus{
-		ARN: arn, Status: "ACTIVE", DesiredCount: 2, RunningCount: 1, PendingCount: 1,
-		Deployments: []fargate.Deployment{{ID: "ecs-svc/1", Status: "PRIMARY", RolloutState: "IN_PROGRESS", CreatedAt: time.Unix(1, 5e8)}},
-		Events:      []fargate.Event{{ID: "1", Message: "(service web) has started 1 tasks."}},
+func (*tasks) Service(arn string) (types.Service, bool) {
+	return types.Service{
+		Status: aws.String("ACTIVE"), DesiredCount: 2, RunningCount: 1, PendingCount: 1,
+		Deployments: []types.Deployment{{Id: aws.String("ecs-svc/1"), Status: aws.String("PRIMARY"), RolloutState: types.DeploymentRolloutStateInProgress, CreatedAt: aws.Time(time.Unix(1, 5e8))}},
+		Events:      []types.ServiceEvent{{Id: aws.String("1"), Message: aws.String("(service web) has started 1 tasks.")}},
 	}, arn == service
 }
 
-func (*tasks) Tasks(string) []fargate.Task {
-	code := 137
-	return []fargate.Task{{
-		ARN: task, ClusterARN: cluster, ServiceName: "web", DesiredStatus: "RUNNING", LastStatus: "RUNNING",
-		Containers: []fargate.Container{{Name: "app", ExitCode: &code}},
+func (*tasks) Tasks() []types.Task {
+	return []types.Task{{
+		TaskArn: aws.String(task), ClusterArn: aws.String(cluster), Group: aws.String("service:web"), DesiredStatus: aws.String("RUNNING"), LastStatus: aws.String("RUNNING"),
+		Containers: []types.Container{{Name: aws.String("app"), ExitCode: aws.Int32(137)}},
 	}}
 }
 
 func (s *tasks) StopTask(arn, reason string) error {
 	if arn != task {
-		return fargate.ErrTaskNotFound
+		return ecs.ErrTaskNotFound
 	}
 	s.stopped, s.reason = arn, reason
 	return nil
 }
 
 type targets struct{}
-
-func (targets) Sync(context.Context) error { return nil }
 
 func (targets) TargetHealth(string) []alb.Health {
 	return []alb.Health{{Target: "10.0.0.5", Port: 8080, HealthCheckPort: "8080", State: "unhealthy", Reason: "Target.Timeout"}}

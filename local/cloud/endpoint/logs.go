@@ -3,78 +3,32 @@ package endpoint
 import (
 	"encoding/json"
 	"net/http"
-	"sync"
 )
 
-// logsPrefix begins the X-Amz-Target of every action of CloudWatch Logs.
-const logsPrefix = "Logs_20140328."
-
-// logKeys remembers the keys of log groups that were there before their key. The emulator takes a key when a group is
-// made, and never later.
-type logKeys struct {
-	mutex sync.Mutex
-	of    map[string]string // log group → key, or nothing where the key was taken away
-}
-
-// logsRequest is the part of a request that is about keys.
+// answerLogs answers for the keys of log groups. The emulator takes a key when a group is made, and never later.
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_AssociateKmsKey.html
-type logsRequest struct {
-	LogGroupName string `json:"logGroupName"`
-	KmsKeyID     string `json:"kmsKeyId"`
-}
-
-// serveLogs answers for changes of keys, and lets the emulator answer the rest.
-func (e *Endpoint) serveLogs(w http.ResponseWriter, r *http.Request, action string) {
-	switch action {
-	case "AssociateKmsKey", "DisassociateKmsKey", "CreateLogGroup":
-	default:
-		e.proxy.ServeHTTP(w, r)
-		return
+func (e *Endpoint) answerLogs(w http.ResponseWriter, c call) bool {
+	var request struct{ LogGroupName, KmsKeyID string }
+	if err := json.Unmarshal(c.body, &request); err != nil || request.LogGroupName == "" {
+		return false
 	}
-	body, err := peek(w, r)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	var request logsRequest
-	if err := json.Unmarshal(body, &request); err != nil || request.LogGroupName == "" {
-		e.proxy.ServeHTTP(w, r)
-		return
-	}
-	if action == "CreateLogGroup" {
+	switch c.action {
+	case "AssociateKmsKey", "DisassociateKmsKey":
+		e.logKeys.set(request.LogGroupName, request.KmsKeyID)
+		return respond(w, map[string]any{})
+	case "CreateLogGroup":
 		// A new group of the same name has the key it is made with.
-		e.logs.forget(request.LogGroupName)
-		e.proxy.ServeHTTP(w, r)
-		return
+		e.logKeys.forget(request.LogGroupName)
 	}
-	e.logs.note(request.LogGroupName, request.KmsKeyID)
-	respond(w, map[string]any{})
+	return false
 }
 
-func (k *logKeys) note(group, key string) {
-	k.mutex.Lock()
-	defer k.mutex.Unlock()
-	if k.of == nil {
-		k.of = map[string]string{}
-	}
-	k.of[group] = key
-}
-
-func (k *logKeys) forget(group string) {
-	k.mutex.Lock()
-	defer k.mutex.Unlock()
-	delete(k.of, group)
-}
-
-// amend puts the keys into an answer of DescribeLogGroups.
-func (k *logKeys) amend(answer map[string]any) {
-	k.mutex.Lock()
-	defer k.mutex.Unlock()
+// amendLogGroups puts the keys into an answer of DescribeLogGroups.
+func (e *Endpoint) amendLogGroups(answer map[string]any) {
 	groups, _ := answer["logGroups"].([]any)
 	for _, entry := range groups {
 		group, _ := entry.(map[string]any)
-		name, _ := group["logGroupName"].(string)
-		switch key, changed := k.of[name]; {
+		switch key, changed := e.logKeys.get(text(group, "logGroupName")); {
 		case changed && key != "":
 			group["kmsKeyId"] = key
 		case changed:

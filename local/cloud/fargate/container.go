@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +17,7 @@ import (
 
 // taskContainer is one container of a task. task.mu guards what changes.
 type taskContainer struct {
-	task       *task
+	task       *Task
 	definition types.ContainerDefinition
 	name       string
 	arnID      string
@@ -35,23 +34,23 @@ type taskContainer struct {
 	changed chan struct{} // closed and replaced on every change
 
 	status   string
-	health   string
-	exitCode *int
-	reason   string
+	health   types.HealthStatus
+	exitCode *int32
+	reason   *string
 }
 
-func newTaskContainer(t *task, c types.ContainerDefinition) *taskContainer {
+func newTaskContainer(t *Task, c types.ContainerDefinition) *taskContainer {
 	check, checked := newHealthCheck(c.HealthCheck)
 	return &taskContainer{
-		task: t, definition: c, name: aws.ToString(c.Name), arnID: newID(), essential: isEssential(c),
+		task: t, definition: c, name: aws.ToString(c.Name), arnID: NewID(), essential: c.Essential == nil || *c.Essential,
 		check: check, checked: checked,
 		started: make(chan struct{}), exited: make(chan struct{}), gone: make(chan struct{}), changed: make(chan struct{}),
-		status: statusPending, health: healthUnknown,
+		status: statusPending, health: types.HealthStatusUnknown,
 	}
 }
 
 func (c *taskContainer) pull(ctx context.Context) error {
-	found, err := c.task.scheduler.engine.pull(ctx, aws.ToString(c.definition.Image), c.task.definition.arch())
+	found, err := c.task.runtime.docker.pull(ctx, aws.ToString(c.definition.Image), c.task.Definition.arch())
 	if err != nil {
 		c.explain(err.Error())
 		return err
@@ -69,15 +68,15 @@ func (c *taskContainer) create(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	config, host, err := t.definition.containerConfig(c.definition, surroundings{
+	config, host, err := t.Definition.containerConfig(c.definition, surroundings{
 		pauseID: t.pauseID, volumes: t.volumes, declared: c.image.Config.Volumes, labels: t.labels(c.name),
-		secrets: secrets, region: t.scheduler.options.Region, machine: machine{t.scheduler.engine.cpus, t.scheduler.engine.setsNofile},
+		secrets: secrets, region: t.runtime.options.Region, cpus: t.runtime.docker.cpus, setsNofile: t.runtime.docker.setsNofile,
 	})
 	if err != nil {
 		return fmt.Errorf("ResourceInitializationError: %w", err)
 	}
 	if l := c.definition.LogConfiguration; l != nil {
-		stream, err := t.scheduler.emulator.newStream(ctx, l.Options, c.name, t.id)
+		stream, err := newStream(ctx, t.runtime.logs, l.Options, c.name, t.ID)
 		if err != nil {
 			return err
 		}
@@ -85,7 +84,7 @@ func (c *taskContainer) create(ctx context.Context) error {
 		c.stream = stream
 		t.mu.Unlock()
 	}
-	created, err := t.scheduler.engine.ContainerCreate(ctx, config, host, nil, nil, t.name(c.name))
+	created, err := t.runtime.docker.ContainerCreate(ctx, config, host, nil, nil, t.name(c.name))
 	if err != nil {
 		reason := "CannotCreateContainerError: " + engineWords(err)
 		c.explain(reason)
@@ -100,11 +99,7 @@ func (c *taskContainer) create(ctx context.Context) error {
 func (c *taskContainer) secrets(ctx context.Context) (map[string]string, error) {
 	values := map[string]string{}
 	for _, secret := range c.definition.Secrets {
-		resolve := c.task.scheduler.options.Secret
-		if resolve == nil {
-			return nil, errors.New("ResourceInitializationError: unable to pull secrets: not carried by this local run")
-		}
-		value, err := resolve(ctx, aws.ToString(secret.ValueFrom))
+		value, err := c.task.runtime.options.Secret(ctx, aws.ToString(secret.ValueFrom))
 		if err != nil {
 			return nil, fmt.Errorf("ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: %w", err)
 		}
@@ -124,9 +119,8 @@ func (c *taskContainer) start(ctx context.Context) error {
 	if err := c.attach(); err != nil {
 		return fmt.Errorf("CannotStartContainerError: %s", engineWords(err))
 	}
-	engine := c.task.scheduler.engine
-	// Not ctx: a start that is cut off half way would leave the engine and us of two minds.
-	if err := engine.ContainerStart(c.task.scheduler.kill, c.id, container.StartOptions{}); err != nil {
+	// Not ctx: after a start that is cut off half way, nobody could tell whether the container runs.
+	if err := c.task.runtime.docker.ContainerStart(c.task.runtime.kill, c.id, container.StartOptions{}); err != nil {
 		reason := "CannotStartContainerError: " + engineWords(err)
 		c.explain(reason)
 		return errors.New(reason)
@@ -170,7 +164,7 @@ func (c *taskContainer) await(ctx context.Context, d types.ContainerDependency) 
 }
 
 // dependencyMet says whether a condition holds, or never will.
-func dependencyMet(condition types.ContainerCondition, status, health string, exitCode *int) (met, hopeless bool) {
+func dependencyMet(condition types.ContainerCondition, status string, health types.HealthStatus, exitCode *int32) (met, hopeless bool) {
 	ended := status == statusStopped
 	switch condition {
 	case types.ContainerConditionStart:
@@ -181,7 +175,7 @@ func dependencyMet(condition types.ContainerCondition, status, health string, ex
 		ok := exitCode != nil && *exitCode == 0
 		return ended && ok, ended && !ok
 	case types.ContainerConditionHealthy:
-		return status == statusRunning && health == healthHealthy, ended
+		return status == statusRunning && health == types.HealthStatusHealthy, ended
 	}
 	return false, true
 }
@@ -203,7 +197,7 @@ func (c *taskContainer) attach() error {
 	if c.stream == nil {
 		return nil
 	}
-	output, err := c.task.scheduler.engine.ContainerAttach(context.Background(), c.id, container.AttachOptions{Stream: true, Stdout: true, Stderr: true})
+	output, err := c.task.runtime.docker.ContainerAttach(context.Background(), c.id, container.AttachOptions{Stream: true, Stdout: true, Stderr: true})
 	if err != nil {
 		return err
 	}
@@ -219,36 +213,36 @@ func (c *taskContainer) watch() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	if c.checked {
-		go c.task.scheduler.engine.watchHealth(ctx, c.id, c.check, c.setHealth)
+		go c.task.runtime.docker.watchHealth(ctx, c.id, c.check, c.setHealth)
 	}
 	code := c.wait(ctx)
 	killed := c.outOfMemory(ctx)
 	if c.essential {
-		// Before anybody learns of the exit: a container that waits for this one would give a reason of its own.
-		c.task.end(stopCodeEssential, reasonEssential)
+		// Before the exit is announced: a container that waits for this one would otherwise give its own reason first.
+		c.task.Stop(types.TaskStopCodeEssentialContainerExited, reasonEssential)
 		c.task.die.Do(func() { close(c.task.dead) })
 	}
 	c.task.mu.Lock()
 	c.status, c.exitCode = statusStopped, &code
 	if killed {
-		c.reason = "OutOfMemoryError: Container killed due to memory usage"
+		c.reason = aws.String("OutOfMemoryError: Container killed due to memory usage")
 	}
 	c.notify()
 	c.task.mu.Unlock()
 	close(c.exited)
-	c.task.scheduler.Wake()
+	c.task.Changed()
 }
 
 // wait returns the exit code. It asks again when the connection to the engine breaks.
-func (c *taskContainer) wait(ctx context.Context) int {
-	engine := c.task.scheduler.engine
+func (c *taskContainer) wait(ctx context.Context) int32 {
+	docker := c.task.runtime.docker
 	for {
-		result, failed := engine.ContainerWait(ctx, c.id, container.WaitConditionNotRunning)
+		result, failed := docker.ContainerWait(ctx, c.id, container.WaitConditionNotRunning)
 		select {
 		case r := <-result:
-			return int(r.StatusCode)
+			return int32(r.StatusCode) //nolint:gosec // an exit code is a byte
 		case err := <-failed:
-			if _, gone := engine.ContainerInspect(ctx, c.id); errdefs.IsNotFound(gone) {
+			if _, gone := docker.ContainerInspect(ctx, c.id); errdefs.IsNotFound(gone) {
 				c.task.log().Warn("container is gone", "container", c.name, "error", err)
 				return 137 // removed by somebody else, which kills it
 			}
@@ -258,17 +252,17 @@ func (c *taskContainer) wait(ctx context.Context) int {
 }
 
 func (c *taskContainer) outOfMemory(ctx context.Context) bool {
-	found, err := c.task.scheduler.engine.ContainerInspect(ctx, c.id)
+	found, err := c.task.runtime.docker.ContainerInspect(ctx, c.id)
 	return err == nil && found.State.OOMKilled
 }
 
-func (c *taskContainer) setHealth(status string) {
+func (c *taskContainer) setHealth(status types.HealthStatus) {
 	c.task.mu.Lock()
 	c.health = status
 	c.notify()
 	c.task.mu.Unlock()
 	c.task.log().Info("container health", "container", c.name, "health", status)
-	c.task.scheduler.Wake()
+	c.task.Changed()
 }
 
 // notify wakes whoever waits for a change. The caller holds task.mu.
@@ -290,9 +284,9 @@ func (c *taskContainer) stop(ctx context.Context) {
 	}
 	if !c.hasExited() {
 		timeout := stopTimeout(c.definition)
-		err := c.task.scheduler.engine.ContainerStop(ctx, c.id, container.StopOptions{Timeout: &timeout})
+		err := c.task.runtime.docker.ContainerStop(ctx, c.id, container.StopOptions{Timeout: &timeout})
 		if ctx.Err() != nil {
-			err = c.task.scheduler.engine.ContainerKill(context.Background(), c.id, "KILL")
+			err = c.task.runtime.docker.ContainerKill(context.Background(), c.id, "KILL")
 		}
 		if err != nil {
 			c.task.log().Warn("container does not stop", "container", c.name, "error", err)
@@ -336,38 +330,38 @@ func (c *taskContainer) hasExited() bool {
 func (c *taskContainer) explain(reason string) {
 	c.task.mu.Lock()
 	defer c.task.mu.Unlock()
-	c.reason = reason
+	c.reason = &reason
 }
 
-func (t *task) find(name string) *taskContainer {
+func (t *Task) find(name string) *taskContainer {
 	if i := slices.IndexFunc(t.containers, func(c *taskContainer) bool { return c.name == name }); i >= 0 {
 		return t.containers[i]
 	}
 	return nil
 }
 
-// report is the container's entry in its task's report. The caller holds task.mu.
-func (c *taskContainer) report() Container {
-	r := Container{
-		ARN:  containerARN(c.task.clusterARN, c.task.id, c.arnID),
-		Name: c.name, Image: aws.ToString(c.definition.Image), RuntimeID: c.id,
-		LastStatus: c.status, Reason: c.reason, ExitCode: c.exitCode, Ports: map[int]string{},
+// describe is the container's entry in its task's description. The caller holds task.mu; what the description points to never
+// changes.
+func (c *taskContainer) describe() types.Container {
+	described := types.Container{
+		ContainerArn:      aws.String(containerARN(c.task.ClusterARN, c.task.ID, c.arnID)),
+		TaskArn:           &c.task.ARN,
+		Name:              &c.name,
+		Image:             c.definition.Image,
+		RuntimeId:         aws.String(c.id),
+		LastStatus:        aws.String(c.status),
+		Reason:            c.reason,
+		ExitCode:          c.exitCode,
+		NetworkInterfaces: []types.NetworkInterface{{PrivateIpv4Address: aws.String(c.task.placement.ip)}},
 	}
-	if _, digest, ok := strings.Cut(r.Image, "@"); ok {
-		r.ImageDigest = digest
+	if _, digest, ok := strings.Cut(aws.ToString(c.definition.Image), "@"); ok {
+		described.ImageDigest = &digest
 	} else if len(c.image.RepoDigests) > 0 {
-		_, r.ImageDigest, _ = strings.Cut(c.image.RepoDigests[0], "@")
+		_, digest, _ := strings.Cut(c.image.RepoDigests[0], "@")
+		described.ImageDigest = &digest
 	}
 	if c.checked {
-		r.HealthStatus = c.health
+		described.HealthStatus = c.health
 	}
-	for _, m := range c.definition.PortMappings {
-		port := int(aws.ToInt32(m.ContainerPort))
-		r.Ports[port] = c.task.ports[port]
-	}
-	maps.DeleteFunc(r.Ports, func(_ int, address string) bool { return address == "" })
-	if c.stream != nil {
-		r.LogsDropped = c.stream.lost()
-	}
-	return r
+	return described
 }

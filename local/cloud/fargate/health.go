@@ -1,6 +1,7 @@
 package fargate
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"time"
@@ -10,17 +11,11 @@ import (
 	"github.com/docker/docker/api/types/container"
 )
 
-const (
-	healthHealthy   = "HEALTHY"
-	healthUnhealthy = "UNHEALTHY"
-	healthUnknown   = "UNKNOWN"
-)
-
-// What a health check means where it says nothing.
+// What a health check means where it says nothing, the times in seconds.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html
 const (
-	defaultInterval = 30 * time.Second
-	defaultTimeout  = 5 * time.Second
+	defaultInterval = 30
+	defaultTimeout  = 5
 	defaultRetries  = 3
 )
 
@@ -41,10 +36,10 @@ func newHealthCheck(h *types.HealthCheck) (healthCheck, bool) {
 		return healthCheck{}, false
 	}
 	check := healthCheck{
-		interval:    seconds(h.Interval, defaultInterval),
-		timeout:     seconds(h.Timeout, defaultTimeout),
-		startPeriod: seconds(h.StartPeriod, 0),
-		retries:     int(aws.ToInt32(defaultInt32(h.Retries, defaultRetries))),
+		interval:    time.Duration(*cmp.Or(h.Interval, aws.Int32(defaultInterval))) * time.Second,
+		timeout:     time.Duration(*cmp.Or(h.Timeout, aws.Int32(defaultTimeout))) * time.Second,
+		startPeriod: time.Duration(aws.ToInt32(h.StartPeriod)) * time.Second,
+		retries:     int(*cmp.Or(h.Retries, aws.Int32(defaultRetries))),
 	}
 	switch h.Command[0] {
 	case "CMD":
@@ -57,28 +52,21 @@ func newHealthCheck(h *types.HealthCheck) (healthCheck, bool) {
 	return check, len(check.command) > 0
 }
 
-func seconds(v *int32, otherwise time.Duration) time.Duration {
-	if v == nil {
-		return otherwise
-	}
-	return time.Duration(*v) * time.Second
-}
-
 // verdict turns probe results into a health status. Failures within the start period do not count until a probe has
 // passed; retries failures in a row make a container UNHEALTHY, one success makes it HEALTHY.
 type verdict struct {
 	check    healthCheck
-	status   string
+	status   types.HealthStatus
 	failures int
 	passed   bool
 }
 
-func newVerdict(c healthCheck) *verdict { return &verdict{check: c, status: healthUnknown} }
+func newVerdict(c healthCheck) *verdict { return &verdict{check: c, status: types.HealthStatusUnknown} }
 
 // observe takes the result of a probe that began the given time after the container's start.
-func (v *verdict) observe(ok bool, age time.Duration) string {
+func (v *verdict) observe(ok bool, age time.Duration) types.HealthStatus {
 	if ok {
-		v.status, v.failures, v.passed = healthHealthy, 0, true
+		v.status, v.failures, v.passed = types.HealthStatusHealthy, 0, true
 		return v.status
 	}
 	if !v.passed && (age < v.check.startPeriod || age < v.check.interval) {
@@ -86,7 +74,7 @@ func (v *verdict) observe(ok bool, age time.Duration) string {
 	}
 	v.failures++
 	if v.failures >= v.check.retries {
-		v.status = healthUnhealthy
+		v.status = types.HealthStatusUnhealthy
 	}
 	return v.status
 }
@@ -100,11 +88,11 @@ func (v *verdict) pause(age time.Duration) time.Duration {
 }
 
 // watchHealth probes a container until ctx ends and reports every change of its status.
-func (e *engine) watchHealth(ctx context.Context, containerID string, check healthCheck, changed func(string)) {
+func (d *docker) watchHealth(ctx context.Context, containerID string, check healthCheck, changed func(types.HealthStatus)) {
 	began, v := time.Now(), newVerdict(check)
 	for {
 		age := time.Since(began)
-		ok := e.probe(ctx, containerID, check)
+		ok := d.probe(ctx, containerID, check)
 		if ctx.Err() != nil {
 			return
 		}
@@ -122,14 +110,14 @@ func (e *engine) watchHealth(ctx context.Context, containerID string, check heal
 
 // probe runs the check's command inside the container, as the container's user. A probe that does not end within the
 // timeout failed; like Docker before version 23 it is left to end by itself.
-func (e *engine) probe(ctx context.Context, containerID string, check healthCheck) bool {
+func (d *docker) probe(ctx context.Context, containerID string, check healthCheck) bool {
 	ctx, cancel := context.WithTimeout(ctx, check.timeout)
 	defer cancel()
-	created, err := e.ContainerExecCreate(ctx, containerID, container.ExecOptions{Cmd: check.command, AttachStdout: true, AttachStderr: true})
+	created, err := d.ContainerExecCreate(ctx, containerID, container.ExecOptions{Cmd: check.command, AttachStdout: true, AttachStderr: true})
 	if err != nil {
 		return false
 	}
-	stream, err := e.ContainerExecAttach(ctx, created.ID, container.ExecAttachOptions{})
+	stream, err := d.ContainerExecAttach(ctx, created.ID, container.ExecAttachOptions{})
 	if err != nil {
 		return false
 	}
@@ -141,6 +129,6 @@ func (e *engine) probe(ctx context.Context, containerID string, check healthChec
 		return false
 	case <-ended:
 	}
-	found, err := e.ContainerExecInspect(ctx, created.ID)
+	found, err := d.ContainerExecInspect(ctx, created.ID)
 	return err == nil && !found.Running && found.ExitCode == 0
 }

@@ -31,20 +31,20 @@ func TestVerdictCountsRetriesAndSparesTheStartPeriod(t *testing.T) {
 	type probe struct {
 		ok   bool
 		at   time.Duration
-		want string
+		want types.HealthStatus
 	}
 	for name, probes := range map[string][]probe{
-		"early success counts": {{true, 0, healthHealthy}},
+		"early success counts": {{true, 0, types.HealthStatusHealthy}},
 		"early failures do not": {
-			{false, 0, healthUnknown}, {false, 1, healthUnknown}, {false, 2, healthUnknown}, {false, 3, healthUnknown}, {true, 4, healthHealthy}},
+			{false, 0, types.HealthStatusUnknown}, {false, 1, types.HealthStatusUnknown}, {false, 2, types.HealthStatusUnknown}, {false, 3, types.HealthStatusUnknown}, {true, 4, types.HealthStatusHealthy}},
 		"failures in the start period do not": {
-			{false, 6, healthUnknown}, {false, 11, healthUnknown}, {false, 16, healthUnknown}, {false, 19, healthUnknown}, {false, 21, healthUnknown}, {false, 26, healthUnknown}, {false, 31, healthUnhealthy}},
+			{false, 6, types.HealthStatusUnknown}, {false, 11, types.HealthStatusUnknown}, {false, 16, types.HealthStatusUnknown}, {false, 19, types.HealthStatusUnknown}, {false, 21, types.HealthStatusUnknown}, {false, 26, types.HealthStatusUnknown}, {false, 31, types.HealthStatusUnhealthy}},
 		"after a success in the start period they do": {
-			{true, 1, healthHealthy}, {false, 6, healthHealthy}, {false, 11, healthHealthy}, {false, 16, healthUnhealthy}},
+			{true, 1, types.HealthStatusHealthy}, {false, 6, types.HealthStatusHealthy}, {false, 11, types.HealthStatusHealthy}, {false, 16, types.HealthStatusUnhealthy}},
 		"a success between starts the count again": {
-			{true, 1, healthHealthy}, {false, 6, healthHealthy}, {false, 11, healthHealthy}, {true, 16, healthHealthy}, {false, 21, healthHealthy}},
+			{true, 1, types.HealthStatusHealthy}, {false, 6, types.HealthStatusHealthy}, {false, 11, types.HealthStatusHealthy}, {true, 16, types.HealthStatusHealthy}, {false, 21, types.HealthStatusHealthy}},
 		"an unhealthy container recovers": {
-			{true, 1, healthHealthy}, {false, 6, healthHealthy}, {false, 11, healthHealthy}, {false, 16, healthUnhealthy}, {true, 21, healthHealthy}},
+			{true, 1, types.HealthStatusHealthy}, {false, 6, types.HealthStatusHealthy}, {false, 11, types.HealthStatusHealthy}, {false, 16, types.HealthStatusUnhealthy}, {true, 21, types.HealthStatusHealthy}},
 	} {
 		v := newVerdict(check)
 		for i, p := range probes {
@@ -56,24 +56,25 @@ func TestVerdictCountsRetriesAndSparesTheStartPeriod(t *testing.T) {
 }
 
 func TestDependencyConditions(t *testing.T) {
-	zero, one := aws.Int(0), aws.Int(1)
+	zero, one := aws.Int32(0), aws.Int32(1)
 	for _, c := range []struct {
-		condition      types.ContainerCondition
-		status, health string
-		exit           *int
-		met, hopeless  bool
+		condition     types.ContainerCondition
+		status        string
+		health        types.HealthStatus
+		exit          *int32
+		met, hopeless bool
 	}{
-		{types.ContainerConditionStart, statusPending, healthUnknown, nil, false, false},
-		{types.ContainerConditionStart, statusRunning, healthUnknown, nil, true, false},
-		{types.ContainerConditionStart, statusStopped, healthUnknown, one, true, false},
-		{types.ContainerConditionStart, statusStopped, healthUnknown, nil, false, true},
-		{types.ContainerConditionComplete, statusRunning, healthUnknown, nil, false, false},
-		{types.ContainerConditionComplete, statusStopped, healthUnknown, one, true, false},
-		{types.ContainerConditionSuccess, statusStopped, healthUnknown, zero, true, false},
-		{types.ContainerConditionSuccess, statusStopped, healthUnknown, one, false, true},
-		{types.ContainerConditionHealthy, statusRunning, healthUnknown, nil, false, false},
-		{types.ContainerConditionHealthy, statusRunning, healthHealthy, nil, true, false},
-		{types.ContainerConditionHealthy, statusStopped, healthHealthy, zero, false, true},
+		{types.ContainerConditionStart, statusPending, types.HealthStatusUnknown, nil, false, false},
+		{types.ContainerConditionStart, statusRunning, types.HealthStatusUnknown, nil, true, false},
+		{types.ContainerConditionStart, statusStopped, types.HealthStatusUnknown, one, true, false},
+		{types.ContainerConditionStart, statusStopped, types.HealthStatusUnknown, nil, false, true},
+		{types.ContainerConditionComplete, statusRunning, types.HealthStatusUnknown, nil, false, false},
+		{types.ContainerConditionComplete, statusStopped, types.HealthStatusUnknown, one, true, false},
+		{types.ContainerConditionSuccess, statusStopped, types.HealthStatusUnknown, zero, true, false},
+		{types.ContainerConditionSuccess, statusStopped, types.HealthStatusUnknown, one, false, true},
+		{types.ContainerConditionHealthy, statusRunning, types.HealthStatusUnknown, nil, false, false},
+		{types.ContainerConditionHealthy, statusRunning, types.HealthStatusHealthy, nil, true, false},
+		{types.ContainerConditionHealthy, statusStopped, types.HealthStatusHealthy, zero, false, true},
 	} {
 		if met, hopeless := dependencyMet(c.condition, c.status, c.health, c.exit); met != c.met || hopeless != c.hopeless {
 			t.Errorf("%s while %s %s: got met %t hopeless %t", c.condition, c.status, c.health, met, hopeless)

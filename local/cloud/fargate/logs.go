@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/docker/docker/pkg/stdcopy"
+	"github.com/docker/go-units"
 )
 
 // Limits of PutLogEvents: events and bytes in a batch, bytes added per event, bytes of one event.
@@ -35,14 +35,12 @@ const defaultBuffer = 10 << 20
 
 // stream ships one container's lines to CloudWatch Logs, in order.
 type stream struct {
-	logs     *cloudwatchlogs.Client
-	group    string
-	name     string
-	limit    int // bytes that wait at most
-	blocking bool
+	logs  *cloudwatchlogs.Client
+	group string
+	name  string
+	limit int // bytes that wait at most
 
 	mu      sync.Mutex
-	room    *sync.Cond
 	waiting []types.InputLogEvent
 	size    int
 	dropped int
@@ -53,33 +51,28 @@ type stream struct {
 }
 
 // newStream checks a container's awslogs options and creates its log stream; the log group must exist.
-func (e *emulator) newStream(ctx context.Context, options map[string]string, container, taskID string) (*stream, error) {
-	s := &stream{logs: e.logs, group: options["awslogs-group"], limit: defaultBuffer, closing: make(chan struct{}), done: make(chan struct{})}
-	s.room = sync.NewCond(&s.mu)
+func newStream(ctx context.Context, logs *cloudwatchlogs.Client, options map[string]string, container, taskID string) (*stream, error) {
+	s := &stream{logs: logs, group: options["awslogs-group"], limit: defaultBuffer, closing: make(chan struct{}), done: make(chan struct{})}
 	s.name = fmt.Sprintf("%s/%s/%s", options["awslogs-stream-prefix"], container, taskID)
 	for name, value := range options {
 		switch name {
-		case "awslogs-group", "awslogs-region", "awslogs-stream-prefix", "awslogs-create-group":
+		case "awslogs-group", "awslogs-region", "awslogs-stream-prefix":
+			continue
 		case "mode":
-			s.blocking = value == "blocking"
+			if value == "non-blocking" {
+				continue
+			}
 		case "max-buffer-size":
-			limit, err := parseBytes(value)
+			limit, err := units.RAMInBytes(value)
 			if err != nil {
 				return nil, fmt.Errorf("ResourceInitializationError: failed to validate logger args: max-buffer-size: %w", err)
 			}
-			s.limit = limit
-		default:
-			return nil, fmt.Errorf("ResourceInitializationError: failed to validate logger args: %s: not carried by the local run", name)
+			s.limit = int(limit)
+			continue
 		}
+		return nil, fmt.Errorf("ResourceInitializationError: failed to validate logger args: %s %s: not supported by the local run", name, value)
 	}
-	if options["awslogs-create-group"] == "true" {
-		_, err := e.logs.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &s.group})
-		var exists *types.ResourceAlreadyExistsException
-		if err != nil && !errors.As(err, &exists) {
-			return nil, fmt.Errorf("ResourceInitializationError: failed to validate logger args: %w", err)
-		}
-	}
-	_, err := e.logs.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &s.group, LogStreamName: &s.name})
+	_, err := logs.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &s.group, LogStreamName: &s.name})
 	var missing *types.ResourceNotFoundException
 	switch {
 	case errors.As(err, &missing):
@@ -90,22 +83,6 @@ func (e *emulator) newStream(ctx context.Context, options map[string]string, con
 	}
 	go s.ship()
 	return s, nil
-}
-
-// parseBytes reads Docker's sizes: 25m, 512k, 1g, or plain bytes.
-func parseBytes(s string) (int, error) {
-	factor, digits := 1, strings.ToLower(strings.TrimSpace(s))
-	digits = strings.TrimSuffix(digits, "b")
-	for suffix, f := range map[string]int{"k": 1 << 10, "m": 1 << 20, "g": 1 << 30} {
-		if number, ok := strings.CutSuffix(digits, suffix); ok {
-			factor, digits = f, number
-		}
-	}
-	n, err := strconv.Atoi(digits)
-	if err != nil || n <= 0 {
-		return 0, fmt.Errorf("%q; want a number of bytes with k, m or g", s)
-	}
-	return n * factor, nil
 }
 
 // copyFrom reads a container's output until it ends, then ships what is left and returns.
@@ -124,7 +101,7 @@ func (s *stream) copyFrom(r io.Reader, tty bool) {
 // abandon says that no line will come any more.
 func (s *stream) abandon() { s.close.Do(func() { close(s.closing) }) }
 
-// add takes one line. A full buffer drops it, or in blocking mode makes the container wait.
+// add takes one line. A full buffer drops it.
 func (s *stream) add(line []byte) {
 	if len(bytes.TrimSpace(line)) == 0 {
 		return // CloudWatch Logs refuses an empty event
@@ -132,12 +109,9 @@ func (s *stream) add(line []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	cost := len(line) + eventOverhead
-	for s.size+cost > s.limit && s.size > 0 {
-		if !s.blocking {
-			s.dropped++
-			return
-		}
-		s.room.Wait()
+	if s.size+cost > s.limit && s.size > 0 {
+		s.dropped++
+		return
 	}
 	s.size += cost
 	s.waiting = append(s.waiting, types.InputLogEvent{
@@ -182,7 +156,7 @@ func (s *stream) shipBatch() int {
 		}
 	}
 	s.refused = 0
-	s.take(len(events), bytes, err != nil)
+	s.shipped(len(events), bytes, err != nil)
 	return len(events)
 }
 
@@ -205,7 +179,8 @@ func (s *stream) batch() ([]types.InputLogEvent, int) {
 	return s.waiting, bytes
 }
 
-func (s *stream) take(n, bytes int, lost bool) {
+// shipped takes the events of a batch out of the buffer.
+func (s *stream) shipped(n, bytes int, lost bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waiting = s.waiting[n:]
@@ -213,7 +188,6 @@ func (s *stream) take(n, bytes int, lost bool) {
 	if lost {
 		s.dropped += n
 	}
-	s.room.Broadcast()
 }
 
 // lost is the number of lines that were dropped.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/volume"
 )
@@ -26,135 +27,128 @@ const (
 	statusStopped        = "STOPPED"
 )
 
-// Why a task stopped.
-// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
-const (
-	stopCodeFailedToStart = "TaskFailedToStart"
-	stopCodeEssential     = "EssentialContainerExited"
-	stopCodeUser          = "UserInitiated"
-	stopCodeScheduler     = "ServiceSchedulerInitiated"
-)
+const reasonEssential = "Essential container in task exited"
 
-const (
-	reasonEssential      = "Essential container in task exited"
-	reasonContainerCheck = "Task failed container health checks"
-)
+// Spec is a task to run.
+type Spec struct {
+	ClusterARN string
+	Service    string // its name
+	StartedBy  string // the deployment's id
+	Definition *Definition
+	Targets    []Target
+	Subnet     string // "" where the service names none
 
-// task is one run of a task definition.
-type task struct {
-	scheduler   *Scheduler
-	service     *service // guarded by Scheduler.mu
-	id, arn     string
-	clusterARN  string
-	serviceName string
-	deployment  *deployment
-	definition  *definition
-	targets     []target
-	subnets     []string
-	ordinal     int
-	created     time.Time
+	Event   func(format string, args ...any) // adds a line to the service's history
+	Changed func()                           // the task's status has changed
+}
 
-	// Guarded by Scheduler.mu.
-	healthy, proven bool
-	counted         bool // as a failure of its deployment
-	unhealthyTarget string
+// Target is one of a service's load balancer entries.
+type Target struct {
+	Group     string // target group ARN
+	Container string
+	Port      int
+}
 
-	ending chan struct{} // closed by end
+// Task is one run of a task definition.
+type Task struct {
+	Spec
+	ID, ARN string
+	Created time.Time
+	runtime *Runtime
+
+	ending chan struct{} // closed by Stop
 	dead   chan struct{} // closed when an essential container has exited
 	die    sync.Once     // closes dead
 
 	mu         sync.Mutex
-	status     string
+	described  types.Task // without what Description fills in
 	placement  placement
 	containers []*taskContainer
 	pauseID    string
 	volumes    map[string]string
 	ports      map[int]string
 	registered bool
-	stopCode   string
-	reason     string
-	drained    bool
-	pulling    [2]time.Time
-	started    time.Time
-	stopping   time.Time
-	stoppedOn  time.Time
+	drained    bool // no request can reach it any more
 }
 
-func (s *Scheduler) newTask(v *service) *task {
-	primary := v.deployments[0]
-	id := newID()
-	t := &task{
-		scheduler:   s,
-		service:     v,
-		id:          id,
-		arn:         taskARN(v.declared.clusterARN, id),
-		clusterARN:  v.declared.clusterARN,
-		serviceName: v.declared.name,
-		deployment:  primary,
-		definition:  primary.definition,
-		targets:     v.declared.targets,
-		subnets:     v.declared.subnets,
-		ordinal:     len(v.tasks),
-		created:     time.Now(),
-		ending:      make(chan struct{}),
-		dead:        make(chan struct{}),
-		status:      statusProvisioning,
-		volumes:     map[string]string{},
-		ports:       map[int]string{},
+func newTask(r *Runtime, spec Spec) *Task {
+	id, now := NewID(), time.Now()
+	t := &Task{
+		Spec:    spec,
+		ID:      id,
+		ARN:     taskARN(spec.ClusterARN, id),
+		Created: now,
+		runtime: r,
+		ending:  make(chan struct{}),
+		dead:    make(chan struct{}),
+		described: types.Task{
+			ClusterArn:        &spec.ClusterARN,
+			Group:             aws.String("service:" + spec.Service),
+			StartedBy:         &spec.StartedBy,
+			TaskDefinitionArn: spec.Definition.TaskDefinitionArn,
+			LaunchType:        types.LaunchTypeFargate,
+			Cpu:               spec.Definition.Cpu,
+			Memory:            spec.Definition.Memory,
+			LastStatus:        aws.String(statusProvisioning),
+			DesiredStatus:     aws.String(statusRunning),
+			CreatedAt:         &now,
+		},
+		volumes: map[string]string{},
+		ports:   map[int]string{},
 	}
-	for _, c := range t.definition.ContainerDefinitions {
+	for _, c := range t.Definition.ContainerDefinitions {
 		t.containers = append(t.containers, newTaskContainer(t, c))
 	}
 	return t
 }
 
-// end asks a task to stop; the first reason given is the one it shows. It returns false when the task is already
+// Stop asks a task to stop; the first reason given is the one it shows. It returns false when the task is already
 // stopping.
-func (t *task) end(code, reason string) bool {
+func (t *Task) Stop(code types.TaskStopCode, reason string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.stopCode != "" {
+	if t.described.StopCode != "" {
 		return false
 	}
-	t.stopCode, t.reason, t.stopping = code, reason, time.Now()
+	t.described.StopCode, t.described.StoppedReason = code, &reason
+	t.described.DesiredStatus, t.described.StoppingAt = aws.String(statusStopped), aws.Time(time.Now())
 	close(t.ending)
 	return true
 }
 
-// run takes a task through its whole life and returns when nothing of it is left in Docker.
-func (t *task) run() {
-	s := t.scheduler
-	ctx, cancel := context.WithCancel(s.kill)
+// run starts a task, waits until it is asked to stop, stops it, and returns when nothing of it is left in Docker.
+func (t *Task) run() {
+	ctx, cancel := context.WithCancel(t.runtime.kill)
 	defer cancel()
 	starting, abandon := context.WithCancel(ctx)
 	go func() {
 		select {
 		case <-t.ending:
-		case <-s.kill.Done():
-			t.end(stopCodeUser, "Task stopped by user")
+		case <-ctx.Done():
+			t.Stop(types.TaskStopCodeUserInitiated, "Task stopped by user")
 		}
 		abandon() // a task that stops while it starts pulls and waits no longer
 	}()
 	if err := t.start(starting); err != nil {
-		t.end(stopCodeFailedToStart, err.Error())
+		t.Stop(types.TaskStopCodeTaskFailedToStart, err.Error())
 	}
 	<-t.ending
 	abandon()
-	t.log().Info("task stops", "code", t.stopCode, "reason", t.reason)
+	t.log().Info("task stops", "code", t.described.StopCode, "reason", *t.described.StoppedReason)
 	t.deactivate(ctx)
 	t.setStatus(statusStopping)
 	t.stopContainers(ctx)
 	t.setStatus(statusDeprovisioning)
 	t.remove()
 	t.mu.Lock()
-	t.status, t.stoppedOn, t.drained = statusStopped, time.Now(), true
+	t.described.LastStatus, t.described.StoppedAt, t.drained = aws.String(statusStopped), aws.Time(time.Now()), true
 	t.mu.Unlock()
-	s.Wake()
+	t.Changed()
 }
 
 // start brings a task to RUNNING.
-func (t *task) start(ctx context.Context) error {
-	if err := t.definition.check(); err != nil {
+func (t *Task) start(ctx context.Context) error {
+	if err := t.Definition.check(); err != nil {
 		return fmt.Errorf("ResourceInitializationError: %w", err)
 	}
 	if err := t.provision(ctx); err != nil {
@@ -169,46 +163,44 @@ func (t *task) start(ctx context.Context) error {
 		return err
 	}
 	t.register()
-	t.mu.Lock()
-	t.started = time.Now()
-	t.mu.Unlock()
+	t.note(&t.described.StartedAt)
 	t.setStatus(statusRunning)
 	return nil
 }
 
 // provision makes the task's network and volumes.
-func (t *task) provision(ctx context.Context) error {
-	s := t.scheduler
-	place, err := s.emulator.place(ctx, t.subnets, t.ordinal)
+func (t *Task) provision(ctx context.Context) error {
+	docker := t.runtime.docker
+	place, err := t.runtime.subnets.place(ctx, t.Subnet)
 	if err != nil {
 		return err
 	}
 	t.mu.Lock()
-	t.placement = place
+	t.placement, t.described.AvailabilityZone = place, &place.zone
 	t.mu.Unlock()
-	for _, v := range t.definition.Volumes {
+	for _, v := range t.Definition.Volumes {
 		name := aws.ToString(v.Name)
-		created, err := s.engine.VolumeCreate(ctx, volume.CreateOptions{Name: t.name(name), Labels: t.labels("")})
+		created, err := docker.VolumeCreate(ctx, volume.CreateOptions{Name: t.name(name), Labels: t.labels("")})
 		if err != nil {
 			return err
 		}
 		t.volumes[name] = created.Name
 	}
-	config, host := t.definition.pauseConfig(pauseImage(s.options.RunID), place.host, s.engine.networkName(), t.labels("pause"))
-	created, err := s.engine.ContainerCreate(ctx, config, host, nil, nil, t.name("pause"))
+	config, host := t.Definition.pauseConfig(pauseImage(docker.runID), place.host, docker.networkName(), t.labels("pause"))
+	created, err := docker.ContainerCreate(ctx, config, host, nil, nil, t.name("pause"))
 	if err != nil {
 		return err
 	}
 	t.pauseID = created.ID
-	if err := s.engine.ContainerStart(ctx, created.ID, container.StartOptions{}); err != nil {
+	if err := docker.ContainerStart(ctx, created.ID, container.StartOptions{}); err != nil {
 		return err
 	}
 	return t.readPorts(ctx)
 }
 
 // readPorts learns on which local ports Docker published the task's container ports.
-func (t *task) readPorts(ctx context.Context) error {
-	found, err := t.scheduler.engine.ContainerInspect(ctx, t.pauseID)
+func (t *Task) readPorts(ctx context.Context) error {
+	found, err := t.runtime.docker.ContainerInspect(ctx, t.pauseID)
 	if err != nil {
 		return err
 	}
@@ -218,9 +210,9 @@ func (t *task) readPorts(ctx context.Context) error {
 			ports[port.Int()] = b.HostIP + ":" + b.HostPort
 		}
 	}
-	for _, target := range t.targets {
-		if ports[target.port] == "" {
-			return fmt.Errorf("container %s: port %d of target group %s is not mapped in the task definition", target.container, target.port, target.group)
+	for _, target := range t.Targets {
+		if ports[target.Port] == "" {
+			return fmt.Errorf("container %s: port %d of target group %s is not mapped in the task definition", target.Container, target.Port, target.Group)
 		}
 	}
 	t.mu.Lock()
@@ -230,15 +222,15 @@ func (t *task) readPorts(ctx context.Context) error {
 }
 
 // pullAndCreate fetches all images at once, as Fargate does, and creates the containers.
-func (t *task) pullAndCreate(ctx context.Context) error {
-	t.markPull(0)
+func (t *Task) pullAndCreate(ctx context.Context) error {
+	t.note(&t.described.PullStartedAt)
 	failed := make([]error, len(t.containers))
 	var all sync.WaitGroup
 	for i, c := range t.containers {
 		all.Go(func() { failed[i] = c.pull(ctx) })
 	}
 	all.Wait()
-	t.markPull(1)
+	t.note(&t.described.PullStoppedAt)
 	for _, err := range failed {
 		if err != nil {
 			return err
@@ -252,14 +244,15 @@ func (t *task) pullAndCreate(ctx context.Context) error {
 	return nil
 }
 
-func (t *task) markPull(end int) {
+// note keeps the present time.
+func (t *Task) note(at **time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.pulling[end] = time.Now()
+	*at = aws.Time(time.Now())
 }
 
 // startContainers starts every container as soon as its dependencies allow and returns when all have started.
-func (t *task) startContainers(ctx context.Context) error {
+func (t *Task) startContainers(ctx context.Context) error {
 	failed := make(chan error, len(t.containers))
 	for _, c := range t.containers {
 		go func() { failed <- c.start(ctx) }()
@@ -268,41 +261,33 @@ func (t *task) startContainers(ctx context.Context) error {
 	for range t.containers {
 		if err := <-failed; err != nil && first == nil {
 			first = err
-			t.end(stopCodeFailedToStart, err.Error())
+			t.Stop(types.TaskStopCodeTaskFailedToStart, err.Error())
 		}
 	}
 	return first
 }
 
-func (t *task) register() {
-	balancer := t.scheduler.options.LoadBalancer
-	if balancer == nil || t.isEnding() {
+func (t *Task) register() {
+	if t.Ending() {
 		return
 	}
-	for _, target := range t.targets {
-		balancer.Register(target.group, t.placement.ip, target.port, t.ports[target.port])
-		t.event("registered 1 targets in (target-group %s)", target.group)
+	for _, target := range t.Targets {
+		t.runtime.options.LoadBalancer.Register(target.Group, t.placement.ip, target.Port, t.ports[target.Port])
+		t.Event("registered 1 targets in (target-group %s)", target.Group)
 	}
-	t.registered = len(t.targets) > 0
-}
-
-// event adds a line to the service's history.
-func (t *task) event(format string, args ...any) {
-	t.scheduler.mu.Lock()
-	defer t.scheduler.mu.Unlock()
-	t.service.event(time.Now(), format, args...)
+	t.registered = len(t.Targets) > 0
 }
 
 // deactivate takes the task out of its target groups. It waits until they are drained, unless the task can no
 // longer answer anyway.
-func (t *task) deactivate(ctx context.Context) {
+func (t *Task) deactivate(ctx context.Context) {
 	t.setStatus(statusDeactivating)
 	if t.registered {
-		t.event("has begun draining connections on 1 tasks.")
-		for _, target := range t.targets {
-			t.event("deregistered 1 targets in (target-group %s)", target.group)
+		t.Event("has begun draining connections on 1 tasks.")
+		for _, target := range t.Targets {
+			t.Event("deregistered 1 targets in (target-group %s)", target.Group)
 			select {
-			case <-t.scheduler.options.LoadBalancer.Deregister(ctx, target.group, t.placement.ip, target.port):
+			case <-t.runtime.options.LoadBalancer.Deregister(ctx, target.Group, t.placement.ip, target.Port):
 			case <-t.dead:
 			case <-ctx.Done():
 			}
@@ -315,8 +300,8 @@ func (t *task) deactivate(ctx context.Context) {
 
 // stopContainers stops all containers, each one after those that depend on it.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#container_definition_dependson
-func (t *task) stopContainers(ctx context.Context) {
-	dependants := dependantsOf(t.definition.ContainerDefinitions)
+func (t *Task) stopContainers(ctx context.Context) {
+	dependants := dependantsOf(t.Definition.ContainerDefinitions)
 	var all sync.WaitGroup
 	for _, c := range t.containers {
 		all.Go(func() {
@@ -333,86 +318,68 @@ func (t *task) stopContainers(ctx context.Context) {
 }
 
 // remove deletes the task's containers, network and volumes; what fails here is left to Cleanup.
-func (t *task) remove() {
+func (t *Task) remove() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	engine := t.scheduler.engine
+	docker := t.runtime.docker
 	for _, c := range t.containers {
 		c.finish(ctx)
 		if c.id != "" {
-			t.complain(removeContainer(ctx, engine, c.id))
+			t.complain(removeContainer(ctx, docker, c.id))
 		}
 	}
 	if t.pauseID != "" {
-		t.complain(removeContainer(ctx, engine, t.pauseID))
+		t.complain(removeContainer(ctx, docker, t.pauseID))
 	}
 	for _, name := range t.volumes {
-		t.complain(engine.VolumeRemove(ctx, name, true))
+		t.complain(docker.VolumeRemove(ctx, name, true))
 	}
 }
 
-func (t *task) complain(err error) {
+func (t *Task) complain(err error) {
 	if err != nil {
 		t.log().Warn("left behind", "error", err)
 	}
 }
 
 // name is the Docker name of one part of the task.
-func (t *task) name(part string) string {
-	return fmt.Sprintf("%s%s-%s-%s-%s", namePrefix, t.scheduler.options.RunID, t.serviceName, t.id[:8], part)
+func (t *Task) name(part string) string {
+	return fmt.Sprintf("%s%s-%s-%s-%s", namePrefix, t.runtime.options.RunID, t.Service, t.ID[:8], part)
 }
 
-func (t *task) labels(container string) map[string]string {
-	return map[string]string{labelRun: t.scheduler.options.RunID, labelTask: t.id, labelContainer: container}
+func (t *Task) labels(container string) map[string]string {
+	return map[string]string{labelRun: t.runtime.options.RunID, labelTask: t.ID, labelContainer: container}
 }
 
-func (t *task) log() *slog.Logger {
-	return t.scheduler.log.With("service", t.serviceName, "task", t.id[:8])
+func (t *Task) log() *slog.Logger {
+	return t.runtime.options.Logger.With("service", t.Service, "task", t.ID[:8])
 }
 
-func (t *task) setStatus(status string) {
+func (t *Task) setStatus(status string) {
 	t.mu.Lock()
-	t.status = status
+	t.described.LastStatus = &status
 	t.mu.Unlock()
 	t.log().Debug("task", "status", status)
-	t.scheduler.Wake()
+	t.Changed()
 }
 
-func (t *task) lastStatus() string {
+// Ending says that the task was asked to stop.
+func (t *Task) Ending() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.status
+	return t.described.StopCode != ""
 }
 
-func (t *task) isEnding() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.stopCode != ""
-}
-
-// isDrained says that no request can reach the task any more.
-func (t *task) isDrained() bool {
+// Drained says that no request can reach the task any more.
+func (t *Task) Drained() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.drained
 }
 
-func (t *task) stoppedAt() time.Time {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.stoppedOn
-}
-
-// condition is what the scheduler judges a task by. Only essential containers count for its health.
-func (t *task) condition() (status string, started time.Time, health string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.status, t.started, t.health()
-}
-
 // health is UNHEALTHY when one essential container is, HEALTHY when all with a check are, else UNKNOWN.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/healthcheck.html
-func (t *task) health() string {
+func (t *Task) health() types.HealthStatus {
 	checked, healthy := 0, 0
 	for _, c := range t.containers {
 		if !c.essential || !c.checked {
@@ -420,58 +387,38 @@ func (t *task) health() string {
 		}
 		checked++
 		switch c.health {
-		case healthUnhealthy:
-			return healthUnhealthy
-		case healthHealthy:
+		case types.HealthStatusUnhealthy:
+			return types.HealthStatusUnhealthy
+		case types.HealthStatusHealthy:
 			healthy++
 		}
 	}
 	if checked > 0 && checked == healthy {
-		return healthHealthy
+		return types.HealthStatusHealthy
 	}
-	return healthUnknown
+	return types.HealthStatusUnknown
 }
 
-func (t *task) hasChecks() bool {
+// HasChecks says whether a health check of the task's own counts for its health.
+func (t *Task) HasChecks() bool {
 	return slices.ContainsFunc(t.containers, func(c *taskContainer) bool { return c.essential && c.checked })
 }
 
-// countFailure counts a task that stops, or is being stopped for a failed check, before it ever was healthy.
-// A task that the scheduler or a person wanted gone is no failure.
-func (t *task) countFailure(v *service, now time.Time) {
-	t.mu.Lock()
-	code, reason := t.stopCode, t.reason
-	t.mu.Unlock()
-	if code == "" || t.counted || t.proven || !isFailure(code, reason) {
-		return
-	}
-	t.counted = true
-	t.deployment.failed++
-	t.deployment.lastFailure = now
-	if t.deployment.failed >= 3 && !t.deployment.impaired {
-		t.deployment.impaired = true
-		v.event(now, "is unable to consistently start tasks successfully. For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.")
-	}
-}
-
-func (t *task) report() Task {
+// Address is where the task would be in its subnet, and the name under which the load balancer knows it.
+func (t *Task) Address() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	r := Task{
-		ARN: t.arn, ClusterARN: t.clusterARN, ServiceName: t.serviceName,
-		Group: "service:" + t.serviceName, StartedBy: t.deployment.id,
-		TaskDefinition: t.definition.arn, LastStatus: t.status, DesiredStatus: statusRunning,
-		HealthStatus: t.health(), StopCode: t.stopCode, StoppedReason: t.reason,
-		CPU: aws.ToString(t.definition.Cpu), Memory: aws.ToString(t.definition.Memory),
-		AvailabilityZone: t.placement.zone, SubnetID: t.placement.subnetID, PrivateIP: t.placement.ip,
-		CreatedAt: t.created, PullStartedAt: t.pulling[0], PullStoppedAt: t.pulling[1],
-		StartedAt: t.started, StoppingAt: t.stopping, StoppedAt: t.stoppedOn,
-	}
-	if t.stopCode != "" {
-		r.DesiredStatus = statusStopped
-	}
+	return t.placement.ip
+}
+
+// Describe is the task as DescribeTasks shows it.
+func (t *Task) Describe() types.Task {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	described := t.described
+	described.TaskArn, described.HealthStatus = &t.ARN, t.health()
 	for _, c := range t.containers {
-		r.Containers = append(r.Containers, c.report())
+		described.Containers = append(described.Containers, c.describe())
 	}
-	return r
+	return described
 }

@@ -16,6 +16,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/google/go-containerregistry/pkg/registry"
 )
@@ -46,6 +47,7 @@ type Options struct {
 type Handler struct {
 	options Options
 	inner   http.Handler
+	tags    sync.Map // repository:tag → true; the images behind them are in memory, too
 }
 
 // New returns the registry's handler. It makes the blob folder.
@@ -96,7 +98,9 @@ func (h *Handler) putManifest(w http.ResponseWriter, r *http.Request, repository
 		return
 	}
 	tagged := !strings.HasPrefix(reference, "sha256:")
-	if tagged && immutable && h.exists(r) {
+	// ECR refuses the push of an immutable tag that it has even when the image is the same:
+	// https://github.com/aws/containers-roadmap/issues/2179
+	if _, exists := h.tags.Load(repository + ":" + reference); tagged && immutable && exists {
 		refuse(w, http.StatusBadRequest, "TAG_INVALID", fmt.Sprintf("tag %q already exists in repository %q and cannot be overwritten because the repository is immutable", reference, repository))
 		return
 	}
@@ -105,19 +109,10 @@ func (h *Handler) putManifest(w http.ResponseWriter, r *http.Request, repository
 	stored := &statusWriter{ResponseWriter: w}
 	h.inner.ServeHTTP(stored, r)
 	if tagged && stored.status == http.StatusCreated {
+		h.tags.Store(repository+":"+reference, true)
 		// The answer is out already; a lost record only makes DescribeImages incomplete.
 		_ = h.options.Repositories.Pushed(r.Context(), repository, reference, manifest)
 	}
-}
-
-// exists says whether the tag in the request's path is taken. ECR refuses the push of an immutable tag that it has even
-// when the image is the same: https://github.com/aws/containers-roadmap/issues/2179
-func (h *Handler) exists(r *http.Request) bool {
-	head := r.Clone(r.Context())
-	head.Method, head.Body, head.ContentLength = http.MethodHead, http.NoBody, 0
-	held := &headWriter{header: http.Header{}}
-	h.inner.ServeHTTP(held, head)
-	return held.status == http.StatusOK
 }
 
 // refuse answers in the protocol's own error form, which Docker prints to the person who pushed.
@@ -135,23 +130,4 @@ type statusWriter struct {
 func (s *statusWriter) WriteHeader(status int) {
 	s.status = status
 	s.ResponseWriter.WriteHeader(status)
-}
-
-// headWriter takes the answer to a request that the registry asks itself.
-type headWriter struct {
-	header http.Header
-	status int
-}
-
-func (h *headWriter) Header() http.Header { return h.header }
-
-func (h *headWriter) Write(p []byte) (int, error) {
-	h.WriteHeader(http.StatusOK)
-	return len(p), nil
-}
-
-func (h *headWriter) WriteHeader(status int) {
-	if h.status == 0 {
-		h.status = status
-	}
 }

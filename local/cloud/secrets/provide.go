@@ -22,9 +22,9 @@ type Provided struct {
 	Changed      bool     // a value that was there before is another one now
 }
 
-// Provide makes sure that everything the `secrets` setting names exists. A variable's value is the one that environment
-// has under the same name; where it has none, the one that is there already, or a placeholder. What the program
-// would not take as a setting is left to it to refuse.
+// Provide makes sure that everything the `secrets` setting names exists. A variable's value is the one that the
+// environment has under the same name. Where the environment has none, a value that exists is kept, and otherwise a
+// placeholder is made. An entry that the program refuses is skipped: the program reports it.
 func (s *Stores) Provide(ctx context.Context, setting any, environment func(string) string) (Provided, error) {
 	var all Provided
 	for _, e := range entriesOf(setting) {
@@ -71,7 +71,7 @@ var sourcePattern = regexp.MustCompile(`^(?:ssm:(/?[A-Za-z0-9_.-]+(?:/[A-Za-z0-9
 func entriesOf(setting any) []entry {
 	if text, is := setting.(string); is {
 		setting = nil
-		_ = yaml.Unmarshal([]byte(text), &setting) // no object: the program says so
+		_ = yaml.Unmarshal([]byte(text), &setting) // not an object: the program reports it
 	}
 	variables, _ := setting.(map[string]any)
 	entries := map[string]entry{}
@@ -138,7 +138,7 @@ func (e entry) object(text string, given bool, environment func(string) string) 
 	if given {
 		if err := json.Unmarshal([]byte(text), &object); err != nil || object == nil {
 			// Not the decoder's words, which quote the value.
-			return "", nil, fmt.Errorf("its value is not a JSON object, of which %s would be a field", strings.Join(slices.Sorted(maps.Keys(e.fields)), ", "))
+			return "", nil, fmt.Errorf("its value is not a JSON object that could have the fields %s", strings.Join(slices.Sorted(maps.Keys(e.fields)), ", "))
 		}
 	}
 	changed := !given

@@ -83,10 +83,10 @@ func TestASettingThatCannotBeProvidedIsRefusedWithoutItsValue(t *testing.T) {
 		setting     map[string]any
 		environment environment
 	}{
-		"secrets: secret shop/stripe: its value is not a JSON object, of which ID, KEY would be a field": {
+		"secrets: secret shop/stripe: its value is not a JSON object that could have the fields ID, KEY": {
 			map[string]any{"STRIPE": "secretsmanager:shop/stripe", "KEY": "secretsmanager:shop/stripe#key", "ID": "secretsmanager:shop/stripe#id"},
 			environment{"STRIPE": "hidden"}},
-		"secrets: secret shop/null: its value is not a JSON object, of which KEY would be a field": {
+		"secrets: secret shop/null: its value is not a JSON object that could have the fields KEY": {
 			map[string]any{"NULL": "secretsmanager:shop/null", "KEY": "secretsmanager:shop/null#key"}, environment{"NULL": "null"}},
 		"secrets: parameter /shop/database: A and B have different values in the environment": {
 			map[string]any{"A": "ssm:/shop/database", "B": "ssm:/shop/database"}, environment{"A": "hidden", "B": "hidden too"}},

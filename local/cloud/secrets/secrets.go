@@ -3,8 +3,8 @@
 package secrets
 
 import (
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
+	"fargate-nginx-sidecar/local/cloud/emulator"
+
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
@@ -17,10 +17,6 @@ type Stores struct {
 
 // New returns the stores behind an AWS endpoint. The region is that of the tasks.
 func New(endpoint, region string) *Stores {
-	config := aws.Config{
-		Region:       region,
-		BaseEndpoint: aws.String(endpoint),
-		Credentials:  credentials.NewStaticCredentialsProvider("local", "local", ""),
-	}
-	return &Stores{region: region, parameters: newParameters(endpoint), secrets: secretsmanager.NewFromConfig(config)}
+	client := secretsmanager.NewFromConfig(emulator.Config(endpoint, region))
+	return &Stores{region: region, parameters: newParameters(endpoint), secrets: client}
 }

@@ -22,7 +22,7 @@ func (q *quiet) Write(content []byte) (int, error) {
 			return len(content), nil
 		}
 		line := q.line[:end+1]
-		if tells(line) {
+		if informative(line) {
 			if _, err := q.out.Write(line); err != nil {
 				return 0, err
 			}
@@ -31,8 +31,8 @@ func (q *quiet) Write(content []byte) (int, error) {
 	}
 }
 
-// tells says whether a line tells a person anything.
-func tells(line []byte) bool {
+// informative says whether a line tells a person anything.
+func informative(line []byte) bool {
 	text := bytes.TrimSpace(line)
 	return len(text) > 0 && !bytes.HasPrefix(text, []byte("@ ")) && !bytes.Contains(text, pathWarning)
 }

@@ -1,8 +1,6 @@
 package toolchain
 
 import (
-	"archive/tar"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -13,13 +11,17 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"fargate-nginx-sidecar/local/machine"
 )
 
-// pluginsModule is the Go module of the stand-ins, which also pins the CLI that is built from source.
-const pluginsModule = "local/offline/plugins"
-
-// cliModule is the module that holds the CLI's source.
-const cliModule = "github.com/pulumi/pulumi/pkg/v3"
+// Builder makes what cannot be downloaded.
+type Builder interface {
+	CLIVersion(ctx context.Context) (string, error) // of the CLI to download or to build
+	CLIPath() string                                // where a built CLI lies
+	CLI(ctx context.Context, version string) error
+	Plugins(ctx context.Context, names []string) (dir string, err error)
+}
 
 // languageHost is the plugin that runs Go programs; the official CLI comes with it.
 const languageHost = "pulumi-language-go"
@@ -31,142 +33,121 @@ var resourcePlugins = []struct{ name, module string }{
 	{"docker", "github.com/pulumi/pulumi-docker/sdk/v4"},
 }
 
-type pulumiCLI struct {
-	path string
-	used string // one line for a person: which CLI it is and where it comes from
+// Tools are the found programs of the Pulumi engine.
+type Tools struct {
+	Pulumi    string // the CLI
+	PluginDir string // stand-ins, one executable per plugin; empty when all plugins are official
+	Home      string // PULUMI_HOME, where official plugins lie
 }
 
-// cli finds the Pulumi CLI, downloads it, or builds it from source.
-func (f *Finder) cli(ctx context.Context, reachable bool) (pulumiCLI, error) {
-	built := filepath.Join(f.CacheDir, "bin", "pulumi")
-	if path, err := exec.LookPath("pulumi"); err == nil && path != built {
-		return pulumiCLI{path, "found at " + path}, nil
+// Path returns PATH with the tools first, as the engine needs it to find them.
+func (t Tools) Path() string {
+	path := filepath.Dir(t.Pulumi) + string(os.PathListSeparator) + os.Getenv("PATH")
+	if t.PluginDir != "" {
+		path = t.PluginDir + string(os.PathListSeparator) + path
 	}
-	version, err := f.moduleVersion(ctx, pluginsModule, cliModule)
+	return path
+}
+
+// Pulumi finds or makes the CLI, the language host and the three resource plugins.
+func (f *Finder) Pulumi(ctx context.Context, builder Builder) (Tools, error) {
+	tools := Tools{Home: filepath.Join(f.CacheDir, "pulumi-home")}
+	reachable := f.reachable(ctx)
+	path, origin, err := f.cli(ctx, builder, reachable)
 	if err != nil {
-		return pulumiCLI{}, err
+		return Tools{}, fmt.Errorf("pulumi: %w", err)
+	}
+	tools.Pulumi = path
+	f.Progress.Line("pulumi    %s", origin)
+	missing, err := f.missingPlugins(ctx, tools, reachable)
+	if err == nil && len(missing) > 0 {
+		tools.PluginDir, err = builder.Plugins(ctx, missing)
+	}
+	if err != nil {
+		return Tools{}, fmt.Errorf("plugins: %w", err)
+	}
+	return tools, nil
+}
+
+// reachable asks Pulumi's download server for anything at all.
+func (f *Finder) reachable(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, reachWait)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodHead, f.releases, nil)
+	if err != nil {
+		return false
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close()
+	return response.StatusCode < http.StatusInternalServerError
+}
+
+// cli finds the Pulumi CLI, downloads it, or builds it. It returns its path and one line about where it comes from.
+func (f *Finder) cli(ctx context.Context, builder Builder, reachable bool) (path, origin string, err error) {
+	if path, err := exec.LookPath("pulumi"); err == nil && path != builder.CLIPath() {
+		return path, "found at " + path, nil
+	}
+	version, err := builder.CLIVersion(ctx)
+	if err != nil {
+		return "", "", err
 	}
 	var downloadErr error
 	if reachable {
 		path, err := f.downloadCLI(ctx, version)
 		if err == nil {
-			return pulumiCLI{path, "official " + version + " from " + f.releases}, nil
+			return path, "official " + version + " from " + f.releases, nil
 		}
 		downloadErr = fmt.Errorf("download: %w", err)
 	}
-	err = f.Progress.Step("build the Pulumi CLI "+version+" from source (minutes the first time)", func() error {
-		return f.goBuild(ctx, built, cliModule+"/cmd/pulumi",
-			"-ldflags=-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version="+strings.TrimPrefix(version, "v"))
-	})
-	if err != nil {
-		return pulumiCLI{}, errors.Join(fmt.Errorf("pulumi: no CLI on PATH, and building one failed: %w", err), downloadErr)
+	if err := builder.CLI(ctx, version); err != nil {
+		return "", "", errors.Join(fmt.Errorf("no CLI on PATH, and building one failed: %w", err), downloadErr)
 	}
-	return pulumiCLI{built, "built from source " + version + ", since " + f.releases + " cannot be reached"}, nil
+	return builder.CLIPath(), "built from source " + version + ", since " + f.releases + " cannot be reached", nil
 }
 
-// plugins makes a folder with a stand-in for every plugin that is not to be had. It is empty where all are official.
-func (f *Finder) plugins(ctx context.Context, cli pulumiCLI, home string, reachable bool) (dir string, err error) {
+// missingPlugins names the executables of the plugins that are neither there nor to be downloaded.
+func (f *Finder) missingPlugins(ctx context.Context, tools Tools, reachable bool) ([]string, error) {
 	var missing []string
-	if _, err := os.Stat(filepath.Join(filepath.Dir(cli.path), languageHost)); err == nil {
+	if _, err := os.Stat(filepath.Join(filepath.Dir(tools.Pulumi), languageHost)); err == nil {
 		f.Progress.Line("go host   official %s beside the CLI", languageHost)
 	} else {
 		missing = append(missing, languageHost)
 	}
 	for _, plugin := range resourcePlugins {
-		version, err := f.moduleVersion(ctx, ".", plugin.module)
+		version, err := machine.ModuleVersion(ctx, f.Root, plugin.module)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
-		if f.officialPlugin(ctx, cli, home, plugin.name, strings.TrimPrefix(version, "v"), reachable) {
+		if f.officialPlugin(ctx, tools, plugin.name, strings.TrimPrefix(version, "v"), reachable) {
 			f.Progress.Line("%-9s official plugin %s", plugin.name, version)
-			continue
+		} else {
+			missing = append(missing, "pulumi-resource-"+plugin.name)
 		}
-		missing = append(missing, "pulumi-resource-"+plugin.name)
 	}
-	if len(missing) == 0 {
-		return "", nil
-	}
-	binary := filepath.Join(f.CacheDir, "bin", "plugins")
-	err = f.Progress.Step("build stand-ins for the Pulumi plugins (minutes the first time)", func() error {
-		return f.goBuild(ctx, binary, ".")
-	})
-	if err != nil {
-		return "", fmt.Errorf("plugins: %w", err)
-	}
-	f.Progress.Line("plugins   stand-ins built from local/offline/plugins for %s", strings.Join(missing, ", "))
-	return f.link(binary, missing)
+	return missing, nil
 }
 
 // officialPlugin says whether the engine has, or can now get, the official plugin.
-func (f *Finder) officialPlugin(ctx context.Context, cli pulumiCLI, home, name, version string, reachable bool) bool {
-	installed := filepath.Join(home, "plugins", fmt.Sprintf("resource-%s-v%s", name, version))
+func (f *Finder) officialPlugin(ctx context.Context, tools Tools, name, version string, reachable bool) bool {
+	installed := filepath.Join(tools.Home, "plugins", fmt.Sprintf("resource-%s-v%s", name, version))
 	if _, err := os.Stat(installed); err == nil {
 		return true
 	}
-	if !reachable {
-		return false
-	}
-	cmd := exec.CommandContext(ctx, cli.path, "plugin", "install", "resource", name, version)
-	cmd.Env = append(os.Environ(), "PULUMI_HOME="+home)
-	return f.Progress.Step("download the "+name+" plugin "+version, cmd.Run) == nil
-}
-
-// link gives the one stand-in binary the names under which the engine looks for plugins on PATH.
-func (f *Finder) link(binary string, names []string) (string, error) {
-	dir := filepath.Join(f.CacheDir, "plugins")
-	if err := os.RemoveAll(dir); err != nil {
-		return "", fmt.Errorf("plugins: %w", err)
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("plugins: %w", err)
-	}
-	for _, name := range names {
-		if err := os.Symlink(binary, filepath.Join(dir, name)); err != nil {
-			return "", fmt.Errorf("plugins: %w", err)
-		}
-	}
-	return dir, nil
-}
-
-// goBuild builds a package of the plugins module. All builds use the same flags, so that they share the build cache.
-func (f *Finder) goBuild(ctx context.Context, output, pkg string, flags ...string) error {
-	if _, err := exec.LookPath("go"); err != nil {
-		return errors.New("go is not on PATH; install it: https://go.dev/doc/install")
-	}
-	arguments := append([]string{"build", "-o", output}, flags...)
-	cmd := exec.CommandContext(ctx, "go", append(arguments, pkg)...)
-	cmd.Dir = filepath.Join(f.Root, pluginsModule)
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build %s: %w\n%s", pkg, err, lastLines(text, 20))
-	}
-	return nil
+	install := machine.Command{Env: []string{"PULUMI_HOME=" + tools.Home}, Name: tools.Pulumi, Args: []string{"plugin", "install", "resource", name, version}}
+	return reachable && f.Progress.Step("download the "+name+" plugin "+version, func() error { return install.Run(ctx) }) == nil
 }
 
 // CompileProgram compiles the Pulumi program, so that the engine, which shows nothing while it does, need not.
 func (f *Finder) CompileProgram(ctx context.Context) error {
 	return f.Progress.Step("compile the program (minutes the first time)", func() error {
-		cmd := exec.CommandContext(ctx, "go", "build", ".", "./infra/...")
-		cmd.Dir = f.Root
-		if text, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("program: go build: %w\n%s", err, lastLines(text, 20))
+		if err := (machine.Command{Dir: f.Root, Name: "go", Args: []string{"build", ".", "./infra/..."}}).Run(ctx); err != nil {
+			return fmt.Errorf("program: %w", err)
 		}
 		return nil
 	})
-}
-
-// moduleVersion reads which version of a module the go.mod in dir selects.
-func (f *Finder) moduleVersion(ctx context.Context, dir, module string) (string, error) {
-	cmd := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Version}}", module)
-	cmd.Dir = filepath.Join(f.Root, dir)
-	output, err := cmd.Output()
-	if err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			err = fmt.Errorf("%w: %s", err, lastLines(exit.Stderr, 3))
-		}
-		return "", fmt.Errorf("version of %s: %w", module, err)
-	}
-	return strings.TrimSpace(string(output)), nil
 }
 
 // downloadCLI fetches the official release, which brings the language hosts with it.
@@ -200,51 +181,23 @@ func fetch(ctx context.Context, address, dir string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(unfinished) }() // after the rename there is nothing left to remove
-	if err := unpack(response.Body, unfinished); err != nil {
+	defer func() { _ = os.RemoveAll(unfinished) }() // after the last rename there is nothing left to remove
+	archive, content := filepath.Join(unfinished, "archive"), filepath.Join(unfinished, "content")
+	if err := errors.Join(os.Mkdir(content, 0o755), save(response.Body, archive)); err != nil {
 		return fmt.Errorf("%s: %w", address, err)
 	}
-	return os.Rename(unfinished, dir)
+	// tar refuses names that lead out of the folder.
+	if err := machine.Run(ctx, "tar", "-xzf", archive, "-C", content, "--no-same-owner"); err != nil {
+		return fmt.Errorf("%s: %w", address, err)
+	}
+	return os.Rename(content, dir)
 }
 
-func unpack(archive io.Reader, dir string) error {
-	plain, err := gzip.NewReader(archive)
+func save(content io.Reader, name string) error {
+	file, err := os.Create(name)
 	if err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(dir) // refuses names that lead out of dir
-	if err != nil {
-		return err
-	}
-	defer func() { _ = root.Close() }()
-	for files := tar.NewReader(plain); ; {
-		header, err := files.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if header.Typeflag != tar.TypeReg {
-			continue
-		}
-		if err := root.MkdirAll(filepath.Dir(header.Name), 0o755); err != nil {
-			return err
-		}
-		if err := unpackFile(root, header, files); err != nil {
-			return err
-		}
-	}
-}
-
-func unpackFile(root *os.Root, header *tar.Header, content io.Reader) error {
-	file, err := root.OpenFile(header.Name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, header.FileInfo().Mode().Perm())
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(file, content); err != nil {
-		_ = file.Close()
-		return err
-	}
-	return file.Close()
+	_, err = io.Copy(file, content)
+	return errors.Join(err, file.Close())
 }

@@ -1,19 +1,16 @@
-// Package toolchain finds what a local run needs and builds or installs what is missing.
+// Package toolchain finds what a local run needs, and installs or downloads what is missing.
 //
-// Of every piece the official one is preferred: the one already on the machine, then the one from its makers'
-// server. Only where neither is to be had is it built from source (the Pulumi CLI) or stood in for (the plugins).
-// One line each says which was used.
+// Of every piece the official one is preferred: the one already on the machine, then the one from its makers' server. Only
+// where neither is to be had, a Builder makes it. One line each says which was used.
 package toolchain
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"fargate-nginx-sidecar/local/machine"
@@ -53,70 +50,13 @@ func New(root string, printer *machine.Printer) (*Finder, error) {
 	return finder, nil
 }
 
-// Tools are the found programs of the Pulumi engine.
-type Tools struct {
-	Pulumi    string // the CLI
-	PluginDir string // stand-ins, one executable per plugin; empty when all plugins are official
-	Home      string // PULUMI_HOME, where official plugins lie
-}
-
-// Path returns PATH with the tools first, as the engine needs it to find them.
-func (t Tools) Path() string {
-	path := filepath.Dir(t.Pulumi) + string(os.PathListSeparator) + os.Getenv("PATH")
-	if t.PluginDir != "" {
-		path = t.PluginDir + string(os.PathListSeparator) + path
-	}
-	return path
-}
-
-// Pulumi finds or makes the CLI, the language host and the three resource plugins.
-func (f *Finder) Pulumi(ctx context.Context) (Tools, error) {
-	tools := Tools{Home: filepath.Join(f.CacheDir, "pulumi-home")}
-	reachable := f.reachable(ctx)
-	cli, err := f.cli(ctx, reachable)
-	if err != nil {
-		return Tools{}, err
-	}
-	tools.Pulumi = cli.path
-	f.Progress.Line("pulumi    %s", cli.used)
-	tools.PluginDir, err = f.plugins(ctx, cli, tools.Home, reachable)
-	return tools, err
-}
-
-// reachable asks Pulumi's download server for anything at all.
-func (f *Finder) reachable(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, reachWait)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodHead, f.releases, nil)
-	if err != nil {
-		return false
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return false
-	}
-	_ = response.Body.Close()
-	return response.StatusCode < http.StatusInternalServerError
-}
-
 // Disk refuses to begin what would end with a full disk half way.
 func (f *Finder) Disk() error {
 	need := uint64(diskCold)
 	if _, err := os.Stat(filepath.Join(f.CacheDir, "bin")); err == nil {
 		need = diskWarm
 	}
-	var disk syscall.Statfs_t
-	if err := syscall.Statfs(f.CacheDir, &disk); err != nil {
-		return fmt.Errorf("disk: %s: %w", f.CacheDir, err)
-	}
-	return enough(f.CacheDir, disk.Bavail*uint64(disk.Bsize), need) //nolint:gosec // a block size is never negative; its type differs by platform
-}
-
-func enough(dir string, free, need uint64) error {
-	if free < need {
-		return fmt.Errorf("disk: %.1f GB free at %s, %.0f GB needed; free some, or set XDG_CACHE_HOME to a folder on another disk", float64(free)/1e9, dir, float64(need)/1e9)
-	}
-	return nil
+	return machine.CheckSpace(f.CacheDir, need)
 }
 
 // Emulator finds or installs moto_server.
@@ -157,9 +97,8 @@ func (f *Finder) installEmulator(ctx context.Context, venv string) error {
 			{python, "-m", "venv", venv},
 			{filepath.Join(venv, "bin", "pip"), "install", "--quiet", "moto[server]==" + motoVersion},
 		} {
-			cmd := exec.CommandContext(ctx, arguments[0], arguments[1:]...)
-			if output, err := cmd.CombinedOutput(); err != nil {
-				return fmt.Errorf("%s: %w\n%s", filepath.Base(arguments[0]), err, lastLines(output, 5))
+			if err := machine.Run(ctx, arguments[0], arguments[1:]...); err != nil {
+				return err
 			}
 		}
 		return nil

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -53,6 +54,16 @@ func finder(t *testing.T, releases string, out *bytes.Buffer) *Finder {
 	return &Finder{Root: root, CacheDir: t.TempDir(), Progress: machine.NewPrinter(out), releases: releases}
 }
 
+// builder is asked for what cannot be downloaded, and has nothing.
+type builder struct{}
+
+func (builder) CLIVersion(context.Context) (string, error) { return "v3.0.0", nil }
+func (builder) CLIPath() string                            { return "/none/pulumi" }
+func (builder) CLI(context.Context, string) error          { return errors.New("not built in a test") }
+func (builder) Plugins(context.Context, []string) (string, error) {
+	return "", errors.New("not built in a test")
+}
+
 func TestTheOfficialCLIIsPreferredWhereItCanBeDownloaded(t *testing.T) {
 	server := release(t, map[string]string{
 		"pulumi/pulumi":             "#!/bin/sh\n",
@@ -63,15 +74,15 @@ func TestTheOfficialCLIIsPreferredWhereItCanBeDownloaded(t *testing.T) {
 	if !f.reachable(context.Background()) {
 		t.Fatal("the download server is not reachable")
 	}
-	cli, err := f.cli(context.Background(), true)
+	path, origin, err := f.cli(context.Background(), builder{}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasPrefix(cli.used, "official v3.") {
-		t.Errorf("used: %s", cli.used)
+	if !strings.HasPrefix(origin, "official v3.") {
+		t.Errorf("origin: %s", origin)
 	}
 	for _, name := range []string{"pulumi", "pulumi-language-go"} {
-		info, err := os.Stat(filepath.Join(filepath.Dir(cli.path), name))
+		info, err := os.Stat(filepath.Join(filepath.Dir(path), name))
 		if err != nil || info.Mode().Perm()&0o100 == 0 {
 			t.Errorf("%s: %v, %v", name, info, err)
 		}
@@ -84,9 +95,9 @@ func TestACLIOnPathIsPreferredToADownload(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir)
-	cli, err := finder(t, "http://127.0.0.1:1", &bytes.Buffer{}).cli(context.Background(), false)
-	if err != nil || cli.path != filepath.Join(dir, "pulumi") {
-		t.Errorf("got %+v, %v", cli, err)
+	path, origin, err := finder(t, "http://127.0.0.1:1", &bytes.Buffer{}).cli(context.Background(), builder{}, false)
+	if err != nil || path != filepath.Join(dir, "pulumi") {
+		t.Errorf("got %s, %s, %v", path, origin, err)
 	}
 }
 
@@ -114,7 +125,7 @@ func TestAFullDiskIsNoticedBeforeAnythingIsBuilt(t *testing.T) {
 	if err := f.Disk(); err != nil {
 		t.Skipf("this disk is too full to build on: %v", err)
 	}
-	if err := enough(f.CacheDir, 1<<10, 2<<10); err == nil || !strings.Contains(err.Error(), "XDG_CACHE_HOME") {
+	if err := machine.CheckSpace(f.CacheDir, 1<<62); err == nil || !strings.Contains(err.Error(), "XDG_CACHE_HOME") {
 		t.Errorf("got %v", err)
 	}
 }

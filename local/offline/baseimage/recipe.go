@@ -1,3 +1,9 @@
+// Package baseimage builds stand-ins for the base images of the project's Dockerfiles, for machines that cannot reach the
+// registry these images come from.
+//
+// A stand-in is built from Debian and npm packages and carries exactly the tag that the Dockerfile names, so `docker build`
+// needs no change and asks no registry. It has the same paths and the same users as the official image as far as these two
+// Dockerfiles use them, and it is nothing more than that: no image that goes to production is meant to be built on it.
 package baseimage
 
 import (
@@ -17,25 +23,25 @@ const (
 	npmVersion   = "11.21.2"
 )
 
-// recipe is all that decides what a stand-in contains.
-type recipe struct {
+// Recipe is all that decides what a stand-in contains.
+type Recipe struct {
 	arch     string
 	suite    string   // Debian release; the newest nginx that installs without other sources
 	packages []string // Debian packages on top of mmdebstrap's minbase
 	npm      []string // npm packages put into the build context
 	steps    string   // Dockerfile after FROM: users, links, stop signal
 	caBundle string   // the host's extra CA certificates, PEM; empty when it has none
-	contents string   // for people
+	Contents string   // for people
 }
 
-// digest identifies the image a recipe makes. It changes with every field.
-func (r recipe) digest() string {
+// Digest identifies the image a recipe makes. It changes with every field.
+func (r Recipe) Digest() string {
 	return shortDigest(r.arch, r.suite, debianMirror, r.packages, r.npm, r.steps, r.caBundle)
 }
 
 // rootfsDigest identifies the Debian part alone, which is what is worth
 // keeping: a new certificate must not unpack Debian again.
-func (r recipe) rootfsDigest() string {
+func (r Recipe) rootfsDigest() string {
 	return shortDigest(r.arch, r.suite, debianMirror, r.packages)
 }
 
@@ -48,18 +54,18 @@ func shortDigest(parts ...any) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// recipeFor finds the recipe by the repository's last path element.
-func recipeFor(ref, arch string) (recipe, error) {
+// For finds the recipe of an image by the repository's last path element.
+func For(ref, arch string) (Recipe, error) {
 	name := ref[strings.LastIndex(ref, "/")+1:]
 	name, _, _ = strings.Cut(name, "@")
 	name, tag, _ := strings.Cut(name, ":")
 	npmArch, known := map[string]string{"amd64": "x64", "arm64": "arm64"}[arch]
 	if !known {
-		return recipe{}, fmt.Errorf("architecture: got %s, allowed: amd64, arm64", arch)
+		return Recipe{}, fmt.Errorf("architecture: got %s, allowed: amd64, arm64", arch)
 	}
 	ca, err := hostCertificates()
 	if err != nil {
-		return recipe{}, err
+		return Recipe{}, err
 	}
 	switch name {
 	case "nginx", "nginx-unprivileged":
@@ -67,7 +73,7 @@ func recipeFor(ref, arch string) (recipe, error) {
 	case "node":
 		return nodeRecipe(arch, npmArch, ca), nil
 	}
-	return recipe{}, fmt.Errorf("image name: got %s, allowed: nginx, node", name)
+	return Recipe{}, fmt.Errorf("image name: got %s, allowed: nginx, node", name)
 }
 
 // hostCertificates returns what NODE_EXTRA_CA_CERTS points at: a machine behind
@@ -112,7 +118,7 @@ func nginxSuite(tag string) string {
 // BusyBox's wget and awk, which Alpine has. Debian's smallest set has no wget, and
 // an awk that waits for more than a line.
 // https://github.com/nginx/docker-nginx/blob/master/stable/alpine-slim/Dockerfile
-func nginxRecipe(arch, suite, ca string) recipe {
+func nginxRecipe(arch, suite, ca string) Recipe {
 	steps := `RUN groupadd --system --gid 101 nginx \
  && useradd --system --uid 101 --gid 101 --no-create-home --home-dir /var/cache/nginx --shell /usr/sbin/nologin nginx \
  && ln -s /bin/busybox /usr/local/bin/wget \
@@ -123,18 +129,18 @@ STOPSIGNAL SIGQUIT
 EXPOSE 80
 CMD ["nginx", "-g", "daemon off;"]
 `
-	return recipe{
+	return Recipe{
 		arch: arch, suite: suite,
 		packages: []string{"nginx-light", "busybox-static", "ca-certificates"},
 		steps:    withCertificates(steps, ca), caBundle: ca,
-		contents: "nginx of Debian " + suite,
+		Contents: "nginx of Debian " + suite,
 	}
 }
 
 // nodeRecipe resembles node:24-*-slim: node and npm below /usr/local, user node
 // with uid and gid 1000.
 // https://github.com/nodejs/docker-node/blob/main/24/trixie-slim/Dockerfile
-func nodeRecipe(arch, npmArch, ca string) recipe {
+func nodeRecipe(arch, npmArch, ca string) Recipe {
 	binary := "node-linux-" + npmArch
 	steps := `RUN groupadd --gid 1000 node && useradd --uid 1000 --gid node --shell /bin/bash --create-home node
 COPY ` + binary + `/bin/node /usr/local/bin/node
@@ -146,11 +152,11 @@ RUN ln -s node /usr/local/bin/nodejs \
 ENV NODE_VERSION=` + nodeVersion + `
 CMD ["node"]
 `
-	return recipe{
+	return Recipe{
 		arch: arch, suite: "trixie",
 		packages: []string{"libstdc++6", "libatomic1", "ca-certificates"},
 		npm:      []string{binary + "@" + nodeVersion, "npm@" + npmVersion},
 		steps:    withCertificates(steps, ca), caBundle: ca,
-		contents: "Node " + nodeVersion + " on Debian trixie",
+		Contents: "Node " + nodeVersion + " on Debian trixie",
 	}
 }

@@ -7,27 +7,41 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"fargate-nginx-sidecar/local/machine"
 )
 
-// standInLabel marks an image as a stand-in and holds its recipe's digest.
-const standInLabel = "fargate-nginx-sidecar.stand-in"
+// Label marks an image as a stand-in and holds its recipe's digest.
+const Label = "fargate-nginx-sidecar.stand-in"
 
 // freeBytesNeeded is what one stand-in takes at its peak: the unpacked root
 // file system, its tarball, the image's layers.
 const freeBytesNeeded = 1 << 30
 
-// build makes the stand-in: a Debian root file system, imported, and on top of
+// Maker builds stand-ins.
+type Maker struct {
+	CacheDir string // keeps root file systems and npm packages between runs
+	Progress *machine.Printer
+}
+
+// Build makes a stand-in: a Debian root file system, imported, and on top of
 // it a small build that adds npm packages, users and the stop signal, which
 // `docker import` refuses.
-func (m *maker) build(ctx context.Context, ref string, rec recipe) error {
-	if err := enoughSpace(m.cacheDir, freeBytesNeeded); err != nil {
+func (m Maker) Build(ctx context.Context, ref string, rec Recipe) error {
+	return m.Progress.Step("build a stand-in for "+ref+" from Debian "+rec.suite+" packages (about half a minute)", func() error {
+		return m.build(ctx, ref, rec)
+	})
+}
+
+func (m Maker) build(ctx context.Context, ref string, rec Recipe) error {
+	if err := machine.CheckSpace(m.CacheDir, freeBytesNeeded); err != nil {
 		return err
 	}
 	rootfs, err := m.rootfs(ctx, rec)
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp(m.cacheDir, "build-")
+	dir, err := os.MkdirTemp(m.CacheDir, "build-")
 	if err != nil {
 		return fmt.Errorf("stand-in: %w", err)
 	}
@@ -38,10 +52,10 @@ func (m *maker) build(ctx context.Context, ref string, rec recipe) error {
 		}
 	}
 	imported := "fargate-nginx-sidecar/rootfs:" + rec.rootfsDigest()
-	if err := run(ctx, "", nil, "docker", "import", rootfs, imported); err != nil {
+	if err := machine.Run(ctx, "docker", "import", rootfs, imported); err != nil {
 		return err
 	}
-	dockerfile := "FROM " + imported + "\nLABEL " + standInLabel + "=" + rec.digest() + "\n" + rec.steps
+	dockerfile := "FROM " + imported + "\nLABEL " + Label + "=" + rec.Digest() + "\n" + rec.steps
 	err = errors.Join(
 		os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o644),
 		os.WriteFile(filepath.Join(dir, "ca.crt"), []byte(rec.caBundle), 0o644),
@@ -50,15 +64,15 @@ func (m *maker) build(ctx context.Context, ref string, rec recipe) error {
 		return fmt.Errorf("stand-in: %w", err)
 	}
 	// No network: all that the image needs is in the context.
-	err = run(ctx, "", nil, "docker", "build", "--network=none", "--force-rm", "--tag", ref, dir)
-	// The tag is ours to take away; the layers stay with the image.
-	return errors.Join(err, run(ctx, "", nil, "docker", "image", "rm", "--no-prune", imported))
+	err = machine.Run(ctx, "docker", "build", "--network=none", "--force-rm", "--tag", ref, dir)
+	// Only the tag is removed; the layers stay with the image.
+	return errors.Join(err, machine.Run(ctx, "docker", "image", "rm", "--no-prune", imported))
 }
 
 // rootfs returns the path of the Debian part's tarball, from the cache if an
 // earlier run made it.
-func (m *maker) rootfs(ctx context.Context, rec recipe) (string, error) {
-	path := filepath.Join(m.cacheDir, "rootfs-"+rec.rootfsDigest()+".tar")
+func (m Maker) rootfs(ctx context.Context, rec Recipe) (string, error) {
+	path := filepath.Join(m.CacheDir, "rootfs-"+rec.rootfsDigest()+".tar")
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
@@ -79,7 +93,7 @@ func (m *maker) rootfs(ctx context.Context, rec recipe) (string, error) {
 		"--dpkgopt=path-exclude=/usr/share/locale/*",
 		rec.suite, partial, debianMirror,
 	}
-	if err := run(ctx, "", nil, "mmdebstrap", args...); err != nil {
+	if err := machine.Run(ctx, "mmdebstrap", args...); err != nil {
 		return "", err
 	}
 	if err := os.Rename(partial, path); err != nil {
@@ -90,19 +104,19 @@ func (m *maker) rootfs(ctx context.Context, rec recipe) (string, error) {
 
 // unpackNPM puts the files of one npm package into dir/<name>. It goes through
 // the npm client, which checks the package against the registry's hash.
-func (m *maker) unpackNPM(ctx context.Context, pkg, dir string) error {
+func (m Maker) unpackNPM(ctx context.Context, pkg, dir string) error {
 	if err := m.install(ctx, "npm", "npm"); err != nil {
 		return err
 	}
 	name, version, _ := strings.Cut(pkg, "@")
-	tarball := filepath.Join(m.cacheDir, name+"-"+version+".tgz")
+	tarball := filepath.Join(m.CacheDir, name+"-"+version+".tgz")
 	if _, err := os.Stat(tarball); err != nil {
-		tmp, err := os.MkdirTemp(m.cacheDir, "npm-")
+		tmp, err := os.MkdirTemp(m.CacheDir, "npm-")
 		if err != nil {
 			return fmt.Errorf("stand-in: %w", err)
 		}
 		defer os.RemoveAll(tmp) //nolint:errcheck // a temporary folder
-		if err := run(ctx, tmp, nil, "npm", "pack", "--silent", "--pack-destination", tmp, pkg); err != nil {
+		if err := machine.Run(ctx, "npm", "pack", "--silent", "--pack-destination", tmp, pkg); err != nil {
 			return err
 		}
 		if err := os.Rename(filepath.Join(tmp, name+"-"+version+".tgz"), tarball); err != nil {
@@ -113,6 +127,14 @@ func (m *maker) unpackNPM(ctx context.Context, pkg, dir string) error {
 	if err := os.Mkdir(into, 0o755); err != nil {
 		return fmt.Errorf("stand-in: %w", err)
 	}
-	return run(ctx, "", nil, "tar", "-xzf", tarball, "-C", into, "--strip-components=1", "--no-same-owner",
+	return machine.Run(ctx, "tar", "-xzf", tarball, "-C", into, "--strip-components=1", "--no-same-owner",
 		"--exclude=package/include", "--exclude=package/share")
+}
+
+// install makes sure that a command is there.
+func (m Maker) install(ctx context.Context, command string, packages ...string) error {
+	if err := m.Progress.Install(ctx, command, packages...); err != nil {
+		return fmt.Errorf("%s, which builds the stand-in, is not installed: %w; install %s, or load the base image by hand (docker load)", command, err, strings.Join(packages, " "))
+	}
+	return nil
 }

@@ -25,7 +25,7 @@ import (
 	"github.com/pulumi/pulumi-terraform-bridge/v3/dynamic/fargate-nginx-sidecar/golang"
 )
 
-// A plugin serves one Pulumi plugin until the engine lets go of it.
+// A plugin serves one Pulumi plugin until the engine disconnects.
 type plugin struct {
 	// standIn completes the sentence "stand-in for …" of the first line on stderr.
 	standIn string

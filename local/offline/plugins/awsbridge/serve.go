@@ -33,7 +33,7 @@ const (
 	name = "aws"
 )
 
-// Serve finds and starts the Terraform provider and answers the engine until it lets go of this process or ctx ends.
+// Serve finds and starts the Terraform provider and answers the engine until it disconnects or ctx ends.
 func Serve(ctx context.Context) error {
 	path, err := find()
 	if err != nil {
@@ -46,7 +46,7 @@ func Serve(ctx context.Context) error {
 	defer contract.IgnoreClose(terraform)
 	// A call that is under way would keep the server, and so the provider, alive for as long as AWS takes.
 	defer context.AfterFunc(ctx, func() { contract.IgnoreClose(terraform) })()
-	prov, err := describe(ctx, patient{terraform})
+	prov, err := describe(ctx, timeLimited{terraform})
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}

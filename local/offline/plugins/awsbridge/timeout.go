@@ -54,11 +54,11 @@ func withLimit(ctx context.Context, operation string, seconds float64) context.C
 	return context.WithValue(ctx, limitKey{}, limit{operation, time.Duration(seconds * float64(time.Second))})
 }
 
-// patient is a Terraform provider that takes its operations' limits from the context.
-type patient struct{ run.Provider }
+// timeLimited is a Terraform provider that takes its operations' limits from the context.
+type timeLimited struct{ run.Provider }
 
 // ApplyResourceChange creates, updates or deletes a resource.
-func (p patient) ApplyResourceChange(
+func (p timeLimited) ApplyResourceChange(
 	ctx context.Context, req *tfprotov6.ApplyResourceChangeRequest,
 ) (*tfprotov6.ApplyResourceChangeResponse, error) {
 	if l, ok := ctx.Value(limitKey{}).(limit); ok {

@@ -75,7 +75,7 @@ func (b fakeBridge) Update(ctx context.Context, _ *pulumirpc.UpdateRequest) (*pu
 
 func TestTheProgramsTimeoutReachesTheTerraformProvider(t *testing.T) {
 	terraform := &fakeTerraform{}
-	s := server{fakeBridge{terraform: patient{terraform}}, terraform}
+	s := server{fakeBridge{terraform: timeLimited{terraform}}, terraform}
 	for want, call := range map[string]func() error{
 		`{"` + timeoutsKey + `":{"create":90000000000,"update":2}}`: func() error {
 			_, err := s.Create(t.Context(), &pulumirpc.CreateRequest{Timeout: 90})

@@ -11,7 +11,7 @@ import (
 )
 
 // The inputs this stand-in takes. Any other is refused by name: an input that the official plugin reads and this one
-// dropped would make the local run lie.
+// dropped would make the local run misleading.
 var (
 	vpcInputs = []string{"availabilityZoneNames", "cidrBlock", "enableDnsHostnames", "enableDnsSupport", "natGateways",
 		"numberOfAvailabilityZones", "subnetSpecs", "subnetStrategy", "tags"}

@@ -74,9 +74,11 @@ func TestAnInputThatIsNotKnownYetIsRefused(t *testing.T) {
 
 func TestInputsAreReadAsTheSDKSendsThem(t *testing.T) {
 	got, err := parse(resource.PropertyMap{
-		"cidrBlock":                 resource.NewStringProperty("10.1.0.0/16"),
-		"numberOfAvailabilityZones": resource.NewNumberProperty(2),
-		"subnetStrategy":            resource.NewStringProperty("Auto"),
+		"cidrBlock": resource.NewStringProperty("10.1.0.0/16"),
+		"availabilityZoneNames": resource.NewArrayProperty([]resource.PropertyValue{
+			resource.NewStringProperty("z1"), resource.NewStringProperty("z2"),
+		}),
+		"subnetStrategy": resource.NewStringProperty("Auto"),
 		"enableDnsSupport": resource.NewOutputProperty(resource.Output{
 			Element: resource.NewBoolProperty(true), Known: true,
 		}),
@@ -90,7 +92,7 @@ func TestInputsAreReadAsTheSDKSendsThem(t *testing.T) {
 	})
 	on := true
 	want := network{
-		block: block("10.1.0.0/16"), zoneCount: 2, nat: natSingle, strategy: strategyAuto, dnsSupport: &on,
+		block: block("10.1.0.0/16"), zones: []string{"z1", "z2"}, zoneCount: 2, nat: natSingle, strategy: strategyAuto, dnsSupport: &on,
 		tags: map[string]string{"a": "b"},
 		specs: []subnetSpec{{
 			kind: typePublic, blocks: blocksOf("10.1.0.0/24", "10.1.1.0/24"), tags: map[string]string{"k": "v"},

@@ -24,7 +24,7 @@ const (
 	token = "awsx:ec2:Vpc" //nolint:gosec // a type, not a credential
 )
 
-// Serve answers the engine until it lets go of this process.
+// Serve answers the engine until it disconnects.
 func Serve(ctx context.Context) error {
 	return rprovider.MainContext(ctx, name,
 		func(host *rprovider.HostClient) (pulumirpc.ResourceProviderServer, error) {

@@ -166,6 +166,22 @@ func TestResourcesHaveTheirProperties(t *testing.T) {
 	}
 }
 
+// The program states the zones. Which they are must not depend on how many the region has, or in which order.
+func TestSubnetsAreInTheZonesThatAreStated(t *testing.T) {
+	n := standard(natNone)
+	n.zones = []string{"z3", "z2"}
+	r, err := declared(t, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for number, zone := range n.zones {
+		name := fmt.Sprintf("Subnet net-public-%d", number+1)
+		if got := r.inputs[name]["availabilityZone"].StringValue(); got != zone {
+			t.Errorf("%s is in %s; want %s", name, got, zone)
+		}
+	}
+}
+
 func TestARegionWithTooFewZonesIsRefused(t *testing.T) {
 	n := standard(natNone)
 	n.zoneCount = 4

@@ -207,7 +207,7 @@ func (e engine) run(cmd *exec.Cmd) (*tail, error) {
 		for lines.Scan() {
 			if line := strings.TrimSpace(lines.Text()); line != "" {
 				output.add(line)
-				if telling(line) {
+				if worthShowing(line) {
 					e.log(line)
 				}
 			}

@@ -11,7 +11,7 @@ import (
 )
 
 // The inputs this stand-in takes. Any other is refused by name: an input that is read by the official plugin and
-// dropped here would make the local run lie.
+// dropped here would make the local run misleading.
 var (
 	imageInputs    = []string{"build", "buildOnPreview", "imageName", "registry", "skipPush"}
 	buildInputs    = []string{"args", "builderVersion", "context", contextDigest, "dockerfile", "platform", "target"}

@@ -31,7 +31,7 @@ const (
 	untagTimeout = 30 * time.Second
 )
 
-// Serve answers the engine until it lets go of this process.
+// Serve answers the engine until it disconnects.
 func Serve(ctx context.Context) error {
 	return provider.MainContext(ctx, name,
 		func(host *provider.HostClient) (pulumirpc.ResourceProviderServer, error) {

@@ -19,7 +19,7 @@ func TestOnlyStepsOutputAndErrorsAreShown(t *testing.T) {
 		"ERROR: BuildKit is enabled but the buildx component is missing or broken.": false,
 		"https://docs.docker.com/go/buildx/":                                        false,
 	} {
-		if telling(line) != want {
+		if worthShowing(line) != want {
 			t.Errorf("%q: shown %v, want %v", line, !want, want)
 		}
 	}

@@ -9,8 +9,8 @@ var step = regexp.MustCompile(`^#\d+ (\[[^]]*\d+/\d+\] |\d+\.\d+ |ERROR)`)
 // layers in a push, and the refusal of BuildKit by one docker command, after which the next is tried.
 var routine = regexp.MustCompile(`^#\d+ |^[0-9a-f]{12}: |^The push refers to|buildx`)
 
-// telling says whether a line of a build or a push is worth a person's attention while it runs. An error carries the
+// worthShowing says whether a line of a build or a push is worth a person's attention while it runs. An error carries the
 // last lines whatever they are.
-func telling(line string) bool {
+func worthShowing(line string) bool {
 	return step.MatchString(line) || !routine.MatchString(line)
 }

@@ -1,8 +1,10 @@
 package fargate
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,10 +35,16 @@ const firstUnprivilegedPort = "1024"
 
 const mebibyte = 1 << 20
 
-// check lists everything in a definition that Fargate refuses or that this stand-in does not carry, so that a task
+// Definition is a task definition.
+type Definition struct{ types.TaskDefinition }
+
+// ARN names one revision of a task definition.
+func (d *Definition) ARN() string { return aws.ToString(d.TaskDefinitionArn) }
+
+// check lists everything in a definition that Fargate refuses or that this stand-in does not support, so that a task
 // never starts with a part of its definition silently missing.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html
-func (d *definition) check() error {
+func (d *Definition) check() error {
 	var wrong []error
 	refuse := func(is bool, format string, args ...any) {
 		if is {
@@ -45,15 +53,15 @@ func (d *definition) check() error {
 	}
 	refuse(d.NetworkMode != types.NetworkModeAwsvpc, "network mode %q; allowed on Fargate: awsvpc", d.NetworkMode)
 	refuse(d.PidMode != "" && d.PidMode != types.PidModeTask, "pid mode %q; allowed on Fargate: task", d.PidMode)
-	refuse(d.PidMode == types.PidModeTask, "pid mode task: not carried by the local run")
+	refuse(d.PidMode == types.PidModeTask, "pid mode task: not supported by the local run")
 	refuse(d.IpcMode != "", "ipc mode %q: not supported on Fargate", d.IpcMode)
-	refuse(d.ProxyConfiguration != nil, "proxy configuration: not carried by the local run")
+	refuse(d.ProxyConfiguration != nil, "proxy configuration: not supported by the local run")
 	for _, v := range d.Volumes {
 		name := aws.ToString(v.Name)
 		refuse(v.Host != nil && aws.ToString(v.Host.SourcePath) != "", "volume %s: host path: not supported on Fargate", name)
 		refuse(v.DockerVolumeConfiguration != nil, "volume %s: docker volume configuration: not supported on Fargate", name)
 		refuse(v.EfsVolumeConfiguration != nil || v.FsxWindowsFileServerVolumeConfiguration != nil || aws.ToBool(v.ConfiguredAtLaunch),
-			"volume %s: only a task's own scratch volume is carried by the local run", name)
+			"volume %s: the local run supports only a task's own scratch volume", name)
 	}
 	for _, c := range d.ContainerDefinitions {
 		wrong = append(wrong, checkContainer(c)...)
@@ -74,9 +82,9 @@ func checkContainer(c types.ContainerDefinition) []error {
 	refuse(len(c.DockerSecurityOptions) > 0, "dockerSecurityOptions: not supported on Fargate")
 	refuse(aws.ToInt32(c.StopTimeout) > maximumStopTimeout, "stopTimeout: %d s; Fargate allows at most %d", aws.ToInt32(c.StopTimeout), maximumStopTimeout)
 	refuse(len(c.EnvironmentFiles) > 0 || c.FirelensConfiguration != nil || c.RepositoryCredentials != nil || len(c.ResourceRequirements) > 0 || c.RestartPolicy != nil || len(c.VolumesFrom) > 0,
-		"environmentFiles, firelensConfiguration, repositoryCredentials, resourceRequirements, restartPolicy, volumesFrom: not carried by the local run")
+		"environmentFiles, firelensConfiguration, repositoryCredentials, resourceRequirements, restartPolicy, volumesFrom: not supported by the local run")
 	if l := c.LogConfiguration; l != nil {
-		refuse(l.LogDriver != types.LogDriverAwslogs, "log driver %q; carried by the local run: awslogs", l.LogDriver)
+		refuse(l.LogDriver != types.LogDriverAwslogs, "log driver %q; supported by the local run: awslogs", l.LogDriver)
 	}
 	if p := c.LinuxParameters; p != nil {
 		refuse(len(p.Tmpfs) > 0 || len(p.Devices) > 0 || p.SharedMemorySize != nil || p.MaxSwap != nil || p.Swappiness != nil,
@@ -94,7 +102,7 @@ func checkContainer(c types.ContainerDefinition) []error {
 }
 
 // arch is the architecture a task runs on, in Go's words.
-func (d *definition) arch() string {
+func (d *Definition) arch() string {
 	if d.RuntimePlatform != nil && d.RuntimePlatform.CpuArchitecture == types.CPUArchitectureArm64 {
 		return "arm64"
 	}
@@ -102,7 +110,7 @@ func (d *definition) arch() string {
 }
 
 // pauseConfig is the container that owns a task's network: it publishes every mapped port on a free loopback port.
-func (d *definition) pauseConfig(image, host, networkName string, labels map[string]string) (*container.Config, *container.HostConfig) {
+func (d *Definition) pauseConfig(image, host, networkName string, labels map[string]string) (*container.Config, *container.HostConfig) {
 	exposed, bindings := nat.PortSet{}, nat.PortMap{}
 	sysctls := map[string]string{"net.ipv4.ip_unprivileged_port_start": firstUnprivilegedPort}
 	for _, c := range d.ContainerDefinitions {
@@ -142,21 +150,21 @@ type surroundings struct {
 	labels   map[string]string
 	secrets  map[string]string
 	region   string
-	machine  machine
-}
 
-// machine is what the engine's machine allows.
-type machine struct {
+	// What the engine's machine has and allows.
 	cpus       float64
 	setsNofile bool
 }
 
 // containerConfig turns a container definition into Docker's terms.
-func (d *definition) containerConfig(c types.ContainerDefinition, s surroundings) (*container.Config, *container.HostConfig, error) {
+func (d *Definition) containerConfig(c types.ContainerDefinition, s surroundings) (*container.Config, *container.HostConfig, error) {
 	mounts, err := mounts(c, s)
 	if err != nil {
 		return nil, nil, err
 	}
+	labels := map[string]string{}
+	maps.Copy(labels, c.DockerLabels)
+	maps.Copy(labels, s.labels)
 	config := &container.Config{
 		Image:      aws.ToString(c.Image),
 		User:       aws.ToString(c.User),
@@ -166,13 +174,13 @@ func (d *definition) containerConfig(c types.ContainerDefinition, s surroundings
 		Cmd:        c.Command,
 		Tty:        aws.ToBool(c.PseudoTerminal),
 		OpenStdin:  aws.ToBool(c.Interactive),
-		Labels:     mergeLabels(c.DockerLabels, s.labels),
+		Labels:     labels,
 		// ECS knows the health check of the task definition only, never the image's.
 		Healthcheck:  &container.HealthConfig{Test: []string{"NONE"}},
 		AttachStdout: true,
 		AttachStderr: true,
 	}
-	limits, err := d.limits(c, s.machine)
+	limits, err := d.limits(c, s)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -236,7 +244,7 @@ func mounts(c types.ContainerDefinition, s surroundings) ([]mount.Mount, error) 
 }
 
 // limits gives every container its own memory limit, or the task's, and no container more CPU than the task has.
-func (d *definition) limits(c types.ContainerDefinition, machine machine) (container.Resources, error) {
+func (d *Definition) limits(c types.ContainerDefinition, s surroundings) (container.Resources, error) {
 	taskCPU, err := sizeInUnits(aws.ToString(d.Cpu), "vcpu")
 	if err != nil {
 		return container.Resources{}, fmt.Errorf("task cpu: %w", err)
@@ -254,9 +262,9 @@ func (d *definition) limits(c types.ContainerDefinition, machine machine) (conta
 		MemorySwap:        int64(memory) * mebibyte, // equal: no swap, as on Fargate
 		MemoryReservation: int64(aws.ToInt32(c.MemoryReservation)) * mebibyte,
 		CPUShares:         int64(max(2, c.Cpu)), // 2 is what ECS gives a container that asks for none
-		NanoCPUs:          int64(min(taskCPU/cpuUnits, machine.cpus) * 1e9),
+		NanoCPUs:          int64(min(taskCPU/cpuUnits, s.cpus) * 1e9),
 	}
-	if machine.setsNofile {
+	if s.setsNofile {
 		r.Ulimits = nofile(defaultNofile, defaultNofile)
 		for _, u := range c.Ulimits {
 			r.Ulimits = nofile(int64(u.SoftLimit), int64(u.HardLimit))
@@ -278,29 +286,10 @@ func sizeInUnits(s, unit string) (float64, error) {
 	return value, nil
 }
 
-func mergeLabels(own, ours map[string]string) map[string]string {
-	merged := map[string]string{}
-	for k, v := range own {
-		merged[k] = v
-	}
-	for k, v := range ours {
-		merged[k] = v
-	}
-	return merged
-}
-
-func isEssential(c types.ContainerDefinition) bool { return c.Essential == nil || *c.Essential }
-
 func stopTimeout(c types.ContainerDefinition) int {
-	if c.StopTimeout == nil {
-		return defaultStopTimeout
-	}
-	return int(*c.StopTimeout)
+	return int(*cmp.Or(c.StopTimeout, aws.Int32(defaultStopTimeout)))
 }
 
 func startTimeout(c types.ContainerDefinition) int {
-	if c.StartTimeout == nil {
-		return defaultStartTimeout
-	}
-	return int(*c.StartTimeout)
+	return int(*cmp.Or(c.StartTimeout, aws.Int32(defaultStartTimeout)))
 }

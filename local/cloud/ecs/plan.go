@@ -1,8 +1,11 @@
-package fargate
+package ecs
 
 import (
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
 // situation is all that the planner looks at: a service's numbers and its tasks that are not being stopped.
@@ -132,4 +135,15 @@ func backoff(failures int) time.Duration {
 		return 0
 	}
 	return min(30*time.Second, time.Second<<min(failures-1, 10))
+}
+
+// isFailure tells a task that went down by itself, or failed a check, from one that was wanted gone.
+func isFailure(code types.TaskStopCode, reason string) bool {
+	switch code {
+	case types.TaskStopCodeTaskFailedToStart, types.TaskStopCodeEssentialContainerExited:
+		return true
+	case types.TaskStopCodeServiceSchedulerInitiated:
+		return reason == reasonContainerCheck || strings.HasPrefix(reason, reasonTargetCheck)
+	}
+	return false
 }

@@ -1,22 +1,34 @@
-package fargate
+package ecs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
+
+	"fargate-nginx-sidecar/local/cloud/fargate"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
 const (
-	rolloutInProgress = "IN_PROGRESS"
-	rolloutCompleted  = "COMPLETED"
-	rolloutFailed     = "FAILED"
-
 	serviceActive   = "ACTIVE"
 	serviceDraining = "DRAINING"
 	serviceInactive = "INACTIVE"
+
+	statusRunning = "RUNNING" // of a task
+	statusStopped = "STOPPED"
+)
+
+// Why the scheduler stops a task, in ECS's words.
+const (
+	reasonContainerCheck = "Task failed container health checks"
+	reasonTargetCheck    = "Task failed ELB health checks"
+	reasonScaling        = "Scaling activity initiated by (deployment %s)"
 )
 
 // ECS keeps the last 100 events of a service.
@@ -27,10 +39,10 @@ const keptEvents = 100
 type service struct {
 	declared    declared
 	status      string
-	deployments []*deployment // the primary one first
-	completed   *deployment   // the last one that completed: where a rollback goes
-	tasks       []*task       // not STOPPED
-	events      []Event       // newest first
+	deployments []*deployment        // the primary one first
+	completed   *deployment          // the last one that completed: where a rollback goes
+	tasks       []*task              // not STOPPED
+	events      []types.ServiceEvent // newest first
 	steady      bool
 }
 
@@ -38,8 +50,8 @@ type service struct {
 type deployment struct {
 	id          string
 	revision    revision
-	definition  *definition
-	state       string
+	definition  *fargate.Definition
+	state       types.DeploymentRolloutState
 	reason      string
 	failed      int // tasks in a row
 	lastFailure time.Time
@@ -70,7 +82,7 @@ func (s *Scheduler) reconcile(ctx context.Context, all []declared, now time.Time
 		}
 		s.step(ctx, known, now)
 	}
-	s.stopped = slices.DeleteFunc(s.stopped, func(t *task) bool { return now.Sub(t.stoppedAt()) > stoppedTaskKept })
+	s.stopped = slices.DeleteFunc(s.stopped, func(t *task) bool { return now.Sub(*t.Describe().StoppedAt) > stoppedTaskKept })
 }
 
 // statusOf keeps a deleted service DRAINING until step finds no task left.
@@ -85,9 +97,9 @@ func statusOf(known, declared string) string {
 	}
 }
 
-// step collects what happened to a service's tasks and then starts and stops tasks.
+// step notes what happened to a service's tasks, and then starts and stops tasks.
 func (s *Scheduler) step(ctx context.Context, v *service, now time.Time) {
-	s.bury(v, now)
+	s.collectStopped(v, now)
 	if v.status != serviceActive {
 		s.drain(v)
 		return
@@ -103,8 +115,8 @@ func (s *Scheduler) step(ctx context.Context, v *service, now time.Time) {
 		Desired:               v.declared.desired,
 		MinimumHealthyPercent: v.declared.minimumHealthyPercent,
 		MaximumPercent:        v.declared.maximumPercent,
-		Hold:                  s.stopping || primary.state == rolloutFailed || now.Sub(primary.lastFailure) < backoff(primary.failed),
-		Scaling:               fmt.Sprintf("Scaling activity initiated by (deployment %s)", primary.id),
+		Hold:                  s.stopping || primary.state == types.DeploymentRolloutStateFailed || now.Sub(primary.lastFailure) < backoff(primary.failed),
+		Scaling:               fmt.Sprintf(reasonScaling, primary.id),
 		Tasks:                 candidates,
 	}
 	for i := range situation.Tasks {
@@ -117,8 +129,8 @@ func (s *Scheduler) step(ctx context.Context, v *service, now time.Time) {
 	v.settle(now, len(situation.Tasks) > 0 || v.declared.desired == 0)
 }
 
-// bury takes stopped tasks out of the service and counts those that failed.
-func (s *Scheduler) bury(v *service, now time.Time) {
+// collectStopped moves stopped tasks out of the service, and counts those that failed.
+func (s *Scheduler) collectStopped(v *service, now time.Time) {
 	v.tasks = slices.DeleteFunc(v.tasks, func(t *task) bool {
 		t.countFailure(v, now)
 		if t.lastStatus() != statusStopped {
@@ -132,11 +144,7 @@ func (s *Scheduler) bury(v *service, now time.Time) {
 // drain stops the tasks of a service that was deleted.
 func (s *Scheduler) drain(v *service) {
 	for _, t := range v.tasks {
-		id := ""
-		if t.deployment != nil {
-			id = t.deployment.id
-		}
-		t.end(stopCodeScheduler, fmt.Sprintf("Scaling activity initiated by (deployment %s)", id))
+		t.Stop(types.TaskStopCodeServiceSchedulerInitiated, fmt.Sprintf(reasonScaling, t.deployment.id))
 	}
 	v.deployments, v.completed = nil, nil
 	if len(v.tasks) == 0 {
@@ -149,7 +157,7 @@ func (s *Scheduler) deploy(ctx context.Context, v *service, now time.Time) error
 	if len(v.deployments) > 0 && v.deployments[0].revision == v.declared.revision {
 		return nil
 	}
-	definition, err := s.emulator.definition(ctx, v.declared.revision.taskDefinition)
+	definition, err := s.source.definition(ctx, v.declared.revision.taskDefinition)
 	if err != nil {
 		return err
 	}
@@ -157,7 +165,7 @@ func (s *Scheduler) deploy(ctx context.Context, v *service, now time.Time) error
 		id:         newDeploymentID(),
 		revision:   v.declared.revision,
 		definition: definition,
-		state:      rolloutInProgress,
+		state:      types.DeploymentRolloutStateInProgress,
 		created:    now,
 		updated:    now,
 	}
@@ -176,7 +184,7 @@ func newDeploymentID() string {
 func (s *Scheduler) candidates(v *service, now time.Time) []candidate {
 	var all []candidate
 	for _, t := range v.tasks {
-		if t.isEnding() {
+		if t.Ending() {
 			continue
 		}
 		c := s.judge(v, t, now)
@@ -192,32 +200,30 @@ func (s *Scheduler) candidates(v *service, now time.Time) []candidate {
 
 // judge tells a task's health from its containers' checks and its targets' states.
 func (s *Scheduler) judge(v *service, t *task, now time.Time) candidate {
-	status, started, health := t.condition()
-	c := candidate{ID: t.id, Created: t.created, Proven: t.proven}
-	if started.IsZero() {
-		started = t.created
-	}
+	seen := t.Describe()
+	c := candidate{ID: t.ID, Created: t.Created, Proven: t.proven}
+	started := *cmp.Or(seen.StartedAt, &t.Created)
 	grace := now.Sub(started) < v.declared.grace
-	if health == healthUnhealthy && !grace {
+	if seen.HealthStatus == types.HealthStatusUnhealthy && !grace {
 		c.Unhealthy = reasonContainerCheck
 	}
-	if status != statusRunning {
+	if *seen.LastStatus != statusRunning {
 		return c
 	}
 	c.Healthy = true
 	switch {
-	case t.hasChecks():
-		c.Healthy = health == healthHealthy
-	case len(t.targets) == 0:
+	case t.HasChecks():
+		c.Healthy = seen.HealthStatus == types.HealthStatusHealthy
+	case len(t.Targets) == 0:
 		c.Healthy = now.Sub(started) >= s.options.SettleTime
 	}
-	for _, target := range t.targets {
-		state, _, description := s.targetState(t, target)
+	for _, target := range t.Targets {
+		state, description := s.options.LoadBalancer.TargetState(target.Group, t.Address(), target.Port)
 		switch {
 		case state == "healthy":
 		case state == "unhealthy" && !grace:
-			c.Unhealthy = fmt.Sprintf("Task failed ELB health checks in (target-group %s)", target.group)
-			t.unhealthyTarget = fmt.Sprintf("(port %d) is unhealthy in (target-group %s) due to (reason %s)", target.port, target.group, description)
+			c.Unhealthy = fmt.Sprintf(reasonTargetCheck+" in (target-group %s)", target.Group)
+			t.unhealthyTarget = fmt.Sprintf("(port %d) is unhealthy in (target-group %s) due to (reason %s)", target.Port, target.Group, description)
 			fallthrough
 		default:
 			c.Healthy = false
@@ -226,29 +232,22 @@ func (s *Scheduler) judge(v *service, t *task, now time.Time) candidate {
 	return c
 }
 
-func (s *Scheduler) targetState(t *task, target target) (state, reason, description string) {
-	if s.options.LoadBalancer == nil {
-		return "healthy", "", ""
-	}
-	return s.options.LoadBalancer.TargetState(target.group, t.placement.ip, target.port)
-}
-
 // breakCircuit fails the primary deployment when too many of its tasks failed, and rolls back if that is wanted.
 func (s *Scheduler) breakCircuit(ctx context.Context, v *service, now time.Time) {
 	primary := v.deployments[0]
-	if primary.state != rolloutInProgress || !v.declared.breaker || primary.failed < breakerThreshold(v.declared.desired) {
+	if primary.state != types.DeploymentRolloutStateInProgress || !v.declared.breaker || primary.failed < breakerThreshold(v.declared.desired) {
 		return
 	}
 	previous := v.completed
 	if v.declared.rollback && previous != nil && previous != primary {
-		if err := s.emulator.rollBack(ctx, v.declared, previous.revision.taskDefinition); err != nil {
+		if err := s.source.rollBack(ctx, v.declared, previous.revision.taskDefinition); err != nil {
 			s.log.Warn("rollback failed, will be tried again", "service", v.declared.name, "error", err)
 			return
 		}
 	} else {
 		previous = nil
 	}
-	primary.state, primary.updated = rolloutFailed, now
+	primary.state, primary.updated = types.DeploymentRolloutStateFailed, now
 	primary.reason = "ECS deployment circuit breaker: tasks failed to start."
 	v.event(now, "(deployment %s) deployment failed: tasks failed to start.", primary.id)
 	if previous == nil {
@@ -256,8 +255,8 @@ func (s *Scheduler) breakCircuit(ctx context.Context, v *service, now time.Time)
 	}
 	// What the emulator holds now is the previous task definition under the present settings.
 	previous.revision = v.declared.revision
-	previous.revision.taskDefinition = previous.definition.arn
-	previous.state, previous.updated, previous.failed = rolloutInProgress, now, 0
+	previous.revision.taskDefinition = previous.definition.ARN()
+	previous.state, previous.updated, previous.failed = types.DeploymentRolloutStateInProgress, now, 0
 	previous.reason = fmt.Sprintf("ECS deployment circuit breaker: rolling back to deploymentId %s.", previous.id)
 	v.event(now, "rolling back to deployment %s.", previous.id)
 	v.deployments = slices.DeleteFunc(v.deployments, func(d *deployment) bool { return d == previous })
@@ -270,12 +269,12 @@ func (s *Scheduler) stopTasks(v *service, orders []order, now time.Time) {
 	for _, o := range orders {
 		t := v.find(o.ID)
 		if o.Reason == reasonContainerCheck {
-			v.event(now, "(task %s) failed container health checks.", t.id)
-		} else if t.unhealthyTarget != "" && strings.HasPrefix(o.Reason, "Task failed ELB") {
-			v.event(now, "(task %s) %s", t.id, t.unhealthyTarget)
+			v.event(now, "(task %s) failed container health checks.", t.ID)
+		} else if t.unhealthyTarget != "" && strings.HasPrefix(o.Reason, reasonTargetCheck) {
+			v.event(now, "(task %s) %s", t.ID, t.unhealthyTarget)
 		}
-		if t.end(stopCodeScheduler, o.Reason) {
-			names = append(names, fmt.Sprintf("(task %s)", t.id))
+		if t.Stop(types.TaskStopCodeServiceSchedulerInitiated, o.Reason) {
+			names = append(names, fmt.Sprintf("(task %s)", t.ID))
 		}
 		t.countFailure(v, now)
 	}
@@ -285,19 +284,44 @@ func (s *Scheduler) stopTasks(v *service, orders []order, now time.Time) {
 }
 
 func (s *Scheduler) startTasks(v *service, n int) {
+	primary := v.deployments[0]
 	var names []string
 	for range n {
-		t := s.newTask(v)
-		v.tasks = append(v.tasks, t)
-		s.finished.Add(1)
-		go func() {
-			defer s.finished.Done()
-			t.run()
-		}()
-		names = append(names, fmt.Sprintf("(task %s)", t.id))
+		t := s.runtime.Start(fargate.Spec{
+			ClusterARN: v.declared.clusterARN,
+			Service:    v.declared.name,
+			StartedBy:  primary.id,
+			Definition: primary.definition,
+			Targets:    v.declared.targets,
+			Subnet:     v.declared.subnet(len(v.tasks)),
+			Event: func(format string, args ...any) {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				v.event(time.Now(), format, args...)
+			},
+			Changed: s.Wake,
+		})
+		v.tasks = append(v.tasks, &task{Task: t, deployment: primary})
+		names = append(names, fmt.Sprintf("(task %s)", t.ID))
 	}
 	if n > 0 {
 		v.event(time.Now(), "has started %d tasks: %s.", n, strings.Join(names, " "))
+	}
+}
+
+// countFailure counts a task that stops, or is being stopped for a failed check, before it ever was healthy.
+// A task that the scheduler or a person wanted gone is no failure.
+func (t *task) countFailure(v *service, now time.Time) {
+	seen := t.Describe()
+	if seen.StopCode == "" || t.counted || t.proven || !isFailure(seen.StopCode, *seen.StoppedReason) {
+		return
+	}
+	t.counted = true
+	t.deployment.failed++
+	t.deployment.lastFailure = now
+	if t.deployment.failed >= 3 && !t.deployment.impaired {
+		t.deployment.impaired = true
+		v.event(now, "is unable to consistently start tasks successfully. For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.")
 	}
 }
 
@@ -310,19 +334,19 @@ func (v *service) settle(now time.Time, looked bool) {
 	healthy, others := 0, 0
 	for _, t := range v.tasks {
 		switch {
-		case t.deployment == primary && t.healthy && !t.isEnding():
+		case t.deployment == primary && t.healthy && !t.Ending():
 			healthy++
-		case !t.isDrained():
+		case !t.Drained():
 			others++
 		}
 	}
 	atRest := looked && healthy == v.declared.desired && others == 0 && len(v.deployments) == 1
-	if atRest && primary.state == rolloutInProgress {
-		primary.state, primary.updated, v.completed = rolloutCompleted, now, primary
+	if atRest && primary.state == types.DeploymentRolloutStateInProgress {
+		primary.state, primary.updated, v.completed = types.DeploymentRolloutStateCompleted, now, primary
 		primary.reason = fmt.Sprintf("ECS deployment %s completed.", primary.id)
 		v.event(now, "(deployment %s) deployment completed.", primary.id)
 	}
-	if steady := atRest && primary.state == rolloutCompleted; steady != v.steady {
+	if steady := atRest && primary.state == types.DeploymentRolloutStateCompleted; steady != v.steady {
 		v.steady = steady
 		if steady {
 			v.event(now, "has reached a steady state.")
@@ -334,7 +358,7 @@ func (v *service) settle(now time.Time, looked bool) {
 func (v *service) undrained(d *deployment) int {
 	n := 0
 	for _, t := range v.tasks {
-		if t.deployment == d && !t.isDrained() {
+		if t.deployment == d && !t.Drained() {
 			n++
 		}
 	}
@@ -343,7 +367,7 @@ func (v *service) undrained(d *deployment) int {
 
 func (v *service) find(taskID string) *task {
 	for _, t := range v.tasks {
-		if t.id == taskID {
+		if t.ID == taskID {
 			return t
 		}
 	}
@@ -352,45 +376,42 @@ func (v *service) find(taskID string) *task {
 
 func (v *service) event(now time.Time, format string, args ...any) {
 	message := fmt.Sprintf("(service %s) ", v.declared.name) + fmt.Sprintf(format, args...)
-	v.events = append([]Event{{ID: newID(), CreatedAt: now, Message: message}}, v.events...)
+	v.events = append([]types.ServiceEvent{{Id: aws.String(fargate.NewID()), CreatedAt: &now, Message: &message}}, v.events...)
 	v.events = v.events[:min(len(v.events), keptEvents)]
 }
 
-func (v *service) report() ServiceStatus {
-	r := ServiceStatus{
-		ARN:            v.declared.arn,
-		ClusterARN:     v.declared.clusterARN,
-		Name:           v.declared.name,
-		Status:         v.status,
-		TaskDefinition: v.declared.revision.taskDefinition,
-		DesiredCount:   v.declared.desired,
-		Events:         slices.Clone(v.events),
+// describe is the part of a service's description that the scheduler decides.
+func (v *service) describe() types.Service {
+	described := types.Service{
+		Status:       aws.String(v.status),
+		DesiredCount: int32(v.declared.desired), //nolint:gosec // it came as one
+		Events:       slices.Clone(v.events),
 	}
 	if v.status != serviceActive {
-		r.DesiredCount = 0
+		described.DesiredCount = 0
 	}
-	running, pending := map[*deployment]int{}, map[*deployment]int{}
+	running, pending := map[*deployment]int32{}, map[*deployment]int32{}
 	for _, t := range v.tasks {
 		switch {
-		case t.isEnding():
+		case t.Ending():
 		case t.lastStatus() == statusRunning:
 			running[t.deployment]++
-			r.RunningCount++
+			described.RunningCount++
 		default:
 			pending[t.deployment]++
-			r.PendingCount++
+			described.PendingCount++
 		}
 	}
 	for i, d := range v.deployments {
-		status, desired := "ACTIVE", 0
+		status, desired := "ACTIVE", int32(0)
 		if i == 0 {
-			status, desired = "PRIMARY", v.declared.desired
+			status, desired = "PRIMARY", described.DesiredCount
 		}
-		r.Deployments = append(r.Deployments, Deployment{
-			ID: d.id, Status: status, TaskDefinition: d.definition.arn, DesiredCount: desired,
-			RunningCount: running[d], PendingCount: pending[d], FailedTasks: d.failed,
-			RolloutState: d.state, RolloutStateReason: d.reason, CreatedAt: d.created, UpdatedAt: d.updated,
+		described.Deployments = append(described.Deployments, types.Deployment{
+			Id: &d.id, Status: &status, TaskDefinition: d.definition.TaskDefinitionArn, DesiredCount: desired,
+			RunningCount: running[d], PendingCount: pending[d], FailedTasks: int32(d.failed), //nolint:gosec // a few
+			RolloutState: d.state, RolloutStateReason: aws.String(d.reason), CreatedAt: &d.created, UpdatedAt: aws.Time(d.updated),
 		})
 	}
-	return r
+	return described
 }

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"reflect"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,8 +12,8 @@ import (
 	"github.com/docker/go-connections/nat"
 )
 
-func fargateTask(containers ...types.ContainerDefinition) *definition {
-	return &definition{TaskDefinition: types.TaskDefinition{
+func fargateTask(containers ...types.ContainerDefinition) *Definition {
+	return &Definition{types.TaskDefinition{
 		Cpu: aws.String("1024"), Memory: aws.String("2048"), NetworkMode: types.NetworkModeAwsvpc, ContainerDefinitions: containers}}
 }
 
@@ -24,9 +23,9 @@ func TestWhatFargateRefusesIsRefusedByName(t *testing.T) {
 		"capability NET_ADMIN; Fargate allows to add only SYS_PTRACE":     {LinuxParameters: &types.LinuxParameters{Capabilities: &types.KernelCapabilities{Add: []string{"NET_ADMIN"}}}},
 		"stopTimeout: 121 s; Fargate allows at most 120":                  {StopTimeout: aws.Int32(121)},
 		"ulimit core; allowed on Fargate: nofile":                         {Ulimits: []types.Ulimit{{Name: types.UlimitNameCore}}},
-		`log driver "splunk"; carried by the local run: awslogs`:          {LogConfiguration: &types.LogConfiguration{LogDriver: types.LogDriverSplunk}},
+		`log driver "splunk"; supported by the local run: awslogs`:        {LogConfiguration: &types.LogConfiguration{LogDriver: types.LogDriverSplunk}},
 		"not supported with awsvpc on Fargate":                            {Links: []string{"other"}},
-		"restartPolicy, volumesFrom: not carried by the local run":        {RestartPolicy: &types.ContainerRestartPolicy{}},
+		"restartPolicy, volumesFrom: not supported by the local run":      {RestartPolicy: &types.ContainerRestartPolicy{}},
 		"tmpfs, devices, sharedMemorySize, maxSwap, swappiness: not supp": {LinuxParameters: &types.LinuxParameters{Tmpfs: []types.Tmpfs{{}}}},
 	} {
 		c.Name = aws.String("web")
@@ -59,7 +58,7 @@ func TestContainerConfigCarriesTheDefinition(t *testing.T) {
 	}
 	config, host, err := fargateTask(c).containerConfig(c, surroundings{
 		pauseID: "p", volumes: map[string]string{"tmp": "docker-tmp", "data": "docker-data"}, declared: map[string]struct{}{"/tmp": {}},
-		secrets: map[string]string{"C": "secret"}, region: "eu-central-1", machine: machine{cpus: 0.5, setsNofile: true},
+		secrets: map[string]string{"C": "secret"}, region: "eu-central-1", cpus: 0.5, setsNofile: true,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -138,24 +137,6 @@ func TestDependantsStopFirst(t *testing.T) {
 	}
 }
 
-func TestFailureIsWhatTheTaskDidNotWhatSomebodyWanted(t *testing.T) {
-	for _, c := range []struct {
-		code, reason string
-		want         bool
-	}{
-		{stopCodeFailedToStart, "CannotPullContainerError: x", true},
-		{stopCodeEssential, reasonEssential, true},
-		{stopCodeScheduler, reasonContainerCheck, true},
-		{stopCodeScheduler, "Task failed ELB health checks in (target-group x)", true},
-		{stopCodeScheduler, "Scaling activity initiated by (deployment ecs-svc/1)", false},
-		{stopCodeUser, "Task stopped by user", false},
-	} {
-		if got := isFailure(c.code, c.reason); got != c.want {
-			t.Errorf("%s %s: got %t", c.code, c.reason, got)
-		}
-	}
-}
-
 func TestAddressLiesInItsSubnetAndIsNotAWSs(t *testing.T) {
 	block := netip.MustParsePrefix("10.1.2.16/28")
 	for range 200 {
@@ -208,7 +189,7 @@ func TestFullBufferDropsAndCountsButNeverBlocks(t *testing.T) {
 		t.Errorf("got %d waiting, %d lost, want 2 and 8", len(s.waiting), s.lost())
 	}
 	events, size := s.batch()
-	s.take(len(events), size, false)
+	s.shipped(len(events), size, false)
 	s.add([]byte("more"))
 	if len(s.waiting) != 1 || s.lost() != 8 {
 		t.Errorf("after a batch was shipped: got %d waiting, %d lost, want 1 and 8", len(s.waiting), s.lost())
@@ -232,21 +213,16 @@ func TestBatchKeepsToPutLogEventsLimits(t *testing.T) {
 	}
 }
 
-func TestBufferSizesAreReadAsDockerWritesThem(t *testing.T) {
-	for s, want := range map[string]int{"25m": 25 << 20, "512k": 512 << 10, "1G": 1 << 30, "100": 100, "4mb": 4 << 20} {
-		if got, err := parseBytes(s); err != nil || got != want {
-			t.Errorf("%q: got %d %v, want %d", s, got, err, want)
-		}
-	}
-	for _, s := range []string{"", "m", "-1k", "x"} {
-		if _, err := parseBytes(s); err == nil {
-			t.Errorf("%q: no error", s)
+func TestLogOptionsAreRead(t *testing.T) {
+	// No log group is asked for: these options are refused before.
+	for _, options := range []map[string]string{
+		{"max-buffer-size": ""}, {"max-buffer-size": "m"}, {"max-buffer-size": "-1k"}, {"max-buffer-size": "x"},
+		{"mode": "blocking"}, {"awslogs-create-group": "true"}, {"tag": "x"},
+	} {
+		if _, err := newStream(t.Context(), nil, options, "web", "id"); err == nil || !strings.HasPrefix(err.Error(), "ResourceInitializationError: failed to validate logger args: ") {
+			t.Errorf("%v: got %v", options, err)
 		}
 	}
 }
 
-func testStream(limit int) *stream {
-	s := &stream{limit: limit}
-	s.room = sync.NewCond(&s.mu)
-	return s
-}
+func testStream(limit int) *stream { return &stream{limit: limit} }

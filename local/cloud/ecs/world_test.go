@@ -1,4 +1,4 @@
-package fargate_test
+package ecs_test
 
 import (
 	"archive/tar"
@@ -22,14 +22,15 @@ import (
 	"time"
 
 	"fargate-nginx-sidecar/local/cloud/alb"
-	moto "fargate-nginx-sidecar/local/cloud/emulator"
+	"fargate-nginx-sidecar/local/cloud/ecs"
+	"fargate-nginx-sidecar/local/cloud/emulator"
 	"fargate-nginx-sidecar/local/cloud/emulator/emulatortest"
 	"fargate-nginx-sidecar/local/cloud/fargate"
 	"fargate-nginx-sidecar/local/cloud/secrets"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
-	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
@@ -58,9 +59,9 @@ type world struct {
 	endpoint  string
 	docker    client.APIClient
 	registry  string
-	scheduler *fargate.Scheduler
+	scheduler *ecs.Scheduler
 	balancer  *alb.Balancer
-	ecs       *ecs.Client
+	ecs       *awsecs.Client
 	elb       *elb.Client
 	logs      *cloudwatchlogs.Client
 	secrets   *secretsmanager.Client
@@ -94,11 +95,8 @@ func newWorld(t *testing.T) *world {
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(server.Close)
 	w.registry = strings.TrimPrefix(server.URL, "http://")
-	config := aws.Config{Region: region, BaseEndpoint: &w.endpoint, Credentials: aws.CredentialsProviderFunc(
-		func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
-		})}
-	w.ecs, w.elb, w.logs = ecs.NewFromConfig(config), elb.NewFromConfig(config), cloudwatchlogs.NewFromConfig(config)
+	config := emulator.Config(w.endpoint, region)
+	w.ecs, w.elb, w.logs = awsecs.NewFromConfig(config), elb.NewFromConfig(config), cloudwatchlogs.NewFromConfig(config)
 	w.secrets = secretsmanager.NewFromConfig(config)
 	w.declare()
 	w.start()
@@ -111,10 +109,12 @@ func (w *world) start() {
 	var err error
 	w.balancer, err = alb.New(alb.Options{Endpoint: w.endpoint, Region: region, Listeners: map[int]string{80: address}, Logger: logger})
 	must(w.t, err)
-	w.scheduler, err = fargate.New(w.t.Context(), fargate.Options{
-		RunID: w.runID, Endpoint: w.endpoint, Region: region, LoadBalancer: w.balancer, Logger: logger,
-		SettleTime: time.Second,
-		Secret:     secrets.New(w.endpoint, region).Resolve,
+	w.scheduler, err = ecs.New(w.t.Context(), ecs.Options{
+		Options: fargate.Options{
+			RunID: w.runID, Endpoint: w.endpoint, Region: region, Logger: logger, Secret: secrets.New(w.endpoint, region).Resolve,
+		},
+		LoadBalancer: w.balancer,
+		SettleTime:   time.Second,
 		Overlay: func(arn string) map[string]any {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -139,7 +139,7 @@ func (w *world) start() {
 		_ = w.scheduler.Stop(stop)
 		cancel()
 		running.Wait()
-		must(w.t, fargate.Cleanup(context.Background(), w.docker, w.runID))
+		must(w.t, fargate.Cleanup(context.Background(), w.runID))
 		w.removeImages()
 		w.t.Log("nothing is left of", w.runID)
 	})
@@ -205,7 +205,7 @@ func (w *world) declare() {
 			TargetGroups: []elbtypes.TargetGroupTuple{{TargetGroupArn: &w.group, Weight: aws.Int32(100)}}}}},
 	})
 	must(t, err)
-	cluster, err := w.ecs.CreateCluster(ctx, &ecs.CreateClusterInput{ClusterName: aws.String("web")})
+	cluster, err := w.ecs.CreateCluster(ctx, &awsecs.CreateClusterInput{ClusterName: aws.String("web")})
 	must(t, err)
 	w.cluster = *cluster.Cluster.ClusterArn
 	_, err = w.logs.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String("/ecs/web")})
@@ -221,7 +221,7 @@ func (w *world) ec2(action, element string, pairs ...string) string {
 	request, err := http.NewRequest(http.MethodPost, w.endpoint, strings.NewReader(form))
 	must(w.t, err)
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	moto.Address(request, region, "ec2")
+	emulator.Address(request, region, "ec2")
 	response, err := http.DefaultClient.Do(request)
 	must(w.t, err)
 	body, _ := io.ReadAll(response.Body)
@@ -325,7 +325,7 @@ func awslogs(group string) *types.LogConfiguration {
 
 // register makes a task definition and returns its ARN.
 func (w *world) register(volumes []string, containers ...types.ContainerDefinition) string {
-	input := &ecs.RegisterTaskDefinitionInput{
+	input := &awsecs.RegisterTaskDefinitionInput{
 		Family: aws.String("web"), Cpu: aws.String("256"), Memory: aws.String("512"), NetworkMode: types.NetworkModeAwsvpc,
 		RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate}, ContainerDefinitions: containers,
 		RuntimePlatform: &types.RuntimePlatform{CpuArchitecture: map[string]types.CPUArchitecture{"amd64": types.CPUArchitectureX8664, "arm64": types.CPUArchitectureArm64}[runtime.GOARCH]},
@@ -340,7 +340,7 @@ func (w *world) register(volumes []string, containers ...types.ContainerDefiniti
 
 // serve creates the service, behind the load balancer unless port is 0, and returns its ARN.
 func (w *world) serve(taskDefinition string, desired int32, port int32) string {
-	input := &ecs.CreateServiceInput{
+	input := &awsecs.CreateServiceInput{
 		Cluster: &w.cluster, ServiceName: aws.String("web"), TaskDefinition: &taskDefinition, DesiredCount: &desired, LaunchType: types.LaunchTypeFargate,
 		NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: []string{w.subnet}, SecurityGroups: []string{}}},
 	}
@@ -358,8 +358,8 @@ func (w *world) serve(taskDefinition string, desired int32, port int32) string {
 	return arn
 }
 
-func (w *world) update(arn string, change func(*ecs.UpdateServiceInput)) {
-	input := &ecs.UpdateServiceInput{Cluster: &w.cluster, Service: &arn}
+func (w *world) update(arn string, change func(*awsecs.UpdateServiceInput)) {
+	input := &awsecs.UpdateServiceInput{Cluster: &w.cluster, Service: &arn}
 	change(input)
 	_, err := w.ecs.UpdateService(w.t.Context(), input)
 	must(w.t, err)
@@ -367,7 +367,7 @@ func (w *world) update(arn string, change func(*ecs.UpdateServiceInput)) {
 }
 
 // until waits for a service's status to be as wanted.
-func (w *world) until(arn, what string, limit time.Duration, is func(fargate.ServiceStatus) bool) fargate.ServiceStatus {
+func (w *world) until(arn, what string, limit time.Duration, is func(types.Service) bool) types.Service {
 	w.t.Helper()
 	began := time.Now()
 	for {
@@ -378,16 +378,16 @@ func (w *world) until(arn, what string, limit time.Duration, is func(fargate.Ser
 		}
 		if time.Since(began) > limit {
 			shown, _ := json.MarshalIndent(status, "", " ")
-			tasks, _ := json.MarshalIndent(w.scheduler.Tasks(""), "", " ")
+			tasks, _ := json.MarshalIndent(w.scheduler.Tasks(), "", " ")
 			w.t.Fatalf("%s: not within %s\n%s\n%s", what, limit, shown, tasks)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 }
 
-func (w *world) steady(arn string) fargate.ServiceStatus {
+func (w *world) steady(arn string) types.Service {
 	w.t.Helper()
-	return w.until(arn, "steady", 40*time.Second, func(s fargate.ServiceStatus) bool {
+	return w.until(arn, "steady", 40*time.Second, func(s types.Service) bool {
 		return len(s.Deployments) == 1 && s.Deployments[0].RolloutState == "COMPLETED" && s.RunningCount == s.DesiredCount
 	})
 }

@@ -1,4 +1,4 @@
-// Package stack is what the commands of the local run do: bring the whole stack up on this machine, look at it,
+// Package command is what the commands of the local run do: bring the whole stack up on this machine, look at it,
 // take it down.
 package command
 
@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
 
@@ -15,7 +16,7 @@ import (
 	"fargate-nginx-sidecar/local/command/pulumi"
 	"fargate-nginx-sidecar/local/machine"
 	"fargate-nginx-sidecar/local/machine/toolchain"
-	"fargate-nginx-sidecar/local/offline/baseimage"
+	"fargate-nginx-sidecar/local/offline/source"
 )
 
 // Local is one checkout's local run.
@@ -40,6 +41,11 @@ func New(root string, printer *machine.Printer) (*Local, error) {
 		return nil, err
 	}
 	return &Local{Root: root, Progress: printer, finder: finder}, nil
+}
+
+// builder makes what cannot be downloaded.
+func (l *Local) builder() source.Builder {
+	return source.Builder{Root: l.Root, CacheDir: l.finder.CacheDir, Progress: l.Progress}
 }
 
 func (l *Local) dir() string { return run.Dir(l.Root) }
@@ -75,9 +81,9 @@ func (l *Local) prepare(ctx context.Context) (found tools, err error) {
 		})
 	}
 	start(0, func() (err error) { found.emulator, err = l.finder.Emulator(ctx); return err })
-	start(1, func() error { return l.baseImages(ctx) })
+	start(1, func() error { return l.BaseImages(ctx) })
 	start(2, func() (err error) {
-		if found.pulumi, err = l.finder.Pulumi(ctx); err != nil {
+		if found.pulumi, err = l.finder.Pulumi(ctx, l.builder()); err != nil {
 			return err
 		}
 		return l.finder.CompileProgram(ctx)
@@ -100,24 +106,8 @@ func rootCause(failures []error) error {
 	return errors.Join(causes...)
 }
 
-// baseImages makes sure that what the Dockerfiles build upon is there.
-func (l *Local) baseImages(ctx context.Context) error {
-	results, err := baseimage.Ensure(ctx, baseimage.Options{
-		Dockerfiles: []string{
-			filepath.Join(l.Root, "images", "app", "Dockerfile"),
-			filepath.Join(l.Root, "images", "nginx", "Dockerfile"),
-		},
-		CacheDir: filepath.Join(l.finder.CacheDir, "baseimage"),
-		Progress: l.Progress,
-	})
-	for _, result := range results {
-		l.Progress.Line("image     %s: %s, %s", result.Ref, result.Source, result.Detail)
-	}
-	return err
-}
-
-// engine returns the Pulumi engine of a run.
-func (l *Local) engine(current run.Run, found toolchain.Tools) *pulumi.Engine {
+// stack returns the Pulumi stack of a run.
+func (l *Local) stack(current run.Run, found toolchain.Tools) *pulumi.Stack {
 	settings := current.AWS()
 	settings["PATH"] = found.Path()
 	settings["PULUMI_HOME"] = found.Home
@@ -125,7 +115,7 @@ func (l *Local) engine(current run.Run, found toolchain.Tools) *pulumi.Engine {
 	settings["FARGATE_LOCAL_BUILD_NETWORK"] = "host"
 	// The built program goes with the run.
 	settings["FARGATE_LOCAL_PROGRAM_DIR"] = filepath.Join(l.dir(), "program")
-	return &pulumi.Engine{Root: l.Root, Dir: l.dir(), Stack: current.Stack, Pulumi: found.Pulumi, Env: settings}
+	return &pulumi.Stack{Root: l.Root, Dir: l.dir(), Name: current.Stack, CLI: found.Pulumi, Env: settings}
 }
 
 // portFree refuses a port that somebody else uses before anything is started.
@@ -135,4 +125,17 @@ func portFree(ctx context.Context, address string) error {
 		return fmt.Errorf("port: the load balancer cannot listen on %s: %w; stop what uses the port, or choose another with LOCAL_PORT", address, err)
 	}
 	return listener.Close()
+}
+
+// WithDocker runs a command while a Docker engine answers, and stops the engine again if it was started for that.
+func (l *Local) WithDocker(ctx context.Context, command []string) (err error) {
+	used, started, err := l.finder.Docker(ctx)
+	if err != nil {
+		return err
+	}
+	l.Progress.Line("docker    %s", used)
+	defer func() { err = errors.Join(err, l.stopDocker(started)) }()
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	return cmd.Run()
 }

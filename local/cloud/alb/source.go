@@ -4,10 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"time"
+
+	"fargate-nginx-sidecar/local/cloud/emulator"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -35,9 +36,7 @@ type listenerSettings struct {
 	https     bool
 	hostname  string // of the load balancer
 	idle      time.Duration
-	dropNames bool   // drop header fields with invalid names
-	forwarded string // append, preserve, remove
-	withPort  bool   // the client's port in X-Forwarded-For
+	dropNames bool // drop header fields with invalid names
 	rules     []rule
 }
 
@@ -49,47 +48,39 @@ type rule struct {
 
 // groupSettings is one target group.
 type groupSettings struct {
-	port          int
-	https         bool
-	used          bool // some rule forwards to it
-	delay         time.Duration
-	leastRequests bool
-	check         checkSettings
+	port  int
+	https bool
+	used  bool // some rule forwards to it
+	delay time.Duration
+	check checkSettings
 }
 
-// emulator reads the ELB API.
-type emulator struct{ client *elb.Client }
+// source reads the ELB API.
+type source struct{ client *elb.Client }
 
-func newEmulator(endpoint, region string) *emulator {
-	return &emulator{elb.NewFromConfig(aws.Config{
-		Region:       region,
-		BaseEndpoint: &endpoint,
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
-		}),
-		HTTPClient: &http.Client{Timeout: 20 * time.Second},
-	})}
+func newSource(endpoint, region string) *source {
+	return &source{elb.NewFromConfig(emulator.Config(endpoint, region))}
 }
 
-// read collects everything. A resource that goes away between two of the calls fails the whole; the next turn is
+// read collects everything. A resource that goes away between two of the calls fails the whole; the next look is
 // one second away.
-func (e *emulator) read(ctx context.Context) (wanted, error) {
+func (s *source) read(ctx context.Context) (wanted, error) {
 	w := wanted{map[string]listenerSettings{}, map[string]groupSettings{}}
-	groups := elb.NewDescribeTargetGroupsPaginator(e.client, &elb.DescribeTargetGroupsInput{})
+	groups := elb.NewDescribeTargetGroupsPaginator(s.client, &elb.DescribeTargetGroupsInput{})
 	for groups.HasMorePages() {
 		page, err := groups.NextPage(ctx)
 		if err != nil {
 			return w, fmt.Errorf("target groups: %w", err)
 		}
 		for _, g := range page.TargetGroups {
-			settings, err := e.group(ctx, g)
+			settings, err := s.group(ctx, g)
 			if err != nil {
 				return w, fmt.Errorf("target group %s: %w", aws.ToString(g.TargetGroupName), err)
 			}
 			w.groups[aws.ToString(g.TargetGroupArn)] = settings
 		}
 	}
-	balancers := elb.NewDescribeLoadBalancersPaginator(e.client, &elb.DescribeLoadBalancersInput{})
+	balancers := elb.NewDescribeLoadBalancersPaginator(s.client, &elb.DescribeLoadBalancersInput{})
 	for balancers.HasMorePages() {
 		page, err := balancers.NextPage(ctx)
 		if err != nil {
@@ -99,7 +90,7 @@ func (e *emulator) read(ctx context.Context) (wanted, error) {
 			if b.Type != types.LoadBalancerTypeEnumApplication {
 				continue
 			}
-			if err := e.listeners(ctx, b, w.listeners); err != nil {
+			if err := s.listeners(ctx, b, w.listeners); err != nil {
 				return w, fmt.Errorf("load balancer %s: %w", aws.ToString(b.LoadBalancerName), err)
 			}
 		}
@@ -113,58 +104,49 @@ func (w wanted) markUsed() {
 	for _, l := range w.listeners {
 		for _, r := range l.rules {
 			for _, a := range r.actions {
-				for _, t := range forwardsTo(a) {
-					if g, ok := w.groups[t.group]; ok {
-						g.used = true
-						w.groups[t.group] = g
-					}
+				if g, ok := w.groups[forwardsTo(a)]; ok {
+					g.used = true
+					w.groups[forwardsTo(a)] = g
 				}
 			}
 		}
 	}
 }
 
-func (e *emulator) group(ctx context.Context, g types.TargetGroup) (groupSettings, error) {
-	found, err := e.client.DescribeTargetGroupAttributes(ctx, &elb.DescribeTargetGroupAttributesInput{TargetGroupArn: g.TargetGroupArn})
+func (s *source) group(ctx context.Context, g types.TargetGroup) (groupSettings, error) {
+	found, err := s.client.DescribeTargetGroupAttributes(ctx, &elb.DescribeTargetGroupAttributesInput{TargetGroupArn: g.TargetGroupArn})
 	if err != nil {
 		return groupSettings{}, err
 	}
-	s := groupSettings{
+	settings := groupSettings{
 		port:  int(aws.ToInt32(g.Port)),
 		https: g.Protocol == types.ProtocolEnumHttps,
 		delay: defaultDeregistrationDelay,
 	}
 	for _, a := range found.Attributes {
-		switch value := aws.ToString(a.Value); aws.ToString(a.Key) {
-		case "deregistration_delay.timeout_seconds":
-			s.delay = secondsOr(value, s.delay)
-		case "load_balancing.algorithm.type":
-			s.leastRequests = value == "least_outstanding_requests"
+		if aws.ToString(a.Key) == "deregistration_delay.timeout_seconds" {
+			settings.delay = secondsOr(aws.ToString(a.Value), settings.delay)
 		}
 	}
-	s.check, err = newCheckSettings(g)
-	return s, err
+	settings.check, err = newCheckSettings(g)
+	return settings, err
 }
 
-func (e *emulator) listeners(ctx context.Context, b types.LoadBalancer, into map[string]listenerSettings) error {
-	found, err := e.client.DescribeLoadBalancerAttributes(ctx, &elb.DescribeLoadBalancerAttributesInput{LoadBalancerArn: b.LoadBalancerArn})
+func (s *source) listeners(ctx context.Context, b types.LoadBalancer, into map[string]listenerSettings) error {
+	found, err := s.client.DescribeLoadBalancerAttributes(ctx, &elb.DescribeLoadBalancerAttributesInput{LoadBalancerArn: b.LoadBalancerArn})
 	if err != nil {
 		return err
 	}
-	common := listenerSettings{hostname: aws.ToString(b.DNSName), idle: defaultIdleTimeout, forwarded: "append"}
+	common := listenerSettings{hostname: aws.ToString(b.DNSName), idle: defaultIdleTimeout}
 	for _, a := range found.Attributes {
 		switch value := aws.ToString(a.Value); aws.ToString(a.Key) {
 		case "idle_timeout.timeout_seconds":
 			common.idle = secondsOr(value, common.idle)
 		case "routing.http.drop_invalid_header_fields.enabled":
 			common.dropNames = value == "true"
-		case "routing.http.xff_header_processing.mode":
-			common.forwarded = cmp.Or(value, common.forwarded)
-		case "routing.http.xff_client_port.enabled":
-			common.withPort = value == "true"
 		}
 	}
-	pages := elb.NewDescribeListenersPaginator(e.client, &elb.DescribeListenersInput{LoadBalancerArn: b.LoadBalancerArn})
+	pages := elb.NewDescribeListenersPaginator(s.client, &elb.DescribeListenersInput{LoadBalancerArn: b.LoadBalancerArn})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -175,7 +157,7 @@ func (e *emulator) listeners(ctx context.Context, b types.LoadBalancer, into map
 			settings.arn = aws.ToString(l.ListenerArn)
 			settings.port = int(aws.ToInt32(l.Port))
 			settings.https = l.Protocol == types.ProtocolEnumHttps
-			if settings.rules, err = e.rules(ctx, l); err != nil {
+			if settings.rules, err = s.rules(ctx, l); err != nil {
 				return err
 			}
 			into[settings.arn] = settings
@@ -185,8 +167,8 @@ func (e *emulator) listeners(ctx context.Context, b types.LoadBalancer, into map
 }
 
 // rules returns a listener's rules by priority, the default rule last.
-func (e *emulator) rules(ctx context.Context, l types.Listener) ([]rule, error) {
-	found, err := e.client.DescribeRules(ctx, &elb.DescribeRulesInput{ListenerArn: l.ListenerArn})
+func (s *source) rules(ctx context.Context, l types.Listener) ([]rule, error) {
+	found, err := s.client.DescribeRules(ctx, &elb.DescribeRulesInput{ListenerArn: l.ListenerArn})
 	if err != nil {
 		return nil, err
 	}

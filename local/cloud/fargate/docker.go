@@ -41,14 +41,13 @@ var pauseSource []byte
 // pauseImage is the image that holds a task's network namespace, one per run so that a run can remove its own.
 func pauseImage(runID string) string { return "fargate-nginx-sidecar/pause:" + runID }
 
-// engine is the Docker engine as one run uses it.
-type engine struct {
+// docker is the Docker engine as one run uses it.
+type docker struct {
 	client.APIClient
-	runID  string
-	goTool string
-	arch   string  // of the engine, in Go's words
-	cpus   float64 // of the engine's machine
-	log    *slog.Logger
+	runID string
+	arch  string  // of the engine, in Go's words
+	cpus  float64 // of the engine's machine
+	log   *slog.Logger
 
 	credentials func(ctx context.Context, reference string) (string, error)
 
@@ -59,69 +58,67 @@ type engine struct {
 	pulls sync.Map // image reference → *sync.Mutex: tasks that start together pull once
 }
 
-func newEngine(ctx context.Context, o Options) (*engine, error) {
-	docker, err := dockerOrDefault(o.Docker)
+func newDocker(ctx context.Context, o Options) (*docker, error) {
+	api, err := connect()
 	if err != nil {
 		return nil, err
 	}
-	info, err := docker.Info(ctx)
+	info, err := api.Info(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("docker engine: %w", err)
 	}
-	version, err := docker.ServerVersion(ctx)
+	version, err := api.ServerVersion(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("docker engine: %w", err)
 	}
-	return &engine{APIClient: docker, runID: o.RunID, goTool: o.GoTool, arch: version.Arch, cpus: float64(info.NCPU), log: o.Logger, credentials: o.Credentials}, nil
+	return &docker{APIClient: api, runID: o.RunID, arch: version.Arch, cpus: float64(info.NCPU), log: o.Logger, credentials: o.Credentials}, nil
 }
 
-func dockerOrDefault(docker client.APIClient) (client.APIClient, error) {
-	if docker != nil {
-		return docker, nil
-	}
-	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+// connect returns a client of the engine that DOCKER_HOST names, else of the default socket's.
+func connect() (client.APIClient, error) {
+	api, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
 	if err != nil {
 		return nil, fmt.Errorf("docker engine: %w", err)
 	}
-	return docker, nil
+	return api, nil
 }
 
 // prepare removes what an earlier run left and makes the network and the pause image.
-func (e *engine) prepare(ctx context.Context) error {
-	if err := Cleanup(ctx, e.APIClient, e.runID); err != nil {
+func (d *docker) prepare(ctx context.Context) error {
+	if err := Cleanup(ctx, d.runID); err != nil {
 		return err
 	}
-	if err := e.buildPause(ctx); err != nil {
+	if err := d.buildPause(ctx); err != nil {
 		return fmt.Errorf("pause image: %w", err)
 	}
-	_, err := e.NetworkCreate(ctx, e.networkName(), network.CreateOptions{
-		Labels: map[string]string{labelRun: e.runID},
+	_, err := d.NetworkCreate(ctx, d.networkName(), network.CreateOptions{
+		Labels: map[string]string{labelRun: d.runID},
 		// Tasks reach nothing but what is published, as behind a security group that admits the load balancer only.
 		Options: map[string]string{"com.docker.network.bridge.enable_icc": "false"},
 	})
 	if err != nil {
 		return fmt.Errorf("network: %w", err)
 	}
-	if e.setsNofile, err = e.trySetNofile(ctx); err != nil {
+	if d.setsNofile, err = d.trySetNofile(ctx); err != nil {
 		return fmt.Errorf("pause image: %w", err)
 	}
-	if !e.setsNofile {
-		e.log.Warn("the Docker engine may not set limits on open files: containers keep the engine's own")
+	if !d.setsNofile {
+		d.log.Warn("the Docker engine may not set limits on open files: containers keep the engine's own")
 	}
 	return nil
 }
 
 // trySetNofile runs one container with Fargate's limit on open files.
-func (e *engine) trySetNofile(ctx context.Context) (bool, error) {
-	created, err := e.ContainerCreate(ctx,
-		&container.Config{Image: pauseImage(e.runID), Labels: map[string]string{labelRun: e.runID}},
+func (d *docker) trySetNofile(ctx context.Context) (bool, error) {
+	created, err := d.ContainerCreate(ctx,
+		&container.Config{Image: pauseImage(d.runID), Labels: map[string]string{labelRun: d.runID}},
 		&container.HostConfig{NetworkMode: "none", Resources: container.Resources{Ulimits: nofile(defaultNofile, defaultNofile)}},
-		nil, nil, namePrefix+e.runID+"-try")
+		nil, nil, namePrefix+d.runID+"-try")
 	if err != nil {
 		return false, err
 	}
-	started := e.ContainerStart(ctx, created.ID, container.StartOptions{})
-	if err := e.ContainerRemove(ctx, created.ID, container.RemoveOptions{Force: true}); err != nil {
+	started := d.ContainerStart(ctx, created.ID, container.StartOptions{})
+	if err := d.ContainerRemove(ctx, created.ID, container.RemoveOptions{Force: true}); err != nil {
 		return false, err
 	}
 	if started != nil && !strings.Contains(started.Error(), "rlimit") {
@@ -134,10 +131,10 @@ func nofile(soft, hard int64) []*container.Ulimit {
 	return []*container.Ulimit{{Name: "nofile", Soft: soft, Hard: hard}}
 }
 
-func (e *engine) networkName() string { return namePrefix + e.runID }
+func (d *docker) networkName() string { return namePrefix + d.runID }
 
 // buildPause compiles the pause program for the engine's architecture and imports it as an image of one file.
-func (e *engine) buildPause(ctx context.Context) error {
+func (d *docker) buildPause(ctx context.Context) error {
 	dir, err := os.MkdirTemp("", "pause")
 	if err != nil {
 		return err
@@ -146,9 +143,9 @@ func (e *engine) buildPause(ctx context.Context) error {
 	if err := os.WriteFile(filepath.Join(dir, "main.go"), pauseSource, 0o600); err != nil {
 		return err
 	}
-	build := exec.CommandContext(ctx, e.goTool, "build", "-ldflags=-s -w", "-o", "pause", "main.go")
+	build := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", "pause", "main.go")
 	build.Dir = dir
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+e.arch, "GOFLAGS=", "GOWORK=off")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+d.arch, "GOFLAGS=", "GOWORK=off")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, bytes.TrimSpace(out))
 	}
@@ -156,11 +153,11 @@ func (e *engine) buildPause(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return e.importProgram(ctx, "pause", program, pauseImage(e.runID), `ENTRYPOINT ["/pause"]`)
+	return d.importProgram(ctx, "pause", program, pauseImage(d.runID), `ENTRYPOINT ["/pause"]`)
 }
 
 // importProgram makes an image that holds one file.
-func (e *engine) importProgram(ctx context.Context, name string, program []byte, reference string, changes ...string) error {
+func (d *docker) importProgram(ctx context.Context, name string, program []byte, reference string, changes ...string) error {
 	var layer bytes.Buffer
 	archive := tar.NewWriter(&layer)
 	if err := errors.Join(
@@ -170,7 +167,7 @@ func (e *engine) importProgram(ctx context.Context, name string, program []byte,
 	); err != nil {
 		return err
 	}
-	progress, err := e.ImageImport(ctx, image.ImportSource{Source: &layer, SourceName: "-"}, reference, image.ImportOptions{Changes: changes})
+	progress, err := d.ImageImport(ctx, image.ImportSource{Source: &layer, SourceName: "-"}, reference, image.ImportOptions{Changes: changes})
 	if err != nil {
 		return err
 	}
@@ -199,21 +196,21 @@ func readProgress(r io.Reader) error {
 }
 
 // pull fetches an image by its reference, even when the engine has one of that name: so does Fargate.
-func (e *engine) pull(ctx context.Context, reference, arch string) (image.InspectResponse, error) {
-	mutex, _ := e.pulls.LoadOrStore(reference, &sync.Mutex{})
+func (d *docker) pull(ctx context.Context, reference, arch string) (image.InspectResponse, error) {
+	mutex, _ := d.pulls.LoadOrStore(reference, &sync.Mutex{})
 	mutex.(*sync.Mutex).Lock()
 	defer mutex.(*sync.Mutex).Unlock()
 	options := image.PullOptions{}
-	if e.credentials != nil {
+	if d.credentials != nil {
 		var err error
-		if options.RegistryAuth, err = e.credentials(ctx, reference); err != nil {
+		if options.RegistryAuth, err = d.credentials(ctx, reference); err != nil {
 			return image.InspectResponse{}, fmt.Errorf("CannotPullContainerError: %w", err)
 		}
 	}
-	if arch != e.arch {
+	if arch != d.arch {
 		options.Platform = "linux/" + arch
 	}
-	progress, err := e.ImagePull(ctx, reference, options)
+	progress, err := d.ImagePull(ctx, reference, options)
 	if err == nil {
 		err = readProgress(progress)
 		_ = progress.Close()
@@ -221,7 +218,7 @@ func (e *engine) pull(ctx context.Context, reference, arch string) (image.Inspec
 	if err != nil {
 		return image.InspectResponse{}, fmt.Errorf("CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref %s: %s", reference, engineWords(err))
 	}
-	found, err := e.ImageInspect(ctx, reference)
+	found, err := d.ImageInspect(ctx, reference)
 	if err != nil {
 		return image.InspectResponse{}, fmt.Errorf("CannotPullContainerError: %s", engineWords(err))
 	}
@@ -234,9 +231,8 @@ func engineWords(err error) string {
 }
 
 // Cleanup removes every container, volume and network of a run, and its pause image.
-// docker may be nil.
-func Cleanup(ctx context.Context, docker client.APIClient, runID string) error {
-	docker, err := dockerOrDefault(docker)
+func Cleanup(ctx context.Context, runID string) error {
+	docker, err := connect()
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package fargate_test
+package ecs_test
 
 import (
 	"encoding/json"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -13,11 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"fargate-nginx-sidecar/local/cloud/ecs"
 	"fargate-nginx-sidecar/local/cloud/fargate"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
-	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/docker/docker/api/types/container"
 	imagetypes "github.com/docker/docker/api/types/image"
@@ -56,11 +58,11 @@ func TestRollingUpdateLosesNoRequest(t *testing.T) {
 			}
 		})
 	}
-	fewest := 2
-	w.update(service, func(u *ecs.UpdateServiceInput) {
+	fewest := int32(2)
+	w.update(service, func(u *awsecs.UpdateServiceInput) {
 		u.TaskDefinition = aws.String(w.register(nil, abrupt(web(image, "two"))))
 	})
-	w.until(service, "updated", 40*time.Second, func(s fargate.ServiceStatus) bool {
+	w.until(service, "updated", 40*time.Second, func(s types.Service) bool {
 		fewest = min(fewest, s.RunningCount)
 		return len(s.Deployments) == 1 && s.Deployments[0].RolloutState == "COMPLETED"
 	})
@@ -85,14 +87,14 @@ func TestForcedDeploymentReplacesEveryTask(t *testing.T) {
 	w := newWorld(t)
 	service := w.serve(w.register(nil, web(w.image(nil), "one")), 1, 8080)
 	before := w.steady(service)
-	old := w.running()[0].ARN
-	w.update(service, func(u *ecs.UpdateServiceInput) { u.ForceNewDeployment = true })
+	old := *w.running()[0].TaskArn
+	w.update(service, func(u *awsecs.UpdateServiceInput) { u.ForceNewDeployment = true })
 	after := w.steady(service)
-	if before.Deployments[0].ID == after.Deployments[0].ID {
-		t.Errorf("deployment: still %s", after.Deployments[0].ID)
+	if *before.Deployments[0].Id == *after.Deployments[0].Id {
+		t.Errorf("deployment: still %s", *after.Deployments[0].Id)
 	}
-	if now := w.running(); len(now) != 1 || now[0].ARN == old {
-		t.Errorf("tasks: got %d, the old one among them: %t", len(now), len(now) > 0 && now[0].ARN == old)
+	if now := w.running(); len(now) != 1 || *now[0].TaskArn == old {
+		t.Errorf("tasks: got %d, the old one among them: %t", len(now), len(now) > 0 && *now[0].TaskArn == old)
 	}
 }
 
@@ -105,14 +107,14 @@ func TestCrashedEssentialContainerIsReplaced(t *testing.T) {
 	service := w.serve(w.register(nil, web(image, "one"), helper), 1, 8080)
 	w.steady(service)
 	crashed := w.running()[0]
-	fetch("http://" + crashed.Containers[0].Ports[8080] + "/crash")
-	w.until(service, "replaced", 20*time.Second, func(fargate.ServiceStatus) bool {
+	fetch("http://" + w.local(crashed) + "/crash")
+	w.until(service, "replaced", 20*time.Second, func(types.Service) bool {
 		now := w.running()
-		return len(now) == 1 && now[0].ARN != crashed.ARN && now[0].LastStatus == "RUNNING"
+		return len(now) == 1 && *now[0].TaskArn != *crashed.TaskArn && *now[0].LastStatus == "RUNNING"
 	})
-	stopped := w.stopped(crashed.ARN)
-	if stopped.StoppedReason != "Essential container in task exited" || stopped.StopCode != "EssentialContainerExited" {
-		t.Errorf("stopped: got %s: %s", stopped.StopCode, stopped.StoppedReason)
+	stopped := w.stopped(*crashed.TaskArn)
+	if *stopped.StoppedReason != "Essential container in task exited" || stopped.StopCode != "EssentialContainerExited" {
+		t.Errorf("stopped: got %s: %s", stopped.StopCode, *stopped.StoppedReason)
 	}
 	if code := stopped.Containers[0].ExitCode; code == nil || *code != 3 {
 		t.Errorf("exit code: got %v, want 3", code)
@@ -128,15 +130,15 @@ func TestUnhealthyTargetIsReplacedBeforeItStops(t *testing.T) {
 	service := w.serve(w.register(nil, web(w.image(nil), "one")), 2, 8080)
 	w.steady(service)
 	ill := w.running()[0]
-	fetch("http://" + ill.Containers[0].Ports[8080] + "/break")
-	w.until(service, "replaced", 40*time.Second, func(s fargate.ServiceStatus) bool {
-		return w.stopped(ill.ARN).ARN != "" && s.RunningCount == 2
+	fetch("http://" + w.local(ill) + "/break")
+	w.until(service, "replaced", 40*time.Second, func(s types.Service) bool {
+		return w.stopped(*ill.TaskArn).TaskArn != nil && s.RunningCount == 2
 	})
-	if want := "Task failed ELB health checks in (target-group " + w.group + ")"; w.stopped(ill.ARN).StoppedReason != want {
-		t.Errorf("stopped reason: got %q, want %q", w.stopped(ill.ARN).StoppedReason, want)
+	if want := "Task failed ELB health checks in (target-group " + w.group + ")"; aws.ToString(w.stopped(*ill.TaskArn).StoppedReason) != want {
+		t.Errorf("stopped reason: got %q, want %q", aws.ToString(w.stopped(*ill.TaskArn).StoppedReason), want)
 	}
 	replacement := w.running()[1]
-	if gone := w.stopped(ill.ARN).StoppingAt; replacement.StartedAt.After(gone) {
+	if gone := w.stopped(*ill.TaskArn).StoppingAt; replacement.StartedAt.After(*gone) {
 		t.Errorf("order: the ill task stopped at %s, its replacement ran at %s", gone, replacement.StartedAt)
 	}
 }
@@ -150,16 +152,16 @@ func TestFailedDeploymentRollsBack(t *testing.T) {
 	w.steady(service)
 	broken := web(image, "broken")
 	broken.Environment = append(broken.Environment, types.KeyValuePair{Name: aws.String("BROKEN"), Value: aws.String("1")})
-	w.update(service, func(u *ecs.UpdateServiceInput) { u.TaskDefinition = aws.String(w.register(nil, broken)) })
+	w.update(service, func(u *awsecs.UpdateServiceInput) { u.TaskDefinition = aws.String(w.register(nil, broken)) })
 	// The failed deployment itself leaves the list with its last task: its events stay.
-	w.until(service, "failed", 60*time.Second, func(s fargate.ServiceStatus) bool {
-		return slices.ContainsFunc(s.Events, func(e fargate.Event) bool { return strings.Contains(e.Message, "rolling back") })
+	w.until(service, "failed", 60*time.Second, func(s types.Service) bool {
+		return slices.ContainsFunc(s.Events, func(e types.ServiceEvent) bool { return strings.Contains(*e.Message, "rolling back") })
 	})
 	status := w.steady(service)
-	if status.TaskDefinition != good {
-		t.Errorf("task definition: got %s, want %s", status.TaskDefinition, good)
+	if *status.Deployments[0].TaskDefinition != good {
+		t.Errorf("task definition: got %s, want %s", *status.Deployments[0].TaskDefinition, good)
 	}
-	held, err := w.ecs.DescribeServices(t.Context(), &ecs.DescribeServicesInput{Cluster: &w.cluster, Services: []string{service}})
+	held, err := w.ecs.DescribeServices(t.Context(), &awsecs.DescribeServicesInput{Cluster: &w.cluster, Services: []string{service}})
 	must(t, err)
 	if got := aws.ToString(held.Services[0].TaskDefinition); got != good {
 		t.Errorf("emulator's task definition: got %s, want %s", got, good)
@@ -171,7 +173,7 @@ func TestFailedDeploymentRollsBack(t *testing.T) {
 		"deployment failed: tasks failed to start.", "(service web) rolling back to deployment ecs-svc/",
 		"unhealthy in (target-group", "Health checks failed with these codes: [503]",
 	} {
-		if !slices.ContainsFunc(status.Events, func(e fargate.Event) bool { return strings.Contains(e.Message, want) }) {
+		if !slices.ContainsFunc(status.Events, func(e types.ServiceEvent) bool { return strings.Contains(*e.Message, want) }) {
 			t.Errorf("events: no %q", want)
 		}
 	}
@@ -184,21 +186,21 @@ func TestFirstDeploymentThatFailsStaysFailed(t *testing.T) {
 	crash := web(image, "crash")
 	crash.Command = []string{"exit", "7"}
 	service := w.serve(w.register(nil, crash), 1, 0)
-	status := w.until(service, "failed", 30*time.Second, func(s fargate.ServiceStatus) bool {
+	status := w.until(service, "failed", 30*time.Second, func(s types.Service) bool {
 		return len(s.Deployments) == 1 && s.Deployments[0].RolloutState == "FAILED"
 	})
-	tasks := len(w.scheduler.Tasks(""))
+	tasks := len(w.scheduler.Tasks())
 	time.Sleep(5 * time.Second) // longer than the back-off after three failures
-	if now := len(w.scheduler.Tasks("")); now != tasks {
+	if now := len(w.scheduler.Tasks()); now != tasks {
 		t.Errorf("tasks: %d more were started after the deployment failed", now-tasks)
 	}
-	if got, want := status.Deployments[0].RolloutStateReason, "ECS deployment circuit breaker: tasks failed to start."; got != want {
+	if got, want := *status.Deployments[0].RolloutStateReason, "ECS deployment circuit breaker: tasks failed to start."; got != want {
 		t.Errorf("reason: got %q, want %q", got, want)
 	}
 	if status.RunningCount != 0 || status.Deployments[0].FailedTasks != 3 {
 		t.Errorf("status: got %d running, %d failed; want 0 and the breaker's threshold 3", status.RunningCount, status.Deployments[0].FailedTasks)
 	}
-	if code := w.scheduler.Tasks("")[0].Containers[0].ExitCode; code == nil || *code != 7 {
+	if code := w.scheduler.Tasks()[0].Containers[0].ExitCode; code == nil || *code != 7 {
 		t.Errorf("exit code: got %v, want 7", code)
 	}
 }
@@ -221,11 +223,11 @@ func TestContainersStopInReverseOrderWithTheImagesSignalAndEveryLineIsShipped(t 
 	service := w.serve(w.register(nil, w.chain(w.image(func(c *v1.Config) { c.StopSignal = "SIGQUIT" }))...), 1, 0)
 	w.steady(service)
 	task := w.running()[0]
-	w.update(service, func(u *ecs.UpdateServiceInput) { u.DesiredCount = aws.Int32(0) })
-	w.until(service, "stopped", 20*time.Second, func(fargate.ServiceStatus) bool { return w.stopped(task.ARN).LastStatus == "STOPPED" })
+	w.update(service, func(u *awsecs.UpdateServiceInput) { u.DesiredCount = aws.Int32(0) })
+	w.until(service, "stopped", 20*time.Second, func(types.Service) bool { return aws.ToString(w.stopped(*task.TaskArn).LastStatus) == "STOPPED" })
 	began, ended := map[string]int64{}, map[string]int64{}
 	for _, name := range []string{"first", "middle", "last"} {
-		lines := w.lines("web/" + name + "/" + task.ARN[strings.LastIndex(task.ARN, "/")+1:])
+		lines := w.lines("web/" + name + "/" + path.Base(*task.TaskArn))
 		if len(lines) != 4 || lines[3] != "and no newline" || lines[0] != "idle" || !strings.HasPrefix(lines[1], "signal quit at ") {
 			t.Fatalf("lines of %s: got %q, want idle, signal quit at …, ended at …, and no newline", name, lines)
 		}
@@ -238,7 +240,7 @@ func TestContainersStopInReverseOrderWithTheImagesSignalAndEveryLineIsShipped(t 
 		t.Errorf("stop order: last ended at %d, middle got its signal at %d and ended at %d, first got its signal at %d",
 			ended["last"], began["middle"], ended["middle"], began["first"])
 	}
-	if got := w.stopped(task.ARN).StoppedReason; !strings.HasPrefix(got, "Scaling activity initiated by (deployment ecs-svc/") {
+	if got := aws.ToString(w.stopped(*task.TaskArn).StoppedReason); !strings.HasPrefix(got, "Scaling activity initiated by (deployment ecs-svc/") {
 		t.Errorf("stopped reason: got %q", got)
 	}
 }
@@ -262,6 +264,7 @@ func TestContainerSeesWhatFargateWouldGiveIt(t *testing.T) {
 	var got map[string]any
 	must(t, json.Unmarshal([]byte(body), &got))
 	task := w.running()[0]
+	address := *task.Containers[0].NetworkInterfaces[0].PrivateIpv4Address
 	for name, want := range map[string]any{
 		"uid": 101.0, "gid": 101.0,
 		"root":     "open /probe: read-only file system",
@@ -269,14 +272,14 @@ func TestContainerSeesWhatFargateWouldGiveIt(t *testing.T) {
 		"plain":    "755 0:0 0 files, open /plain/probe: permission denied",
 		"port80":   "permission denied",
 		"region":   region,
-		"host":     "ip-" + strings.ReplaceAll(task.PrivateIP, ".", "-") + "." + region + ".compute.internal",
+		"host":     "ip-" + strings.ReplaceAll(address, ".", "-") + "." + region + ".compute.internal",
 	} {
 		if got[name] != want {
 			t.Errorf("%s: got %v, want %v", name, got[name], want)
 		}
 	}
-	if !strings.HasPrefix(task.PrivateIP, "10.1.1.") || task.AvailabilityZone != region+"a" {
-		t.Errorf("placement: got %s in %s, want an address of 10.1.1.0/24 in %sa", task.PrivateIP, task.AvailabilityZone, region)
+	if !strings.HasPrefix(address, "10.1.1.") || *task.AvailabilityZone != region+"a" {
+		t.Errorf("placement: got %s in %s, want an address of 10.1.1.0/24 in %sa", address, *task.AvailabilityZone, region)
 	}
 }
 
@@ -296,9 +299,9 @@ func TestDependantWaitsUntilTheOtherContainerIsHealthy(t *testing.T) {
 		{ContainerName: aws.String("job"), Condition: types.ContainerConditionSuccess},
 	}
 	service := w.serve(w.register(nil, front, backend, job), 1, 8080)
-	w.until(service, "running", 20*time.Second, func(s fargate.ServiceStatus) bool {
+	w.until(service, "running", 20*time.Second, func(s types.Service) bool {
 		for _, task := range w.running() {
-			if task.Containers[0].LastStatus == "RUNNING" && task.Containers[1].HealthStatus != "HEALTHY" {
+			if *task.Containers[0].LastStatus == "RUNNING" && task.Containers[1].HealthStatus != "HEALTHY" {
 				t.Errorf("front runs while app is %s", task.Containers[1].HealthStatus)
 			}
 		}
@@ -311,12 +314,12 @@ func TestDependantWaitsUntilTheOtherContainerIsHealthy(t *testing.T) {
 	}
 
 	// The app dies inside: its check fails for good and the whole task is replaced.
-	out, err := w.exec(task.Containers[1].RuntimeID, "/app", "break")
+	out, err := w.exec(*task.Containers[1].RuntimeId, "/app", "break")
 	if err != nil {
 		t.Fatal(err, out)
 	}
-	w.until(service, "replaced", 40*time.Second, func(fargate.ServiceStatus) bool {
-		return w.stopped(task.ARN).StoppedReason == "Task failed container health checks"
+	w.until(service, "replaced", 40*time.Second, func(types.Service) bool {
+		return aws.ToString(w.stopped(*task.TaskArn).StoppedReason) == "Task failed container health checks"
 	})
 }
 
@@ -352,20 +355,20 @@ func TestStopReasonsAreECSs(t *testing.T) {
 	} {
 		arn := w.register(nil, c.container)
 		service := w.serve(arn, 1, 0)
-		var stopped fargate.Task
-		w.until(service, c.name, 20*time.Second, func(fargate.ServiceStatus) bool {
-			i := slices.IndexFunc(w.scheduler.Tasks(""), func(task fargate.Task) bool {
+		var stopped types.Task
+		w.until(service, c.name, 20*time.Second, func(types.Service) bool {
+			i := slices.IndexFunc(w.scheduler.Tasks(), func(task types.Task) bool {
 				stopped = task
-				return task.TaskDefinition == arn && task.LastStatus == "STOPPED"
+				return *task.TaskDefinitionArn == arn && *task.LastStatus == "STOPPED"
 			})
 			return i >= 0
 		})
-		if stopped.StopCode != c.code || !strings.HasPrefix(stopped.StoppedReason, c.reason) {
-			t.Errorf("%s: got %s: %s", c.name, stopped.StopCode, stopped.StoppedReason)
+		if string(stopped.StopCode) != c.code || !strings.HasPrefix(*stopped.StoppedReason, c.reason) {
+			t.Errorf("%s: got %s: %s", c.name, stopped.StopCode, *stopped.StoppedReason)
 		}
-		_, err := w.ecs.DeleteService(t.Context(), &ecs.DeleteServiceInput{Cluster: &w.cluster, Service: &service, Force: aws.Bool(true)})
+		_, err := w.ecs.DeleteService(t.Context(), &awsecs.DeleteServiceInput{Cluster: &w.cluster, Service: &service, Force: aws.Bool(true)})
 		must(t, err)
-		w.until(service, "gone", 20*time.Second, func(s fargate.ServiceStatus) bool { return s.Status == "INACTIVE" })
+		w.until(service, "gone", 20*time.Second, func(s types.Service) bool { return aws.ToString(s.Status) == "INACTIVE" })
 	}
 }
 
@@ -382,16 +385,16 @@ func TestDeletedServiceDrainsAndLeavesNothing(t *testing.T) {
 		answered <- code
 	}()
 	time.Sleep(200 * time.Millisecond)
-	_, err := w.ecs.DeleteService(t.Context(), &ecs.DeleteServiceInput{Cluster: &w.cluster, Service: &service, Force: aws.Bool(true)})
+	_, err := w.ecs.DeleteService(t.Context(), &awsecs.DeleteServiceInput{Cluster: &w.cluster, Service: &service, Force: aws.Bool(true)})
 	must(t, err)
 	must(t, w.scheduler.Sync(t.Context()))
-	if status, _ := w.scheduler.Service(service); status.Status != "DRAINING" {
-		t.Errorf("status while tasks stop: got %s, want DRAINING", status.Status)
+	if status, _ := w.scheduler.Service(service); *status.Status != "DRAINING" {
+		t.Errorf("status while tasks stop: got %s, want DRAINING", *status.Status)
 	}
 	if code := <-answered; code != http.StatusOK {
 		t.Errorf("request in flight: got %d, want 200", code)
 	}
-	w.until(service, "inactive", 30*time.Second, func(s fargate.ServiceStatus) bool { return s.Status == "INACTIVE" })
+	w.until(service, "inactive", 30*time.Second, func(s types.Service) bool { return aws.ToString(s.Status) == "INACTIVE" })
 	if left := w.containers(); len(left) > 0 {
 		t.Errorf("containers: %d are left", len(left))
 	}
@@ -409,20 +412,20 @@ func TestStoppedTaskIsReplacedAndServiceScales(t *testing.T) {
 	service := w.serve(w.register(nil, web(w.image(nil), "one")), 1, 8080)
 	w.steady(service)
 	task := w.running()[0]
-	must(t, w.scheduler.StopTask(task.ARN, "by hand"))
-	w.until(service, "replaced", 20*time.Second, func(fargate.ServiceStatus) bool {
+	must(t, w.scheduler.StopTask(*task.TaskArn, "by hand"))
+	w.until(service, "replaced", 20*time.Second, func(types.Service) bool {
 		now := w.running()
-		return w.stopped(task.ARN).StoppedReason == "by hand" && len(now) == 1 && now[0].LastStatus == "RUNNING"
+		return aws.ToString(w.stopped(*task.TaskArn).StoppedReason) == "by hand" && len(now) == 1 && *now[0].LastStatus == "RUNNING"
 	})
-	if err := w.scheduler.StopTask("none", ""); !errors.Is(err, fargate.ErrTaskNotFound) {
-		t.Errorf("unknown task: got %v, want %v", err, fargate.ErrTaskNotFound)
+	if err := w.scheduler.StopTask("none", ""); !errors.Is(err, ecs.ErrTaskNotFound) {
+		t.Errorf("unknown task: got %v, want %v", err, ecs.ErrTaskNotFound)
 	}
-	deployment := w.steady(service).Deployments[0].ID
-	w.update(service, func(u *ecs.UpdateServiceInput) { u.DesiredCount = aws.Int32(3) })
-	if got := w.steady(service); got.RunningCount != 3 || got.Deployments[0].ID != deployment {
-		t.Errorf("scaled out: got %d running in deployment %s, want 3 in %s", got.RunningCount, got.Deployments[0].ID, deployment)
+	deployment := *w.steady(service).Deployments[0].Id
+	w.update(service, func(u *awsecs.UpdateServiceInput) { u.DesiredCount = aws.Int32(3) })
+	if got := w.steady(service); got.RunningCount != 3 || *got.Deployments[0].Id != deployment {
+		t.Errorf("scaled out: got %d running in deployment %s, want 3 in %s", got.RunningCount, *got.Deployments[0].Id, deployment)
 	}
-	w.update(service, func(u *ecs.UpdateServiceInput) { u.DesiredCount = aws.Int32(1) })
+	w.update(service, func(u *awsecs.UpdateServiceInput) { u.DesiredCount = aws.Int32(1) })
 	w.steady(service)
 }
 
@@ -442,25 +445,35 @@ func TestCleanupRemovesWhatADeadSchedulerLeft(t *testing.T) {
 		&container.HostConfig{NetworkMode: container.NetworkMode(w.networks()[0]), Binds: []string{w.runID + "-left:/plain"}}, nil, nil, "")
 	must(t, err)
 	must(t, w.docker.ContainerStart(ctx, left.ID, container.StartOptions{}))
-	must(t, fargate.Cleanup(ctx, w.docker, w.runID))
+	must(t, fargate.Cleanup(ctx, w.runID))
 	if len(w.containers()) != 0 || len(w.volumes()) != 0 || len(w.networks()) != 0 {
 		t.Errorf("left by Cleanup: %d containers, volumes %v, networks %v", len(w.containers()), w.volumes(), w.networks())
 	}
-	must(t, fargate.Cleanup(ctx, w.docker, w.runID)) // and again, with nothing to do
+	must(t, fargate.Cleanup(ctx, w.runID)) // and again, with nothing to do
 }
 
-func (w *world) running() []fargate.Task {
-	return slices.DeleteFunc(w.scheduler.Tasks(""), func(t fargate.Task) bool { return t.DesiredStatus != "RUNNING" })
+func (w *world) running() []types.Task {
+	return slices.DeleteFunc(w.scheduler.Tasks(), func(t types.Task) bool { return *t.DesiredStatus != "RUNNING" })
+}
+
+// local is the address on this machine that reaches the one published port of a task.
+func (w *world) local(task types.Task) string {
+	found, err := w.docker.ContainerInspect(w.t.Context(), *task.Containers[0].RuntimeId)
+	must(w.t, err)
+	_, pause, _ := strings.Cut(string(found.HostConfig.NetworkMode), ":")
+	found, err = w.docker.ContainerInspect(w.t.Context(), pause)
+	must(w.t, err)
+	return "127.0.0.1:" + found.NetworkSettings.Ports["8080/tcp"][0].HostPort
 }
 
 // stopped returns a task when it is stopping or has stopped.
-func (w *world) stopped(arn string) fargate.Task {
-	for _, t := range w.scheduler.Tasks("") {
-		if t.ARN == arn && t.DesiredStatus == "STOPPED" {
+func (w *world) stopped(arn string) types.Task {
+	for _, t := range w.scheduler.Tasks() {
+		if *t.TaskArn == arn && *t.DesiredStatus == "STOPPED" {
 			return t
 		}
 	}
-	return fargate.Task{}
+	return types.Task{}
 }
 
 func (w *world) lines(stream string) []string {

@@ -1,4 +1,4 @@
-package fargate
+package ecs
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
 // tasks builds candidates from a sketch: upper case is the primary deployment, lower case an earlier one;
@@ -125,6 +127,25 @@ func TestBackoffGrowsAndIsBounded(t *testing.T) {
 	for n, want := range map[int]time.Duration{0: 0, 1: time.Second, 2: 2 * time.Second, 3: 4 * time.Second, 9: 30 * time.Second, 1000: 30 * time.Second} {
 		if got := backoff(n); got != want {
 			t.Errorf("%d failures: got %s, want %s", n, got, want)
+		}
+	}
+}
+
+func TestFailureIsWhatTheTaskDidNotWhatSomebodyWanted(t *testing.T) {
+	for _, c := range []struct {
+		code   types.TaskStopCode
+		reason string
+		want   bool
+	}{
+		{types.TaskStopCodeTaskFailedToStart, "CannotPullContainerError: x", true},
+		{types.TaskStopCodeEssentialContainerExited, "Essential container in task exited", true},
+		{types.TaskStopCodeServiceSchedulerInitiated, reasonContainerCheck, true},
+		{types.TaskStopCodeServiceSchedulerInitiated, "Task failed ELB health checks in (target-group x)", true},
+		{types.TaskStopCodeServiceSchedulerInitiated, "Scaling activity initiated by (deployment ecs-svc/1)", false},
+		{types.TaskStopCodeUserInitiated, "Task stopped by user", false},
+	} {
+		if got := isFailure(c.code, c.reason); got != c.want {
+			t.Errorf("%s %s: got %t", c.code, c.reason, got)
 		}
 	}
 }

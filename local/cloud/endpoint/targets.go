@@ -1,41 +1,15 @@
 package endpoint
 
 import (
-	"context"
 	"encoding/xml"
 	"net/http"
-	"net/url"
 
 	"fargate-nginx-sidecar/local/cloud/alb"
 )
 
-// queryContent is the content type of AWS's query protocol, which Elastic Load Balancing and EC2 speak.
-const queryContent = "application/x-www-form-urlencoded"
-
 // Targets is the load balancer, which knows how its targets are.
 type Targets interface {
 	TargetHealth(targetGroupARN string) []alb.Health
-	Sync(ctx context.Context) error
-}
-
-// serveQuery answers for the health of targets, and lets the emulator answer the rest.
-// Answers about security group rules are looked into on their way back.
-func (e *Endpoint) serveQuery(w http.ResponseWriter, r *http.Request) {
-	body, err := peek(w, r)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	form, err := url.ParseQuery(string(body))
-	if err == nil && ruleActions[form.Get("Action")] {
-		r = withForm(r, form)
-	}
-	if err != nil || form.Get("Action") != "DescribeTargetHealth" {
-		e.proxy.ServeHTTP(w, r)
-		return
-	}
-	w.Header().Set("Content-Type", "text/xml")
-	_ = xml.NewEncoder(w).Encode(describeTargetHealth(e.options.Targets.TargetHealth(form.Get("TargetGroupArn"))))
 }
 
 // targetHealthAnswer is the answer of DescribeTargetHealth.
@@ -55,9 +29,10 @@ type targetHealth struct {
 	Description     string `xml:"TargetHealth>Description,omitempty"`
 }
 
-func describeTargetHealth(targets []alb.Health) targetHealthAnswer {
+// answerTargetHealth says how the targets of a group are.
+func (e *Endpoint) answerTargetHealth(w http.ResponseWriter, c call) bool {
 	answer := targetHealthAnswer{Request: "local"}
-	for _, target := range targets {
+	for _, target := range e.options.Targets.TargetHealth(c.form.Get("TargetGroupArn")) {
 		answer.Targets = append(answer.Targets, targetHealth{
 			HealthCheckPort: target.HealthCheckPort,
 			ID:              target.Target,
@@ -67,5 +42,7 @@ func describeTargetHealth(targets []alb.Health) targetHealthAnswer {
 			Description:     target.Description,
 		})
 	}
-	return answer
+	w.Header().Set("Content-Type", "text/xml")
+	_ = xml.NewEncoder(w).Encode(answer)
+	return true
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	moto "fargate-nginx-sidecar/local/cloud/emulator"
+	"fargate-nginx-sidecar/local/cloud/emulator"
 	"fargate-nginx-sidecar/local/cloud/emulator/emulatortest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -30,7 +30,7 @@ func ec2(t *testing.T, endpoint, form, element string) string {
 	request, err := http.NewRequest(http.MethodPost, endpoint, strings.NewReader(form+"&Version=2016-11-15"))
 	must(t, err)
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	moto.Address(request, "eu-central-1", "ec2")
+	emulator.Address(request, "eu-central-1", "ec2")
 	response, err := http.DefaultClient.Do(request)
 	must(t, err)
 	defer func() { _ = response.Body.Close() }()
@@ -64,8 +64,7 @@ func TestListenersFollowTheEmulator(t *testing.T) {
 	must(t, err)
 	groupARN := group.TargetGroups[0].TargetGroupArn
 	_, err = client.ModifyTargetGroupAttributes(ctx, &elb.ModifyTargetGroupAttributesInput{TargetGroupArn: groupARN, Attributes: []types.TargetGroupAttribute{
-		{Key: aws.String("deregistration_delay.timeout_seconds"), Value: aws.String("15")},
-		{Key: aws.String("load_balancing.algorithm.type"), Value: aws.String("least_outstanding_requests")}}})
+		{Key: aws.String("deregistration_delay.timeout_seconds"), Value: aws.String("15")}}})
 	must(t, err)
 	forward := []types.Action{{Type: types.ActionTypeEnumForward, ForwardConfig: &types.ForwardActionConfig{
 		TargetGroups: []types.TargetGroupTuple{{TargetGroupArn: groupARN, Weight: aws.Int32(100)}}}}}
@@ -90,7 +89,7 @@ func TestListenersFollowTheEmulator(t *testing.T) {
 	if settings.idle != 30*time.Second || !settings.dropNames || settings.port != 80 || settings.https || !strings.Contains(settings.hostname, "web") {
 		t.Errorf("listener: got %+v", settings)
 	}
-	if got := b.find(*groupARN).settings; !got.https || !got.used || got.delay != 15*time.Second || !got.leastRequests ||
+	if got := b.find(*groupARN).settings; !got.https || !got.used || got.delay != 15*time.Second ||
 		!got.check.https || got.check.path != "/health" || got.check.interval != 6*time.Second || got.check.timeout != 5*time.Second ||
 		got.check.healthy != 2 || got.check.unhealthy != 10 || !got.check.matcher.match(204) || got.check.port != "traffic-port" {
 		t.Errorf("target group: got %+v", got)

@@ -1,0 +1,66 @@
+package network
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// withFargate are the ids of the zones that have Fargate, in the regions where not every zone has it. An id names the
+// same place in every account; which letter it has differs from account to account.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/AWS_Fargate-Regions.html#linux-regions
+// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-regions-availability-zones.html
+var withFargate = map[string][]string{
+	"ap-northeast-1": {"apne1-az1", "apne1-az2", "apne1-az4"},
+	"cn-north-1":     {"cnn1-az1", "cnn1-az2"},
+	"us-west-1":      {"usw1-az1", "usw1-az3"},
+}
+
+// zones asks which zones the account has, and returns the names of those that the subnets are in. It asks at once, in a
+// preview too, because awsx takes plain names.
+func (n *Network) zones(ctx *pulumi.Context, args Args) ([]string, error) {
+	found, err := aws.GetAvailabilityZones(ctx, &aws.GetAvailabilityZonesArgs{
+		// In an account that opted into a Local Zone or a Wavelength Zone, awsx itself would take that one first: its
+		// name, such as us-east-1-atl-1a, comes before us-east-1a. Only availability zones need no opt-in.
+		// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AvailabilityZone.html
+		// There is no filter by state: a zone that fails for an hour must not move the subnets of a stack that exists.
+		Filters: []aws.GetAvailabilityZonesFilter{{Name: "opt-in-status", Values: []string{"opt-in-not-required"}}},
+	}, pulumi.Parent(n))
+	if err != nil {
+		return nil, fmt.Errorf("availability zones: %w", err)
+	}
+
+	return pick(args, found.Names, found.ZoneIds)
+}
+
+// pick returns the zones that the settings state, or else the first by name. The names and ids of the account's zones
+// are in the same order.
+func pick(args Args, names, ids []string) ([]string, error) {
+	var usable []string
+	for i, name := range names {
+		if some, listed := withFargate[args.Region]; !listed || slices.Contains(some, ids[i]) {
+			usable = append(usable, name)
+		}
+	}
+	slices.Sort(usable)
+
+	for _, zone := range args.AvailabilityZones {
+		if !slices.Contains(usable, zone) {
+			return nil, fmt.Errorf("availabilityZones: %s; allowed: zones of this account that have Fargate: %s",
+				zone, strings.Join(usable, ", "))
+		}
+	}
+	switch {
+	case len(args.AvailabilityZones) > 0:
+		return args.AvailabilityZones, nil
+	case len(usable) < Zones:
+		return nil, fmt.Errorf("%d availability zones with Fargate in %s (%s), but a load balancer needs %d; allowed: another "+
+			"region, or network existing, with the tasks in a zone that has Fargate",
+			len(usable), args.Region, strings.Join(usable, ", "), Zones)
+	}
+
+	return usable[:Zones], nil
+}

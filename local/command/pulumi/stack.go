@@ -1,0 +1,225 @@
+// Package pulumi runs the Pulumi CLI on the project, against the local run's AWS.
+//
+// The program is not touched. Only Pulumi.yaml and the stack's file are copied, because the CLI writes into them
+// (a salt for encrypted values); the copy of Pulumi.yaml says where the program lies.
+package pulumi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// interruptWait is how long the CLI may take to record what it was doing once it is interrupted.
+const interruptWait = 30 * time.Second
+
+// Stack is one stack of the project.
+type Stack struct {
+	Root string            // the checkout, where Pulumi.yaml and the stack files lie
+	Dir  string            // the local run's folder; copies and state go below it
+	Name string            // dev, staging, prod
+	CLI  string            // the program
+	Env  map[string]string // for the CLI and all its plugins, beside this process's own environment
+}
+
+// ProjectDir is where the copies lie, which is the CLI's working directory.
+func (s *Stack) ProjectDir() string { return filepath.Join(s.Dir, "project") }
+
+// Settings are the environment of the CLI, the same for this process and for a shell that sources the env file.
+func (s *Stack) Settings() map[string]string {
+	settings := map[string]string{
+		"PULUMI_BACKEND_URL":       "file://" + filepath.Join(s.Dir, "state"),
+		"PULUMI_CONFIG_PASSPHRASE": "local", // the secrets of a stack that exists on this machine only
+		"PULUMI_STACK":             s.Name,
+		"PULUMI_OPTION_CWD":        s.ProjectDir(),
+		"PULUMI_SKIP_UPDATE_CHECK": "true",
+		// What this run uses was found or made before; nothing is fetched behind the user's back.
+		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+	}
+	for key, value := range s.Env {
+		settings[key] = value
+	}
+	return settings
+}
+
+// Prepare copies the project's files, sets values in the copy of the stack's, and makes the stack if there is none.
+// Values replace those of the file; their keys carry a namespace, as in the file.
+func (s *Stack) Prepare(ctx context.Context, values map[string]any) error {
+	if err := os.MkdirAll(filepath.Join(s.Dir, "state"), 0o755); err != nil {
+		return fmt.Errorf("project: %w", err)
+	}
+	if err := os.MkdirAll(s.ProjectDir(), 0o755); err != nil {
+		return fmt.Errorf("project: %w", err)
+	}
+	if err := s.copyProject(); err != nil {
+		return fmt.Errorf("project: %w", err)
+	}
+	if err := s.copyStack(values); err != nil {
+		return fmt.Errorf("project: %w", err)
+	}
+	var output strings.Builder
+	if err := s.run(ctx, &output, "stack", "select", "--create", "--stack", s.Name); err != nil {
+		return fmt.Errorf("stack %s: %w\n%s", s.Name, err, output.String())
+	}
+	return nil
+}
+
+// copyProject writes Pulumi.yaml with one line more: where the program is, seen from the copy.
+func (s *Stack) copyProject() error {
+	content, err := os.ReadFile(filepath.Join(s.Root, "Pulumi.yaml"))
+	if err != nil {
+		return err
+	}
+	program, err := filepath.Rel(s.ProjectDir(), s.Root)
+	if err != nil {
+		return err
+	}
+	content = fmt.Appendf(content, "\nmain: %s\n", program)
+	return os.WriteFile(filepath.Join(s.ProjectDir(), "Pulumi.yaml"), content, 0o644)
+}
+
+// copyStack writes the stack's file anew, keeping the salt with which the CLI encrypted this stack's secrets.
+func (s *Stack) copyStack(values map[string]any) error {
+	name := "Pulumi." + s.Name + ".yaml"
+	file, err := readYAML(filepath.Join(s.Root, name))
+	if err != nil {
+		return err
+	}
+	before, err := readYAML(filepath.Join(s.ProjectDir(), name))
+	if err == nil && before["encryptionsalt"] != nil {
+		file["encryptionsalt"] = before["encryptionsalt"]
+	}
+	config, _ := file["config"].(map[string]any)
+	if config == nil {
+		config = map[string]any{}
+	}
+	for key, value := range values {
+		config[key] = value
+	}
+	file["config"] = config
+	content, err := yaml.Marshal(file)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(s.ProjectDir(), name), content, 0o644)
+}
+
+// StackConfig returns the values of a stack's file in the checkout.
+func (s *Stack) StackConfig() (map[string]any, error) {
+	file, err := readYAML(filepath.Join(s.Root, "Pulumi."+s.Name+".yaml"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("stack %s: there is no Pulumi.%[1]s.yaml; the stacks are: %s", s.Name, strings.Join(s.stacks(), ", "))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("stack %s: %w", s.Name, err)
+	}
+	config, _ := file["config"].(map[string]any)
+	return config, nil
+}
+
+// ProjectName returns the name in Pulumi.yaml, which is also the namespace of the project's settings.
+func (s *Stack) ProjectName() (string, error) {
+	file, err := readYAML(filepath.Join(s.Root, "Pulumi.yaml"))
+	if err != nil {
+		return "", fmt.Errorf("project: %w", err)
+	}
+	name, _ := file["name"].(string)
+	if name == "" {
+		return "", errors.New("project: Pulumi.yaml has no name")
+	}
+	return name, nil
+}
+
+// ProjectDefault returns what Pulumi.yaml says of a setting that a stack's file does not have, nil for nothing.
+func (s *Stack) ProjectDefault(setting string) (any, error) {
+	file, err := readYAML(filepath.Join(s.Root, "Pulumi.yaml"))
+	if err != nil {
+		return nil, fmt.Errorf("project: %w", err)
+	}
+	config, _ := file["config"].(map[string]any)
+	declared, _ := config[setting].(map[string]any)
+	if value, is := declared["value"]; is {
+		return value, nil
+	}
+	return declared["default"], nil
+}
+
+func (s *Stack) stacks() []string {
+	files, _ := filepath.Glob(filepath.Join(s.Root, "Pulumi.*.yaml"))
+	for i, file := range files {
+		files[i] = strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "Pulumi."), ".yaml")
+	}
+	slices.Sort(files)
+	return files
+}
+
+func readYAML(name string) (map[string]any, error) {
+	content, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	file := map[string]any{}
+	if err := yaml.Unmarshal(content, &file); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return file, nil
+}
+
+// Up deploys and streams the CLI's own report.
+func (s *Stack) Up(ctx context.Context, out io.Writer) error {
+	return s.run(ctx, &quiet{out: out}, "up", "--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress")
+}
+
+// noResources is what the CLI says of a stack in which nothing was ever made.
+const noResources = "no resources found"
+
+// Destroy deletes every resource of the stack, the protected ones too.
+func (s *Stack) Destroy(ctx context.Context, out io.Writer) error {
+	// Protection is for what people depend on, and nobody depends on a local run.
+	var output strings.Builder
+	if err := s.run(ctx, &output, "state", "unprotect", "--all", "--yes"); err != nil && !strings.Contains(output.String(), noResources) {
+		return fmt.Errorf("lift the protection: %w\n%s", err, output.String())
+	}
+	return s.run(ctx, &quiet{out: out}, "destroy", "--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress")
+}
+
+// Outputs returns the stack's outputs.
+func (s *Stack) Outputs(ctx context.Context) (map[string]any, error) {
+	var output strings.Builder
+	if err := s.run(ctx, &output, "stack", "output", "--json", "--show-secrets"); err != nil {
+		return nil, fmt.Errorf("outputs: %w\n%s", err, output.String())
+	}
+	outputs := map[string]any{}
+	if err := json.Unmarshal([]byte(output.String()), &outputs); err != nil {
+		return nil, fmt.Errorf("outputs: %w", err)
+	}
+	return outputs, nil
+}
+
+// run executes the CLI without a terminal. Interrupting the context lets it finish writing its state.
+func (s *Stack) run(ctx context.Context, out io.Writer, arguments ...string) error {
+	cmd := exec.CommandContext(ctx, s.CLI, append(arguments, "--non-interactive", "--color", "never")...)
+	cmd.Dir = s.ProjectDir()
+	cmd.Env = os.Environ()
+	for key, value := range s.Settings() {
+		cmd.Env = append(cmd.Env, key+"="+value)
+	}
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
+	cmd.WaitDelay = interruptWait
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("pulumi %s: %w", arguments[0], err)
+	}
+	return nil
+}
