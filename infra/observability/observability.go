@@ -115,6 +115,8 @@ type TasksArgs struct {
 
 	// TaskCounts says that Container Insights counts running and desired tasks. Without it, there is no such metric.
 	TaskCounts bool
+	// ConnectionCounts says that NGINX's log has lines with its numbers of connections and requests.
+	ConnectionCounts bool
 }
 
 // validate reports what is missing of what the rest of the program provides.

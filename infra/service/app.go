@@ -43,6 +43,7 @@ var ownVariables = map[string]string{
 	"HOST":                  "none; the app listens for NGINX alone",
 	"PORT":                  "through appPort",
 	"KEEP_ALIVE_TIMEOUT_MS": "through appKeepAliveSeconds",
+	"SOCKET":                "through appListen",
 }
 
 func readApp(r *settings.Reader) App {

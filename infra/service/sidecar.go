@@ -24,15 +24,44 @@ type Sidecar struct {
 	// ReadTimeout is how long NGINX waits for the app, AppKeepAlive how long the app keeps a silent connection. Zero is
 	// a time that follows from the load balancer's idle timeout.
 	ReadTimeout, AppKeepAlive time.Duration
+	// ConcurrencyLimit is the requests that a client may have under way at once; zero is no limit.
+	ConcurrencyLimit int
 	// GzipLevel of zero is off, and so is CacheSeconds.
 	GzipLevel, CacheSeconds int
+	Gzip                    Gzip
 	AccessLog               AccessLog
 	LogHealthChecks         bool
+	// ConnectionLog is the interval at which NGINX's own counts go into its log; zero is never.
+	ConnectionLog time.Duration
+	// StopDelay is how long NGINX goes on serving after the stop signal, while its health page answers 503.
+	StopDelay time.Duration
+	// AppListen is where NGINX reaches the app.
+	AppListen AppListen
 	// TrustedProxies are ranges in front of the load balancer whose word on who the client is counts.
 	TrustedProxies []netip.Prefix
 	// Workers is the number of processes; zero is one for each vCPU of the task.
 	Workers int
 }
+
+// Gzip is which answers are compressed, at a level above zero.
+type Gzip string
+
+const (
+	// GzipAll compresses every answer of a type that compresses well.
+	GzipAll Gzip = "all"
+	// GzipSafe leaves out answers to requests with credentials, whose length could reveal a secret in them.
+	GzipSafe Gzip = "safe"
+)
+
+// AppListen is where NGINX reaches the app.
+type AppListen string
+
+const (
+	// OnPort is the app's port on 127.0.0.1.
+	OnPort AppListen = "port"
+	// OnSocket is a Unix socket on a volume that both containers share, and the port for what it has no room for.
+	OnSocket AppListen = "socket"
+)
 
 // AccessLog is the form of the lines in NGINX's access log.
 type AccessLog string
@@ -58,13 +87,18 @@ func readSidecar(r *settings.Reader) Sidecar {
 		BodyLimitKilobytes: r.Between("bodyLimitKilobytes", 1, 1048576, "KiB"),
 		RatePerSecond:      r.Between("rateLimitPerSecond", 0, 100000, "requests a second"),
 		RateBurst:          r.Between("rateLimitBurst", 0, 100000, "requests"),
+		ConcurrencyLimit:   r.Between("concurrencyLimit", 0, 65535, "requests at once"),
 		ReadTimeout:        r.Seconds("readTimeoutSeconds", 0, 3999),
 		ClientTimeout:      r.Seconds("clientTimeoutSeconds", 1, 300),
 		AppKeepAlive:       r.Seconds("appKeepAliveSeconds", 0, 5000),
 		GzipLevel:          r.Between("gzipLevel", 0, 9, "(0 is off)"),
+		Gzip:               settings.OneOf(r, "gzip", GzipAll, GzipSafe),
 		CacheSeconds:       r.Between("cacheSeconds", 0, 3600, "seconds"),
 		AccessLog:          settings.OneOf(r, "accessLog", LogJSON, LogText, LogOff),
 		LogHealthChecks:    r.Boolean("logHealthChecks"),
+		ConnectionLog:      r.Seconds("connectionLogSeconds", 0, 3600),
+		StopDelay:          r.Seconds("stopDelaySeconds", 0, 110),
+		AppListen:          settings.OneOf(r, "appListen", OnPort, OnSocket),
 		TrustedProxies: r.Ranges("trustedProxies",
 			"an address range without host bits, such as 130.176.0.0/16 or 2600:9000::/28"),
 		Workers: r.Between("nginxWorkers", 0, 64, "processes"),
@@ -82,12 +116,15 @@ const appMargin = 35 * time.Second
 // The times that follow from the one number. From the outside in: the load balancer waits for an answer as long as its
 // idle timeout, NGINX for the app a second less, so that the answer to a slow request is NGINX's; and whoever sends
 // requests on a connection is the first to close it.
-func (a Args) readTimeout() time.Duration {
-	if a.Sidecar.ReadTimeout > 0 {
-		return a.Sidecar.ReadTimeout
+func (a Args) readTimeout() time.Duration { return a.Sidecar.LongestRequest(a.IdleTimeout) }
+
+// LongestRequest is how long NGINX waits for an answer of the app, behind a load balancer with the given idle timeout.
+func (s Sidecar) LongestRequest(idle time.Duration) time.Duration {
+	if s.ReadTimeout > 0 {
+		return s.ReadTimeout
 	}
 
-	return a.IdleTimeout - time.Second
+	return idle - time.Second
 }
 
 func (a Args) appKeepAlive() time.Duration {
@@ -102,8 +139,7 @@ func (a Args) appKeepAlive() time.Duration {
 // value that is written down here is one that a task definition shows.
 func sidecarEnvironment(args Args, loadBalancerRanges string) map[string]string {
 	sidecar := args.Sidecar
-
-	return map[string]string{
+	all := map[string]string{
 		"NGINX_PORT":              strconv.Itoa(args.ContainerPort),
 		"APP_PORT":                strconv.Itoa(args.AppPort),
 		"NGINX_WORKER_PROCESSES":  strconv.Itoa(workers(sidecar.Workers, args.CPU)),
@@ -124,6 +160,24 @@ func sidecarEnvironment(args Args, loadBalancerRanges string) map[string]string 
 		"NGINX_TLS":               onOff(args.TLS),
 		"NGINX_TRUSTED_PROXIES":   trusted(loadBalancerRanges, sidecar.TrustedProxies),
 	}
+	// What is off by default is left out where it is off: a task definition without these stays as it is.
+	if sidecar.StopDelay > 0 {
+		all["NGINX_STOP_DELAY"] = seconds(sidecar.StopDelay)
+	}
+	if sidecar.ConnectionLog > 0 {
+		all["NGINX_STATUS_INTERVAL"] = seconds(sidecar.ConnectionLog)
+	}
+	if sidecar.ConcurrencyLimit > 0 {
+		all["NGINX_CONCURRENCY_LIMIT"] = strconv.Itoa(sidecar.ConcurrencyLimit)
+	}
+	if sidecar.Gzip == GzipSafe {
+		all["NGINX_GZIP"] = string(sidecar.Gzip)
+	}
+	if sidecar.AppListen == OnSocket {
+		all["NGINX_APP_SOCKET"] = socketPath
+	}
+
+	return all
 }
 
 // trusted adds the given ranges to the load balancer's, which are separated by commas.
@@ -147,12 +201,16 @@ func workers(given, cpu int) int {
 	return max(1, cpu/1024)
 }
 
-// drainTime is how long NGINX finishes requests after its stop signal, in seconds: less than the stop timeout, so that
-// it ends by itself.
+// drainTime is how long NGINX finishes requests, in seconds: what is left of the time for a stop after the delay.
 func drainTime(args Args) string {
-	seconds := int(args.StopTimeout.Seconds())
+	return seconds(args.TimeToStop() - args.Sidecar.StopDelay)
+}
 
-	return strconv.Itoa(seconds - max(1, seconds/6))
+// TimeToStop is what NGINX has for its stop, delay included: less than the stop timeout, so that it ends by itself.
+func (s Settings) TimeToStop() time.Duration {
+	seconds := int(s.StopTimeout.Seconds())
+
+	return time.Duration(seconds-max(1, seconds/6)) * time.Second
 }
 
 // KEEP_ALIVE_TIMEOUT_MS is the same for both containers: NGINX refuses to start when it would keep a connection longer
