@@ -72,6 +72,10 @@ test-e2e: ## Deploy, change, break and destroy the real stacks locally (needs Do
 docs: ## Write the generated parts of the documents anew: settings, controls, cost
 	go test ./infra -run Document -update
 
+.PHONY: bases
+bases: ## Take the newest base images of their lines, and pin them (asks their registry)
+	@cd local && go run ./cmd/bases
+
 .PHONY: check
 check: format vet lint workflows test ## Format, vet, lint and test; fails, too, when a generated document is stale
 

@@ -1,6 +1,7 @@
 package infra
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -38,7 +39,7 @@ func Deploy(ctx *pulumi.Context, settings *Settings) (*Stack, error) {
 	s := &Stack{settings: settings}
 	for _, declare := range []func(*pulumi.Context) error{
 		s.declareProvider, s.declareImages, s.declareArchive, s.declareNetwork, s.declareIngress, s.declareFirewall,
-		s.declareTraffic, s.declareService, s.publish, s.declareTasks,
+		s.declareTraffic, s.declareService, s.publish, s.declareExpiry, s.declareTasks,
 	} {
 		if err := declare(ctx); err != nil {
 			return nil, err
@@ -190,6 +191,16 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 // publish comes after the service: clients are led to tasks that are there.
 func (s *Stack) publish(ctx *pulumi.Context) error {
 	return s.ingress.Publish(ctx, s.settings.ServiceName, s.service.TaskDefinitionARN)
+}
+
+// declareExpiry comes after the service: the images that it runs are the ones that must not expire.
+func (s *Stack) declareExpiry(ctx *pulumi.Context) error {
+	running := s.service.TaskDefinitionARN
+
+	return errors.Join(
+		s.app.Expire(ctx, s.settings.ServiceName+"-app", running, s.provider),
+		s.nginx.Expire(ctx, s.settings.ServiceName+"-nginx", running, s.provider),
+	)
 }
 
 func (s *Stack) declareTasks(ctx *pulumi.Context) (err error) {

@@ -683,12 +683,16 @@ func TestEachContainerWritesToItsOwnLogGroup(t *testing.T) {
 	})
 }
 
-func TestRepositoriesKeepTheNewestImagesWhateverTheirTags(t *testing.T) {
+func TestRepositoriesKeepWhatRunsAndTheNewestImagesWhateverTheirTags(t *testing.T) {
 	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
 		for _, r := range graph.OfType(lifecyclePolicy) {
-			want := fmt.Sprintf(`{"rules":[{"rulePriority":1,"description":"Keep the newest %[1]s images",`+
-				`"selection":{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":%[1]s},"action":{"type":"expire"}}]}`,
-				settings[infratest.Project+":imagesToKeep"])
+			tag := strings.Split(at(t, named(t, graph, dockerImage, r.Name), "imageName").(string), ":")[1]
+			content, _, _ := strings.Cut(tag, "-")
+			want := fmt.Sprintf(`{"rules":[{"rulePriority":1,"description":"Keep the image that runs",`+
+				`"selection":{"tagStatus":"tagged","tagPrefixList":["%s"],"countType":"imageCountMoreThan","countNumber":1},`+
+				`"action":{"type":"expire"}},{"rulePriority":2,"description":"Keep the newest %[2]s images",`+
+				`"selection":{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":%[2]s},"action":{"type":"expire"}}]}`,
+				content, settings[infratest.Project+":imagesToKeep"])
 			if got := at(t, r, "policy"); got != want {
 				t.Errorf("%s: %v\nwant: %s", r.Name, got, want)
 			}
@@ -879,6 +883,10 @@ func TestWrongDigestsFailBeforeATaskRunsThem(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error: %v\nwant: …%s…", err, test.want)
 			}
+			wayOut := "; to build and push it under a new tag: pulumi up --replace '" + named(t, graph, parameter, "web-app").URN + "'"
+			if err == nil || !strings.Contains(err.Error(), wayOut) {
+				t.Errorf("error: %v\nwant: …%s", err, wayOut)
+			}
 			if len(graph.OfType(taskDefinition)) != 0 || len(graph.OfType(ecsService)) != 0 {
 				t.Error("a task definition with that image is declared")
 			}
@@ -916,6 +924,9 @@ func TestADeploymentThatEndsOtherwiseFailsTheUpdate(t *testing.T) {
 			"Correct the image or the setting at fault, then run: pulumi up --refresh"
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error: %v\nwant: …%s…", err, want)
+		}
+		if len(graph.OfType(lifecyclePolicy)) != 0 {
+			t.Error("the image that does not run is protected instead of the one that does")
 		}
 	}
 }

@@ -62,13 +62,16 @@ func TestTheAppsBuildFollowsItsSettings(t *testing.T) {
 	graph := run(t, defaults(t, map[string]string{
 		"appContext": "infra/testdata/context", "appDockerfile": "Dockerfile.dev", "appTarget": "run", "appBuildArgs": `{"VERSION":2}`,
 	}))
+	build := at(t, named(t, graph, dockerImage, "web-app"), "build").(map[string]any)
+	copied := build["context"].(string)
 	want := map[string]any{
-		"context": "infra/testdata/context", "dockerfile": "infra/testdata/context/Dockerfile.dev", "target": "run",
+		"context": copied, "dockerfile": copied + "/Dockerfile.dev", "target": "run",
 		"args": map[string]any{"VERSION": "2"}, "platform": "linux/amd64", "builderVersion": "BuilderBuildKit",
 	}
-	if got := at(t, named(t, graph, dockerImage, "web-app"), "build"); !reflect.DeepEqual(got, want) {
-		t.Errorf("build: %v\nwant: %v", got, want)
+	if !reflect.DeepEqual(build, want) {
+		t.Errorf("build: %v\nwant: %v", build, want)
 	}
+	sameFile(t, copied+"/Dockerfile.dev", "infra/testdata/context/Dockerfile.dev")
 	if got := at(t, named(t, graph, dockerImage, "web-nginx"), "build", "target"); got != nil {
 		t.Errorf("NGINX is built to %v", got)
 	}

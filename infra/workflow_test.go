@@ -1,6 +1,8 @@
 package infra_test
 
 import (
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -38,5 +40,28 @@ func TestAPullRequestIsPreviewedWithTheStacksOwnSettings(t *testing.T) {
 	}
 	if previews != 1 {
 		t.Errorf("%d previews; want one", previews)
+	}
+}
+
+// A tag can be moved to other code by whoever holds the action's repository; a commit cannot.
+func TestActionsArePinnedByCommit(t *testing.T) {
+	if err := goToProject(); err != nil {
+		t.Fatal(err)
+	}
+	workflows, err := filepath.Glob(".github/workflows/*.yml")
+	if err != nil || len(workflows) == 0 {
+		t.Fatalf("%d workflows, error %v", len(workflows), err)
+	}
+	pinned := regexp.MustCompile(`^[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
+	for _, workflow := range workflows {
+		text, err := readFile(t, workflow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, used := range regexp.MustCompile(`(?m)uses:\s*(.*)$`).FindAllStringSubmatch(string(text), -1) {
+			if !pinned.MatchString(used[1]) {
+				t.Errorf("%s uses %s; want a commit, and its version behind it", workflow, used[1])
+			}
+		}
 	}
 }

@@ -4,8 +4,6 @@
 package image
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -64,6 +62,10 @@ type Image struct {
 	// RepositoryARNs are the ECR repositories that must be readable to pull the image: one, or none for an image of
 	// another registry.
 	RepositoryARNs pulumi.StringArrayOutput
+
+	repository *ecr.Repository // nil for a prebuilt image
+	content    string          // that a tag of the image begins with
+	keep       int
 }
 
 // New declares an image.
@@ -71,16 +73,18 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	if err := args.validate(); err != nil {
 		return nil, fmt.Errorf("image %s: %w", name, err)
 	}
-	var content string
+	var content staged
 	if args.Prebuilt == "" {
-		digest, err := contentDigest(args)
-		if err != nil {
+		var err error
+		if args.BuildArgs, err = pinned(args); err != nil {
+			return nil, fmt.Errorf("image %s: base image: %w", name, err)
+		}
+		if content, err = stage(args); err != nil {
 			return nil, fmt.Errorf("image %s: context: %w", name, err)
 		}
-		content = digest
 	}
 
-	i := &Image{}
+	i := &Image{content: content.digest, keep: args.Keep}
 	if err := ctx.RegisterComponentResource(Token, name, i, opts...); err != nil {
 		return nil, fmt.Errorf("image %s: %w", name, err)
 	}
@@ -117,12 +121,13 @@ func (i *Image) usePrebuilt(args Args) {
 	}
 }
 
-func (i *Image) build(ctx *pulumi.Context, name, content string, args Args) error {
-	repository, err := i.repository(ctx, name, args)
+func (i *Image) build(ctx *pulumi.Context, name string, content staged, args Args) error {
+	repository, err := declareRepository(ctx, name, args, pulumi.Parent(i))
 	if err != nil {
 		return err
 	}
-	tag, err := i.tag(ctx, name, content)
+	i.repository = repository
+	remembered, tag, err := i.tag(ctx, name, content.digest)
 	if err != nil {
 		return err
 	}
@@ -134,7 +139,7 @@ func (i *Image) build(ctx *pulumi.Context, name, content string, args Args) erro
 
 	built, err := docker.NewImage(ctx, name, &docker.ImageArgs{
 		ImageName: pulumi.Sprintf("%s:%s", repository.RepositoryUrl, tag),
-		Build:     buildInputs(args),
+		Build:     buildInputs(args, content.folder),
 		Registry: docker.RegistryArgs{
 			Server:   repository.RepositoryUrl,
 			Username: token.UserName(),
@@ -145,16 +150,17 @@ func (i *Image) build(ctx *pulumi.Context, name, content string, args Args) erro
 		return fmt.Errorf("build: %w", err)
 	}
 
-	i.Reference = checked(name, repository.RepositoryUrl, built.RepoDigest)
+	i.Reference = checked(name, repository.RepositoryUrl, built.RepoDigest, remembered.URN())
 	i.RepositoryARNs = pulumi.StringArray{repository.Arn}.ToStringArrayOutput()
 
 	return nil
 }
 
-func buildInputs(args Args) docker.DockerBuildArgs {
+// buildInputs takes everything from the arguments but the context, which is the staged one.
+func buildInputs(args Args, folder string) docker.DockerBuildArgs {
 	inputs := docker.DockerBuildArgs{
-		Context:        pulumi.String(args.Context),
-		Dockerfile:     pulumi.String(args.Context + "/" + args.Dockerfile),
+		Context:        pulumi.String(folder),
+		Dockerfile:     pulumi.String(folder + "/" + args.Dockerfile),
 		Platform:       pulumi.String(args.Platform()),
 		Args:           buildArgs(args.BuildArgs),
 		BuilderVersion: docker.BuilderVersionBuilderBuildKit,
@@ -180,23 +186,26 @@ func buildArgs(values map[string]string) pulumi.StringMapInput {
 // going back to an earlier commit would fail. https://github.com/aws/containers-roadmap/issues/2179
 //
 // The suffix must be remembered between updates. A parameter does that: it is replaced with the content, and gets a
-// name with a new random suffix each time.
-func (i *Image) tag(ctx *pulumi.Context, name, content string) (pulumi.StringOutput, error) {
+// name with a new random suffix each time. Who replaces it by hand gets a new tag for the same content, which is the way
+// out when a tag was pushed and the update was interrupted before the stack's state knew of it.
+func (i *Image) tag(ctx *pulumi.Context, name, content string) (*ssm.Parameter, pulumi.StringOutput, error) {
 	parameter, err := ssm.NewParameter(ctx, name, &ssm.ParameterArgs{
 		Description:   pulumi.String("Content that the newest image was built from"),
 		Type:          pulumi.String("String"),
 		InsecureValue: pulumi.String(content),
 	}, pulumi.Parent(i), pulumi.ReplaceOnChanges([]string{"insecureValue"}))
 	if err != nil {
-		return pulumi.StringOutput{}, fmt.Errorf("tag: %w", err)
+		return nil, pulumi.StringOutput{}, fmt.Errorf("tag: %w", err)
 	}
 
-	return parameter.Name.ApplyT(func(unique string) string {
+	return parameter, parameter.Name.ApplyT(func(unique string) string {
 		return content + strings.TrimPrefix(unique, name)
 	}).(pulumi.StringOutput), nil
 }
 
-func (i *Image) repository(ctx *pulumi.Context, name string, args Args) (*ecr.Repository, error) {
+func declareRepository(
+	ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption,
+) (*ecr.Repository, error) {
 	repository, err := ecr.NewRepository(ctx, name, &ecr.RepositoryArgs{
 		// Every content gets a tag of its own, so there is never a reason to move one.
 		ImageTagMutability: pulumi.String("IMMUTABLE"),
@@ -205,21 +214,9 @@ func (i *Image) repository(ctx *pulumi.Context, name string, args Args) (*ecr.Re
 		},
 		EncryptionConfigurations: ecr.RepositoryEncryptionConfigurationArray{encryption(args.KMSKeyARN)},
 		ForceDelete:              pulumi.Bool(args.ForceDelete),
-	}, pulumi.Parent(i))
+	}, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("repository: %w", err)
-	}
-
-	policy, err := lifecyclePolicy(args.Keep)
-	if err != nil {
-		return nil, fmt.Errorf("lifecycle policy: %w", err)
-	}
-	_, err = ecr.NewLifecyclePolicy(ctx, name, &ecr.LifecyclePolicyArgs{
-		Repository: repository.Name,
-		Policy:     pulumi.String(policy),
-	}, pulumi.Parent(i))
-	if err != nil {
-		return nil, fmt.Errorf("lifecycle policy: %w", err)
 	}
 
 	return repository, nil
@@ -233,43 +230,6 @@ func encryption(key string) ecr.RepositoryEncryptionConfigurationArgs {
 	}
 
 	return ecr.RepositoryEncryptionConfigurationArgs{EncryptionType: pulumi.String("KMS"), KmsKey: pulumi.String(key)}
-}
-
-// lifecycle is a lifecycle policy of ECR, as far as this package needs it.
-// https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_parameters.html
-type lifecycle struct {
-	Rules []rule `json:"rules"`
-}
-
-type rule struct {
-	Priority    int       `json:"rulePriority"`
-	Description string    `json:"description"`
-	Selection   selection `json:"selection"`
-	Action      action    `json:"action"`
-}
-
-type selection struct {
-	TagStatus   string `json:"tagStatus"`
-	CountType   string `json:"countType"`
-	CountNumber int    `json:"countNumber"`
-}
-
-type action struct {
-	Type string `json:"type"`
-}
-
-// lifecyclePolicy keeps the newest images whatever their tags. A rule for untagged images alone would never apply,
-// and one by age would delete what runs. https://github.com/aws/containers-roadmap/issues/1078
-func lifecyclePolicy(keep int) (string, error) {
-	var text bytes.Buffer
-	err := json.NewEncoder(&text).Encode(lifecycle{Rules: []rule{{
-		Priority:    1,
-		Description: fmt.Sprintf("Keep the newest %d images", keep),
-		Selection:   selection{TagStatus: "any", CountType: "imageCountMoreThan", CountNumber: keep},
-		Action:      action{Type: "expire"},
-	}}})
-
-	return strings.TrimSpace(text.String()), err
 }
 
 var digestPattern = regexp.MustCompile(`^(.+)@sha256:[0-9a-f]{64}$`)
@@ -291,13 +251,15 @@ func checkDigest(repository, reference string) (string, error) {
 	return reference, nil
 }
 
-// checked applies checkDigest once both outputs are known.
-func checked(name string, repository, reference pulumi.StringOutput) pulumi.StringOutput {
-	return pulumi.StringArray{repository, reference}.ToStringArrayOutput().ApplyT(
+// checked applies checkDigest once its outputs are known. Its error names the way out: the tag is taken, and another one
+// comes with another parameter.
+func checked(name string, repository, reference pulumi.StringOutput, parameter pulumi.URNOutput) pulumi.StringOutput {
+	return pulumi.StringArray{repository, reference, pulumi.Sprintf("%s", parameter)}.ToStringArrayOutput().ApplyT(
 		func(values []string) (string, error) {
 			digest, err := checkDigest(values[0], values[1])
 			if err != nil {
-				return "", fmt.Errorf("image %s: %w; run the update again, and if it stays, delete the image with this tag", name, err)
+				return "", fmt.Errorf("image %s: %w; to build and push it under a new tag: pulumi up --replace '%s'",
+					name, err, values[2])
 			}
 			return digest, nil
 		}).(pulumi.StringOutput)

@@ -18,7 +18,7 @@ func TestWrongArgumentsDeclareNothing(t *testing.T) {
 	}{
 		"partition":    {image.Args{Settings: built}, `image web: partition must be given`},
 		"architecture": {image.Args{Settings: built, Partition: pulumi.String("aws"), Architecture: "arm"}, `image web: architecture "arm"; allowed: X86_64, ARM64`},
-		"no files":     {image.Args{Settings: built, Partition: pulumi.String("aws"), Architecture: "ARM64"}, `image web: context: open app/Dockerfile: no such file or directory`},
+		"no files":     {image.Args{Settings: built, Partition: pulumi.String("aws"), Architecture: "ARM64"}, `image web: base image: open app/Dockerfile: no such file or directory`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			graph, err := infratest.Run(func(ctx *pulumi.Context) error {

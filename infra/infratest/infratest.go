@@ -55,6 +55,8 @@ type Resource struct {
 	ReplaceOnChanges []string
 	// Protect makes the engine refuse to delete the resource.
 	Protect bool
+	// DeleteBeforeReplace makes a replacement delete the old resource first.
+	DeleteBeforeReplace bool
 	// IgnoreChanges are inputs whose change is not carried out.
 	IgnoreChanges []string
 	// CreateTimeout and UpdateTimeout are custom timeouts, such as 20m.
@@ -158,7 +160,7 @@ func (r *recorder) record(args pulumi.MockResourceArgs) Resource {
 		Inputs:      args.Inputs,
 		DependsOn:   slices.Sorted(slices.Values(rpc.GetDependencies())),
 		ReplaceWith: rpc.GetReplaceWith(), ReplaceOnChanges: rpc.GetReplaceOnChanges(),
-		IgnoreChanges: rpc.GetIgnoreChanges(), Protect: rpc.GetProtect(),
+		IgnoreChanges: rpc.GetIgnoreChanges(), Protect: rpc.GetProtect(), DeleteBeforeReplace: rpc.GetDeleteBeforeReplace(),
 		CreateTimeout: rpc.GetCustomTimeouts().GetCreate(), UpdateTimeout: rpc.GetCustomTimeouts().GetUpdate(),
 	}
 	for name, reference := range rpc.GetProviders() {

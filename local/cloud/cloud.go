@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"fargate-nginx-sidecar/local/cloud/alb"
+	"fargate-nginx-sidecar/local/cloud/awsmodel"
 	"fargate-nginx-sidecar/local/cloud/ecs"
 	"fargate-nginx-sidecar/local/cloud/emulator"
 	"fargate-nginx-sidecar/local/cloud/endpoint"
@@ -47,6 +48,7 @@ type cloud struct {
 	balancer  *alb.Balancer
 	scheduler *ecs.Scheduler
 	endpoint  *endpoint.Endpoint
+	journal   *awsmodel.Journal
 	servers   []*http.Server
 }
 
@@ -57,6 +59,10 @@ func Serve(ctx context.Context, options Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.emulator.Stop()) }()
+	if c.journal, err = awsmodel.NewJournal(ctx, options.Dir, options.Emulator); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.journal.Close()) }()
 
 	registryAddress, endpointAddress, err := c.listen(ctx)
 	if err != nil {
@@ -134,7 +140,7 @@ func (c *cloud) listen(ctx context.Context) (registryAddress, endpointAddress st
 	}); err != nil {
 		return "", "", err
 	}
-	if endpointAddress, err = c.serve(ctx, c.endpoint); err != nil {
+	if endpointAddress, err = c.serve(ctx, c.journal.Before(c.endpoint)); err != nil {
 		return "", "", fmt.Errorf("endpoint: %w", err)
 	}
 	return registryAddress, endpointAddress, nil

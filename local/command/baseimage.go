@@ -89,7 +89,7 @@ func (l *Local) baseImage(ctx context.Context, maker baseimage.Maker, reference 
 	pullErr := l.pull(ctx, reference)
 	if pullErr == nil {
 		digest, err := machine.Output(ctx, "docker", "image", "inspect", "--format", "{{join .RepoDigests \" \"}}", reference)
-		return "official image, pulled; to pin it: --build-arg BASE_IMAGE=" + digest, err
+		return "official image, pulled, " + digest, err
 	}
 	if noRecipe != nil {
 		return "", fmt.Errorf("%w, and there is no stand-in for it: %w", pullErr, noRecipe)

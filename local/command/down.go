@@ -32,6 +32,7 @@ func (l *Local) Down(ctx context.Context) error {
 		return err
 	}
 	destroyErr := l.destroy(ctx, current)
+	l.printRequests()
 	// Removing goes on when the user interrupts: half a removal is worse than a late one.
 	if err := errors.Join(destroyErr, l.remove(current)); err != nil {
 		return err

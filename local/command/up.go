@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"fargate-nginx-sidecar/local/cloud/awsmodel"
 	"fargate-nginx-sidecar/local/cloud/run"
 	"fargate-nginx-sidecar/local/command/pulumi"
 	"fargate-nginx-sidecar/local/command/verify"
@@ -123,6 +124,7 @@ func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Too
 		err = l.Progress.Step("new tasks with the new secrets", func() error { return client.restart(watched) })
 	}
 	done()
+	l.printRequests()
 	if err != nil {
 		l.printFailure(context.WithoutCancel(ctx), client)
 		if gaveUp := context.Cause(watched); errors.Is(gaveUp, errGaveUp) {
@@ -163,6 +165,16 @@ func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Too
 	l.Progress.Line("  AWS CLI and pulumi in this shell:  . %s/env", filepath.Base(l.dir()))
 	l.Progress.Line("  make local-status · make local-logs · make local-down")
 	return nil
+}
+
+// printRequests says whether AWS would have taken what the run asked for so far.
+func (l *Local) printRequests() {
+	summary, err := awsmodel.Summarize(l.dir())
+	if err != nil {
+		l.Progress.Line("requests  %v", err)
+		return
+	}
+	l.Progress.Line("%s", summary)
 }
 
 // startCloud starts the background process and waits until it serves.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -125,7 +126,21 @@ func (c *checkout) try(t *testing.T, command string, arguments ...string) (strin
 	begun := time.Now()
 	output, err := c.run(command, arguments...)
 	t.Logf("local %s %s (%s)\n%s", command, strings.Join(arguments, " "), time.Since(begun).Round(time.Second), output)
+	assertRequests(t, output)
 	return output, err
+}
+
+// requests is what the driver says of all requests to AWS that a run has made so far.
+var requests = regexp.MustCompile(`(?m)^requests  \d+ of \d+ operations checked against AWS's API models; violations: (\d+); not checked: (\d+)`)
+
+// assertRequests fails a test whose run asked for something that AWS would refuse, or that could not be checked.
+func assertRequests(t *testing.T, output string) {
+	t.Helper()
+	for _, line := range requests.FindAllStringSubmatch(output, -1) {
+		if line[1] != "0" || line[2] != "0" {
+			t.Error(line[0])
+		}
+	}
 }
 
 // local is try for a command that must succeed.

@@ -121,7 +121,9 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 	step("an existing network and prebuilt images need no Docker engine", func(t *testing.T) { existingNetwork(t, c) })
 	step("down leaves nothing on the machine", func(t *testing.T) {
 		ended := c.current(t)
-		c.local(t, "down")
+		if output := c.local(t, "down"); !requests.MatchString(output) {
+			t.Error("the output does not say whether AWS would have taken the run's requests")
+		}
 		c.assertNothingLeft(t, ended)
 	})
 }

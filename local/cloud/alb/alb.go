@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"fargate-nginx-sidecar/local/cloud/emulator"
+
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
 // Options of a Balancer. Endpoint and Region are needed.
@@ -168,26 +170,16 @@ func (b *Balancer) Deregister(ctx context.Context, targetGroupARN, target string
 }
 
 // TargetState returns a target's state and its description in ELB's words; "" when it is not registered.
-func (b *Balancer) TargetState(targetGroupARN, target string, port int) (state, description string) {
-	for _, h := range b.TargetHealth(targetGroupARN) {
-		if h.Target == target && h.Port == port {
-			return h.State, h.Description
+func (b *Balancer) TargetState(targetGroupARN, target string, port int) (state types.TargetHealthStateEnum, description string) {
+	for _, t := range b.TargetHealth(targetGroupARN) {
+		if *t.Target.Id == target && int(*t.Target.Port) == port {
+			return t.TargetHealth.State, *t.TargetHealth.Description
 		}
 	}
 	return "", ""
 }
 
-// Health is one target's entry in DescribeTargetHealth.
-type Health struct {
-	Target          string
-	Port            int
-	HealthCheckPort string
-	State           string // initial, healthy, unhealthy, draining, unused, unavailable
-	Reason          string
-	Description     string
-}
-
-// TargetHealth returns the health of every target of a group, in the order they were registered.
-func (b *Balancer) TargetHealth(targetGroupARN string) []Health {
+// TargetHealth returns what DescribeTargetHealth shows of a group.
+func (b *Balancer) TargetHealth(targetGroupARN string) []types.TargetHealthDescription {
 	return b.find(targetGroupARN).health()
 }

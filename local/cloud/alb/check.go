@@ -85,40 +85,23 @@ func (m matcher) match(code int) bool {
 	return false
 }
 
-// ELB's states and reason codes of a target.
-// https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetHealth.html
-const (
-	stateInitial     = "initial"
-	stateHealthy     = "healthy"
-	stateUnhealthy   = "unhealthy"
-	stateDraining    = "draining"
-	stateUnused      = "unused"
-	stateUnavailable = "unavailable"
-
-	reasonInitial  = "Elb.InitialHealthChecking"
-	reasonCode     = "Target.ResponseCodeMismatch"
-	reasonTimeout  = "Target.Timeout"
-	reasonFailed   = "Target.FailedHealthChecks"
-	reasonDraining = "Target.DeregistrationInProgress"
-	reasonNotInUse = "Target.NotInUse"
-	reasonDisabled = "Target.HealthCheckDisabled"
-)
-
 // result is the outcome of one health check.
 type result struct {
-	ok                  bool
-	reason, description string
+	ok          bool
+	reason      types.TargetHealthReasonEnum
+	description string
 }
 
 // standing is what a target's results amount to.
 type standing struct {
-	state               string
-	reason, description string
-	passed, failed      int // in a row
+	state          types.TargetHealthStateEnum
+	reason         types.TargetHealthReasonEnum
+	description    string
+	passed, failed int // in a row
 }
 
 func newStanding() standing {
-	return standing{state: stateInitial, reason: reasonInitial, description: "Initial health checks in progress"}
+	return standing{state: types.TargetHealthStateEnumInitial, reason: types.TargetHealthReasonEnumInitialHealthChecking, description: "Initial health checks in progress"}
 }
 
 // observe adds a result. A new target is healthy after its first success, whatever the threshold; later changes
@@ -127,14 +110,14 @@ func newStanding() standing {
 func (s standing) observe(r result, c checkSettings) standing {
 	if r.ok {
 		s.passed, s.failed = s.passed+1, 0
-		if s.state == stateInitial || s.passed >= c.healthy {
-			return standing{state: stateHealthy, passed: s.passed}
+		if s.state == types.TargetHealthStateEnumInitial || s.passed >= c.healthy {
+			return standing{state: types.TargetHealthStateEnumHealthy, passed: s.passed}
 		}
 		return s
 	}
 	s.passed, s.failed = 0, s.failed+1
 	if s.failed >= c.unhealthy {
-		return standing{state: stateUnhealthy, reason: r.reason, description: r.description, failed: s.failed}
+		return standing{state: types.TargetHealthStateEnumUnhealthy, reason: r.reason, description: r.description, failed: s.failed}
 	}
 	return s
 }
@@ -153,7 +136,7 @@ func (s checkSettings) check(ctx context.Context, address string) result {
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+address+s.path, nil)
 	if err != nil {
-		return result{false, reasonFailed, "Health checks failed"}
+		return result{false, types.TargetHealthReasonEnumFailedHealthChecks, "Health checks failed"}
 	}
 	request.Header.Set("User-Agent", "ELB-HealthChecker/2.0")
 	client := http.Client{
@@ -164,13 +147,13 @@ func (s checkSettings) check(ctx context.Context, address string) result {
 	response, err := client.Do(request)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return result{false, reasonTimeout, "Request timed out"}
+		return result{false, types.TargetHealthReasonEnumTimeout, "Request timed out"}
 	case err != nil:
-		return result{false, reasonFailed, "Health checks failed"}
+		return result{false, types.TargetHealthReasonEnumFailedHealthChecks, "Health checks failed"}
 	}
 	_ = response.Body.Close()
 	if !s.matcher.match(response.StatusCode) {
-		return result{false, reasonCode, fmt.Sprintf("Health checks failed with these codes: [%d]", response.StatusCode)}
+		return result{false, types.TargetHealthReasonEnumResponseCodeMismatch, fmt.Sprintf("Health checks failed with these codes: [%d]", response.StatusCode)}
 	}
 	return result{ok: true}
 }

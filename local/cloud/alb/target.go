@@ -6,6 +6,9 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
 // key names a target within its group.
@@ -86,7 +89,7 @@ func (g *group) watch(ctx context.Context, t *target) {
 			if ctx.Err() != nil {
 				return
 			}
-			early := time.Since(began) < check.interval && g.stateOf(t) == stateInitial
+			early := time.Since(began) < check.interval && g.stateOf(t) == types.TargetHealthStateEnumInitial
 			if r.ok || first || !early {
 				g.observe(t, r, check)
 			}
@@ -102,7 +105,7 @@ func (g *group) watch(ctx context.Context, t *target) {
 	}
 }
 
-func (g *group) stateOf(t *target) string {
+func (g *group) stateOf(t *target) types.TargetHealthStateEnum {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return t.standing.state
@@ -165,9 +168,9 @@ func (g *group) forget(t *target) {
 func (g *group) pick() *target {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	candidates := g.inState(stateHealthy)
+	candidates := g.inState(types.TargetHealthStateEnumHealthy)
 	if len(candidates) == 0 {
-		candidates = g.inState(stateUnhealthy)
+		candidates = g.inState(types.TargetHealthStateEnumUnhealthy)
 	}
 	if len(candidates) == 0 {
 		return nil
@@ -188,36 +191,39 @@ func (g *group) release(t *target) {
 }
 
 // inState lists the targets in rotation that have a state. Without health checks every target counts as healthy.
-func (g *group) inState(state string) []*target {
+func (g *group) inState(state types.TargetHealthStateEnum) []*target {
 	var found []*target
 	for _, t := range g.targets {
-		if !t.draining && (t.standing.state == state || !g.settings.check.enabled && state == stateHealthy) {
+		if !t.draining && (t.standing.state == state || !g.settings.check.enabled && state == types.TargetHealthStateEnumHealthy) {
 			found = append(found, t)
 		}
 	}
 	return found
 }
 
-func (g *group) health() []Health {
+// health is the health of every target, in the order they were registered.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetHealth.html
+func (g *group) health() []types.TargetHealthDescription {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	var all []Health
+	var all []types.TargetHealthDescription
 	for _, t := range g.targets {
-		h := Health{
-			Target: t.target, Port: t.port, HealthCheckPort: g.settings.check.port,
-			State: t.standing.state, Reason: t.standing.reason, Description: t.standing.description,
-		}
+		state, reason, description := t.standing.state, t.standing.reason, t.standing.description
 		switch {
 		case t.draining:
-			h.State, h.Reason, h.Description = stateDraining, reasonDraining, "Target deregistration is in progress"
+			state, reason, description = types.TargetHealthStateEnumDraining, types.TargetHealthReasonEnumDeregistrationInProgress, "Target deregistration is in progress"
 		case !g.known:
-			h.State, h.Reason, h.Description = stateInitial, "Elb.RegistrationInProgress", "Target registration is in progress"
+			state, reason, description = types.TargetHealthStateEnumInitial, types.TargetHealthReasonEnumRegistrationInProgress, "Target registration is in progress"
 		case !g.settings.used:
-			h.State, h.Reason, h.Description = stateUnused, reasonNotInUse, "Target group is not configured to receive traffic from the load balancer"
+			state, reason, description = types.TargetHealthStateEnumUnused, types.TargetHealthReasonEnumNotInUse, "Target group is not configured to receive traffic from the load balancer"
 		case !g.settings.check.enabled:
-			h.State, h.Reason, h.Description = stateUnavailable, reasonDisabled, "Health checks are disabled for this target group"
+			state, reason, description = types.TargetHealthStateEnumUnavailable, types.TargetHealthReasonEnumHealthCheckDisabled, "Health checks are disabled for this target group"
 		}
-		all = append(all, h)
+		all = append(all, types.TargetHealthDescription{
+			Target:          &types.TargetDescription{Id: aws.String(t.target), Port: aws.Int32(int32(t.port))}, //nolint:gosec // a port
+			HealthCheckPort: aws.String(g.settings.check.port),
+			TargetHealth:    &types.TargetHealth{State: state, Reason: reason, Description: &description},
+		})
 	}
 	return all
 }

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
 func TestMatcherReadsCodesAndRanges(t *testing.T) {
@@ -34,10 +36,10 @@ func TestStandingChangesAtTheThresholds(t *testing.T) {
 	if s.state != "initial" || s.reason != "Elb.InitialHealthChecking" {
 		t.Errorf("new: got %+v", s)
 	}
-	bad := result{false, reasonCode, "Health checks failed with these codes: [502]"}
+	bad := result{false, types.TargetHealthReasonEnumResponseCodeMismatch, "Health checks failed with these codes: [502]"}
 	for i, step := range []struct {
 		r    result
-		want string
+		want types.TargetHealthStateEnum
 	}{
 		{bad, "initial"}, {bad, "unhealthy"}, {result{ok: true}, "unhealthy"}, {result{ok: true}, "unhealthy"}, {bad, "unhealthy"},
 		{result{ok: true}, "unhealthy"}, {result{ok: true}, "unhealthy"}, {result{ok: true}, "healthy"}, {bad, "healthy"}, {result{ok: true}, "healthy"}, {bad, "healthy"}, {bad, "unhealthy"},
@@ -92,7 +94,7 @@ func TestHealthChecksDecideWhoGetsRequestsAndFailOpen(t *testing.T) {
 	two, twoCode := backend(t)
 	g.register(key{"10.0.0.1", 80}, one)
 	g.register(key{"10.0.0.2", 80}, two)
-	state := func(i int) string { return g.health()[i].State }
+	state := func(i int) types.TargetHealthStateEnum { return g.health()[i].TargetHealth.State }
 	waitFor(t, "both healthy", func() bool { return state(0) == "healthy" && state(1) == "healthy" })
 	picked := map[string]int{}
 	for range 10 {
@@ -125,8 +127,8 @@ func TestTargetWithoutAVerdictGetsNothing(t *testing.T) {
 	if g.pick() != nil {
 		t.Error("a target in its first check got a request")
 	}
-	waitFor(t, "unhealthy", func() bool { return g.health()[0].State == "unhealthy" })
-	if got := g.health()[0]; got.Reason != "Target.FailedHealthChecks" || got.Description != "Health checks failed" {
+	waitFor(t, "unhealthy", func() bool { return g.health()[0].TargetHealth.State == "unhealthy" })
+	if got := g.health()[0].TargetHealth; got.Reason != "Target.FailedHealthChecks" || *got.Description != "Health checks failed" {
 		t.Errorf("refused connection: got %+v", got)
 	}
 }
@@ -137,7 +139,7 @@ func TestDrainEndsWithTheLastRequestOrTheDelay(t *testing.T) {
 	k := key{"10.0.0.1", 80}
 	add := func() *target {
 		g.register(k, address)
-		waitFor(t, "healthy", func() bool { return g.health()[0].State == "healthy" })
+		waitFor(t, "healthy", func() bool { return g.health()[0].TargetHealth.State == "healthy" })
 		return g.pick()
 	}
 	closed := func(c <-chan struct{}) bool {
@@ -150,7 +152,7 @@ func TestDrainEndsWithTheLastRequestOrTheDelay(t *testing.T) {
 	}
 	busy := add()
 	done := g.deregister(context.Background(), k)
-	if got := g.health()[0]; got.State != "draining" || got.Reason != "Target.DeregistrationInProgress" {
+	if got := g.health()[0].TargetHealth; got.State != "draining" || got.Reason != "Target.DeregistrationInProgress" {
 		t.Errorf("draining: got %+v", got)
 	}
 	if g.pick() != nil {
@@ -185,11 +187,11 @@ func TestStatesOfAGroupNobodyUses(t *testing.T) {
 	g := newGroup("arn", slog.New(slog.DiscardHandler))
 	t.Cleanup(g.close)
 	g.register(key{"10.0.0.1", 80}, "127.0.0.1:1")
-	if got := g.health()[0]; got.State != "initial" || got.Reason != "Elb.RegistrationInProgress" {
+	if got := g.health()[0].TargetHealth; got.State != "initial" || got.Reason != "Elb.RegistrationInProgress" {
 		t.Errorf("group not read yet: got %+v", got)
 	}
 	g.configure(groupSettings{check: checkSettings{enabled: true, interval: time.Minute, timeout: time.Second, path: "/"}})
-	if got := g.health()[0]; got.State != "unused" || got.Reason != "Target.NotInUse" {
+	if got := g.health()[0].TargetHealth; got.State != "unused" || got.Reason != "Target.NotInUse" {
 		t.Errorf("group without a listener: got %+v", got)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"fargate-nginx-sidecar/local/cloud/fargate"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
 // LoadBalancer is what the scheduler needs of a load balancer: targets come and go and have a health.
@@ -27,7 +28,7 @@ type LoadBalancer interface {
 	fargate.LoadBalancer
 	// TargetState is the target's state and its description in ELB's words; the state of a target that is not
 	// registered is "".
-	TargetState(targetGroupARN, target string, port int) (state, description string)
+	TargetState(targetGroupARN, target string, port int) (state elbtypes.TargetHealthStateEnum, description string)
 }
 
 // Options of a Scheduler.

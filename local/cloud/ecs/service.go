@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
 const (
@@ -220,8 +221,8 @@ func (s *Scheduler) judge(v *service, t *task, now time.Time) candidate {
 	for _, target := range t.Targets {
 		state, description := s.options.LoadBalancer.TargetState(target.Group, t.Address(), target.Port)
 		switch {
-		case state == "healthy":
-		case state == "unhealthy" && !grace:
+		case state == elbtypes.TargetHealthStateEnumHealthy:
+		case state == elbtypes.TargetHealthStateEnumUnhealthy && !grace:
 			c.Unhealthy = fmt.Sprintf(reasonTargetCheck+" in (target-group %s)", target.Group)
 			t.unhealthyTarget = fmt.Sprintf("(port %d) is unhealthy in (target-group %s) due to (reason %s)", target.Port, target.Group, description)
 			fallthrough

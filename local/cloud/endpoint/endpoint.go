@@ -2,8 +2,8 @@
 //
 // Everything passes through unchanged but what the emulator cannot know or does not keep: ECR's host name becomes the
 // local registry's; fields of an ECS service, descriptions of security group rules, keys of log groups and tags of
-// scaling targets that the emulator drops are remembered; what the tasks really do comes from the scheduler that runs
-// them, and the health of targets from the load balancer.
+// scaling targets that the emulator drops are remembered; a log metric filter that is put again shows as changed; what
+// the tasks really do comes from the scheduler that runs them, and the health of targets from the load balancer.
 package endpoint
 
 import (
@@ -139,6 +139,8 @@ func (e *Endpoint) amend(response *http.Response) error {
 		return rewriteJSON(response, e.amendServices)
 	case c.service == logsService && c.action == "DescribeLogGroups":
 		return rewriteJSON(response, e.amendLogGroups)
+	case c.service == logsService && c.action == "DescribeMetricFilters":
+		return rewriteJSON(response, amendMetricFilters)
 	case c.service == scalingService && c.action == "RegisterScalableTarget":
 		return rewriteJSON(response, func(answer map[string]any) { e.keepScalingTags(c, answer) })
 	case c.form != nil && ruleActions[c.action]:

@@ -11,12 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"fargate-nginx-sidecar/local/cloud/alb"
 	"fargate-nginx-sidecar/local/cloud/ecs"
 	"fargate-nginx-sidecar/local/cloud/endpoint"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
 const (
@@ -56,8 +56,11 @@ func (s *tasks) StopTask(arn, reason string) error {
 
 type targets struct{}
 
-func (targets) TargetHealth(string) []alb.Health {
-	return []alb.Health{{Target: "10.0.0.5", Port: 8080, HealthCheckPort: "8080", State: "unhealthy", Reason: "Target.Timeout"}}
+func (targets) TargetHealth(string) []elbtypes.TargetHealthDescription {
+	return []elbtypes.TargetHealthDescription{{
+		Target: &elbtypes.TargetDescription{Id: aws.String("10.0.0.5"), Port: aws.Int32(8080)}, HealthCheckPort: aws.String("8080"),
+		TargetHealth: &elbtypes.TargetHealth{State: elbtypes.TargetHealthStateEnumUnhealthy, Reason: elbtypes.TargetHealthReasonEnumTimeout},
+	}}
 }
 
 // start runs an endpoint before an emulator that gives every request the same answer.
@@ -279,5 +282,16 @@ func TestARuleWithoutAnAddressRangeKeepsItsDescription(t *testing.T) {
 	ask(url.Values{"Action": {"AuthorizeSecurityGroupIngress"}, "IpPermissions.1.PrefixListIds.1.Description": {"from the list"}})
 	if got := ask(describe); !strings.Contains(got, "<description>from the list</description>") {
 		t.Errorf("got %s", got)
+	}
+}
+
+func TestAMetricFilterThatIsPutAgainIsChanged(t *testing.T) {
+	url, _ := start(t, 200, `{"metricFilters":[`+
+		`{"filterName":"a","logGroupName":"web","filterPattern":"1"},{"filterName":"a","logGroupName":"other","filterPattern":"2"},`+
+		`{"filterName":"b","logGroupName":"web","filterPattern":"3"},{"filterName":"a","logGroupName":"web","filterPattern":"4"}]}`)
+	want := `{"metricFilters":[{"filterName":"a","filterPattern":"4","logGroupName":"web"},` +
+		`{"filterName":"a","filterPattern":"2","logGroupName":"other"},{"filterName":"b","filterPattern":"3","logGroupName":"web"}]}`
+	if _, got := call(t, url, "Logs_20140328.DescribeMetricFilters", "{}"); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

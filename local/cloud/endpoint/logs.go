@@ -36,3 +36,25 @@ func (e *Endpoint) amendLogGroups(answer map[string]any) {
 		}
 	}
 }
+
+// amendMetricFilters leaves the last filter of each name in an answer of DescribeMetricFilters. Putting a filter that
+// exists changes it; the emulator keeps the old one and adds the new one.
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutMetricFilter.html
+func amendMetricFilters(answer map[string]any) {
+	filters, _ := answer["metricFilters"].([]any)
+	last := map[[2]string]any{}
+	var names [][2]string
+	for _, entry := range filters {
+		filter, _ := entry.(map[string]any)
+		name := [2]string{text(filter, "logGroupName"), text(filter, "filterName")}
+		if _, again := last[name]; !again {
+			names = append(names, name)
+		}
+		last[name] = entry
+	}
+	left := make([]any, len(names))
+	for i, name := range names {
+		left[i] = last[name]
+	}
+	answer["metricFilters"] = left
+}

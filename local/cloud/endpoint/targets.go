@@ -4,12 +4,13 @@ import (
 	"encoding/xml"
 	"net/http"
 
-	"fargate-nginx-sidecar/local/cloud/alb"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
 // Targets is the load balancer, which knows how its targets are.
 type Targets interface {
-	TargetHealth(targetGroupARN string) []alb.Health
+	TargetHealth(targetGroupARN string) []types.TargetHealthDescription
 }
 
 // targetHealthAnswer is the answer of DescribeTargetHealth.
@@ -21,12 +22,12 @@ type targetHealthAnswer struct {
 }
 
 type targetHealth struct {
-	HealthCheckPort string `xml:"HealthCheckPort"`
-	ID              string `xml:"Target>Id"`
-	Port            int    `xml:"Target>Port"`
-	State           string `xml:"TargetHealth>State"`
-	Reason          string `xml:"TargetHealth>Reason,omitempty"`
-	Description     string `xml:"TargetHealth>Description,omitempty"`
+	HealthCheckPort string                       `xml:"HealthCheckPort"`
+	ID              string                       `xml:"Target>Id"`
+	Port            int32                        `xml:"Target>Port"`
+	State           types.TargetHealthStateEnum  `xml:"TargetHealth>State"`
+	Reason          types.TargetHealthReasonEnum `xml:"TargetHealth>Reason,omitempty"`
+	Description     string                       `xml:"TargetHealth>Description,omitempty"`
 }
 
 // answerTargetHealth says how the targets of a group are.
@@ -34,12 +35,12 @@ func (e *Endpoint) answerTargetHealth(w http.ResponseWriter, c call) bool {
 	answer := targetHealthAnswer{Request: "local"}
 	for _, target := range e.options.Targets.TargetHealth(c.form.Get("TargetGroupArn")) {
 		answer.Targets = append(answer.Targets, targetHealth{
-			HealthCheckPort: target.HealthCheckPort,
-			ID:              target.Target,
-			Port:            target.Port,
-			State:           target.State,
-			Reason:          target.Reason,
-			Description:     target.Description,
+			HealthCheckPort: aws.ToString(target.HealthCheckPort),
+			ID:              aws.ToString(target.Target.Id),
+			Port:            aws.ToInt32(target.Target.Port),
+			State:           target.TargetHealth.State,
+			Reason:          target.TargetHealth.Reason,
+			Description:     aws.ToString(target.TargetHealth.Description),
 		})
 	}
 	w.Header().Set("Content-Type", "text/xml")

@@ -64,7 +64,7 @@ func (e entry) String() string {
 	return "parameter " + e.name
 }
 
-// sourcePattern is the form of a setting's values, as infra/config/app.go has it.
+// sourcePattern is the form of a setting's values, as the program has it.
 var sourcePattern = regexp.MustCompile(`^(?:ssm:(/?[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*)|secretsmanager:([A-Za-z0-9/_+=.@-]+)(?:#([A-Za-z0-9_.-]+))?)$`)
 
 // entriesOf reads the setting as YAML has it: an object, or its JSON as text. Entries are in the order of their names.

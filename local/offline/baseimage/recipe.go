@@ -15,11 +15,12 @@ import (
 	"strings"
 )
 
-// Versions of what stand-ins are made of. The npm packages carry the binaries
-// of nodejs.org; Debian's are what the suite has on the day.
+// Versions of what stand-ins are made of, the newest of the official image's line
+// that there is. The npm packages carry the binaries of nodejs.org; Debian's are
+// what the suite has on the day.
 const (
 	debianMirror = "http://deb.debian.org/debian"
-	nodeVersion  = "24.21.0"
+	nodeVersion  = "26.10.0"
 	npmVersion   = "11.21.2"
 )
 
@@ -137,9 +138,9 @@ CMD ["nginx", "-g", "daemon off;"]
 	}
 }
 
-// nodeRecipe resembles node:24-*-slim: node and npm below /usr/local, user node
+// nodeRecipe resembles node:26-*-slim: node and npm below /usr/local, user node
 // with uid and gid 1000.
-// https://github.com/nodejs/docker-node/blob/main/24/trixie-slim/Dockerfile
+// https://github.com/nodejs/docker-node/blob/main/26/trixie-slim/Dockerfile
 func nodeRecipe(arch, npmArch, ca string) Recipe {
 	binary := "node-linux-" + npmArch
 	steps := `RUN groupadd --gid 1000 node && useradd --uid 1000 --gid node --shell /bin/bash --create-home node

@@ -10,9 +10,9 @@ import (
 	"fargate-nginx-sidecar/local/machine/toolchain"
 )
 
-// Start runs an emulator of the test's own until the test ends, and returns its URL. Where there is none on the
-// machine it is installed, as `make local` would; the test fails where that cannot be done.
-func Start(t *testing.T) (url string) {
+// Program returns the emulator's program. Where there is none on the machine it is installed, as `make local` would;
+// the test fails where that cannot be done.
+func Program(t *testing.T) string {
 	t.Helper()
 	finder, err := toolchain.New("", machine.NewPrinter(log{t})) // no checkout: the emulator is not built from one
 	if err != nil {
@@ -22,7 +22,13 @@ func Start(t *testing.T) (url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	running, err := emulator.Start(t.Context(), program, t.TempDir())
+	return program
+}
+
+// Start runs an emulator of the test's own until the test ends, and returns its URL.
+func Start(t *testing.T) (url string) {
+	t.Helper()
+	running, err := emulator.Start(t.Context(), Program(t), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,16 +15,17 @@ import (
 	"github.com/moby/patternmatcher/ignorefile"
 )
 
-// digest sums up everything a build can see: the path, the kind, the executable bit and the content of every file below
-// the context that .dockerignore leaves in, and the Dockerfile wherever it lies. Owners and times are left out: the
-// same checkout gives the same digest on every machine.
+// digest sums up what the official plugin sums up: of every file below the context that .dockerignore leaves in, the path,
+// all permissions and the content; of a symbolic link the path that it leads to; and the Dockerfile wherever it lies. So a
+// change that makes the official plugin build again makes this one, too. Directories, owners and times are left out.
+// https://github.com/pulumi/pulumi-docker/blob/v4.11.2/provider/provider.go
 func digest(context, dockerfile string) (string, error) {
 	ignored, err := readIgnore(context, dockerfile)
 	if err != nil {
 		return "", err
 	}
 	sum := sha256.New()
-	if err := addFile(sum, "Dockerfile", dockerfile); err != nil {
+	if err := addFile(sum, 0, "Dockerfile", dockerfile); err != nil {
 		return "", fmt.Errorf("dockerfile: %w", err)
 	}
 	err = filepath.WalkDir(context, func(path string, entry fs.DirEntry, err error) error {
@@ -77,49 +78,48 @@ func readIgnore(context, dockerfile string) (*patternmatcher.PatternMatcher, err
 	return ignored, nil
 }
 
-// addEntry adds one directory, link or file. A socket or device, which no build context can carry, is an error of the
-// build, not of the digest.
+// addEntry adds one file or link. A socket or device, which no build context can carry, is an error of the build, not of
+// the digest.
 func addEntry(sum hash.Hash, name, path string, entry fs.DirEntry) error {
 	name = filepath.ToSlash(name)
 	switch {
-	case entry.IsDir():
-		addRecord(sum, "directory", name, 0)
-		return nil
 	case entry.Type()&fs.ModeSymlink != 0:
-		target, err := os.Readlink(path)
+		target, err := filepath.EvalSymlinks(path)
 		if err != nil {
 			return err
 		}
-		addRecord(sum, "link", name, int64(len(target)))
-		_, err = io.WriteString(sum, target)
-		return err
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		addRecord(sum, info.Mode(), name, sha256.Sum256([]byte(filepath.ToSlash(target))))
+		return nil
 	case entry.Type().IsRegular():
-		return addFile(sum, name, path)
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		return addFile(sum, info.Mode(), name, path)
 	}
 	return nil
 }
 
-func addFile(sum hash.Hash, name, path string) error {
+func addFile(sum hash.Hash, mode fs.FileMode, name, path string) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = file.Close() }() // only read
-	stat, err := file.Stat()
-	if err != nil {
+	content := sha256.New()
+	if _, err := io.Copy(content, file); err != nil {
 		return err
 	}
-	kind := "file"
-	if stat.Mode()&0o111 != 0 {
-		kind = "executable"
-	}
-	addRecord(sum, kind, name, stat.Size())
-	_, err = io.Copy(sum, file)
-	return err
+	addRecord(sum, mode, name, [sha256.Size]byte(content.Sum(nil)))
+	return nil
 }
 
-// addRecord writes a header that ends in a byte no path holds and says how much content follows, so that no two trees
-// give the same stream. A hash takes every write.
-func addRecord(sum hash.Hash, kind, name string, size int64) {
-	_, _ = fmt.Fprintf(sum, "%s %d %s\x00", kind, size, name)
+// addRecord ends path and permissions with a byte that neither holds, so that no two trees give the same stream. A hash
+// takes every write.
+func addRecord(sum hash.Hash, mode fs.FileMode, name string, content [sha256.Size]byte) {
+	_, _ = fmt.Fprintf(sum, "%s\x00%s\x00%x", name, mode, content)
 }

@@ -46,15 +46,15 @@ func TestTheDigestChangesWithWhatABuildSees(t *testing.T) {
 		"new file": func(t *testing.T, root string) {
 			must(t, os.WriteFile(filepath.Join(root, "src/b"), nil, 0o644))
 		},
-		"new directory": func(t *testing.T, root string) { must(t, os.Mkdir(filepath.Join(root, "empty"), 0o755)) },
-		"removed file":  func(t *testing.T, root string) { must(t, os.Remove(filepath.Join(root, "src/a"))) },
+		"umask":        func(t *testing.T, root string) { must(t, os.Chmod(filepath.Join(root, "src/a"), 0o664)) },
+		"removed file": func(t *testing.T, root string) { must(t, os.Remove(filepath.Join(root, "logs/keep"))) },
 		"renamed file": func(t *testing.T, root string) {
-			must(t, os.Rename(filepath.Join(root, "src/a"), filepath.Join(root, "src/b")))
+			must(t, os.Rename(filepath.Join(root, "logs/keep"), filepath.Join(root, "src/b")))
 		},
 		"executable bit": func(t *testing.T, root string) { must(t, os.Chmod(filepath.Join(root, "src/a"), 0o755)) },
 		"link's target": func(t *testing.T, root string) {
 			must(t, os.Remove(filepath.Join(root, "link")))
-			must(t, os.Symlink("src/b", filepath.Join(root, "link")))
+			must(t, os.Symlink("logs/keep", filepath.Join(root, "link")))
 		},
 		"dockerfile, though ignored": func(t *testing.T, root string) {
 			must(t, os.WriteFile(filepath.Join(root, "Dockerfile"), []byte("FROM scratch\n#"), 0o644))
@@ -79,7 +79,7 @@ func TestTheDigestKeepsWhenABuildSeesTheSame(t *testing.T) {
 		"time": func(t *testing.T, root string) {
 			must(t, os.Chtimes(filepath.Join(root, "src/a"), time.Unix(1, 0), time.Unix(1, 0)))
 		},
-		"umask": func(t *testing.T, root string) { must(t, os.Chmod(filepath.Join(root, "src/a"), 0o600)) },
+		"new directory": func(t *testing.T, root string) { must(t, os.Mkdir(filepath.Join(root, "empty"), 0o755)) },
 		"ignored file": func(t *testing.T, root string) {
 			must(t, os.WriteFile(filepath.Join(root, "logs/today"), []byte("new"), 0o644))
 		},
@@ -112,10 +112,24 @@ func sample(t *testing.T) string {
 	return root
 }
 
-func TestTheDigestIsThatOfTheTreeAndNotOfItsPlace(t *testing.T) {
+func TestALinkThatLeadsNowhereIsAnError(t *testing.T) {
+	root := sample(t)
+	must(t, os.Remove(filepath.Join(root, "src/a")))
+	if _, err := digest(root, filepath.Join(root, "Dockerfile")); err == nil || !strings.HasPrefix(err.Error(), "context: ") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The official plugin follows every link, so the place of the context is in the digest.
+func TestTheDigestIsThatOfTheTreeAndOfThePlacesItsLinksLeadTo(t *testing.T) {
 	one, other := sample(t), sample(t)
+	if sum(t, one) == sum(t, other) {
+		t.Error("two copies with links have one digest")
+	}
+	must(t, os.Remove(filepath.Join(one, "link")))
+	must(t, os.Remove(filepath.Join(other, "link")))
 	if sum(t, one) != sum(t, other) {
-		t.Error("two copies have different digests")
+		t.Error("two copies without links have different digests")
 	}
 }
 

@@ -39,6 +39,7 @@ func (e engine) build(ctx context.Context, s spec) error {
 	if err != nil {
 		return err
 	}
+	s.args = e.withStandIns(ctx, s.args)
 	if s.builder != builderClassic {
 		for _, command := range commands {
 			if err = e.buildWith(ctx, command, true, s); !errors.Is(err, errNoBuildKit) {
@@ -61,6 +62,32 @@ func (e engine) buildWith(ctx context.Context, command string, kit bool, s spec)
 		return errNoBuildKit
 	}
 	return output.explain("docker build", err)
+}
+
+// standInLabel marks the base images that local/offline/baseimage makes on machines that reach no registry.
+const standInLabel = "fargate-nginx-sidecar.stand-in"
+
+// pinned matches an image that is named by tag and digest.
+var pinned = regexp.MustCompile(`^(\S+:[A-Za-z0-9_.-]+)@sha256:[0-9a-f]{64}$`)
+
+// withStandIns leaves out the digest of an image whose tag is a stand-in here: a stand-in has the tag of the official
+// image, and cannot have its digest.
+func (e engine) withStandIns(ctx context.Context, args map[string]string) map[string]string {
+	all := map[string]string{}
+	for name, value := range args {
+		all[name] = value
+		match := pinned.FindStringSubmatch(value)
+		if match == nil {
+			continue
+		}
+		format := fmt.Sprintf(`{{index .Config.Labels %q}}`, standInLabel)
+		label, err := exec.CommandContext(ctx, "docker", "image", "inspect", "--format", format, match[1]).Output()
+		if err == nil && strings.TrimSpace(string(label)) != "" {
+			e.log(match[1] + " is a stand-in here: building without the official image's digest")
+			all[name] = match[1]
+		}
+	}
+	return all
 }
 
 func buildArguments(kit bool, s spec) []string {

@@ -41,6 +41,32 @@ func TestABuildGetsWhatTheProgramGives(t *testing.T) {
 	}
 }
 
+func TestAStandInIsNamedByItsTagAlone(t *testing.T) {
+	dir := t.TempDir()
+	script := `#!/bin/sh
+for last; do :; done
+case "$last" in
+*standin:1) echo 0123456789abcdef ;;
+*official:1) echo ;;
+*) exit 1 ;;
+esac
+`
+	must(t, os.WriteFile(filepath.Join(dir, "docker"), []byte(script), 0o755))
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	digest := "@sha256:" + strings.Repeat("a", 64)
+	given := map[string]string{
+		"BASE_IMAGE": "r/standin:1" + digest, "OTHER": "r/official:1" + digest, "MISSING": "r/none:1" + digest, "TEXT": "standin:1",
+	}
+	want := map[string]string{
+		"BASE_IMAGE": "r/standin:1", "OTHER": "r/official:1" + digest, "MISSING": "r/none:1" + digest, "TEXT": "standin:1",
+	}
+	var told []string
+	e := engine{log: func(line string) { told = append(told, line) }}
+	if got := e.withStandIns(t.Context(), given); !reflect.DeepEqual(got, want) || len(told) != 1 {
+		t.Errorf("got %v, told %q; want %v", got, told, want)
+	}
+}
+
 func TestAnErrorCarriesTheLastLinesOfTheOutput(t *testing.T) {
 	var shown int
 	e := engine{log: func(string) { shown++ }}

@@ -1,0 +1,132 @@
+package infra_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"fargate-nginx-sidecar/infra/infratest"
+)
+
+// sameFile fails the test unless both files have the same contents.
+func sameFile(t *testing.T, got, want string) {
+	t.Helper()
+
+	one, err := os.ReadFile(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := os.ReadFile(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(one, other) {
+		t.Errorf("%s is not a copy of %s", got, want)
+	}
+}
+
+// ownProject goes to a copy of the project that a test may change: Pulumi.yaml and the images.
+func ownProject(t *testing.T) {
+	t.Helper()
+
+	if err := goToProject(); err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	if err := os.CopyFS("images", os.DirFS(filepath.Join(source, "images"))); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(source, "Pulumi.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("Pulumi.yaml", text, 0o644); err != nil { //nolint:gosec // Below the test's temporary folder.
+		t.Fatal(err)
+	}
+}
+
+// The Docker provider pushes whenever an input differs, and ECR refuses a tag that it has. So with the tag of before
+// the inputs must be those of before, too.
+func TestAnImageIsPushedUnderANewTagOrNotAtAll(t *testing.T) {
+	for name, test := range map[string]struct {
+		change  func() error
+		setting map[string]string
+		pushed  bool
+	}{
+		"moved context": {
+			func() error { return os.Rename("images/app", "images/moved") }, map[string]string{"appContext": "images/moved"}, false,
+		},
+		"renamed Dockerfile": {
+			func() error { return os.Rename("images/app/Dockerfile", "images/app/Other") }, map[string]string{"appDockerfile": "Other"}, true,
+		},
+		"another umask": {
+			func() error { return os.Chmod("images/app/server.js", 0o664) }, nil, false,
+		},
+		"another stage":    {func() error { return nil }, map[string]string{"appTarget": "dependencies"}, true},
+		"another argument": {func() error { return nil }, map[string]string{"appBuildArgs": `{"A":"1"}`}, true},
+		"another content": {
+			func() error { return os.WriteFile("images/app/server.js", nil, 0o644) }, nil, true,
+		},
+		"another base image": {
+			func() error { return pin("images/app/Dockerfile") }, nil, true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ownProject(t)
+			before := named(t, run(t, defaults(t, nil)), dockerImage, "web-app")
+			if err := test.change(); err != nil {
+				t.Fatal(err)
+			}
+			after := named(t, run(t, defaults(t, test.setting)), dockerImage, "web-app")
+			if changed := !reflect.DeepEqual(before.Inputs, after.Inputs); changed != test.pushed {
+				t.Errorf("pushed: %v; want %v", changed, test.pushed)
+			}
+			if tagged := at(t, before, "imageName") != at(t, after, "imageName"); tagged != test.pushed {
+				t.Errorf("a new tag: %v; want %v", tagged, test.pushed)
+			}
+		})
+	}
+}
+
+// pin gives the base image of a Dockerfile another digest.
+func pin(dockerfile string) error {
+	text, err := os.ReadFile(dockerfile)
+	if err != nil {
+		return err
+	}
+	_, base, _ := strings.Cut(string(text), "ARG BASE_IMAGE=")
+	base, _, _ = strings.Cut(base, "\n")
+
+	lock := base + " sha256:" + strings.Repeat("b", 64) + "\n"
+
+	return os.WriteFile("images/bases.lock", []byte(lock), 0o644) //nolint:gosec // Below the test's temporary folder.
+}
+
+func TestOldImagesExpireOnlyOnceTheNewOnesRun(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
+		want := 2
+		if settings[infratest.Project+":appImage"] != "" {
+			want = 0 // both images are prebuilt
+		}
+		policies := graph.OfType(lifecyclePolicy)
+		if len(policies) != want {
+			t.Errorf("%d lifecycle policies; want %d", len(policies), want)
+		}
+		for _, policy := range policies {
+			if service := one(t, graph, ecsService).URN; !slices.Contains(policy.DependsOn, service) {
+				t.Errorf("%s depends on %v; want %s among them", policy.Name, policy.DependsOn, service)
+			}
+			if !policy.DeleteBeforeReplace {
+				t.Errorf("%s: the old policy is deleted after the new one is put, and takes it away", policy.Name)
+			}
+		}
+	})
+}
