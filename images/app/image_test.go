@@ -33,6 +33,7 @@ func TestControlBytesInAHeaderAreRefused(t *testing.T) {
 func TestBothLogsCarryTheSameRequestID(t *testing.T) {
 	task, app := start(t)
 	id := task.Get(t, "/api/users/77").Header.Get("X-Request-Id")
+	time.Sleep(300 * time.Millisecond) // its lines wait for each other
 	if id == "" || !strings.Contains(imagetest.Logs(t, app), `"request_id":"`+id+`"`) {
 		t.Errorf("id %q is not in the application's log:\n%s", id, imagetest.Logs(t, app))
 	}

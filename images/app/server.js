@@ -3,9 +3,11 @@
 import { createServer } from 'node:http';
 import { createApp } from './app.js';
 import { readConfig } from './config.js';
+import { createLog } from './log.js';
 import { removeStale } from './socket.js';
 
-const log = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
+const log = createLog(process.stdout);
+process.on('exit', log.flush); // after an error that nobody has caught, too
 
 let config;
 try {
@@ -16,7 +18,7 @@ try {
 }
 
 let draining = false;
-const app = createApp({ log, draining: () => draining });
+const app = createApp({ log: log.line, draining: () => draining });
 
 /** Serves the API at one address; a failure ends the process. */
 function serve(address, options) {

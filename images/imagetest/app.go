@@ -123,10 +123,13 @@ func AnswersThePattern(t testing.TB, task *Task, app string) {
 			t.Errorf("%s: got %d %q, want %d %q", c.target, got.Status, got.Body, c.status, c.body)
 		}
 	}
+	const written = 300 * time.Millisecond // a line of the application may wait for others
+	time.Sleep(written)
 	before := Logs(t, app)
 	if got := task.Get(t, "/web/phpmyadmin"); got.Status != 404 {
 		t.Errorf("/web/phpmyadmin: got %d, want 404", got.Status)
 	}
+	time.Sleep(written)
 	if after := Logs(t, app); after != before {
 		t.Errorf("the application's log changed by %q", strings.TrimPrefix(after, before))
 	}
