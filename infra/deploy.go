@@ -218,6 +218,8 @@ func (s *Stack) declareTasks(ctx *pulumi.Context) (err error) {
 		NginxLogGroup: s.service.NginxLogGroup,
 		AppLogGroup:   s.service.AppLogGroup,
 		TaskCounts:    s.settings.Service.ContainerInsights != service.InsightsOff,
+
+		ConnectionCounts: s.settings.Service.Sidecar.ConnectionLog > 0,
 	}, s.provider)
 
 	return err

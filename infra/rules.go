@@ -17,6 +17,7 @@ import (
 func check(r *settings.Reader, s *Settings) {
 	checkRegions(r, s)
 	checkTimes(r, s)
+	checkStop(r, s)
 	checkHealthPath(r, s)
 	checkTargetTLS(r, s)
 	checkEndpoints(r, s)
@@ -64,6 +65,40 @@ func checkTimes(r *settings.Reader, s *Settings) {
 		r.Conflict([]string{"appKeepAliveSeconds", "idleTimeoutSeconds"},
 			fmt.Sprintf("%g is not more than %g; the app could close a connection just when NGINX sends a request on it",
 				sidecar.AppKeepAlive.Seconds(), idle.Seconds()))
+	}
+}
+
+// spotNotice is what a task on Spot has from its stop signal to its end.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
+const spotNotice = 2 * time.Minute
+
+// checkStop keeps a delayed stop within the time there is for it: NGINX serves on until the load balancer has noticed,
+// then it answers its last requests, and then the app stops.
+func checkStop(r *settings.Reader, s *Settings) {
+	delay := s.Service.Sidecar.StopDelay
+	if delay == 0 {
+		return
+	}
+
+	if check := s.Ingress.HealthCheck; check.Path != "/" {
+		r.Conflict([]string{"stopDelaySeconds", "healthCheckPath"},
+			fmt.Sprintf("the load balancer asks %s, but only the page at / tells it about a stop; allowed with: /", check.Path))
+	} else if noticed := check.Interval * time.Duration(check.Unhealthy); delay < noticed {
+		r.Conflict([]string{"stopDelaySeconds", "healthCheckIntervalSeconds", "unhealthyThreshold"},
+			fmt.Sprintf("%g is less than %g × %d; NGINX would stop before the load balancer has noticed",
+				delay.Seconds(), check.Interval.Seconds(), check.Unhealthy))
+	}
+
+	longest := s.Service.Sidecar.LongestRequest(s.Ingress.IdleTimeout)
+	if available := s.Service.TimeToStop(); delay+longest > available {
+		r.Conflict([]string{"stopDelaySeconds", "readTimeoutSeconds", "stopTimeoutSeconds"},
+			fmt.Sprintf("%g and a request of %g are more than the %g that NGINX has before it is killed",
+				delay.Seconds(), longest.Seconds(), available.Seconds()))
+	}
+	if app := s.Service.StopTimeout; s.Service.Scaling.SpotPercent > 0 && delay+longest+app > spotNotice {
+		r.Conflict([]string{"stopDelaySeconds", "readTimeoutSeconds", "stopTimeoutSeconds", "spotPercent"},
+			fmt.Sprintf("%g, a request of %g and up to %g for the app's own stop are more than %g; Spot gives a task no more time",
+				delay.Seconds(), longest.Seconds(), app.Seconds(), spotNotice.Seconds()))
 	}
 }
 

@@ -269,6 +269,26 @@ var contradictory = map[string]struct {
 		map[string]string{"stopTimeoutSeconds": "29"},
 		[]string{"stopTimeoutSeconds, deregistrationDelaySeconds: 29 is less than 30; a task would be killed while it may still be answering requests"},
 	},
+	"a stop before the load balancer has noticed": {
+		map[string]string{"stopDelaySeconds": "20"},
+		[]string{"stopDelaySeconds, healthCheckIntervalSeconds, unhealthyThreshold: 20 is less than 6 × 10; NGINX would stop before the load balancer has noticed"},
+	},
+	"a stop that the load balancer does not ask about": {
+		map[string]string{"stopDelaySeconds": "20", "healthCheckPath": "/api/health"},
+		[]string{"stopDelaySeconds, healthCheckPath: the load balancer asks /api/health, but only the page at / tells it about a stop; allowed with: /"},
+	},
+	"a stop longer than its time": {
+		map[string]string{"stopDelaySeconds": "22", "unhealthyThreshold": "3"},
+		[]string{"stopDelaySeconds, readTimeoutSeconds, stopTimeoutSeconds: 22 and a request of 29 are more than the 50 that NGINX has before it is killed"},
+	},
+	"a stop longer than Spot gives": {
+		map[string]string{"stopDelaySeconds": "20", "unhealthyThreshold": "3", "stopTimeoutSeconds": "72", "spotPercent": "50"},
+		[]string{"stopDelaySeconds, readTimeoutSeconds, stopTimeoutSeconds, spotPercent: 20, a request of 29 and up to 72 for the app's own stop are more than 120; Spot gives a task no more time"},
+	},
+	"two volumes in one directory": {
+		map[string]string{"appListen": "socket", "appWritablePaths": `["/run/app"]`},
+		[]string{"appListen, appWritablePaths: /run/app is the directory of the socket, which the app may write to anyway"},
+	},
 	"container checks overlap": {
 		map[string]string{"containerHealthTimeoutSeconds": "6"},
 		[]string{"containerHealthTimeoutSeconds, containerHealthIntervalSeconds: 6 is more than 5; checks would overlap"},
@@ -544,6 +564,11 @@ var others = map[string]struct {
 	"bodyLimitKilobytes":                {"1025", nil},
 	"rateLimitPerSecond":                {"1", nil},
 	"rateLimitBurst":                    {"21", nil},
+	"concurrencyLimit":                  {"1", nil},
+	"gzip":                              {"safe", nil},
+	"connectionLogSeconds":              {"60", nil},
+	"stopDelaySeconds":                  {"18", map[string]string{"unhealthyThreshold": "3"}},
+	"appListen":                         {"socket", nil},
 	"readTimeoutSeconds":                {"28", nil},
 	"appKeepAliveSeconds":               {"64", nil},
 	"clientTimeoutSeconds":              {"11", nil},

@@ -64,6 +64,7 @@ func TestSettingsAndEntrypointAcceptTheSameNumbers(t *testing.T) {
 		"bodyLimitKilobytes": "NGINX_MAX_BODY_KB", "rateLimitPerSecond": "NGINX_RATE_LIMIT", "rateLimitBurst": "NGINX_RATE_BURST",
 		"clientTimeoutSeconds": "NGINX_CLIENT_TIMEOUT", "gzipLevel": "NGINX_GZIP_LEVEL", "cacheSeconds": "NGINX_CACHE_SECONDS",
 		"idleTimeoutSeconds": "NGINX_IDLE_TIMEOUT", "readTimeoutSeconds": "NGINX_READ_TIMEOUT", "nginxWorkers": "NGINX_WORKER_PROCESSES",
+		"concurrencyLimit": "NGINX_CONCURRENCY_LIMIT", "connectionLogSeconds": "NGINX_STATUS_INTERVAL", "stopDelaySeconds": "NGINX_STOP_DELAY",
 	} {
 		complaint := refused(t, defaults(t, map[string]string{key: "-1"}))[0]
 		limits := regexp.MustCompile(`[0-9]+ to [0-9]+`).FindString(complaint)
@@ -83,6 +84,7 @@ func TestSidecarSettingsReachNginx(t *testing.T) {
 		"rateLimitPerSecond": "50", "rateLimitBurst": "5", "readTimeoutSeconds": "7", "appKeepAliveSeconds": "75",
 		"clientTimeoutSeconds": "3", "gzipLevel": "0", "cacheSeconds": "2", "accessLog": "text", "logHealthChecks": "true",
 		"trustedProxies": `["130.176.0.0/16","2600:9000::/28"]`, "nginxWorkers": "3", "healthCheckPath": "/v1/orders/health",
+		"concurrencyLimit": "9", "gzip": "safe", "connectionLogSeconds": "60",
 	}))
 	got := environment(containers(t, graph)["nginx"])
 	for name, want := range map[string]string{
@@ -90,6 +92,7 @@ func TestSidecarSettingsReachNginx(t *testing.T) {
 		"NGINX_RATE_LIMIT": "50", "NGINX_RATE_BURST": "5", "NGINX_READ_TIMEOUT": "7", "KEEP_ALIVE_TIMEOUT_MS": "75000",
 		"NGINX_CLIENT_TIMEOUT": "3", "NGINX_GZIP_LEVEL": "0", "NGINX_CACHE_SECONDS": "2", "NGINX_ACCESS_LOG": "text",
 		"NGINX_LOG_HEALTH_CHECKS": "on", "NGINX_WORKER_PROCESSES": "3",
+		"NGINX_CONCURRENCY_LIMIT": "9", "NGINX_GZIP": "safe", "NGINX_STATUS_INTERVAL": "60",
 		"NGINX_TRUSTED_PROXIES": "10.0.0.0/19,10.0.32.0/19,130.176.0.0/16,2600:9000::/28",
 	} {
 		if got[name] != want {
@@ -101,6 +104,40 @@ func TestSidecarSettingsReachNginx(t *testing.T) {
 	}
 	if path := at(t, one(t, graph, targetGroup), "healthCheck", "path"); path != "/v1/orders/health" {
 		t.Errorf("health check path: %v", path)
+	}
+}
+
+// The delay is taken from the time that NGINX has for its last requests, not added to it.
+func TestADelayedStopFitsIntoTheStopTimeout(t *testing.T) {
+	graph := run(t, defaults(t, map[string]string{"stopDelaySeconds": "20", "unhealthyThreshold": "3"}))
+	nginx := containers(t, graph)["nginx"]
+	got := environment(nginx)
+	if got["NGINX_STOP_DELAY"] != "20" || got["NGINX_SHUTDOWN_TIMEOUT"] != "30" || nginx["stopTimeout"] != 60.0 {
+		t.Errorf("delay %s, then %s of %v; want 20, then 30 of 60", got["NGINX_STOP_DELAY"], got["NGINX_SHUTDOWN_TIMEOUT"], nginx["stopTimeout"])
+	}
+}
+
+// Both containers get one path on one volume, and only the app can write to it.
+func TestASocketIsTheAppsAndNginxMayOnlyConnect(t *testing.T) {
+	graph := run(t, defaults(t, map[string]string{"appListen": "socket"}))
+	all := containers(t, graph)
+	if path := environment(all["nginx"])["NGINX_APP_SOCKET"]; path == "" || path != environment(all["app"])["SOCKET"] {
+		t.Errorf("NGINX connects to %q, the app listens on %q", path, environment(all["app"])["SOCKET"])
+	}
+	for name, readOnly := range map[string]bool{"nginx": true, "app": false} {
+		found := false
+		for _, each := range all[name]["mountPoints"].([]any) {
+			mount := each.(map[string]any)
+			if mount["sourceVolume"] == "app-socket" {
+				found = true
+				if mount["readOnly"] != readOnly || mount["containerPath"] != "/run/app" {
+					t.Errorf("%s: %v", name, mount)
+				}
+			}
+		}
+		if !found {
+			t.Errorf("%s has no part of the volume", name)
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ const usage = `usage: local [--root DIR] COMMAND
   status                                                what runs
   logs [--follow=false]                                 the containers' logs
   down                                                  destroy, and remove everything
-  base-images                                           pull the base images, or build stand-ins
+  base-images [DOCKERFILE]...                           pull the base images, or build stand-ins
   with-docker -- COMMAND [ARG]...                       run a command while a Docker engine answers`
 
 // defaultPort is where the load balancer listens unless --port or LOCAL_PORT says otherwise.
@@ -76,7 +76,7 @@ func dispatch(ctx context.Context, arguments []string) error {
 	case "down":
 		return local.Down(ctx)
 	case "base-images":
-		return local.BaseImages(ctx)
+		return local.BaseImages(ctx, rest...)
 	case "with-docker":
 		if err := flags.Parse(rest); err != nil {
 			return err

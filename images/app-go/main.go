@@ -8,11 +8,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -45,6 +47,8 @@ func main() {
 type settings struct {
 	host string
 	port int
+	// socket is a path where the app listens as well; NGINX prefers it to the port. Empty is none.
+	socket string
 	// keepAlive is how long a silent connection stays open: longer than NGINX keeps it, so that NGINX closes first.
 	keepAlive time.Duration
 }
@@ -64,12 +68,18 @@ func readSettings(environment func(string) string) (settings, error) {
 
 	port, portErr := number("PORT", 3000, 65535)
 	milliseconds, keepAliveErr := number("KEEP_ALIVE_TIMEOUT_MS", 65_000, 5_000_000)
-	cfg := settings{host: environment("HOST"), port: port, keepAlive: time.Duration(milliseconds) * time.Millisecond}
+	cfg := settings{host: environment("HOST"), port: port, socket: environment("SOCKET"), keepAlive: time.Duration(milliseconds) * time.Millisecond}
 	if cfg.host == "" {
 		cfg.host = "127.0.0.1"
 	}
 
-	return cfg, errors.Join(portErr, keepAliveErr)
+	var socketErr error
+	// The kernel takes 107 bytes: https://man7.org/linux/man-pages/man7/unix.7.html
+	if cfg.socket != "" && (!filepath.IsAbs(cfg.socket) || len(cfg.socket) > 107) {
+		socketErr = fmt.Errorf("SOCKET: %q; allowed: an absolute path of at most 107 bytes", cfg.socket)
+	}
+
+	return cfg, errors.Join(portErr, keepAliveErr, socketErr)
 }
 
 func (s settings) address() string {
@@ -84,8 +94,14 @@ func serve(ctx context.Context, cfg settings, handler http.Handler) error {
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       cfg.keepAlive,
 	}
-	failed := make(chan error, 1)
-	go func() { failed <- server.ListenAndServe() }()
+	listeners, err := listen(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	failed := make(chan error, len(listeners))
+	for _, listener := range listeners {
+		go func() { failed <- server.Serve(listener) }()
+	}
 
 	select {
 	case err := <-failed:
@@ -97,6 +113,49 @@ func serve(ctx context.Context, cfg settings, handler http.Handler) error {
 	defer cancel()
 
 	return server.Shutdown(last)
+}
+
+// listen opens the port, and the socket where there is one.
+func listen(ctx context.Context, cfg settings) ([]net.Listener, error) {
+	var config net.ListenConfig
+	port, err := config.Listen(ctx, "tcp", cfg.address())
+	if err != nil || cfg.socket == "" {
+		return []net.Listener{port}, err
+	}
+	if err := removeStale(ctx, cfg.socket); err != nil {
+		return nil, err
+	}
+	socket, err := config.Listen(ctx, "unix", cfg.socket)
+	if err != nil {
+		return nil, err
+	}
+	// NGINX is another user, and to connect it needs the right to write.
+	return []net.Listener{port, socket}, os.Chmod(cfg.socket, 0o666) //nolint:gosec // Only NGINX shares the volume.
+}
+
+// removeStale removes the socket that a crashed process has left behind: nobody can listen on its path as long as the
+// file is there. A socket that still answers stays, and so does a file of another kind.
+func removeStale(ctx context.Context, path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != fs.ModeSocket:
+		return fmt.Errorf("SOCKET: %s: a file that is no socket", path)
+	}
+	var dialer net.Dialer
+	connection, err := dialer.DialContext(ctx, "unix", path)
+	switch {
+	case err == nil:
+		_ = connection.Close()
+		return fmt.Errorf("SOCKET: %s: another process listens", path)
+	case !errors.Is(err, syscall.ECONNREFUSED):
+		return err
+	}
+
+	return os.Remove(path)
 }
 
 func routes() http.Handler {
@@ -149,7 +208,7 @@ func (w *statusWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// check asks the app that listens under the same settings.
+// check asks the app that listens under the same settings, on the way that NGINX takes.
 func check(ctx context.Context, cfg settings) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -157,7 +216,14 @@ func check(ctx context.Context, cfg settings) error {
 	if err != nil {
 		return err
 	}
-	response, err := http.DefaultClient.Do(request)
+	transport := &http.Transport{}
+	if cfg.socket != "" {
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var dialer net.Dialer
+			return dialer.DialContext(ctx, "unix", cfg.socket)
+		}
+	}
+	response, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ const settings = {
 
 /**
  * @param {Record<string, string | undefined>} env
- * @returns {{host: string, port: number, keepAliveTimeoutMs: number, headersTimeoutMs: number, requestTimeoutMs: number}}
+ * @returns {{host: string, port: number, socket: string, keepAliveTimeoutMs: number, headersTimeoutMs: number, requestTimeoutMs: number}}
  * @throws {Error} one line per wrong value
  */
 export function readConfig(env) {
@@ -35,6 +35,12 @@ export function readConfig(env) {
   // https://nodejs.org/api/http.html#serverheaderstimeout
   const headersTimeoutMs = keepAliveTimeoutMs + 1_000;
   const requestTimeoutMs = Math.max(number('REQUEST_TIMEOUT_MS'), headersTimeoutMs);
+  // Where nginx connects instead of the port, if it is told the same path. The
+  // kernel takes 107 bytes. https://man7.org/linux/man-pages/man7/unix.7.html
+  const socket = env.SOCKET ?? '';
+  if (socket !== '' && !/^\/[^\0]{1,106}$/.test(socket)) {
+    errors.push(`SOCKET: got ${JSON.stringify(socket)}, allowed: an absolute path of at most 107 characters`);
+  }
   if (errors.length > 0) throw new Error(errors.join('\n'));
-  return { host: env.HOST || '127.0.0.1', port, keepAliveTimeoutMs, headersTimeoutMs, requestTimeoutMs };
+  return { host: env.HOST || '127.0.0.1', port, socket, keepAliveTimeoutMs, headersTimeoutMs, requestTimeoutMs };
 }

@@ -4,10 +4,12 @@
 import { get } from 'node:http';
 import { readConfig } from './config.js';
 
-const { host, port } = readConfig(process.env);
+const { host, port, socket } = readConfig(process.env);
 const address = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
 
-const request = get({ host: address, port, path: '/healthz', timeout: 2_000 }, (res) => {
+// The way that nginx takes.
+const way = socket === '' ? { host: address, port } : { socketPath: socket };
+const request = get({ ...way, path: '/healthz', timeout: 2_000 }, (res) => {
   process.exit(res.statusCode === 200 ? 0 : 1);
 });
 request.on('timeout', () => request.destroy(new Error('no answer within 2 s')));

@@ -25,9 +25,15 @@ func TestThePatternsThreeRequestsThroughBothImages(t *testing.T) {
 	imagetest.AnswersThePattern(t, task, app)
 }
 
+func TestControlBytesInAHeaderAreRefused(t *testing.T) {
+	task, app := start(t)
+	imagetest.RefusesControlBytes(t, task, app)
+}
+
 func TestBothLogsCarryTheSameRequestID(t *testing.T) {
 	task, app := start(t)
 	id := task.Get(t, "/api/users/77").Header.Get("X-Request-Id")
+	time.Sleep(300 * time.Millisecond) // its lines wait for each other
 	if id == "" || !strings.Contains(imagetest.Logs(t, app), `"request_id":"`+id+`"`) {
 		t.Errorf("id %q is not in the application's log:\n%s", id, imagetest.Logs(t, app))
 	}

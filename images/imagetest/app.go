@@ -10,9 +10,65 @@ import (
 // application's container beside it. The recording backend only holds the network namespace.
 func StartApp(t testing.TB, image string) (task *Task, app string) {
 	t.Helper()
-	task = Start(t, Options{Backend: []string{"-app="}})
+	return startApp(t, image, Options{}, nil)
+}
+
+// Socket is where the next function lets the application listen.
+const Socket = "/run/app/http.sock"
+
+// StartAppOnSocket is StartApp with a socket between the two containers, on a volume that only the application can
+// write to.
+func StartAppOnSocket(t testing.TB, image string) (task *Task, app string) {
+	t.Helper()
+	volume := strings.TrimSpace(Docker(t, "volume", "create"))
+	// Before the containers are started, hence after they are removed.
+	t.Cleanup(func() { _, _ = docker("volume", "rm", volume) })
+	return startApp(t, image,
+		Options{Env: []string{"NGINX_APP_SOCKET=" + Socket}, Args: []string{"--volume=" + volume + ":/run/app:ro"}},
+		[]string{"--env=SOCKET=" + Socket, "--volume=" + volume + ":/run/app"})
+}
+
+// UsesTheSocket finds out whether requests come through the socket, and still do after a crash that leaves its file
+// behind.
+func UsesTheSocket(t testing.TB, task *Task, app string) {
+	t.Helper()
+	// Without the port there is one way left.
+	port := strings.Count(Docker(t, "exec", task.Nginx, "cat", "/proc/net/tcp"), ":0BB8 ") // 3000
+	for range 50 {
+		if got := task.Get(t, "/api/users/1"); got.Status != 200 {
+			t.Fatalf("got %d", got.Status)
+		}
+	}
+	if after := strings.Count(Docker(t, "exec", task.Nginx, "cat", "/proc/net/tcp"), ":0BB8 "); after != port {
+		t.Errorf("%d connections on the port before 50 requests, %d after: they do not come through the socket", port, after)
+	}
+	Docker(t, "kill", "--signal=KILL", app)
+	if got := task.Get(t, "/api/users/1"); got.Status != 502 {
+		t.Errorf("without the application: got %d, want 502", got.Status)
+	}
+	Docker(t, "start", app)
+	for range 200 {
+		if task.Get(t, "/api/users/2").Status == 200 {
+			break
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	before := task.Logs(t)
+	if got := task.Get(t, "/api/users/3"); got.Status != 200 {
+		t.Errorf("after a crash: got %d:\n%s", got.Status, Logs(t, app))
+	}
+	time.Sleep(100 * time.Millisecond)
+	if after := strings.TrimPrefix(task.Logs(t), before); strings.Contains(after, "unix:") {
+		t.Errorf("the socket does not answer after a crash: %s", after)
+	}
+}
+
+func startApp(t testing.TB, image string, opts Options, more []string) (task *Task, app string) {
+	t.Helper()
+	opts.Backend = []string{"-app="}
+	task = Start(t, opts)
 	args := append([]string{"--network=container:" + task.Backend}, Hardened...)
-	app = Container(t, t, append(args, image)...)
+	app = Container(t, t, append(append(args, more...), image)...)
 	for range 200 {
 		if task.Get(t, "/api/users/0").Status == 200 {
 			return task, app
@@ -21,6 +77,32 @@ func StartApp(t testing.TB, image string) (task *Task, app string) {
 	}
 	t.Fatalf("%s does not answer through nginx:\n%s", image, Logs(t, app))
 	return nil, ""
+}
+
+// RefusesControlBytes sends control characters in the value of a header, which NGINX has no way to look for: it has a
+// variable for each header by name, and none for all of them.
+func RefusesControlBytes(t testing.TB, task *Task, app string) {
+	t.Helper()
+	for b := range 0x20 {
+		if b == '\t' || b == '\n' || b == '\r' || b == 0 {
+			continue // a tab is allowed; NGINX itself takes the others for the end of a line, or refuses them
+		}
+		refusesControlByte(t, task, byte(b))
+	}
+	refusesControlByte(t, task, 0x7f)
+	if got := task.Get(t, "/api/users/1"); got.Status != 200 {
+		t.Errorf("the next request: got %d", got.Status)
+	}
+	if lines := strings.Count(Logs(t, app), "/api/control"); lines != 0 {
+		t.Errorf("%d of these requests reached the application's own code", lines)
+	}
+}
+
+func refusesControlByte(t testing.TB, task *Task, b byte) {
+	t.Helper()
+	if got := task.Get(t, "/api/control", "X-Any: a"+string([]byte{b})+"b"); got.Status != 400 {
+		t.Errorf("byte %#02x in a header's value: got %d, want 400", b, got.Status)
+	}
 }
 
 // AnswersThePattern makes the pattern's requests, and one more that nginx must refuse without a trace in the
@@ -41,10 +123,13 @@ func AnswersThePattern(t testing.TB, task *Task, app string) {
 			t.Errorf("%s: got %d %q, want %d %q", c.target, got.Status, got.Body, c.status, c.body)
 		}
 	}
+	const written = 300 * time.Millisecond // a line of the application may wait for others
+	time.Sleep(written)
 	before := Logs(t, app)
 	if got := task.Get(t, "/web/phpmyadmin"); got.Status != 404 {
 		t.Errorf("/web/phpmyadmin: got %d, want 404", got.Status)
 	}
+	time.Sleep(written)
 	if after := Logs(t, app); after != before {
 		t.Errorf("the application's log changed by %q", strings.TrimPrefix(after, before))
 	}

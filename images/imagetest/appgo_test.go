@@ -19,7 +19,10 @@ func buildGo(t *testing.T) {
 	t.Helper()
 	source := filepath.Join(imagetest.Root(), "images", "app-go")
 	directory := t.TempDir()
-	for _, name := range []string{"prebuilt.Dockerfile", ".dockerignore", "go.mod", "main.go"} {
+	if err := os.Mkdir(filepath.Join(directory, "socket"), 0o755); err != nil { //nolint:gosec // a temporary folder
+		t.Fatal(err)
+	}
+	for _, name := range []string{"prebuilt.Dockerfile", ".dockerignore", "go.mod", "main.go", "socket/.keep"} {
 		text, err := os.ReadFile(filepath.Join(source, name))
 		if err != nil {
 			t.Fatal(err)
@@ -50,6 +53,19 @@ func TestAnAppOfAnotherLanguageMovesInBehindTheSameSidecar(t *testing.T) {
 	if id := task.Get(t, "/api/users/7").Header.Get("X-Request-Id"); id == "" || !strings.Contains(imagetest.Logs(t, app), id) {
 		t.Errorf("id %q is not in the app's log:\n%s", id, imagetest.Logs(t, app))
 	}
+}
+
+func TestControlBytesInAHeaderAreRefused(t *testing.T) {
+	task, app := startGo(t)
+	imagetest.RefusesControlBytes(t, task, app)
+}
+
+func TestTheGoSampleAnswersThroughASocket(t *testing.T) {
+	buildGo(t)
+	task, app := imagetest.StartAppOnSocket(t, goImage)
+	imagetest.AnswersThePattern(t, task, app)
+	imagetest.UsesTheSocket(t, task, app)
+	imagetest.Docker(t, "exec", app, "/app", "-healthy")
 }
 
 func TestAnImageFromNothingChecksItsOwnHealthAndStopsByItself(t *testing.T) {

@@ -83,6 +83,22 @@ func built(image string, build func() error) error {
 	return once.(func() error)()
 }
 
+// BuildOn makes the sidecar on another base image than its Dockerfile's and returns its name; empty when this machine
+// does not have that image.
+func BuildOn(t testing.TB, base string) string {
+	t.Helper()
+	if _, err := docker("image", "inspect", base); err != nil {
+		return ""
+	}
+	_, tag, _ := strings.Cut(base[strings.LastIndex(base, "/")+1:], ":")
+	image := NginxImage + "-on:" + tag
+	err := built(image, func() error { return buildFolder(image, "nginx", "--build-arg=BASE_IMAGE="+base) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image
+}
+
 // Build makes one of the images and fails the test where that fails.
 func Build(t testing.TB, image string) {
 	t.Helper()
@@ -105,11 +121,17 @@ func Build(t testing.TB, image string) {
 	}
 }
 
+// baseImage, when set, is what the sidecar is built on instead of its Dockerfile's base: NGINX of another release.
+const baseImage = "NGINX_BASE_IMAGE"
+
 func buildFolder(image, folder string, args ...string) error {
+	if base := os.Getenv(baseImage); base != "" && folder == "nginx" {
+		args = append(args, "--build-arg=BASE_IMAGE="+base)
+	}
 	args = append([]string{"build", "--quiet", "--tag", image}, args...)
 	_, err := docker(append(args, filepath.Join(Root(), "images", folder))...)
 	if err != nil {
-		return fmt.Errorf("%w\n(no base image? `go run ./cmd/baseimages` in local/ makes stand-ins)", err)
+		return fmt.Errorf("%w\n(no base image? `make base-images` makes stand-ins)", err)
 	}
 	return nil
 }

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"fargate-nginx-sidecar/images/imagetest"
 )
@@ -36,7 +38,7 @@ func outside(r imagetest.Request) string {
 				return "path " + form
 			}
 		}
-		if strings.Contains(p, "//") || strings.ContainsAny(p, "\x00\r\n\x7f") {
+		if strings.Contains(p, "//") || !utf8.ValidString(p) || strings.ContainsFunc(p, unicode.IsControl) {
 			return "path " + strconv.Quote(p)
 		}
 		decoded, err := url.PathUnescape(p)
@@ -44,6 +46,11 @@ func outside(r imagetest.Request) string {
 			break
 		}
 		p = decoded
+	}
+	for _, name := range forgeable {
+		if _, times := r.Header(name); times != 0 {
+			return name
+		}
 	}
 	for _, name := range []string{"Host", "X-Request-Id", "X-Forwarded-For", "X-Real-Ip"} {
 		if _, times := r.Header(name); times != 1 {
@@ -165,6 +172,39 @@ func bytesInPlaces(testing.TB) (cases []string) {
 	return cases
 }
 
+// encodedBytes puts percent-encoded bytes where UTF-8 has to decide: each alone, each behind each kind of first byte, and
+// each in the place of the last.
+func encodedBytes(testing.TB) (cases []string) {
+	firsts := []string{"%c0", "%c1", "%c2", "%df", "%e0", "%e0%a0", "%e1%80", "%ed", "%ed%9f", "%ee%80", "%ef%bf", "%f0", "%f0%90", "%f0%90%80", "%f1%80%80",
+		"%f4", "%f4%8f", "%f4%8f%bf", "%f4%90%80", "%f5%80%80", "%f8%88%80%80", "%fc%84%80%80%80"}
+	for b := range 256 {
+		encoded := fmt.Sprintf("%%%02x", b)
+		cases = append(cases, get("/api/users/"+encoded), get("/api/"+strings.ToUpper(encoded)+"/internal"), get("/api/users/.."+encoded+"/internal/secret"))
+		for _, first := range firsts {
+			cases = append(cases, get("/api/users/"+first+encoded))
+		}
+	}
+	return cases
+}
+
+// longCases are up to the limits and beyond, where a pattern could give up.
+func longCases(testing.TB) (cases []string) {
+	for _, n := range []int{1000, 1360, 1370, 2000, 4000, 8100, 8192, 16000} {
+		for _, g := range growths {
+			cases = append(cases, g.request(n))
+		}
+		for _, text := range []string{"a", "/a", "%20", "%c3%bc", "/..", "%2e%2e/", "../"} {
+			cases = append(cases, get("/api/"+fill(text, n)+"/../../internal/secret"), get("/internal/"+fill(text, n)+"/../api/"), get("/internal/secret?/api/"+fill(text, n)))
+		}
+		for _, name := range forgeable {
+			cases = append(cases, "GET /api/x HTTP/1.1\r\nHost: a\r\n"+name+": "+fill("f", min(n, 7000))+"\r\n\r\n")
+		}
+		cases = append(cases, fill("G", n)+" /internal/secret HTTP/1.1\r\nHost: a\r\n\r\n",
+			"GET /api/x HTTP/1.1\r\nHost: a\r\nConnection: "+fill("upgrade,", n)+"\r\nUpgrade: h2c\r\n\r\nGET /internal/secret HTTP/1.1\r\nHost: a\r\n\r\n")
+	}
+	return cases
+}
+
 func rawCases(t testing.TB) (cases []string) {
 	for _, line := range caseLines(t, "raw.txt") {
 		cases = append(cases, raw(line))
@@ -225,6 +265,8 @@ func TestNothingOutsideTheContractReachesTheApplication(t *testing.T) {
 		{"scanner paths", scannerCases, 1500},
 		{"ways up and out", traversalCases, 5000},
 		{"every byte where it hurts", bytesInPlaces, 3000},
+		{"encoded bytes where UTF-8 decides", encodedBytes, 5000},
+		{"up to the limits and beyond", longCases, 500},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			task.Reset(t, true)

@@ -65,25 +65,47 @@ func targets(t testing.TB) []target {
 func TestExactlyTheseRequestLinesReachTheApplication(t *testing.T) {
 	task := defaults(t)
 	for _, c := range targets(t) {
-		t.Run(c.text, func(t *testing.T) {
-			task.Reset(t, true)
-			got := task.Send(t, c.line)
-			seen := task.Seen(t)
-			if c.want == "app" {
-				words := strings.SplitN(c.line, " ", 3)
-				want := words[0] + " " + words[1] + " HTTP/1.1"
-				if len(seen.Requests) != 1 || seen.Requests[0].Line() != want {
-					t.Fatalf("application saw %+q, want %q; status %d", lines(seen), want, got.Status)
-				}
-				return
+		t.Run(c.text, func(t *testing.T) { contract(t, task, c) })
+	}
+}
+
+// contract sends one request line and compares who answers it, and how.
+func contract(t *testing.T, task *imagetest.Task, c target) {
+	t.Helper()
+	task.Reset(t, true)
+	got := task.Send(t, c.line)
+	seen := task.Seen(t)
+	if c.want == "app" {
+		words := strings.SplitN(c.line, " ", 3)
+		want := words[0] + " " + words[1] + " HTTP/1.1"
+		if len(seen.Requests) != 1 || seen.Requests[0].Line() != want {
+			t.Errorf("%s: application saw %+q, want %q; status %d", c.text, lines(seen), want, got.Status)
+		}
+		return
+	}
+	if strconv.Itoa(got.Status) != c.want {
+		t.Errorf("%s: status: got %d, want %s", c.text, got.Status, c.want)
+	}
+	if seen.Total != 0 {
+		t.Errorf("%s: application saw %+q", c.text, lines(seen))
+	}
+}
+
+func TestAPathMayBeAsLongAsARequestLine(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{})
+	for _, length := range []int{1360, 1370, 2000, 4000, 8160} {
+		for _, text := range []string{"a", "a/", "%C3%BC"} {
+			target := "/api/" + fill(text, length-5)
+			if got := task.Get(t, target); got.Status != 200 {
+				t.Errorf("%d bytes of %s: got %d, want 200", len(target), text, got.Status)
 			}
-			if strconv.Itoa(got.Status) != c.want {
-				t.Errorf("status: got %d, want %s", got.Status, c.want)
-			}
-			if seen.Total != 0 {
-				t.Errorf("application saw %+q", lines(seen))
-			}
-		})
+		}
+	}
+	if got := task.Get(t, "/api/"+strings.Repeat("a", 8200)); got.Status != 414 {
+		t.Errorf("8,205 bytes: got %d, want 414", got.Status)
+	}
+	if log := task.Logs(t); strings.Contains(log, "[alert]") || strings.Contains(log, "[error]") {
+		t.Errorf("log:\n%s", log)
 	}
 }
 

@@ -1,11 +1,16 @@
 #!/bin/sh
 # Checks the settings in the environment, writes nginx's configuration to
-# /tmp/nginx and becomes nginx. Every wrong setting is named, all at once, on
-# stderr; then it ends with 1 and nginx never starts.
+# /tmp/nginx, starts nginx and stays as the container's first process: it takes
+# the signal that stops the container, and takes the query out of nginx's error
+# lines. Every wrong setting is named, all at once, on stderr; then it ends with 1
+# and nginx never starts.
 #
-# Only what POSIX sh, sed and mkdir offer: it runs on Debian's dash and on
-# Alpine's BusyBox.
+# Only what POSIX sh and its tools offer: it runs on Debian's dash and on Alpine's
+# BusyBox.
 set -eu
+
+# The first process gets no signal that it does not ask for. Nothing is served yet.
+trap 'exit 0' QUIT TERM INT
 
 directory=/tmp/nginx
 template=/etc/nginx/nginx.conf.template
@@ -68,12 +73,16 @@ number NGINX_UPSTREAM_KEEPALIVE_TIMEOUT "$NGINX_IDLE_TIMEOUT" 1 4000 s
 number KEEP_ALIVE_TIMEOUT_MS $((NGINX_UPSTREAM_KEEPALIVE_TIMEOUT * 1000 + 35000)) 1 5000000 ms
 number NGINX_CLIENT_TIMEOUT 10 1 300 s
 number NGINX_SHUTDOWN_TIMEOUT 50 1 120 s
+number NGINX_STOP_DELAY 0 0 110 s
 number NGINX_UPSTREAM_KEEPALIVE 512 1 10000
 number NGINX_MAX_BODY_KB 1024 1 1048576 KiB
 number NGINX_RATE_LIMIT 0 0 100000 'requests per second and client'
 number NGINX_RATE_BURST 20 0 100000 requests
+number NGINX_CONCURRENCY_LIMIT 0 0 65535 'requests at once and client'
 number NGINX_GZIP_LEVEL 1 0 9
 number NGINX_CACHE_SECONDS 0 0 3600 s
+number NGINX_STATUS_INTERVAL 0 0 3600 s
+choice NGINX_GZIP all all safe
 choice NGINX_ACCESS_LOG json json text off
 choice NGINX_LOG_HEALTH_CHECKS off on off
 choice NGINX_TLS off on off
@@ -138,6 +147,17 @@ for word in ${NGINX_TRUSTED_PROXIES:-}; do
     fi
 done
 
+# A path that is a word in nginx's configuration; the kernel takes 107 bytes.
+# https://man7.org/linux/man-pages/man7/unix.7.html
+NGINX_APP_SOCKET=${NGINX_APP_SOCKET:-}
+case $NGINX_APP_SOCKET in
+*[!A-Za-z0-9._/-]* | [!/]* | */) socket_ok=no ;;
+*) socket_ok=yes ;;
+esac
+if [ "$socket_ok" = no ] || [ ${#NGINX_APP_SOCKET} -gt 107 ]; then
+    wrong NGINX_APP_SOCKET "$NGINX_APP_SOCKET" 'a path like /run/app/http.sock, of at most 107 letters, digits and . _ - /'
+fi
+
 if [ -n "$errors" ]; then
     printf '%s' "$errors" >&2
     exit 1
@@ -166,45 +186,120 @@ off) access_log=off ;;
 esac
 health_log='access_log off;'
 [ "$NGINX_LOG_HEALTH_CHECKS" = off ] || health_log=''
+# In front of an answer's headers the cache keeps the request's target, up to 8 KiB.
+header_buffer=16k
+[ "$NGINX_CACHE_SECONDS" -eq 0 ] || header_buffer=32k
 gzip=on gzip_level=$NGINX_GZIP_LEVEL
 if [ "$NGINX_GZIP_LEVEL" -eq 0 ]; then
     gzip=off gzip_level=1
 fi
+gzip_safe=''
+[ "$NGINX_GZIP" = all ] || gzip_safe='if ($credentials) { gzip off; }'
 
 mkdir -p "$directory"
 # geo asks for the peer's own address, before X-Forwarded-For is looked at.
 # https://nginx.org/en/docs/http/ngx_http_geo_module.html#geo
-printf '%sgeo $realip_remote_addr $trusted_peer {\n    default 0;\n%s}\n' "$trusted" "$trusted_geo" \
+printf '%sgeo $realip_remote_addr $trusted_peer {\n%s}\n' "$trusted" "$trusted_geo" \
     >"$directory/trusted-proxies.conf"
-# 10 MiB hold about 80,000 clients. https://nginx.org/en/docs/http/ngx_http_limit_req_module.html#limit_req_zone
-: >"$directory/rate-zone.conf"
-: >"$directory/rate-limit.conf"
+# A socket that has no room for one more connection says so at once, where a port
+# lets it wait. So the port stays as the way out, for what has not been sent yet.
+# After a time-out there is no other way to try: it is the same application.
+# Without a socket there is one peer, and max_fails=0 keeps it from being "down".
+: >"$directory/next-peer.conf"
+peers="server 127.0.0.1:$APP_PORT max_fails=0;"
+if [ -n "$NGINX_APP_SOCKET" ]; then
+    peers="server unix:$NGINX_APP_SOCKET max_fails=0;
+server 127.0.0.1:$APP_PORT backup max_fails=0;"
+    echo 'proxy_next_upstream error;' >"$directory/next-peer.conf"
+fi
+printf '%s\n' "$peers" >"$directory/peers.conf"
+
+# 10 MiB hold about 80,000 clients. A refusal is in the access log; the default
+# level would add an error line for each, and error lines are not buffered.
+# https://nginx.org/en/docs/http/ngx_http_limit_req_module.html
+# https://nginx.org/en/docs/http/ngx_http_limit_conn_module.html
+: >"$directory/client-zones.conf"
+: >"$directory/client-limits.conf"
 if [ "$NGINX_RATE_LIMIT" -gt 0 ]; then
-    printf 'limit_req_zone $binary_remote_addr zone=clients:10m rate=%sr/s;\nlimit_req_status 429;\n' "$NGINX_RATE_LIMIT" \
-        >"$directory/rate-zone.conf"
+    printf 'limit_req_zone $client zone=rates:10m rate=%sr/s;\nlimit_req_status 429;\nlimit_req_log_level info;\n' \
+        "$NGINX_RATE_LIMIT" >>"$directory/client-zones.conf"
     burst=''
     [ "$NGINX_RATE_BURST" -eq 0 ] || burst=" burst=$NGINX_RATE_BURST nodelay"
-    printf 'limit_req zone=clients%s;\n' "$burst" >"$directory/rate-limit.conf"
+    printf 'limit_req zone=rates%s;\n' "$burst" >>"$directory/client-limits.conf"
+fi
+if [ "$NGINX_CONCURRENCY_LIMIT" -gt 0 ]; then
+    printf 'limit_conn_zone $client zone=requests:10m;\nlimit_conn_status 429;\nlimit_conn_log_level info;\n' \
+        >>"$directory/client-zones.conf"
+    printf 'limit_conn requests %s;\n' "$NGINX_CONCURRENCY_LIMIT" >>"$directory/client-limits.conf"
 fi
 
-# The answer to a GET or HEAD is kept for a few seconds if it is the same for
-# everybody: 200, no cookie and no authorization in the request, no Set-Cookie
-# and no Cache-Control against it in the answer. One request at a time renews it;
-# until it has, the others get the old answer. No proxy_cache_lock: where there is
-# no old answer, who waits for the lock looks again only every half second.
+# at_least NUMBER: a pattern for the whole numbers from it upwards.
+at_least() {
+    rest=$1 before='' same_length=$1
+    while [ -n "$rest" ]; do
+        digit=${rest%"${rest#?}"} rest=${rest#?}
+        [ "$digit" -eq 9 ] || same_length="$same_length|$before[$((digit + 1))-9][0-9]{${#rest}}"
+        before=$before$digit
+    done
+    echo "(?:$same_length|[1-9][0-9]{${#1},})(?![0-9])"
+}
+
+# An answer is kept only if the application says that it is the same for
+# everybody: a 200 to a GET or HEAD with `Cache-Control: public` and nothing in it
+# that shortens its life below the setting. What nginx would read from the answer
+# on its own is ignored, because it would set the time for any status. An answer
+# with Set-Cookie or `Vary: *` is never kept, and Vary keeps forms apart.
+# A request that carries a proof of who asks, or asks for a part of an answer or
+# for a newer one, goes past the cache with its headers as they are.
+# One request at a time renews an answer; until it has, the others get the old
+# one. No proxy_cache_lock: where there is no old answer, who waits for the lock
+# looks again only every half second.
 # https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_cache
+# https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2
 : >"$directory/cache-zone.conf"
 : >"$directory/cache.conf"
 if [ "$NGINX_CACHE_SECONDS" -gt 0 ]; then
-    printf 'proxy_cache_path %s/cache levels=1 keys_zone=answers:8m max_size=64m inactive=%ss use_temp_path=off;\n' \
-        "$directory" "$NGINX_CACHE_SECONDS" >"$directory/cache-zone.conf"
+    cat >"$directory/cache-zone.conf" <<END
+proxy_cache_path $directory/cache levels=1 keys_zone=answers:8m max_size=64m inactive=${NGINX_CACHE_SECONDS}s use_temp_path=off;
+map \$upstream_http_cache_control \$not_public {
+    default yes;
+    "~*no-store|no-cache|private" yes;
+    "~*max-?age[ \\t]*+=[ \\t]*+(?!$(at_least "$NGINX_CACHE_SECONDS"))" yes;
+    "~*(?:^|,)[ \\t]*+public[ \\t]*+(?:,|$)" "";
+}
+END
     cat >"$directory/cache.conf" <<END
 proxy_cache answers;
-proxy_cache_key "\$http_host\$request_uri";
+proxy_cache_key "\$request_method \$forwarded_proto \$http_host \$request_uri";
+proxy_cache_convert_head off;
 proxy_cache_valid 200 ${NGINX_CACHE_SECONDS}s;
+proxy_ignore_headers Cache-Control Expires X-Accel-Expires;
 proxy_cache_use_stale updating;
-proxy_cache_bypass \$http_authorization \$http_cookie \$upgrade;
-proxy_no_cache \$http_authorization \$http_cookie \$upgrade;
+set \$past_the_cache "\$http_authorization\$http_cookie\$http_x_api_key\$upgrade\$http_range\$http_if_range\$http_if_match\$http_if_none_match\$http_if_modified_since\$http_if_unmodified_since";
+proxy_cache_bypass \$past_the_cache;
+proxy_no_cache \$past_the_cache \$not_public \$upstream_http_expires \$upstream_http_x_accel_expires;
+proxy_set_header Range \$http_range;
+proxy_set_header If-Range \$http_if_range;
+proxy_set_header If-Match \$http_if_match;
+proxy_set_header If-None-Match \$http_if_none_match;
+proxy_set_header If-Modified-Since \$http_if_modified_since;
+proxy_set_header If-Unmodified-Since \$http_if_unmodified_since;
+END
+fi
+
+# nginx's own counts, for the loop at the end of this script and for nobody else: a
+# load balancer is never 127.0.0.1, whatever X-Forwarded-For says.
+# https://nginx.org/en/docs/http/ngx_http_stub_status_module.html
+: >"$directory/status.conf"
+if [ "$NGINX_STATUS_INTERVAL" -gt 0 ]; then
+    cat >"$directory/status.conf" <<'END'
+location = /.sidecar/status {
+    access_log off;
+    if ($realip_remote_addr != 127.0.0.1) {
+        return 404 $error_body;
+    }
+    stub_status;
+}
 END
 fi
 
@@ -249,9 +344,10 @@ sed \
     -e "s,@KEEPALIVE_TIMEOUT@,$NGINX_KEEPALIVE_TIMEOUT,g" \
     -e "s,@CONNECT_TIMEOUT@,$connect_timeout,g" \
     -e "s,@READ_TIMEOUT@,$NGINX_READ_TIMEOUT,g" \
+    -e "s,@HEADER_BUFFER@,$header_buffer,g" \
     -e "s,@GZIP@,$gzip,g" \
     -e "s,@GZIP_LEVEL@,$gzip_level,g" \
-    -e "s,@APP_PORT@,$APP_PORT,g" \
+    -e "s,@GZIP_SAFE@,$gzip_safe,g" \
     -e "s,@UPSTREAM_KEEPALIVE@,$NGINX_UPSTREAM_KEEPALIVE,g" \
     -e "s,@UPSTREAM_KEEPALIVE_TIMEOUT@,$NGINX_UPSTREAM_KEEPALIVE_TIMEOUT,g" \
     -e "s,@PORT@,$NGINX_PORT,g" \
@@ -261,4 +357,78 @@ sed \
 # `entrypoint -t` checks the rendered configuration; no argument serves.
 # -e: before the configuration is read, errors go to a file that is not writable.
 # https://nginx.org/en/docs/switches.html
-exec nginx -e stderr -c "$directory/nginx.conf" "$@"
+[ $# -eq 0 ] || exec nginx -e stderr -c "$directory/nginx.conf" "$@"
+
+# ---- Serve ----
+# nginx writes the whole request line into its error lines, and the Referer, and
+# no directive changes that. The query is taken out on the way: from each word
+# what follows a question mark, because a query has no blanks. A socket that is
+# full for a moment is no error: the request goes to the port.
+rm -f "$directory/errors"
+mkfifo "$directory/errors"
+awk 'index($0, "connect() to unix:") && index($0, " failed (11: ") { next }
+{
+    if (at = index($0, ", referrer: \"")) $0 = substr($0, 1, at - 1)
+    for (i = 1; i <= NF; i++)
+        if (at = index($i, "?"))
+            $i = substr($i, 1, at - 1) ($i ~ /",$/ ? "\"," : $i ~ /"$/ ? "\"" : "")
+    print
+    fflush()
+}' <"$directory/errors" >&2 &
+errors_filter=$!
+
+rm -f "$directory/maintenance"
+nginx -e stderr -c "$directory/nginx.conf" 2>"$directory/errors" &
+nginx=$!
+
+# report: a line with nginx's counts into the access log at each interval. `dropped`
+# are connections that nginx had to close at once, because it had no room. The
+# request for the counts is not in them.
+status_page() {
+    if [ "$NGINX_TLS" = on ]; then
+        printf 'GET /.sidecar/status HTTP/1.0\r\n\r\n' |
+            timeout 2 openssl s_client -quiet -connect "127.0.0.1:$NGINX_PORT" 2>/dev/null
+    else
+        wget -q -T 2 -O - "http://127.0.0.1:$NGINX_PORT/.sidecar/status"
+    fi
+}
+report() {
+    IFS=' ' accepted=0 handled=0 requests=0
+    while sleep "$NGINX_STATUS_INTERVAL"; do
+        # shellcheck disable=SC2046 # seven numbers
+        set -- $(status_page | sed -n '/^Active/,$p' | tr -cs 0-9 ' ')
+        [ $# -eq 7 ] || continue
+        printf '{"time":"%s","event":"connections","connections":%d,"reading":%d,"writing":%d,"waiting":%d,"accepted":%d,"dropped":%d,"requests":%d}\n' \
+            "$(date -u +%Y-%m-%dT%H:%M:%S+00:00)" $(($1 - 1)) "$5" $(($6 - 1)) "$7" \
+            $(($2 - accepted - 1)) $(($2 - $3 - accepted + handled)) $(($4 - requests - 1))
+        accepted=$2 handled=$3 requests=$4
+    done
+}
+[ "$NGINX_STATUS_INTERVAL" -eq 0 ] || report &
+
+# stop: while the file is there, the health page answers 503, so the load balancer
+# sends its requests elsewhere. nginx serves on meanwhile and stops after the delay,
+# or at once on a second signal. SIGTERM would make nginx cut the requests under
+# way; SIGQUIT finishes them. https://nginx.org/en/docs/control.html
+stopping=''
+stop() {
+    : >"$directory/maintenance"
+    if [ -z "$stopping" ] && [ "$NGINX_STOP_DELAY" -gt 0 ]; then
+        { sleep "$NGINX_STOP_DELAY" && kill -QUIT "$nginx"; } &
+    else
+        kill -QUIT "$nginx" || :
+    fi
+    stopping=yes
+}
+trap stop QUIT TERM INT
+
+# A signal ends `wait` early, so it is asked until nginx is gone.
+status=0
+while kill -0 "$nginx" 2>/dev/null; do
+    status=0
+    wait "$nginx" || status=$?
+done
+# The last lines. Where nginx's main process was killed, its workers live on and
+# hold the other end; they go with the container.
+[ "$status" -gt 128 ] || wait "$errors_filter" || :
+exit "$status"

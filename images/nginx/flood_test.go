@@ -1,12 +1,38 @@
 package nginx
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
 
 	"fargate-nginx-sidecar/images/imagetest"
 )
+
+// A thousand clients that ask for a long answer, compressed, and do not read it: what each of them holds must leave a
+// small task alive.
+func TestAThousandSlowReadersOfCompressedAnswersFitIntoASmallTask(t *testing.T) {
+	const limit = 512 << 20
+	task := imagetest.Start(t, imagetest.Options{Args: []string{fmt.Sprintf("--memory=%d", limit), fmt.Sprintf("--memory-swap=%d", limit)}})
+	task.Get(t, "/api/big?bytes=8000000&noise=1", "Range: bytes=0-0") // the backend makes it once
+	task.Reset(t, false)
+	g := good(task)
+	out := imagetest.Docker(t, "exec", task.Backend, "/backend", "-flood=slow-readers-gzip", "-n=1000", "-for=20s")
+	g.stop()
+	if n, err := strconv.Atoi(strings.TrimSpace(out)); err != nil || n < 1000 {
+		t.Errorf("the flood was %d strong (%v), want 1,000", n, err)
+	}
+	// Version 2 of control groups has the first of these files, version 1 the second.
+	peak, err := strconv.Atoi(strings.TrimSpace(imagetest.Docker(t, "exec", task.Nginx, "sh", "-c",
+		"cat /sys/fs/cgroup/memory.peak /sys/fs/cgroup/memory/memory.max_usage_in_bytes 2>/dev/null | head -n 1")))
+	if err != nil || peak >= limit {
+		t.Errorf("most memory at any time: got %d (%v), want less than %d", peak, err, limit)
+	}
+	if killed := strings.Contains(task.Logs(t), "exited on signal"); killed || g.lost.Load() > 0 || g.sent.Load() < 20 {
+		t.Errorf("a worker was killed: %v; %v", killed, g)
+	}
+	t.Logf("at most %d MiB, %d reached the application; %v", peak>>20, task.Seen(t).Total, g)
+}
 
 func TestGoodRequestsAreServedDuringFloods(t *testing.T) {
 	task := imagetest.Start(t, imagetest.Options{})

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +51,51 @@ func TestHeadersThatAnybodyCanForgeDoNotReachTheApplication(t *testing.T) {
 	}
 	if got, times := req.Header("Connection"); times != 0 {
 		t.Errorf("Connection: got %q; the connection to the application must stay open", got)
+	}
+}
+
+// forgeable are headers that anybody can send and that some library believes.
+var forgeable = []string{
+	"Forwarded", "Forwarded-For", "X-Forwarded", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Ssl",
+	"X-Forwarded-Scheme", "X-Forwarded-Protocol", "X-Forwarded-Server", "X-Original-Host", "X-Original-URL", "X-Rewrite-URL", "X-Host",
+	"X-Url-Scheme", "Front-End-Https", "X-Client-IP", "X-Cluster-Client-IP", "X-Originating-IP", "X-Remote-IP", "X-Remote-Addr",
+	"True-Client-IP", "CF-Connecting-IP", "CF-Connecting-IPv6", "CF-Pseudo-IPv4", "Fastly-Client-IP", "Fly-Client-IP", "DO-Connecting-IP",
+	"X-Appengine-User-IP", "X-Azure-ClientIP", "X-Amzn-Oidc-Accesstoken", "X-Amzn-Oidc-Data", "X-Amzn-Oidc-Identity",
+	"X-Amzn-Mtls-Clientcert", "X-Amzn-Mtls-Clientcert-Issuer", "X-Amzn-Mtls-Clientcert-Leaf", "X-Amzn-Mtls-Clientcert-Serial-Number",
+	"X-Amzn-Mtls-Clientcert-Subject", "X-Amzn-Mtls-Clientcert-Validity", "X-HTTP-Method", "X-HTTP-Method-Override", "X-Method-Override", "Proxy",
+}
+
+func TestNoForgedHeaderReachesTheApplication(t *testing.T) {
+	task := defaults(t)
+	for _, name := range forgeable {
+		task.Reset(t, true)
+		task.Get(t, "/api/x", name+": forged", strings.ToLower(name)+": forged", strings.ReplaceAll(name, "-", "_")+": forged")
+		if head := only(t, task).Head; strings.Contains(head, "forged") {
+			t.Errorf("%s: application got\n%s", name, head)
+		}
+	}
+	// The document names the same.
+	text, err := os.ReadFile(filepath.Join(imagetest.Root(), "docs", "sidecar.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range forgeable {
+		if !strings.Contains(string(text), "`"+name+"`") {
+			t.Errorf("docs/sidecar.md does not name %s", name)
+		}
+	}
+}
+
+// X_Real_IP is X-Real-IP to a CGI application. That such names are dropped is nginx's default; it must not depend on it.
+func TestNamesWithUnderscoresAreDroppedByOurOwnWord(t *testing.T) {
+	text, err := os.ReadFile("nginx.conf.template")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"underscores_in_headers off;", "ignore_invalid_headers on;"} {
+		if !strings.Contains(string(text), "\n    "+want+"\n") {
+			t.Errorf("the configuration does not say %s", want)
+		}
 	}
 }
 
@@ -352,8 +399,8 @@ func TestTheAccessLogHasALinePerRequestAndNoneForHealthChecks(t *testing.T) {
 	if _, err := time.Parse(time.RFC3339, first["time"].(string)); err != nil {
 		t.Error(err)
 	}
-	if path := entries[2]["path"].(string); len(path) != 1000 {
-		t.Errorf("a path of 3,005 bytes is logged with %d, want 1,000", len(path))
+	if path := entries[2]["path"].(string); len(path) != 800 {
+		t.Errorf("a path of 3,005 bytes is logged with %d, want 800", len(path))
 	}
 	if strings.Contains(task.Logs(t), "secret") {
 		t.Error("the query is in the log")
@@ -362,6 +409,34 @@ func TestTheAccessLogHasALinePerRequestAndNoneForHealthChecks(t *testing.T) {
 		if strings.Contains(line, "[error]") {
 			t.Errorf("error line: %s", line)
 		}
+	}
+}
+
+// A pipe writes 4,096 bytes in one piece; a longer line of one worker can have another's in the middle.
+// https://man7.org/linux/man-pages/man7/pipe.7.html
+func TestNoLineOfTheAccessLogIsLongerThanAPipeWritesAtOnce(t *testing.T) {
+	for _, format := range []string{"json", "text"} {
+		task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_ACCESS_LOG=" + format, "NGINX_TRUSTED_PROXIES=0.0.0.0/0"}})
+		agent, quotes := "User-Agent: "+strings.Repeat("\x01", 5000), strings.Repeat(`"`, 5000)
+		more := []string{agent, "X-Amzn-Trace-Id: " + quotes, "X-Forwarded-For: 2001:db8:1234:1234:1234:1234:1234:1234"}
+		task.Send(t, "GET /"+quotes+" HTTP/1.1", more...)
+		task.Send(t, "GET /api/"+strings.Repeat("a", 5000)+"?"+quotes[:2000]+" HTTP/1.1", more...)
+		task.Send(t, strings.Repeat("M", 5000)+" /api HTTP/1.1", more...)
+		task.Send(t, "GET /last HTTP/1.1")
+		for range 50 {
+			if strings.Contains(task.Logs(t), "/last") {
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		longest := 0
+		for _, line := range strings.SplitAfter(task.Logs(t), "\n") {
+			longest = max(longest, len(line))
+		}
+		if longest > 4096 || longest < 1500 {
+			t.Errorf("%s: the longest line has %d bytes, want at most 4,096 (and at least 1,500, or nothing long was sent)", format, longest)
+		}
+		t.Logf("%s: the longest line has %d bytes", format, longest)
 	}
 }
 

@@ -34,14 +34,15 @@ var renderings = map[string][]string{
 	"smallest": {
 		"NGINX_PORT=1025", "APP_PORT=1", "NGINX_WORKER_PROCESSES=1", "NGINX_WORKER_CONNECTIONS=64", "NGINX_IDLE_TIMEOUT=5",
 		"NGINX_CLIENT_TIMEOUT=1", "NGINX_SHUTDOWN_TIMEOUT=1", "NGINX_UPSTREAM_KEEPALIVE=1", "NGINX_MAX_BODY_KB=1", "NGINX_RATE_LIMIT=1",
-		"NGINX_RATE_BURST=0", "NGINX_GZIP_LEVEL=0", "NGINX_ACCESS_LOG=off", "NGINX_METHODS=GET", "NGINX_CACHE_SECONDS=1",
+		"NGINX_RATE_BURST=0", "NGINX_GZIP_LEVEL=0", "NGINX_ACCESS_LOG=off", "NGINX_METHODS=GET", "NGINX_CACHE_SECONDS=1", "NGINX_CONCURRENCY_LIMIT=1", "NGINX_GZIP=safe",
 	},
 	"largest": {
 		"NGINX_PORT=65535", "APP_PORT=65534", "NGINX_WORKER_PROCESSES=16", "NGINX_WORKER_CONNECTIONS=200000", "NGINX_IDLE_TIMEOUT=4000",
 		"NGINX_UPSTREAM_KEEPALIVE_TIMEOUT=4000", "NGINX_CLIENT_TIMEOUT=300", "NGINX_SHUTDOWN_TIMEOUT=120", "NGINX_UPSTREAM_KEEPALIVE=10000",
 		"NGINX_MAX_BODY_KB=1048576", "NGINX_RATE_LIMIT=100000", "NGINX_RATE_BURST=100000", "NGINX_GZIP_LEVEL=9", "NGINX_ACCESS_LOG=text",
 		"NGINX_LOG_HEALTH_CHECKS=on", "NGINX_PATH_PREFIXES=/api,/v1/orders,/a-b_c", "NGINX_METHODS=OPTIONS,GET,HEAD",
-		"NGINX_TRUSTED_PROXIES=10.0.0.0/8,192.168.1.1,fd00::/8,::1", "NGINX_CACHE_SECONDS=3600",
+		"NGINX_TRUSTED_PROXIES=10.0.0.0/8,192.168.1.1,fd00::/8,::1", "NGINX_CACHE_SECONDS=3600", "NGINX_STOP_DELAY=110", "NGINX_STATUS_INTERVAL=3600",
+		"NGINX_APP_SOCKET=/" + strings.Repeat("s", 106), "NGINX_CONCURRENCY_LIMIT=65535",
 	},
 }
 
@@ -49,25 +50,6 @@ func TestNginxAcceptsEveryRendering(t *testing.T) {
 	for name, env := range renderings {
 		t.Run(name, func(t *testing.T) {
 			if out, err := check(t, env...); err != nil || !strings.Contains(out, "test is successful") || strings.Contains(out, "[warn]") {
-				t.Errorf("%v: %s", err, out)
-			}
-		})
-	}
-}
-
-// TestNginxOfTheHostAcceptsEveryRendering is about other releases than the
-// image's, 1.22.1 of Debian 12 above all. It uses the nginx on the host where
-// there is one; where there is none, the image's is the only one to ask.
-func TestNginxOfTheHostAcceptsEveryRendering(t *testing.T) {
-	nginx, err := exec.LookPath("nginx")
-	if err != nil {
-		t.Skip("no nginx on this machine; TestNginxAcceptsEveryRendering asks the image's")
-	}
-	imagetest.Build(t, imagetest.NginxImage)
-	for name, env := range renderings {
-		t.Run(name, func(t *testing.T) {
-			out, err := exec.Command(nginx, "-t", "-e", "stderr", "-c", render(t, env...)).CombinedOutput() //nolint:gosec,noctx // nginx from PATH; the test's time limit bounds it
-			if err != nil || !strings.Contains(string(out), "test is successful") {
 				t.Errorf("%v: %s", err, out)
 			}
 		})
@@ -106,7 +88,9 @@ func TestEveryWrongSettingIsNamedAtOnceAndNginxDoesNotStart(t *testing.T) {
 		"NGINX_CLIENT_TIMEOUT=10s", "NGINX_SHUTDOWN_TIMEOUT=-1", "NGINX_UPSTREAM_KEEPALIVE=99999999999999999999", "NGINX_MAX_BODY_KB=1.5",
 		"NGINX_RATE_LIMIT=0x10", "NGINX_RATE_BURST=007", "NGINX_GZIP_LEVEL=10", "NGINX_ACCESS_LOG=combined", "NGINX_LOG_HEALTH_CHECKS=yes",
 		"NGINX_PATH_PREFIXES=api,/,/a b,/v1/,/v1//x,/.*,/ok", "NGINX_METHODS=GET,TRACE,get",
-		"NGINX_TRUSTED_PROXIES=10.0.0.0/33,256.1.1.1,evil,10.0.0.0/8", "NGINX_CACHE_SECONDS=3601")
+		"NGINX_TRUSTED_PROXIES=10.0.0.0/33,256.1.1.1,evil,10.0.0.0/8", "NGINX_CACHE_SECONDS=3601",
+		"NGINX_CONCURRENCY_LIMIT=65536", "NGINX_GZIP=off", "NGINX_STOP_DELAY=111", "NGINX_STATUS_INTERVAL=1m",
+		"NGINX_APP_SOCKET=run/app.sock")
 	want := `NGINX_PORT: got "0", allowed: 1 to 65535
 APP_PORT: got "http", allowed: 1 to 65535
 NGINX_WORKER_PROCESSES: got "auto", allowed: 1 to 64
@@ -114,12 +98,16 @@ NGINX_WORKER_CONNECTIONS: got "63", allowed: 64 to 200000
 NGINX_IDLE_TIMEOUT: got "4001", allowed: 5 to 4000 s
 NGINX_CLIENT_TIMEOUT: got "10s", allowed: 1 to 300 s
 NGINX_SHUTDOWN_TIMEOUT: got "-1", allowed: 1 to 120 s
+NGINX_STOP_DELAY: got "111", allowed: 0 to 110 s
 NGINX_UPSTREAM_KEEPALIVE: got "99999999999999999999", allowed: 1 to 10000
 NGINX_MAX_BODY_KB: got "1.5", allowed: 1 to 1048576 KiB
 NGINX_RATE_LIMIT: got "0x10", allowed: 0 to 100000 requests per second and client
 NGINX_RATE_BURST: got "007", allowed: 0 to 100000 requests
+NGINX_CONCURRENCY_LIMIT: got "65536", allowed: 0 to 65535 requests at once and client
 NGINX_GZIP_LEVEL: got "10", allowed: 0 to 9
 NGINX_CACHE_SECONDS: got "3601", allowed: 0 to 3600 s
+NGINX_STATUS_INTERVAL: got "1m", allowed: 0 to 3600 s
+NGINX_GZIP: got "off", allowed: all safe
 NGINX_ACCESS_LOG: got "combined", allowed: json text off
 NGINX_LOG_HEALTH_CHECKS: got "yes", allowed: on off
 NGINX_PATH_PREFIXES: got "api", allowed: paths like /api or /v1/orders, separated by commas
@@ -133,6 +121,7 @@ NGINX_METHODS: got "get", allowed: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS,
 NGINX_TRUSTED_PROXIES: got "10.0.0.0/33", allowed: address ranges like 10.0.0.0/16, separated by commas
 NGINX_TRUSTED_PROXIES: got "256.1.1.1", allowed: address ranges like 10.0.0.0/16, separated by commas
 NGINX_TRUSTED_PROXIES: got "evil", allowed: address ranges like 10.0.0.0/16, separated by commas
+NGINX_APP_SOCKET: got "run/app.sock", allowed: a path like /run/app/http.sock, of at most 107 letters, digits and . _ - /
 `
 	if out != want {
 		t.Errorf("got\n%s\nwant\n%s", out, want)
@@ -143,7 +132,7 @@ NGINX_TRUSTED_PROXIES: got "evil", allowed: address ranges like 10.0.0.0/16, sep
 }
 
 func TestASettingCannotBecomeConfiguration(t *testing.T) {
-	names := []string{"NGINX_PORT", "NGINX_ACCESS_LOG", "NGINX_PATH_PREFIXES", "NGINX_METHODS", "NGINX_TRUSTED_PROXIES"}
+	names := []string{"NGINX_PORT", "NGINX_ACCESS_LOG", "NGINX_PATH_PREFIXES", "NGINX_METHODS", "NGINX_TRUSTED_PROXIES", "NGINX_APP_SOCKET"}
 	for _, value := range []string{"/api;return 200", "/api)|(.*", "/api\nevil", "$(id)", "`id`", "/api'", `/api"`, "/api\\", "/api&", "*"} {
 		var env []string
 		for _, name := range names {
@@ -286,27 +275,183 @@ func TestTheRateLimitIsPerClientAndOffByDefault(t *testing.T) {
 	}
 }
 
-func TestTheMicroCacheKeepsOnlyWhatIsTheSameForEverybody(t *testing.T) {
+// Whoever has one address of an IPv6 network has all of its 2^64.
+func TestAnIPv6ClientIsItsNetwork(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_RATE_LIMIT=1", "NGINX_RATE_BURST=0", "NGINX_TRUSTED_PROXIES=0.0.0.0/0"}})
+	for _, c := range []struct {
+		client string
+		status int
+	}{
+		{"2001:db8:1:2::1", 200},
+		{"2001:db8:1:2::1", 429},
+		{"2001:db8:1:2:aaaa:bbbb:cccc:dddd", 429},
+		{"2001:db8:1:2:ffff::", 429},
+		{"2001:db8:1:3::1", 200},
+		{"2001:db8::1:0:0:1", 200},
+		{"2001:db8:0:0:1::", 429}, // the same network in another form
+		{"::1", 200},
+		{"203.0.113.1", 200},
+		{"203.0.113.2", 200},
+	} {
+		if got := task.Get(t, "/api/x", "X-Forwarded-For: "+c.client); got.Status != c.status {
+			t.Errorf("%s: got %d, want %d", c.client, got.Status, c.status)
+		}
+	}
+}
+
+func TestTheConcurrencyLimitIsPerClientAndOffByDefault(t *testing.T) {
+	answers := func(task *imagetest.Task, client string) (ok, refused int) {
+		statuses := make(chan int, 20)
+		for range 20 {
+			go func() {
+				a, _ := imagetest.Exchange(task.Addr, "GET /api/slow?ms=1500 HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: "+client+"\r\n\r\n", 10*time.Second)
+				statuses <- a.Status
+			}()
+		}
+		for range 20 {
+			switch <-statuses {
+			case 200:
+				ok++
+			case 429:
+				refused++
+			}
+		}
+		return ok, refused
+	}
+	limited := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_CONCURRENCY_LIMIT=5", "NGINX_TRUSTED_PROXIES=0.0.0.0/0"}})
+	if ok, refused := answers(limited, "203.0.113.1"); ok != 5 || refused != 15 {
+		t.Errorf("a limit of 5: got %d answered, %d refused of 20", ok, refused)
+	}
+	busy := make(chan struct{})
+	go func() { defer close(busy); answers(limited, "203.0.113.1") }()
+	time.Sleep(300 * time.Millisecond)
+	if got := limited.Get(t, "/api/x", "X-Forwarded-For: 203.0.113.2"); got.Status != 200 {
+		t.Errorf("another client: got %d", got.Status)
+	}
+	if got := limited.Get(t, "/", "X-Forwarded-For: 203.0.113.1"); got.Status != 200 {
+		t.Errorf("the health page of a client at its limit: got %d", got.Status)
+	}
+	<-busy
+	if log := limited.Logs(t); strings.Contains(log, "limiting connections") {
+		t.Errorf("a refusal is in the access log, and needs no error line:\n%s", log)
+	}
+	if ok, refused := answers(defaults(t), "203.0.113.1"); ok != 20 || refused != 0 {
+		t.Errorf("by default: got %d answered, %d refused of 20", ok, refused)
+	}
+}
+
+func TestSafeCompressionLeavesAnswersToRequestsWithCredentialsAlone(t *testing.T) {
+	for _, c := range []struct {
+		env  []string
+		with bool // credentials make a difference
+	}{{nil, false}, {[]string{"NGINX_GZIP=safe"}, true}} {
+		task := imagetest.Start(t, imagetest.Options{Env: c.env})
+		for header, plain := range map[string]bool{"X: y": false, "Cookie: session=a": c.with, "Authorization: Bearer a": c.with} {
+			got := task.Get(t, "/api/big?bytes=20000", "Accept-Encoding: gzip", header)
+			if zipped := got.Header.Get("Content-Encoding") == "gzip"; got.Status != 200 || zipped == plain {
+				t.Errorf("%v, %s: got %d, compressed: %v", c.env, header, got.Status, zipped)
+			}
+		}
+		// The rest of the location's rules still hold.
+		task.Reset(t, true)
+		task.Send(t, "POST /api/x HTTP/1.1", "Cookie: session=a", "X-Client-IP: forged", "Content-Length: 2", "", "hi")
+		if r := only(t, task); r.Line() != "POST /api/x HTTP/1.1" || strings.Contains(r.Head, "forged") || r.Body != 2 {
+			t.Errorf("%v: application got\n%s", c.env, r.Head)
+		}
+	}
+}
+
+func TestTheMicroCacheKeepsOnlyWhatTheApplicationCallsPublic(t *testing.T) {
 	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_CACHE_SECONDS=60"}})
+	const public = "X-Reply: Cache-Control: public"
 	for _, c := range []struct {
 		line    string
 		headers []string
-		reached int // of 5 requests
+		reached int // of 3 requests
 	}{
-		{"GET /api/plain HTTP/1.1", nil, 1},
-		{"GET /api/plain?page=2 HTTP/1.1", nil, 1},
-		{"GET /api/auth HTTP/1.1", []string{"Authorization: Bearer x"}, 5},
-		{"GET /api/session HTTP/1.1", []string{"Cookie: a=b"}, 5},
-		{"GET /api/cookie HTTP/1.1", nil, 5}, // the answer sets a cookie
-		{"POST /api/plain HTTP/1.1", nil, 5},
-		{"GET /api/status?code=500 HTTP/1.1", nil, 5},
+		{"GET /api/public HTTP/1.1", []string{public}, 1},
+		{"GET /api/public?page=2 HTTP/1.1", []string{public}, 1},
+		{"HEAD /api/public HTTP/1.1", []string{public}, 1},
+		{"GET /api/list HTTP/1.1", []string{"X-Reply: Cache-Control: must-revalidate, Public , max-age=60"}, 1},
+		{"GET /api/long HTTP/1.1", []string{public + ", max-age=31536000, s-maxage=100"}, 1},
+		{"GET /api/vary HTTP/1.1", []string{public, "X-Reply: Vary: Origin"}, 1},
+		// The application has not said so.
+		{"GET /api/plain HTTP/1.1", nil, 3},
+		{"GET /api/key HTTP/1.1", []string{"X-Custom-Key: secret"}, 3},
+		{"GET /api/age HTTP/1.1", []string{"X-Reply: Cache-Control: max-age=600"}, 3},
+		{"GET /api/expires HTTP/1.1", []string{"X-Reply: Expires: Thu, 01 Jan 2099 00:00:00 GMT"}, 3},
+		{"GET /api/accel HTTP/1.1", []string{"X-Reply: X-Accel-Expires: 600"}, 3},
+		{"GET /api/word HTTP/1.1", []string{"X-Reply: Cache-Control: x-public"}, 3},
+		// It has said something else as well.
+		{"GET /api/no1 HTTP/1.1", []string{public + ", no-store"}, 3},
+		{"GET /api/no2 HTTP/1.1", []string{public + ", private"}, 3},
+		{"GET /api/no3 HTTP/1.1", []string{public, "X-Reply: Cache-Control: no-cache"}, 3},
+		{"GET /api/short1 HTTP/1.1", []string{public + ", max-age=59"}, 3},
+		{"GET /api/short2 HTTP/1.1", []string{public + ", max-age=600, s-maxage=0"}, 3},
+		{"GET /api/short3 HTTP/1.1", []string{public + ", max-age=6"}, 3},
+		{"GET /api/past HTTP/1.1", []string{public, "X-Reply: Expires: Thu, 01 Jan 1970 00:00:00 GMT"}, 3},
+		{"GET /api/cookie HTTP/1.1", []string{public}, 3}, // the answer sets a cookie
+		{"GET /api/varies HTTP/1.1", []string{public, "X-Reply: Vary: *"}, 3},
+		{"GET /api/status?code=404 HTTP/1.1", []string{public + ", max-age=600"}, 3},
+		{"GET /api/status?code=500 HTTP/1.1", []string{public + ", max-age=600"}, 3},
+		{"POST /api/public HTTP/1.1", []string{public}, 3},
+		// The request says who asks.
+		{"GET /api/public HTTP/1.1", []string{public, "Authorization: Bearer x"}, 3},
+		{"GET /api/public HTTP/1.1", []string{public, "Cookie: a=b"}, 3},
+		{"GET /api/public HTTP/1.1", []string{public, "X-Api-Key: secret"}, 3},
 	} {
 		task.Reset(t, true)
-		for range 5 {
+		for range 3 {
 			task.Send(t, c.line, c.headers...)
 		}
-		if seen := task.Seen(t); seen.Total != c.reached {
-			t.Errorf("%s %v: %d of 5 reached the application, want %d", c.line, c.headers, seen.Total, c.reached)
+		seen := task.Seen(t)
+		if seen.Total != c.reached {
+			t.Errorf("%s %v: %d of 3 reached the application, want %d", c.line, c.headers, seen.Total, c.reached)
+		}
+		if method, _, _ := strings.Cut(c.line, " "); seen.Total > 0 && !strings.HasPrefix(seen.Requests[0].Line(), method+" ") {
+			t.Errorf("%s became %s", c.line, seen.Requests[0].Line())
+		}
+	}
+	// What is kept for one scheme, host or method is not the answer to another.
+	task.Reset(t, true)
+	for _, host := range []string{"a.example", "b.example"} {
+		task.Raw(t, "GET /api/host HTTP/1.1\r\nHost: "+host+"\r\n"+public+"\r\n\r\n")
+	}
+	if seen := task.Seen(t); seen.Total != 2 {
+		t.Errorf("two hosts: %d requests reached the application, want 2", seen.Total)
+	}
+}
+
+func TestTheMicroCacheKeepsNothingLongerThanItsSetting(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_CACHE_SECONDS=1"}})
+	for range 2 {
+		task.Get(t, "/api/x", "X-Reply: Cache-Control: public, max-age=3600")
+		time.Sleep(2100 * time.Millisecond)
+	}
+	if seen := task.Seen(t); seen.Total != 2 {
+		t.Errorf("two requests 2 s apart with a setting of 1 s: %d reached the application, want 2", seen.Total)
+	}
+}
+
+func TestTheMicroCacheLeavesConditionsAndRangesAlone(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_CACHE_SECONDS=60"}})
+	for _, header := range []string{
+		"Range: bytes=0-1", "If-Range: \"tag\"", "If-Match: \"tag\"", "If-None-Match: \"tag\"",
+		"If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT", "If-Unmodified-Since: Thu, 01 Jan 2099 00:00:00 GMT",
+	} {
+		for _, path := range []string{"/api/private", "/api/public"} {
+			task.Reset(t, true)
+			name, value, _ := strings.Cut(header, ": ")
+			more := []string{header}
+			if path == "/api/public" {
+				more = append(more, "X-Reply: Cache-Control: public")
+				task.Get(t, path, more[1])
+				task.Reset(t, true)
+			}
+			task.Get(t, path, more...)
+			if got, times := only(t, task).Header(name); got != value || times != 1 {
+				t.Errorf("%s %s: the application got %q, %d times", path, header, got, times)
+			}
 		}
 	}
 }
@@ -316,7 +461,7 @@ func TestNobodyWaitsWhileTheMicroCacheRenewsAnAnswer(t *testing.T) {
 	const slow = time.Second
 	ask := func() (waited bool) {
 		start := time.Now()
-		if got := task.Get(t, fmt.Sprintf("/api/slow?ms=%d", slow.Milliseconds())); got.Status != 200 {
+		if got := task.Get(t, fmt.Sprintf("/api/slow?ms=%d", slow.Milliseconds()), "X-Reply: Cache-Control: public"); got.Status != 200 {
 			t.Errorf("got %d", got.Status)
 		}
 		return time.Since(start) >= slow/2
@@ -345,6 +490,7 @@ func TestNobodyWaitsWhileTheMicroCacheRenewsAnAnswer(t *testing.T) {
 var meanings = map[string]string{
 	"NGINX_PORT":                       "where nginx listens; above 1024, because it runs without rights",
 	"APP_PORT":                         "where the application listens, on 127.0.0.1",
+	"NGINX_APP_SOCKET":                 "where the application listens as well, on a volume that both containers share: it costs less than the port, which stays for what the socket has no room for",
 	"NGINX_WORKER_PROCESSES":           "one for each whole vCPU of the task",
 	"NGINX_WORKER_CONNECTIONS":         "clients and connections to the application together, per worker; about 420 bytes each",
 	"NGINX_IDLE_TIMEOUT":               "the load balancer's idle timeout; the next four follow from it",
@@ -354,12 +500,16 @@ var meanings = map[string]string{
 	"KEEP_ALIVE_TIMEOUT_MS":            "the application's own idle timeout; both containers get the same value. More than the line above, by default 35 s more",
 	"NGINX_CLIENT_TIMEOUT":             "all headers within it; between two reads of a body; between two writes of an answer",
 	"NGINX_SHUTDOWN_TIMEOUT":           "how long requests under way may take after a stop; less than the task's stopTimeout",
+	"NGINX_STOP_DELAY":                 "how long requests are served on after the signal to stop, while the health page answers 503; the line above counts from then on",
 	"NGINX_UPSTREAM_KEEPALIVE":         "idle connections to the application kept per worker",
 	"NGINX_MAX_BODY_KB":                "largest request body; more is 413",
 	"NGINX_RATE_LIMIT":                 "requests a second of one client; more is 429. 0: no limit",
 	"NGINX_RATE_BURST":                 "requests above the rate that are let through at once",
+	"NGINX_CONCURRENCY_LIMIT":          "requests of one client under way at once; more is 429. A WebSocket counts as long as it is open. 0: no limit",
 	"NGINX_GZIP_LEVEL":                 "0: no compression",
-	"NGINX_CACHE_SECONDS":              "keep answers that are the same for everybody for so long, and while one request renews them. 0: no cache",
+	"NGINX_STATUS_INTERVAL":            "how often a line with the numbers of connections and requests goes into the log. 0: never",
+	"NGINX_GZIP":                       "safe: no compression of answers to requests with Cookie or Authorization",
+	"NGINX_CACHE_SECONDS":              "keep answers that the application calls `public` for so long, and while one request renews them. 0: no cache",
 	"NGINX_ACCESS_LOG":                 "form of the access log",
 	"NGINX_LOG_HEALTH_CHECKS":          "whether the health page is logged",
 	"NGINX_PATH_PREFIXES":              "what is forwarded: each prefix and what lies below it",
@@ -402,6 +552,9 @@ func TestTheDocumentHasTheTableOfSettings(t *testing.T) {
 			fallback = "none"
 		}
 		row(m[1], fallback, "list with commas")
+	}
+	for _, m := range regexp.MustCompile(`(?m)^(NGINX_\w+)=\$\{\w+:-\}$`).FindAllStringSubmatch(string(script), -1) {
+		row(m[1], "none", "path of a Unix socket")
 	}
 	if found != len(meanings) {
 		t.Errorf("got %d settings in entrypoint.sh, %d meanings", found, len(meanings))

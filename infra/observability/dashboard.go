@@ -18,11 +18,13 @@ type shown struct {
 	nginxLogGroup, appLogGroup    string
 	alarms                        []string
 	taskCounts, alarmed, logLines bool
+	connectionCounts              bool
 }
 
 func (t *Tasks) dashboard(ctx *pulumi.Context, name string, args TasksArgs, alarms pulumi.StringArray) error {
 	fixed := shown{
 		region: args.Region, taskCounts: args.TaskCounts, alarmed: len(alarms) > 0, logLines: args.LogMetrics,
+		connectionCounts: args.ConnectionCounts,
 	}
 	names := append(pulumi.StringArray{
 		args.Cluster, args.Service, args.LoadBalancer, args.TargetGroup, args.NginxLogGroup, args.AppLogGroup,
@@ -103,6 +105,9 @@ func (s shown) dashboard() body {
 	)
 	if s.logLines {
 		rows = append(rows, []widget{s.sidecar(), s.refused(), s.failed()})
+	}
+	if s.connectionCounts {
+		rows = append(rows, []widget{s.connections()})
 	}
 	rows = append(rows, []widget{s.appLog()})
 
@@ -228,6 +233,15 @@ func (s shown) failed() widget {
 	return s.query("Last failures of the app", s.nginxLogGroup, third,
 		"filter upstream_status like /^5/",
 		"fields @timestamp, upstream_status, request_time, method, path, request_id", "sort @timestamp desc", "limit 20")
+}
+
+// connections are of the lines that each task's NGINX writes about itself. Dropped are those it had no room for.
+func (s shown) connections() widget {
+	w := s.query("Connections of NGINX", s.nginxLogGroup, wide, `filter event = "connections"`,
+		"stats max(connections) as most_in_a_task, sum(requests) as requests, sum(dropped) as dropped by bin(1m)")
+	w.Properties["view"] = "timeSeries"
+
+	return w
 }
 
 func (s shown) appLog() widget {

@@ -116,6 +116,8 @@ type TasksArgs struct {
 
 	// TaskCounts says that Container Insights counts running and desired tasks. Otherwise there are no such metrics.
 	TaskCounts bool
+	// ConnectionCounts says that NGINX's log has lines with its numbers of connections and requests.
+	ConnectionCounts bool
 }
 
 // validate reports missing arguments that the rest of the program has to provide.

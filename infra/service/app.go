@@ -44,6 +44,7 @@ var ownVariables = map[string]string{
 	"HOST":                  "no other value; the app must listen on 127.0.0.1, where NGINX alone reaches it",
 	"PORT":                  "the setting appPort instead",
 	"KEEP_ALIVE_TIMEOUT_MS": "the setting appKeepAliveSeconds instead",
+	"SOCKET":                "the setting appListen instead",
 }
 
 func readApp(r *settings.Reader) App {

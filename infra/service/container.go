@@ -25,6 +25,13 @@ const (
 	temporaryPath   = "/tmp"
 )
 
+// The socket between the two containers lies on a volume of its own. The app makes it, and to NGINX it is read-only.
+const (
+	socketVolume    = "app-socket"
+	socketDirectory = "/run/app"
+	socketPath      = socketDirectory + "/http.sock"
+)
+
 // container is a container definition. It states every default that AWS would fill in, so that what AWS returns equals
 // what was sent, and a second preview shows no change.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
@@ -123,6 +130,9 @@ func nginx(service string, args Args, values resolved) container {
 	c.PortMappings = []portMapping{{ContainerPort: args.ContainerPort, HostPort: args.ContainerPort, Protocol: "tcp"}}
 	c.Environment = environment(sidecarEnvironment(args, values.loadBalancerRanges))
 	c.MountPoints = []mountPoint{{SourceVolume: temporaryVolume, ContainerPath: temporaryPath}}
+	if args.Sidecar.AppListen == OnSocket {
+		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: socketVolume, ContainerPath: socketDirectory, ReadOnly: true})
+	}
 	// ECS stops containers in the reverse order, so NGINX finishes its requests while the app still answers.
 	c.DependsOn = []dependency{{ContainerName: appName, Condition: "HEALTHY"}}
 	c.HealthCheck.Command = []string{"CMD", "/usr/local/bin/healthcheck"}
@@ -142,6 +152,10 @@ func app(service string, args Args, values resolved) container {
 		"PORT":                  strconv.Itoa(args.AppPort),
 		"KEEP_ALIVE_TIMEOUT_MS": milliseconds(args.appKeepAlive()),
 	})
+	if args.Sidecar.AppListen == OnSocket {
+		variables["SOCKET"] = socketPath
+		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: socketVolume, ContainerPath: socketDirectory})
+	}
 	c.Environment = environment(variables)
 	c.Secrets = values.secrets
 	for i, path := range args.App.WritablePaths {

@@ -160,6 +160,9 @@ func checkTask(r *settings.Reader, s Settings) {
 		r.Conflict([]string{"containerPort", "appPort"},
 			fmt.Sprintf("both are %d, but the containers of a task share one network interface", s.AppPort))
 	}
+	if s.Sidecar.AppListen == OnSocket && slices.Contains(s.App.WritablePaths, socketDirectory) {
+		r.Conflict([]string{"appListen", "appWritablePaths"}, socketDirectory+" is the directory of the socket, which the app may write to anyway")
+	}
 	if s.Health.Timeout > s.Health.Interval {
 		r.Conflict([]string{"containerHealthTimeoutSeconds", "containerHealthIntervalSeconds"},
 			fmt.Sprintf("%g is more than %g; checks would overlap", s.Health.Timeout.Seconds(), s.Health.Interval.Seconds()))

@@ -25,16 +25,45 @@ type Sidecar struct {
 	// ReadTimeout is how long NGINX waits for the app, AppKeepAlive how long the app keeps an idle connection open. If
 	// either is zero, it is derived from the load balancer's idle timeout.
 	ReadTimeout, AppKeepAlive time.Duration
+	// ConcurrencyLimit is the requests that a client may have under way at once; zero is no limit.
+	ConcurrencyLimit int
 	// A GzipLevel of zero turns compression off, CacheSeconds of zero the cache.
 	GzipLevel, CacheSeconds int
+	Gzip                    Gzip
 	AccessLog               AccessLog
 	LogHealthChecks         bool
+	// ConnectionLog is the interval at which NGINX's own counts go into its log; zero is never.
+	ConnectionLog time.Duration
+	// StopDelay is how long NGINX goes on serving after the stop signal, while its health page answers 503.
+	StopDelay time.Duration
+	// AppListen is where NGINX reaches the app.
+	AppListen AppListen
 	// TrustedProxies are the address ranges of proxies in front of the load balancer. NGINX believes what they say about
 	// the client's address.
 	TrustedProxies []netip.Prefix
 	// Workers is the number of processes; zero is one for each vCPU of the task.
 	Workers int
 }
+
+// Gzip is which answers are compressed, at a level above zero.
+type Gzip string
+
+const (
+	// GzipAll compresses every answer of a type that compresses well.
+	GzipAll Gzip = "all"
+	// GzipSafe leaves out answers to requests with credentials, whose length could reveal a secret in them.
+	GzipSafe Gzip = "safe"
+)
+
+// AppListen is where NGINX reaches the app.
+type AppListen string
+
+const (
+	// OnPort is the app's port on 127.0.0.1.
+	OnPort AppListen = "port"
+	// OnSocket is a Unix socket on a volume that both containers share, and the port for what it has no room for.
+	OnSocket AppListen = "socket"
+)
 
 // AccessLog is the format of NGINX's access log.
 type AccessLog string
@@ -60,13 +89,18 @@ func readSidecar(r *settings.Reader) Sidecar {
 		BodyLimitKilobytes: r.Between("bodyLimitKilobytes", 1, 1048576, "KiB"),
 		RatePerSecond:      r.Between("rateLimitPerSecond", 0, 100000, "requests a second"),
 		RateBurst:          r.Between("rateLimitBurst", 0, 100000, "requests"),
+		ConcurrencyLimit:   r.Between("concurrencyLimit", 0, 65535, "requests at once"),
 		ReadTimeout:        r.Seconds("readTimeoutSeconds", 0, 3999),
 		ClientTimeout:      r.Seconds("clientTimeoutSeconds", 1, 300),
 		AppKeepAlive:       r.Seconds("appKeepAliveSeconds", 0, 5000),
 		GzipLevel:          r.Between("gzipLevel", 0, 9, "(0 is off)"),
+		Gzip:               settings.OneOf(r, "gzip", GzipAll, GzipSafe),
 		CacheSeconds:       r.Between("cacheSeconds", 0, 3600, "seconds"),
 		AccessLog:          settings.OneOf(r, "accessLog", LogJSON, LogText, LogOff),
 		LogHealthChecks:    r.Boolean("logHealthChecks"),
+		ConnectionLog:      r.Seconds("connectionLogSeconds", 0, 3600),
+		StopDelay:          r.Seconds("stopDelaySeconds", 0, 110),
+		AppListen:          settings.OneOf(r, "appListen", OnPort, OnSocket),
 		TrustedProxies: r.Ranges("trustedProxies",
 			"an address range without host bits, such as 130.176.0.0/16 or 2600:9000::/28"),
 		Workers: r.Between("nginxWorkers", 0, 64, "processes"),
@@ -85,12 +119,15 @@ const appMargin = 35 * time.Second
 // The times below are derived from the load balancer's idle timeout, which is how long it waits for an answer. NGINX
 // waits for the app one second less, so that NGINX is the one that answers a slow request. And whoever sends requests on
 // a connection closes it first.
-func (a Args) readTimeout() time.Duration {
-	if a.Sidecar.ReadTimeout > 0 {
-		return a.Sidecar.ReadTimeout
+func (a Args) readTimeout() time.Duration { return a.Sidecar.LongestRequest(a.IdleTimeout) }
+
+// LongestRequest is how long NGINX waits for an answer of the app, behind a load balancer with the given idle timeout.
+func (s Sidecar) LongestRequest(idle time.Duration) time.Duration {
+	if s.ReadTimeout > 0 {
+		return s.ReadTimeout
 	}
 
-	return a.IdleTimeout - time.Second
+	return idle - time.Second
 }
 
 func (a Args) appKeepAlive() time.Duration {
@@ -105,8 +142,7 @@ func (a Args) appKeepAlive() time.Duration {
 // value that is set here can be seen in the task definition.
 func sidecarEnvironment(args Args, loadBalancerRanges string) map[string]string {
 	sidecar := args.Sidecar
-
-	return map[string]string{
+	all := map[string]string{
 		"NGINX_PORT":              strconv.Itoa(args.ContainerPort),
 		"APP_PORT":                strconv.Itoa(args.AppPort),
 		"NGINX_WORKER_PROCESSES":  strconv.Itoa(workers(sidecar.Workers, args.CPU)),
@@ -127,6 +163,24 @@ func sidecarEnvironment(args Args, loadBalancerRanges string) map[string]string 
 		"NGINX_TLS":               onOff(args.TLS),
 		"NGINX_TRUSTED_PROXIES":   trusted(loadBalancerRanges, sidecar.TrustedProxies),
 	}
+	// What is off by default is left out where it is off: a task definition without these stays as it is.
+	if sidecar.StopDelay > 0 {
+		all["NGINX_STOP_DELAY"] = seconds(sidecar.StopDelay)
+	}
+	if sidecar.ConnectionLog > 0 {
+		all["NGINX_STATUS_INTERVAL"] = seconds(sidecar.ConnectionLog)
+	}
+	if sidecar.ConcurrencyLimit > 0 {
+		all["NGINX_CONCURRENCY_LIMIT"] = strconv.Itoa(sidecar.ConcurrencyLimit)
+	}
+	if sidecar.Gzip == GzipSafe {
+		all["NGINX_GZIP"] = string(sidecar.Gzip)
+	}
+	if sidecar.AppListen == OnSocket {
+		all["NGINX_APP_SOCKET"] = socketPath
+	}
+
+	return all
 }
 
 // trusted adds the given ranges to the load balancer's, which are separated by commas.
@@ -150,12 +204,16 @@ func workers(given, cpu int) int {
 	return max(1, cpu/1024)
 }
 
-// drainTime is the time that NGINX has to finish requests after its stop signal, in seconds. It is shorter than the stop
-// timeout, so that NGINX exits before it is killed.
+// drainTime is the time that NGINX has to finish requests, in seconds: what the delay leaves of the time for its stop.
 func drainTime(args Args) string {
-	seconds := int(args.StopTimeout.Seconds())
+	return seconds(args.TimeToStop() - args.Sidecar.StopDelay)
+}
 
-	return strconv.Itoa(seconds - max(1, seconds/6))
+// TimeToStop is what NGINX has for its stop, delay included: less than the stop timeout, so that it ends by itself.
+func (s Settings) TimeToStop() time.Duration {
+	seconds := int(s.StopTimeout.Seconds())
+
+	return time.Duration(seconds-max(1, seconds/6)) * time.Second
 }
 
 // KEEP_ALIVE_TIMEOUT_MS is the same for both containers: NGINX refuses to start when it would keep a connection longer

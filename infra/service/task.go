@@ -77,7 +77,7 @@ func (s *Service) taskDefinition(
 			CpuArchitecture:       pulumi.String(string(args.Architecture)),
 		},
 		ExecutionRoleArn:     roles.execution.Arn,
-		Volumes:              volumes(args.App),
+		Volumes:              volumes(args.Settings),
 		ContainerDefinitions: definitions,
 	}
 	if roles.task != nil {
@@ -99,10 +99,14 @@ func trust(args Args) pulumi.StringOutput {
 		func(values []string) (string, error) { return trustPolicy(values[0], args.Region, values[1]) })
 }
 
-// volumes are empty directories of the task's own: NGINX's, and one for each path that the app may write to.
-func volumes(app App) ecs.TaskDefinitionVolumeArray {
+// volumes are empty directories of the task's own: NGINX's, the socket's where there is one, and one for each path that
+// the app may write to.
+func volumes(s Settings) ecs.TaskDefinitionVolumeArray {
 	all := ecs.TaskDefinitionVolumeArray{ecs.TaskDefinitionVolumeArgs{Name: pulumi.String(temporaryVolume)}}
-	for i := range app.WritablePaths {
+	if s.Sidecar.AppListen == OnSocket {
+		all = append(all, ecs.TaskDefinitionVolumeArgs{Name: pulumi.String(socketVolume)})
+	}
+	for i := range s.App.WritablePaths {
 		all = append(all, ecs.TaskDefinitionVolumeArgs{Name: pulumi.String(appVolume(i))})
 	}
 

@@ -36,9 +36,13 @@ func (l *Local) dockerfiles() []string {
 
 // BaseImages makes sure that what the Dockerfiles build upon is on the Docker engine, and prints where each image came
 // from. It keeps an image that is there, pulls the official one, or builds a stand-in under the same tag. Images are
-// worked on at the same time, because most of a stand-in's time is one package unpacking after the other.
-func (l *Local) BaseImages(ctx context.Context) error {
-	references, err := baseImages(l.dockerfiles())
+// worked on at the same time, because most of a stand-in's time is one package unpacking after the other. Without a
+// Dockerfile it is about those that a run needs.
+func (l *Local) BaseImages(ctx context.Context, dockerfiles ...string) error {
+	if len(dockerfiles) == 0 {
+		dockerfiles = l.dockerfiles()
+	}
+	references, err := baseImages(dockerfiles)
 	if err != nil {
 		return err
 	}

@@ -15,15 +15,21 @@ import (
 // way before nginx does. Each ends by the clock and returns how often it did it.
 var floods = map[string]func(addr string, n int, d time.Duration) int{
 	"slow-headers": func(addr string, n int, d time.Duration) int {
-		return hold(addr, n, d, "GET /api/x HTTP/1.1\r\nX: ", "y")
+		return hold(addr, n, d, 0, "GET /api/x HTTP/1.1\r\nX: ", "y")
 	},
 	"slow-bodies": func(addr string, n int, d time.Duration) int {
-		return hold(addr, n, d, "POST /api/x HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n", "b")
+		return hold(addr, n, d, 0, "POST /api/x HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n", "b")
 	},
-	"silent": func(addr string, n int, d time.Duration) int { return hold(addr, n, d, "", "") },
+	"silent": func(addr string, n int, d time.Duration) int { return hold(addr, n, d, 0, "", "") },
 	"slow-readers": func(addr string, n int, d time.Duration) int {
-		return hold(addr, n, d, "GET /api/big?bytes=2000000&type=image/png HTTP/1.1\r\nHost: a\r\n\r\n", "")
+		return hold(addr, n, d, 0, "GET /api/big?bytes=2000000&type=image/png HTTP/1.1\r\nHost: a\r\n\r\n", "")
 	},
+	// Much longer than what kernel and NGINX hold together, also when it is compressed. One after the other over half
+	// the time, because the test is about memory: all at once they want the processor first.
+	"slow-readers-gzip": func(addr string, n int, d time.Duration) int {
+		return hold(addr, n, d, d/2, "GET /api/big?bytes=8000000&noise=1 HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n", "")
+	},
+	"burst": burst,
 	"open-close": func(addr string, n int, d time.Duration) int {
 		return hammer(n, d, func() int {
 			c, err := net.DialTimeout("tcp", addr, 2*time.Second)
@@ -53,20 +59,22 @@ func flood(name, addr string, n int, d time.Duration) error {
 	return nil
 }
 
-// hold opens n connections, lets each say its first words, and then a byte every
-// 300 ms until the end. It never reads.
-func hold(addr string, n int, d time.Duration, first, then string) int {
+// hold opens n connections within a time, lets each say its first words, and then
+// a byte every 300 ms until the end. It never reads.
+func hold(addr string, n int, d, within time.Duration, first, then string) int {
 	end := time.Now().Add(d)
 	var opened atomic.Int64
 	var wg sync.WaitGroup
-	for range n {
+	for i := range n {
 		wg.Go(func() {
+			time.Sleep(within * time.Duration(i) / time.Duration(n))
 			c, err := net.DialTimeout("tcp", addr, d) //nolint:noctx // bounded by its time-out
 			if err != nil {
 				return
 			}
 			defer c.Close() //nolint:errcheck // a reset is what it is for
 			_ = c.(*net.TCPConn).SetLinger(0)
+			_ = c.(*net.TCPConn).SetReadBuffer(4096) // what the kernel would take in for it makes the flood weaker
 			opened.Add(1)
 			_ = c.SetDeadline(end)
 			_, err = io.WriteString(c, first)
@@ -79,6 +87,38 @@ func hold(addr string, n int, d time.Duration, first, then string) int {
 	}
 	wg.Wait()
 	return int(opened.Load())
+}
+
+// burst opens n connections, sends one request on each as soon as all are open, and counts the answers.
+func burst(addr string, n int, d time.Duration) int {
+	var answered atomic.Int64
+	var opened, answers sync.WaitGroup
+	all := make(chan struct{})
+	opened.Add(n)
+	for range n {
+		answers.Go(func() {
+			c, err := net.DialTimeout("tcp", addr, d) //nolint:noctx // bounded by its time-out
+			opened.Done()
+			if err != nil {
+				return
+			}
+			defer c.Close() //nolint:errcheck // its answer is there or not
+			_ = c.(*net.TCPConn).SetLinger(0)
+			_ = c.SetDeadline(time.Now().Add(d))
+			<-all
+			if _, err := io.WriteString(c, "GET /api/users/1 HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+				return
+			}
+			answer := make([]byte, 4096)
+			if k, _ := c.Read(answer); strings.HasPrefix(string(answer[:k]), "HTTP/1.1 200 ") {
+				answered.Add(1)
+			}
+		})
+	}
+	opened.Wait()
+	close(all)
+	answers.Wait()
+	return int(answered.Load())
 }
 
 // hammer repeats something in n places at once until the end.

@@ -15,11 +15,13 @@ import (
 	"bytes"
 	"crypto/sha1" //nolint:gosec // RFC 6455's handshake is made of SHA-1
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
 	"log"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/textproto"
@@ -289,6 +291,9 @@ func (r *recorder) answer(c net.Conn, br *bufio.Reader, req request, n int) bool
 		if t := req.query.Get("type"); t != "" {
 			kind = t
 		}
+		if req.query.Has("noise") {
+			return reply(c, req, 200, kind, noise(req.number("bytes", 20000)))
+		}
 		return reply(c, req, 200, kind, text(req.number("bytes", 20000)))
 	case req.path == "/api/headers":
 		return reply(c, req, 200, "text/plain", "long headers", "X-Long: "+text(req.number("bytes", 5000)))
@@ -298,22 +303,46 @@ func (r *recorder) answer(c net.Conn, br *bufio.Reader, req request, n int) bool
 	return reply(c, req, 200, "text/plain", "ok")
 }
 
+// reply adds the headers that the request asks for: X-Reply: Name: value.
 func reply(c net.Conn, req request, status int, kind, body string, headers ...string) bool {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n", status, http.StatusText(status), kind, len(body))
-	for _, h := range headers {
-		b.WriteString(h + "\r\n")
+	var head bytes.Buffer
+	fmt.Fprintf(&head, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n", status, http.StatusText(status), kind, len(body))
+	for _, h := range append(headers, req.header["X-Reply"]...) {
+		head.WriteString(h + "\r\n")
 	}
-	b.WriteString("\r\n")
-	if req.method != http.MethodHead {
-		b.WriteString(body)
+	head.WriteString("\r\n")
+	if req.method == http.MethodHead {
+		body = ""
 	}
-	_, err := c.Write(b.Bytes())
+	// A thousand clients may wait for the same long body: no copy for each.
+	if _, err := c.Write(head.Bytes()); err != nil {
+		return false
+	}
+	_, err := io.WriteString(c, body)
 	return err == nil
 }
 
+// texts and noises are those that have been made, by their length.
+var texts, noises sync.Map
+
+func made(all *sync.Map, n int, make func(int) string) string {
+	once, _ := all.LoadOrStore(n, sync.OnceValue(func() string { return make(n) }))
+	return once.(func() string)()
+}
+
 // text is n bytes that look like an API's answer, and compress like one.
-func text(n int) string {
+func text(n int) string { return made(&texts, n, makeText) }
+
+// noise is n hexadecimal digits, which compress to a half and no further.
+func noise(n int) string {
+	return made(&noises, n, func(n int) string {
+		raw := make([]byte, (n+1)/2)
+		_, _ = rand.NewChaCha8([32]byte{}).Read(raw)
+		return hex.EncodeToString(raw)[:n]
+	})
+}
+
+func makeText(n int) string {
 	var b strings.Builder
 	for i := 0; b.Len() < n; i++ {
 		fmt.Fprintf(&b, `{"id":%d,"name":"user-%d","mail":"user%d@example.com"},`, i, i*7919%10007, i)

@@ -59,7 +59,7 @@ func shortDigest(parts ...any) string {
 func For(ref, arch string) (Recipe, error) {
 	name := ref[strings.LastIndex(ref, "/")+1:]
 	name, _, _ = strings.Cut(name, "@")
-	name, _, _ = strings.Cut(name, ":")
+	name, tag, _ := strings.Cut(name, ":")
 	npmArch, known := map[string]string{"amd64": "x64", "arm64": "arm64"}[arch]
 	if !known {
 		return Recipe{}, fmt.Errorf("architecture: got %s, allowed: amd64, arm64", arch)
@@ -70,7 +70,7 @@ func For(ref, arch string) (Recipe, error) {
 	}
 	switch name {
 	case "nginx", "nginx-unprivileged":
-		return nginxRecipe(arch, ca), nil
+		return nginxRecipe(arch, nginxSuite(tag), ca), nil
 	case "node":
 		return nodeRecipe(arch, npmArch, ca), nil
 	}
@@ -102,13 +102,28 @@ func withCertificates(steps, ca string) string {
 		"ENV NODE_EXTRA_CA_CERTS=" + inside + " npm_config_cafile=" + inside + "\n"
 }
 
+// nginxSuite is the Debian release that has the wanted release of NGINX: 1.22.1 in bookworm, 1.26.3 in trixie, and in
+// forky the newest that Debian has, 1.30.6 at the time of writing.
+// https://tracker.debian.org/pkg/nginx
+func nginxSuite(tag string) string {
+	switch version, _, _ := strings.Cut(tag, "-"); version {
+	case "1.22":
+		return "bookworm"
+	case "1.26":
+		return "trixie"
+	}
+	return "forky"
+}
+
 // nginxRecipe resembles nginx:*-alpine-slim: nginx under uid and gid 101, and
-// BusyBox's wget, which Alpine has and Debian's smallest set has not.
+// BusyBox's wget and awk, which Alpine has. Debian's smallest set has no wget, and
+// an awk that waits for more than a line.
 // https://github.com/nginx/docker-nginx/blob/master/stable/alpine-slim/Dockerfile
-func nginxRecipe(arch, ca string) Recipe {
+func nginxRecipe(arch, suite, ca string) Recipe {
 	steps := `RUN groupadd --system --gid 101 nginx \
  && useradd --system --uid 101 --gid 101 --no-create-home --home-dir /var/cache/nginx --shell /usr/sbin/nologin nginx \
  && ln -s /bin/busybox /usr/local/bin/wget \
+ && ln -s /bin/busybox /usr/local/bin/awk \
  && rm -rf /etc/nginx/sites-enabled /etc/nginx/modules-enabled \
  && nginx -v
 STOPSIGNAL SIGQUIT
@@ -116,10 +131,10 @@ EXPOSE 80
 CMD ["nginx", "-g", "daemon off;"]
 `
 	return Recipe{
-		arch: arch, suite: "trixie",
+		arch: arch, suite: suite,
 		packages: []string{"nginx-light", "busybox-static", "ca-certificates"},
 		steps:    withCertificates(steps, ca), caBundle: ca,
-		Contents: "nginx of Debian trixie",
+		Contents: "nginx of Debian " + suite,
 	}
 }
 

@@ -85,6 +85,9 @@ func (m Maker) rootfs(ctx context.Context, rec Recipe) (string, error) {
 		"--variant=minbase", "--architectures=" + rec.arch,
 		"--include=" + strings.Join(rec.packages, ","),
 		"--aptopt=APT::Install-Recommends \"false\"",
+		// The index of Debian's next release is good for a week, and a mirror may keep an older one. Its signature is
+		// checked all the same.
+		"--aptopt=Acquire::Check-Valid-Until \"false\"",
 		"--dpkgopt=path-exclude=/usr/share/doc/*",
 		"--dpkgopt=path-exclude=/usr/share/man/*",
 		"--dpkgopt=path-exclude=/usr/share/locale/*",

@@ -19,8 +19,18 @@ func TestUnknownImagesAndMachinesAreRefused(t *testing.T) {
 	}
 }
 
+func TestTheTagOfNginxSaysWhichDebianHasIt(t *testing.T) {
+	for ref, suite := range map[string]string{
+		"nginx:1.22": "bookworm", "nginx:1.26-alpine-slim": "trixie", "public.ecr.aws/docker/library/nginx:1.30-alpine-slim": "forky",
+	} {
+		if rec, err := For(ref, "amd64"); err != nil || rec.suite != suite {
+			t.Errorf("%s: got %q, %v, want %q", ref, rec.suite, err, suite)
+		}
+	}
+}
+
 func TestACertificateChangesTheImageAndNotTheDebianPart(t *testing.T) {
-	plain, behindProxy := nginxRecipe("amd64", ""), nginxRecipe("amd64", "-----BEGIN CERTIFICATE-----")
+	plain, behindProxy := nginxRecipe("amd64", "forky", ""), nginxRecipe("amd64", "forky", "-----BEGIN CERTIFICATE-----")
 	if plain.Digest() == behindProxy.Digest() {
 		t.Error("one digest for two images")
 	}

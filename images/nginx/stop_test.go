@@ -1,0 +1,200 @@
+package nginx
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"fargate-nginx-sidecar/images/imagetest"
+)
+
+// shells are what the first process may be written in: Debian's dash in the stand-in, BusyBox's ash in the official image.
+var shells = map[string]imagetest.Options{
+	"the image's own shell": {},
+	"BusyBox": {
+		Args:    []string{"--entrypoint=/bin/sh"},
+		Command: []string{"-c", `mkdir /tmp/bb && busybox --install -s /tmp/bb && PATH=/tmp/bb:/usr/sbin exec /tmp/bb/sh /usr/local/bin/entrypoint`},
+	},
+}
+
+// asked is what a task answers for a while: the times of the first refusal by the health page and of the first by the port.
+type asked struct {
+	unhealthy, gone time.Duration // since the signal; zero is never
+	lost            int           // requests that the port took and did not answer with 200
+}
+
+// observe asks both pages until the port is closed.
+func observe(task *imagetest.Task, signal func()) (a asked) {
+	begin := time.Now()
+	signal()
+	for time.Since(begin) < 20*time.Second {
+		health, err := imagetest.Exchange(task.Addr, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 2*time.Second)
+		if err != nil || health.Status == 0 {
+			a.gone = time.Since(begin)
+			return a
+		}
+		if health.Status == 503 && a.unhealthy == 0 {
+			a.unhealthy = time.Since(begin)
+		}
+		if app, err := imagetest.Exchange(task.Addr, "GET /api/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 2*time.Second); err == nil && app.Status != 200 && app.Status != 0 {
+			a.lost++
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return a
+}
+
+func TestAStopServesOnForTheDelayWhileTheHealthPageSays503(t *testing.T) {
+	for shell, opts := range shells {
+		for _, signal := range []string{"QUIT", "TERM"} {
+			t.Run(shell+", SIG"+signal, func(t *testing.T) {
+				opts.Env = []string{"NGINX_STOP_DELAY=4"}
+				task := imagetest.Start(t, opts)
+				a := observe(task, func() { imagetest.Docker(t, "kill", "--signal="+signal, task.Nginx) })
+				if a.unhealthy == 0 || a.unhealthy > 3*time.Second || a.gone < 3900*time.Millisecond || a.gone > 10*time.Second || a.lost > 0 {
+					t.Errorf("health page 503 after %v, port closed after %v, %d requests lost; want about 1 s, 4 s, 0", a.unhealthy, a.gone, a.lost)
+				}
+				if code := imagetest.Docker(t, "wait", task.Nginx); code != "0\n" {
+					t.Errorf("ended with %s", code)
+				}
+			})
+		}
+	}
+}
+
+func TestASecondSignalEndsTheDelay(t *testing.T) {
+	for shell, opts := range shells {
+		t.Run(shell, func(t *testing.T) {
+			opts.Env = []string{"NGINX_STOP_DELAY=100"}
+			task := imagetest.Start(t, opts)
+			begin := time.Now()
+			imagetest.Docker(t, "kill", "--signal=QUIT", task.Nginx)
+			time.Sleep(500 * time.Millisecond)
+			if got := task.Get(t, "/api/x"); got.Status != 200 {
+				t.Errorf("during the delay: got %d", got.Status)
+			}
+			imagetest.Docker(t, "kill", "--signal=QUIT", task.Nginx)
+			code := imagetest.Docker(t, "wait", task.Nginx)
+			if took := time.Since(begin); code != "0\n" || took > 20*time.Second {
+				t.Errorf("ended with %s after %v", strings.TrimSpace(code), took)
+			}
+		})
+	}
+}
+
+// Whatever the first process is, the container ends when nginx does, and with its code.
+func TestTheContainerEndsWithNginx(t *testing.T) {
+	for shell, opts := range shells {
+		t.Run(shell, func(t *testing.T) {
+			task := imagetest.Start(t, opts)
+			imagetest.Docker(t, "exec", "--detach", task.Nginx, "sh", "-c", "kill -KILL $(cat /tmp/nginx/nginx.pid)")
+			if code := imagetest.Docker(t, "wait", task.Nginx); code != "137\n" {
+				t.Errorf("nginx was killed, the container ended with %s; want 137", strings.TrimSpace(code))
+			}
+		})
+	}
+}
+
+func TestTheMaintenanceFileTakesATaskOutAndLetsItIn(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{})
+	health := func(want int) {
+		t.Helper()
+		for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+			got := task.Get(t, "/", "Connection: close").Status
+			if got == want {
+				return
+			}
+			if time.Since(begin) > 5*time.Second {
+				t.Fatalf("health page: got %d, want %d", got, want)
+			}
+		}
+	}
+	health(200)
+	imagetest.Docker(t, "exec", task.Nginx, "touch", "/tmp/nginx/maintenance")
+	health(503)
+	if got := task.Get(t, "/api/x"); got.Status != 200 {
+		t.Errorf("a request in maintenance: got %d, want 200", got.Status)
+	}
+	// The container is well: ECS must not replace it.
+	imagetest.Docker(t, "exec", task.Nginx, "/usr/local/bin/healthcheck")
+	imagetest.Docker(t, "exec", task.Nginx, "rm", "/tmp/nginx/maintenance")
+	health(200)
+}
+
+// balancer is as much of a load balancer as the next test needs: two targets by turns, and one that fails two checks in
+// a row gets no more requests.
+type balancer struct {
+	targets   []*imagetest.Task
+	unhealthy [2]atomic.Bool
+	turn      atomic.Int64
+	sent      atomic.Int64
+	lost      atomic.Int64
+}
+
+func (b *balancer) check(done <-chan struct{}) {
+	failures := [2]int{}
+	for {
+		select {
+		case <-done:
+			return
+		case <-time.After(500 * time.Millisecond):
+		}
+		for i, target := range b.targets {
+			a, err := imagetest.Exchange(target.Addr, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", time.Second)
+			if failures[i]++; err == nil && a.Status == 200 {
+				failures[i] = 0
+			}
+			b.unhealthy[i].Store(failures[i] >= 2)
+		}
+	}
+}
+
+func (b *balancer) send(done <-chan struct{}) {
+	for {
+		select {
+		case <-done:
+			return
+		case <-time.After(5 * time.Millisecond):
+		}
+		i := int(b.turn.Add(1) % 2)
+		if b.unhealthy[i].Load() {
+			i = 1 - i
+		}
+		a, err := imagetest.Exchange(b.targets[i].Addr, "GET /api/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 5*time.Second)
+		b.sent.Add(1)
+		if err != nil || a.Status != 200 {
+			b.lost.Add(1)
+		}
+	}
+}
+
+// A task on Spot can be stopped while the load balancer still sends to it.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
+func TestAStopThatNobodyHasAnnouncedLosesNothingWithADelay(t *testing.T) {
+	lost := func(delay string) int64 {
+		b := &balancer{targets: []*imagetest.Task{
+			imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_STOP_DELAY=" + delay}}), imagetest.Start(t, imagetest.Options{}),
+		}}
+		done := make(chan struct{})
+		var wg sync.WaitGroup
+		wg.Go(func() { b.check(done) })
+		for range 4 {
+			wg.Go(func() { b.send(done) })
+		}
+		time.Sleep(time.Second)
+		imagetest.Docker(t, "kill", "--signal=QUIT", b.targets[0].Nginx)
+		time.Sleep(9 * time.Second)
+		close(done)
+		wg.Wait()
+		t.Logf("a delay of %s s: %d of %d requests lost", delay, b.lost.Load(), b.sent.Load())
+		return b.lost.Load()
+	}
+	if n := lost("0"); n == 0 {
+		t.Error("without a delay none was lost, so this test shows nothing")
+	}
+	if n := lost("6"); n > 0 {
+		t.Errorf("with a delay %d were lost", n)
+	}
+}
