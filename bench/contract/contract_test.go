@@ -71,6 +71,37 @@ func TestAProxyThatOnlyForwardsFailsWhatItDoesNotDo(t *testing.T) {
 	}
 }
 
+// The client cannot tell such a refusal from one that spared the application.
+func TestARefusalByTheApplicationIsNone(t *testing.T) {
+	app := httptest.NewServer(&recorder{})
+	t.Cleanup(app.Close)
+	target, _ := url.Parse(app.URL)
+	proxy := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		ModifyResponse: func(r *http.Response) error {
+			if r.StatusCode = http.StatusNotFound; r.Request.Method == "PROPFIND" {
+				r.StatusCode = http.StatusMethodNotAllowed
+				r.Header.Set("Allow", "GET")
+			}
+			return nil
+		},
+	})
+	t.Cleanup(proxy.Close)
+	report, err := Check(proxy.Listener.Addr().String(), app.Listener.Addr().String(), Cases{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, f := range report.Failed {
+		if (f.Demand == demands[2].name || f.Demand == demands[3].name) && strings.Contains(f.Got, "the application was asked: ") {
+			found++
+		}
+	}
+	if found != 2 {
+		t.Errorf("got %+v", report.Failed)
+	}
+}
+
 func TestARequestIsJudgedByEveryWayToReadIt(t *testing.T) {
 	const rest = "\r\nHost: a\r\n\r\n"
 	for head, want := range map[string]string{

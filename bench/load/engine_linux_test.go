@@ -35,18 +35,29 @@ func run(t *testing.T, j Job) []Result {
 
 // counting is a server that knows how many requests it answered.
 func counting(t *testing.T, secure bool, handler http.HandlerFunc) (address string, asked *atomic.Int64) {
-	asked = &atomic.Int64{}
+	address, asked, _ = watched(t, secure, handler)
+	return address, asked
+}
+
+// watched also counts the connections.
+func watched(t *testing.T, secure bool, handler http.HandlerFunc) (address string, asked, opened *atomic.Int64) {
+	asked, opened = &atomic.Int64{}, &atomic.Int64{}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked.Add(1)
 		handler(w, r)
 	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
 	if secure {
 		server.StartTLS()
 	} else {
 		server.Start()
 	}
 	t.Cleanup(server.Close)
-	return server.URL, asked
+	return server.URL, asked, opened
 }
 
 func ok(w http.ResponseWriter, r *http.Request) {
@@ -69,12 +80,15 @@ func TestEveryRequestOfTheServerIsAnAnswerOfTheResult(t *testing.T) {
 		"body over TLS":      {true, Stream{Connections: 5, Request: []byte(post), Want: []int{200}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			address, asked := counting(t, c.secure, ok)
+			address, asked, opened := watched(t, c.secure, ok)
 			j := job(address, c.stream)
 			j.TLS = c.secure
 			r := run(t, j)[0]
 			if r.Lost.Total() != 0 || int64(r.Responses) != asked.Load() || r.Responses == 0 || r.Answers > r.Responses {
 				t.Errorf("server answered %d; got %+v", asked.Load(), r)
+			}
+			if c.stream.Fresh != (opened.Load() >= asked.Load()) || (!c.stream.Fresh && opened.Load() != 5) {
+				t.Errorf("%d connections for %d requests", opened.Load(), asked.Load())
 			}
 			if c.secure != (r.Cipher != "") {
 				t.Errorf("cipher: got %q", r.Cipher)

@@ -20,6 +20,7 @@ type Picture struct {
 
 // All are the pictures in the document's order.
 var All = []Picture{
+	{"benchmark-throughput.svg", "Answers a second through each proxy; direct to the application is 1", throughput},
 	{"benchmark-cpu.svg", "CPU time for an answer, by row", cpu},
 	{"benchmark-latency.svg", "p50 and p99 at fixed rates", latency},
 	{"benchmark-connections.svg", "CPU time, p99 and memory by connections", connections},
@@ -92,13 +93,11 @@ func (c *canvas) svg() string {
 // scale is a logarithmic axis.
 type scale struct{ low, high, from, to float64 }
 
-// over covers the values in whole powers of ten.
+// over covers the values, all above zero, in whole powers of ten.
 func over(values []float64, from, to float64) scale {
 	low, high := math.Inf(1), math.Inf(-1)
 	for _, v := range values {
-		if v > 0 && !math.IsInf(v, 0) {
-			low, high = min(low, v), max(high, v)
-		}
+		low, high = min(low, v), max(high, v)
 	}
 	if low > high {
 		low, high = 1, 10
@@ -123,35 +122,59 @@ func (s scale) ticks() []float64 {
 	return list
 }
 
-// cpu draws a bar for each row and target, with its interval.
+// cpu draws what a proxy's answer costs.
 func cpu(r *measure.Results) string {
+	figure := func(m measure.Measurement) float64 { return m.ProxyCPU }
+	return bars(r, "CPU time of the proxy for an answer, µs (logarithmic; the thin line is the 95 % interval)", 0,
+		func(c, _ *measure.Cell) stats.Interval { return stats.Of(c.Values(figure)) })
+}
+
+// throughput draws how many answers come through a proxy.
+func throughput(r *measure.Results) string {
+	figure := func(m measure.Measurement) float64 { return m.Rate }
+	return bars(r, "Answers a second, direct to the application = 1 (logarithmic; the thin line is the 95 % interval)", 1,
+		func(c, direct *measure.Cell) stats.Interval {
+			return stats.Ratio(c.Values(figure), direct.Values(figure))
+		})
+}
+
+// bars draws one for each row and target, with its interval, from a value on; 0
+// is the axis's end.
+func bars(r *measure.Results, title string, from float64, figure func(cell, direct *measure.Cell) stats.Interval) string {
 	c := &canvas{}
-	c.text(16, 22, "start", "CPU time of the proxy for an answer, µs (logarithmic; the thin line is the 95 % interval)")
+	c.text(16, 22, "start", title)
 	targets := drawn(r, false)
 	y := c.legend(44, targets)
+	intervals := map[*measure.Cell]stats.Interval{}
 	var values []float64
-	for _, cell := range r.Cells {
-		if !cell.BothCPUs {
-			values = append(values, cell.Values(func(m measure.Measurement) float64 { return m.ProxyCPU })...)
+	for _, each := range row.All {
+		for _, t := range targets {
+			if cell := r.Cell(each.Name, tlsOf(r, t, each), false); cell != nil {
+				if i := figure(cell, r.Cell(each.Name, opponent.Direct, false)); i.Median > 0 {
+					intervals[cell] = i
+					values = append(values, i.Median)
+				}
+			}
 		}
 	}
 	x := over(values, 250, width-70)
+	start := x.at(max(from, x.low))
 	top := y
 	for _, each := range row.All {
 		began := y
 		for _, t := range targets {
-			cell := r.Cell(each.Name, tlsOf(r, t, each), false)
-			if cell == nil {
+			i, ok := intervals[r.Cell(each.Name, tlsOf(r, t, each), false)]
+			if !ok {
 				continue
 			}
-			i := stats.Of(cell.Values(func(m measure.Measurement) float64 { return m.ProxyCPU }))
-			c.rect(x.from, y, max(1, x.at(i.Median)-x.from), 11, colours[t.Opponent])
-			end := x.at(i.Median)
+			at := x.at(i.Median)
+			c.rect(min(start, at), y, max(1, math.Abs(at-start)), 11, colours[t.Opponent])
+			end := max(start, at)
 			if i.Known() {
 				c.line(x.at(i.Low), y+5.5, x.at(i.High), y+5.5, "#222", 1.5)
-				end = x.at(i.High)
+				end = max(end, x.at(i.High))
 			}
-			c.text(end+5, y+10, "start", fmt.Sprintf("%.1f", i.Median))
+			c.text(end+5, y+10, "start", fmt.Sprintf("%.3g", i.Median))
 			y += 14
 		}
 		if y > began {

@@ -24,12 +24,11 @@ type Row struct {
 	Message     int     // WebSocket messages of so many bytes
 	TLS         bool    // from the client to the proxy
 	CPUs        float64 // limit for application and proxy together; 0: none
-	Without     []string
-	Silent      bool // nobody logs it
-	BothCPUs    bool // measured once more with everything on both CPUs
-	BothWays    bool // measured once more through the other way to the application
-	Memory      bool // memory is shown: rows in rising order, before any other load
-	Afresh      bool // the proxies are started anew after it
+	Silent      bool    // nobody logs it
+	BothCPUs    bool    // measured once more with everything on both CPUs
+	BothWays    bool    // measured once more through the other way to the application
+	Memory      bool    // memory is shown: rows in rising order, before any other load
+	Afresh      bool    // the proxies are started anew after it
 }
 
 // MostConnections stands for as many as the machine's limit on open files allows.
@@ -46,7 +45,7 @@ var All = []Row{
 	{Name: "refused", Title: "Refused path (404), 64 connections", Path: "/web/phpmyadmin", Connections: 64, Want: 404, BothCPUs: true},
 	{Name: "method", Title: "Refused method (405), 64 connections", Method: "PROPFIND", Path: "/api/users/1", Connections: 64, Want: 405, WantDirect: 404},
 	{Name: "close", Title: "A connection for each request, 64 at once", Path: "/api/users/1", Headers: []string{"Connection: close"}, Connections: 64, Fresh: true},
-	{Name: "tls", Title: "Small answer over TLS, 64 connections", Path: "/api/users/1", Connections: 64, TLS: true, WantDirect: -1, Without: []string{"pattern"}},
+	{Name: "tls", Title: "Small answer over TLS, 64 connections", Path: "/api/users/1", Connections: 64, TLS: true, WantDirect: -1},
 	{Name: "websocket", Title: "WebSocket messages of 100 bytes, 64 connections", Path: "/api/ws", Message: 100, Connections: 64, Want: 101, Silent: true},
 	{Name: "quota", Title: "Small answer, 64 connections, application and proxy together at 0.25 vCPU", Path: "/api/users/1", Connections: 64, CPUs: 0.25},
 }
@@ -80,11 +79,6 @@ func Find(name string) (Row, bool) {
 
 // For reports whether an opponent takes part.
 func (r Row) For(o opponent.Opponent) bool {
-	for _, name := range r.Without {
-		if name == o.Name {
-			return false
-		}
-	}
 	if o.Name == opponent.Direct {
 		return r.WantDirect >= 0
 	}
