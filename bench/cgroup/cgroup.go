@@ -119,7 +119,7 @@ func (g Group) Limit(cpus float64) error {
 	if g.unified {
 		quota += " " + strconv.FormatInt(period.Microseconds(), 10)
 	}
-	if err := os.WriteFile(filepath.Join(g.quota, name), []byte(quota), 0o644); err != nil { //nolint:gosec // a file of the kernel
+	if err := os.WriteFile(filepath.Join(g.quota, name), []byte(quota), 0o644); err != nil {
 		return fmt.Errorf("limit of CPU: %w", err)
 	}
 	return nil
@@ -139,7 +139,7 @@ func (g Group) Remove() {
 }
 
 func read(path string, value func(string) (int64, error)) (int64, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // a file of the kernel
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return 0, fmt.Errorf("control group: %w", err)
 	}

@@ -185,7 +185,7 @@ func TestALogLineHasWhatOneLooksForInIt(t *testing.T) {
 }
 
 func TestNobodyThereIsAnError(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a loopback port
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -142,7 +142,7 @@ func (e *engine) loop() error {
 			return err
 		}
 		n, err := unix.EpollWait(e.epoll, events, -1)
-		if err != nil && err != unix.EINTR { //nolint:errorlint // a number of the kernel
+		if err != nil && err != unix.EINTR {
 			return fmt.Errorf("epoll: %w", err)
 		}
 		for _, event := range events[:max(n, 0)] {

@@ -34,8 +34,8 @@ func run(t *testing.T, j Job) []Result {
 }
 
 // counting is a server that knows how many requests it answered.
-func counting(t *testing.T, secure bool, handler http.HandlerFunc) (address string, asked *atomic.Int64) {
-	address, asked, _ = watched(t, secure, handler)
+func counting(t *testing.T, handler http.HandlerFunc) (address string, asked *atomic.Int64) {
+	address, asked, _ = watched(t, false, handler)
 	return address, asked
 }
 
@@ -98,7 +98,7 @@ func TestEveryRequestOfTheServerIsAnAnswerOfTheResult(t *testing.T) {
 }
 
 func TestAnAnswerOfTheWrongKindIsLost(t *testing.T) {
-	address, asked := counting(t, false, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+	address, asked := counting(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
 	r := run(t, job(address, Stream{Connections: 2, Request: []byte(get), Want: []int{200}}))[0]
 	if r.Answers != 0 || int64(r.Lost.Wrong) != asked.Load() || r.Lost.Wrong == 0 || r.P50 != 0 {
 		t.Errorf("server answered %d; got %+v", asked.Load(), r)
@@ -106,7 +106,7 @@ func TestAnAnswerOfTheWrongKindIsLost(t *testing.T) {
 }
 
 func TestCutConnectionsAreLostAndOpenedAgain(t *testing.T) {
-	address, asked := counting(t, false, func(w http.ResponseWriter, _ *http.Request) {
+	address, asked := counting(t, func(w http.ResponseWriter, _ *http.Request) {
 		c, _, err := w.(http.Hijacker).Hijack()
 		if err == nil {
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
@@ -120,7 +120,7 @@ func TestCutConnectionsAreLostAndOpenedAgain(t *testing.T) {
 }
 
 func TestNobodyThereIsCountedAsRefused(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a loopback port
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestNobodyThereIsCountedAsRefused(t *testing.T) {
 
 func TestAnAnswerThatNeverComesIsLost(t *testing.T) {
 	done := make(chan struct{})
-	address, _ := counting(t, false, func(http.ResponseWriter, *http.Request) { <-done })
+	address, _ := counting(t, func(http.ResponseWriter, *http.Request) { <-done })
 	t.Cleanup(func() { close(done) }) // before the server's own
 	j := job(address, Stream{Connections: 3, Request: []byte(get), Want: []int{200}})
 	j.Drain = 50 * time.Millisecond
@@ -149,7 +149,7 @@ func TestAnAnswerThatNeverComesIsLost(t *testing.T) {
 func TestARequestThatWaitsForAConnectionIsLateFromWhenItWasDue(t *testing.T) {
 	var once atomic.Bool
 	warm := time.Now().Add(40 * time.Millisecond)
-	address, _ := counting(t, false, func(w http.ResponseWriter, r *http.Request) {
+	address, _ := counting(t, func(w http.ResponseWriter, r *http.Request) {
 		if time.Now().After(warm) && once.CompareAndSwap(false, true) {
 			time.Sleep(300 * time.Millisecond)
 		}
@@ -164,7 +164,7 @@ func TestARequestThatWaitsForAConnectionIsLateFromWhenItWasDue(t *testing.T) {
 }
 
 func TestEachStreamHasItsOwnAccount(t *testing.T) {
-	address, _ := counting(t, false, func(w http.ResponseWriter, r *http.Request) {
+	address, _ := counting(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/none" {
 			w.WriteHeader(http.StatusNotFound)
 			return
@@ -181,7 +181,7 @@ func TestEachStreamHasItsOwnAccount(t *testing.T) {
 
 func TestMessagesComeBackThroughAWebSocket(t *testing.T) {
 	var echoed atomic.Int64
-	address, _ := counting(t, false, func(w http.ResponseWriter, _ *http.Request) {
+	address, _ := counting(t, func(w http.ResponseWriter, _ *http.Request) {
 		c, rw, err := w.(http.Hijacker).Hijack()
 		if err != nil {
 			return

@@ -6,7 +6,7 @@ package load
 func message(size int) []byte {
 	frame := []byte{0x81}
 	if size < 126 {
-		frame = append(frame, 0x80|byte(size))
+		frame = append(frame, 0x80|byte(size)) //nolint:gosec // below 126
 	} else {
 		frame = append(frame, 0x80|126, byte(size>>8), byte(size)) //nolint:gosec // below 65,536, see Stream
 	}

@@ -23,7 +23,7 @@ const (
 // Write puts the tables into benchmark.md and draws the plots beside it.
 func Write(r *measure.Results, docs string) error {
 	path := filepath.Join(docs, "benchmark.md")
-	doc, err := os.ReadFile(path) //nolint:gosec // the caller's own file
+	doc, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
@@ -39,9 +39,9 @@ func Write(r *measure.Results, docs string) error {
 	}
 	b.WriteString("\n")
 	b.Write(doc[j:])
-	errs := []error{os.WriteFile(path, b.Bytes(), 0o644)} //nolint:gosec // a document
+	errs := []error{os.WriteFile(path, b.Bytes(), 0o644)}
 	for _, p := range plot.All {
-		errs = append(errs, os.WriteFile(filepath.Join(docs, p.File), []byte(p.Draw(r)), 0o644)) //nolint:gosec // a picture
+		errs = append(errs, os.WriteFile(filepath.Join(docs, p.File), []byte(p.Draw(r)), 0o644))
 	}
 	return errors.Join(errs...)
 }

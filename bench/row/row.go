@@ -50,14 +50,14 @@ var All = []Row{
 	{Name: "quota", Title: "Small answer, 64 connections, application and proxy together at 0.25 vCPU", Path: "/api/users/1", Connections: 64, CPUs: 0.25},
 }
 
-// Paced is the row whose answers are timed at fixed rates: parts of what the
-// slowest of all can do in the row Of.
+// Pace is the fixed rates at which answers are timed: parts of what the slowest of
+// all can do in the row Of.
 type Pace struct {
 	Of    string
 	Parts []float64
 }
 
-// Paces are those of issue and document: with room, half way, and near the limit.
+// Paces are with much room, half way, and near the limit.
 var Paces = Pace{Of: "small-64", Parts: []float64{0.3, 0.5, 0.7}}
 
 // Flood is good requests at a fixed rate, alone and with ten bad ones beside each.

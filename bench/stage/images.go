@@ -108,7 +108,7 @@ func (s *Stage) buildFiles(ctx context.Context, name, dockerfile string, program
 			return fmt.Errorf("go build %s: %w: %s", args[1:], err, out)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o644); err != nil { //nolint:gosec // a folder of our own
+	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o644); err != nil {
 		return err
 	}
 	return build(ctx, name, dir)
@@ -188,7 +188,7 @@ func traefikFolder(ctx context.Context, dir string) (string, error) {
 	if found == nil {
 		return "", fmt.Errorf("go mod download %s: no go.mod in %s", traefikModule, out)
 	}
-	text, err := os.ReadFile(string(found[1])) //nolint:gosec // a file of the module cache
+	text, err := os.ReadFile(string(found[1]))
 	if err != nil {
 		return "", err
 	}

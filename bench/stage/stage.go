@@ -60,7 +60,6 @@ type Stage struct {
 	task       cgroup.Group // around application and proxies
 	parent     string       // its name
 	load, logs *agent
-	names      []string // of the pipes
 	progress   func(format string, args ...any)
 }
 
@@ -148,13 +147,13 @@ func (s *Stage) files() error {
 		}
 	}
 	// The application makes its socket here, as another user.
-	if err := os.Chmod(s.path("sock"), 0o777); err != nil { //nolint:gosec // see above
+	if err := os.Chmod(s.path("sock"), 0o777); err != nil {
 		return err
 	}
 	if err := certificate(s.path("config")); err != nil {
 		return err
 	}
-	if err := os.WriteFile(s.path("config", "bench.js"), opponent.App(), 0o644); err != nil { //nolint:gosec // read by other users
+	if err := os.WriteFile(s.path("config", "bench.js"), opponent.App(), 0o644); err != nil {
 		return err
 	}
 	names := []string{opponent.Direct}
@@ -168,7 +167,7 @@ func (s *Stage) files() error {
 	for _, name := range names {
 		for _, stream := range []string{".out", ".err"} {
 			path := s.path("logs", name+stream)
-			if err := errors.Join(syscall.Mkfifo(path, 0o666), os.Chmod(path, 0o666)); err != nil { //nolint:gosec // written by other users
+			if err := errors.Join(syscall.Mkfifo(path, 0o666), os.Chmod(path, 0o666)); err != nil {
 				return fmt.Errorf("pipe: %w", err)
 			}
 		}
@@ -197,14 +196,14 @@ func (s *Stage) config(t *Target) error {
 			return err
 		}
 		text = bytes.ReplaceAll(text, []byte("listen 8080;"), []byte("listen "+strconv.Itoa(t.Port)+";"))
-		return os.WriteFile(filepath.Join(folder, "pattern.conf"), text, 0o644) //nolint:gosec // read by other users
+		return os.WriteFile(filepath.Join(folder, "pattern.conf"), text, 0o644) //nolint:gosec // below a folder of our own
 	}
 	for _, name := range t.Opponent.Files {
 		text, err := t.Render(name)
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(folder, name), text, 0o644); err != nil { //nolint:gosec // read by other users
+		if err := os.WriteFile(filepath.Join(folder, name), text, 0o644); err != nil {
 			return err
 		}
 	}

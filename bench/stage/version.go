@@ -43,7 +43,7 @@ func certificate(folder string) error {
 	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})
 	var errs []error
 	for name, text := range map[string][]byte{"cert.pem": cert, "key.pem": private, "both.pem": append(append([]byte{}, cert...), private...)} {
-		errs = append(errs, os.WriteFile(filepath.Join(folder, name), text, 0o644)) //nolint:gosec // read by other users; a key for this run alone
+		errs = append(errs, os.WriteFile(filepath.Join(folder, name), text, 0o644))
 	}
 	return errors.Join(errs...)
 }

@@ -36,9 +36,9 @@ func Of(values []float64) Interval {
 // did in a round met both.
 func Ratio(a, b []float64) Interval {
 	var ratios []float64
-	for i := range min(len(a), len(b)) {
-		if b[i] > 0 {
-			ratios = append(ratios, a[i]/b[i])
+	for i, v := range a {
+		if i < len(b) && b[i] > 0 {
+			ratios = append(ratios, v/b[i])
 		}
 	}
 	return Of(ratios)
