@@ -97,7 +97,11 @@ workflows: ## Check the GitHub workflows
 
 .PHONY: bench
 bench: driver ## Measure the sidecar beside other proxies and draw docs/benchmark.md
-	@$(DRIVER) --root $(CURDIR) with-docker -- sh -c '$(DRIVER) --root $(CURDIR) base-images && cd bench && go run .'
+	@$(DRIVER) --root $(CURDIR) with-docker -- sh -c '$(DRIVER) --root $(CURDIR) base-images && cd bench && go run . $(BENCH)'
+
+.PHONY: bench-quick
+bench-quick: ## Print rough tables of the benchmark and change no file
+	@$(MAKE) --no-print-directory bench BENCH=-quick
 
 # The driver of the local run. The Go build cache makes this cheap when nothing changed.
 .PHONY: driver
