@@ -98,8 +98,12 @@ func measured(ctx context.Context, o options) (*measure.Results, error) {
 	if err != nil {
 		return nil, err
 	}
+	cases, err := contract.Read(filepath.Join(root, "images", "nginx"))
+	if err != nil {
+		return nil, err
+	}
 	s, err := stage.Open(ctx, stage.Options{
-		Root: root, Opponents: opponents, Socket: o.app != "port", TLS: true, TLSSocket: o.app == "socket", Progress: progress,
+		Root: root, Opponents: opponents, Dropped: cases.Dropped, Socket: o.app != "port", TLS: true, TLSSocket: o.app == "socket", Progress: progress,
 	})
 	if err != nil {
 		return nil, err
@@ -107,7 +111,7 @@ func measured(ctx context.Context, o options) (*measure.Results, error) {
 	defer s.Close()
 	results := &measure.Results{Started: time.Now(), Machine: machine(), Contracts: map[string]contract.Report{}, Missing: s.Missing}
 	results.Busy[0] = loadAverage()
-	if err := contracts(ctx, s, root, results); err != nil {
+	if err := contracts(ctx, s, cases, results); err != nil {
 		return nil, err
 	}
 	if err := s.Serve(ctx); err != nil {
@@ -122,11 +126,7 @@ func measured(ctx context.Context, o options) (*measure.Results, error) {
 }
 
 // contracts asks each opponent once, before anything is measured.
-func contracts(ctx context.Context, s *stage.Stage, root string, results *measure.Results) error {
-	cases, err := contract.Read(filepath.Join(root, "images", "nginx", "testdata"))
-	if err != nil {
-		return err
-	}
+func contracts(ctx context.Context, s *stage.Stage, cases contract.Cases, results *measure.Results) error {
 	for _, t := range s.Targets {
 		if _, done := results.Contracts[t.Opponent.Name]; done || t.TLS || t.Socket {
 			continue

@@ -15,11 +15,26 @@ import (
 type Cases struct {
 	Good    [][]byte
 	Attacks [][]byte
+	Dropped []string // headers that the application must not see
 }
 
-// Read makes them from the sidecar's own tests: testdata of images/nginx.
-func Read(testdata string) (Cases, error) {
+// emptied is how the sidecar drops a header.
+// https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_set_header
+var emptied = regexp.MustCompile(`(?m)^\s*proxy_set_header (\S+) "";`)
+
+// Read makes them from the sidecar's configuration and the cases of its own
+// tests, so that the benchmark asks for the contract as it is: folder is
+// images/nginx.
+func Read(folder string) (Cases, error) {
 	var c Cases
+	config, err := os.ReadFile(filepath.Join(folder, "nginx.conf.template"))
+	if err != nil {
+		return c, fmt.Errorf("contract: %w", err)
+	}
+	for _, found := range emptied.FindAllSubmatch(config, -1) {
+		c.Dropped = append(c.Dropped, string(found[1]))
+	}
+	testdata := filepath.Join(folder, "testdata")
 	targets, err := lines(filepath.Join(testdata, "targets.txt"))
 	if err != nil {
 		return c, err

@@ -40,11 +40,12 @@ type asker struct {
 	address string // of the proxy
 	control string // of the recording backend
 	client  *http.Client
+	dropped []string
 }
 
 // Check asks everything.
 func Check(address, control string, cases Cases) (Report, error) {
-	a := &asker{address: address, control: control, client: &http.Client{
+	a := &asker{address: address, control: control, dropped: cases.Dropped, client: &http.Client{
 		Timeout:       10 * time.Second,
 		Transport:     &http.Transport{DisableCompression: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

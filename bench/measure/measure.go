@@ -273,7 +273,7 @@ func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond)
 func us(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
 // flushTime is more than any proxy here keeps its log lines for.
-const flushTime = 4 * time.Second
+const flushTime = 10 * time.Second
 
 // logged counts the lines that came while the row ran, once they have all come or
 // have had the time to.

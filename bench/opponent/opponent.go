@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"embed"
 	"fmt"
+	"strings"
 	"text/template"
 )
 
@@ -71,24 +72,24 @@ var All = []Opponent{
 	{
 		Name: Control, Title: "bare proxy_pass", Image: Pattern, Root: true, Files: []string{"bare.conf"}, Version: "nginx -v 2>&1",
 		Command: `exec nginx -c /bench/bare.conf -g "daemon off;"`, Socket: true, TLS: true,
-		About: "a control: the sidecar's NGINX that only forwards, without checks, headers, compression or log",
+		About: "a control: the sidecar's NGINX, which only forwards, without checks, headers, compression and log",
 	},
 	{
 		Name: "haproxy", Title: "HAProxy", Image: Packages, Files: []string{"haproxy.cfg"}, Version: "haproxy -v | head -1",
 		Command: "exec haproxy -db -f /bench/haproxy.cfg", Socket: true, TLS: true, Logs: true,
-		About: "configured for the sidecar's job",
+		About: "from Debian's testing suite, configured for the sidecar's job",
 	},
 	{
 		Name: "caddy", Title: "Caddy", Image: Packages, Files: []string{"Caddyfile"}, Version: "caddy version",
 		Command: "exec caddy run --adapter caddyfile --config /bench/Caddyfile", Env: []string{"GOMAXPROCS=1", "HOME=/tmp"},
 		Socket: true, TLS: true, Logs: true,
-		About: "configured for the sidecar's job",
+		About: "from Debian's testing suite, configured for the sidecar's job",
 	},
 	{
 		Name: "traefik", Title: "Traefik", Image: Traefik, Files: []string{"traefik.yml", "traefik.routes.yml"}, Version: "traefik version",
 		Command: "exec traefik --configFile=/bench/traefik.yml", Env: []string{"GOMAXPROCS=1"},
 		TLS: true, Logs: true,
-		About: "configured for as much of the sidecar's job as it can do",
+		About: "built from the Go module proxy, configured for as much of the sidecar's job as it can do",
 	},
 }
 
@@ -108,6 +109,8 @@ type Variant struct {
 	Port     int    // it listens here
 	Socket   bool   // reaches the application through a Unix socket
 	TLS      bool   // takes TLS
+	// Dropped are the headers that the sidecar keeps from the application.
+	Dropped []string
 }
 
 // Name tells the variant from the others of the same opponent.
@@ -128,7 +131,7 @@ func (v Variant) Render(file string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := template.New(file).Option("missingkey=error").Parse(string(text))
+	t, err := template.New(file).Funcs(template.FuncMap{"lower": strings.ToLower}).Parse(string(text))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}

@@ -12,7 +12,7 @@ func TestEveryFileIsRenderedForEveryVariant(t *testing.T) {
 			if v.Socket && !o.Socket || v.TLS && !o.TLS {
 				continue
 			}
-			v.Opponent = o.Name
+			v.Opponent, v.Dropped = o.Name, []string{"X-One", "X-Two"}
 			all := ""
 			for _, file := range o.Files {
 				text, err := v.Render(file)
@@ -29,6 +29,9 @@ func TestEveryFileIsRenderedForEveryVariant(t *testing.T) {
 			}
 			if v.Socket != strings.Contains(all, "/sock/app.sock") || v.Socket == strings.Contains(all, "127.0.0.1:3000") {
 				t.Errorf("%s: the wrong way to the application", v.Name())
+			}
+			if drops := strings.Contains(strings.ToLower(all), "x-two"); drops == (o.Name == Control) {
+				t.Errorf("%s: drops headers: %v", v.Name(), drops)
 			}
 			if v.TLS != (strings.Contains(all, "/bench/cert.pem") || strings.Contains(all, "/bench/both.pem")) {
 				t.Errorf("%s: certificate", v.Name())

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"fargate-nginx-sidecar/bench/measure"
+	"fargate-nginx-sidecar/bench/opponent"
 	"fargate-nginx-sidecar/bench/plot"
 )
 
@@ -70,4 +71,18 @@ func head(b *strings.Builder, r *measure.Results) {
 	for _, missing := range r.Missing {
 		fmt.Fprintf(b, "Not measured: %s.\n", missing)
 	}
+	var lines [][]string
+	for _, o := range opponent.All {
+		t := r.Target(o.Name)
+		if t.Name == "" {
+			continue
+		}
+		t.Socket = false // both ways are the same program
+		var files []string
+		for _, file := range o.Files {
+			files = append(files, fmt.Sprintf("[%s](../bench/opponent/config/%s)", file, file))
+		}
+		lines = append(lines, []string{title(t), o.About, strings.Join(files, ", ")})
+	}
+	table(b, 3, []string{"Through", "What it is", "Configuration"}, lines)
 }

@@ -111,6 +111,9 @@ func TestEveryTableNamesVersionsIntervalsAndWhatIsLevel(t *testing.T) {
 			t.Errorf("%s: got %s", title, got)
 		}
 	}
+	if got := line(t, text, "[haproxy.cfg](../bench/opponent/config/haproxy.cfg)"); !strings.HasPrefix(got, "| HAProxy 1.2.3 | ") {
+		t.Errorf("opponents: got %s", got)
+	}
 	if got := line(t, text, "passes WebSockets on"); got != "| passes WebSockets on | yes | no |" {
 		t.Errorf("contract: got %s", got)
 	}

@@ -40,9 +40,10 @@ const (
 type Options struct {
 	Root      string // of the project
 	Opponents []opponent.Opponent
-	Socket    bool // each also with the application on a Unix socket
-	TLS       bool // each also with TLS from the client
-	TLSSocket bool // and then with the application on a Unix socket
+	Socket    bool     // each also with the application on a Unix socket
+	TLS       bool     // each also with TLS from the client
+	TLSSocket bool     // and then with the application on a Unix socket
+	Dropped   []string // headers that the application must not see
 	Progress  func(format string, args ...any)
 }
 
@@ -117,10 +118,10 @@ func (s *Stage) cast(o Options) {
 	s.App = &Target{Variant: opponent.Variant{Opponent: opponent.Direct, Port: appPort}}
 	s.App.Opponent, _ = opponent.Find(opponent.Direct)
 	port := firstPort
-	add := func(o opponent.Opponent, v opponent.Variant) {
-		v.Opponent, v.Port = o.Name, port
+	add := func(each opponent.Opponent, v opponent.Variant) {
+		v.Opponent, v.Port, v.Dropped = each.Name, port, o.Dropped
 		port++
-		s.Targets = append(s.Targets, &Target{Variant: v, Opponent: o})
+		s.Targets = append(s.Targets, &Target{Variant: v, Opponent: each})
 	}
 	for _, each := range o.Opponents {
 		if each.Name == opponent.Direct {
