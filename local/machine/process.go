@@ -97,30 +97,41 @@ func (p *Process) Stop() error {
 	return nil
 }
 
-// End asks a process that another command started to end, and waits for it.
+// reapWait is how long a process that has ended may stay as a zombie, until the one that started it, or init, has noticed.
+const reapWait = 10 * time.Second
+
+// End asks a process that another command started to end, and waits until it is gone. A zombie that nobody notices
+// counts as gone.
 func End(pid int, wait time.Duration) error {
-	if err := syscall.Kill(pid, syscall.SIGTERM); errors.Is(err, syscall.ESRCH) {
-		return nil
-	} else if err != nil {
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("stop process %d: %w", pid, err)
 	}
-	for deadline := time.Now().Add(wait); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		if ended(pid) {
-			return nil
+	begun := time.Now()
+	ended := begun
+	for ; !gone(pid); time.Sleep(50 * time.Millisecond) {
+		switch {
+		case zombie(pid):
+			if time.Since(ended) > reapWait {
+				return nil
+			}
+		case time.Since(begun) > wait:
+			return fmt.Errorf("process %d still runs %s after SIGTERM", pid, wait)
+		default:
+			ended = time.Now()
 		}
 	}
-	return fmt.Errorf("process %d still runs %s after SIGTERM", pid, wait)
+	return nil
 }
 
-// ended says whether a process has ended, also when the one that started it has not waited for it yet.
-func ended(pid int) bool {
-	if reaped, err := syscall.Wait4(pid, nil, syscall.WNOHANG, nil); err == nil && reaped == pid {
-		return true // it was this process's own
-	}
-	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-		return true
-	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // Linux has it
+// gone says whether there is no such process any more. It reaps a child of this process, which nobody else would do.
+func gone(pid int) bool {
+	reaped, err := syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
+	return err == nil && reaped == pid || errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
+}
+
+// zombie says whether a process has ended, but is still listed. Only Linux tells.
+func zombie(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	_, state, _ := strings.Cut(string(stat), ") ")
 	return err == nil && strings.HasPrefix(state, "Z")
 }

@@ -3,6 +3,8 @@ package machine_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -51,18 +53,44 @@ func TestStopEndsAChildThatIgnoresTheTerminationSignal(t *testing.T) {
 	}
 }
 
-func TestEndWaitsForTheEndOfAProcess(t *testing.T) {
-	cmd := exec.Command("sh", "-c", "trap 'sleep 0.3; exit' TERM; while :; do sleep 0.1; done")
+// printed starts a command and returns the first thing that it prints.
+func printed(t *testing.T, script string) (cmd *exec.Cmd, number int) {
+	t.Helper()
+	cmd = exec.Command("sh", "-c", script)
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if err := machine.End(cmd.Process.Pid, 0); err == nil || !strings.Contains(err.Error(), "still runs 0s after SIGTERM") {
-		t.Errorf("no time to end: got %v", err)
-	}
-	if err := machine.End(cmd.Process.Pid, 10*time.Second); err != nil {
+	if _, err := fmt.Fscan(output, &number); err != nil {
 		t.Fatal(err)
 	}
-	if err := machine.End(cmd.Process.Pid, 10*time.Second); err != nil {
+	return cmd, number
+}
+
+func TestEndWaitsForTheEndOfAProcess(t *testing.T) {
+	_, pid := printed(t, "trap 'sleep 0.3; exit' TERM; echo $$; while :; do sleep 0.1; done")
+	if err := machine.End(pid, 0); err == nil || !strings.Contains(err.Error(), "still runs 0s after SIGTERM") {
+		t.Errorf("no time to end: got %v", err)
+	}
+	if err := machine.End(pid, 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if err := machine.End(pid, 10*time.Second); err != nil {
 		t.Errorf("a process that has ended: %v", err)
 	}
+}
+
+// A process that this one did not start stays as a zombie until its own parent has waited for it, or has ended too.
+func TestEndWaitsUntilTheParentHasNoticed(t *testing.T) {
+	parent, pid := printed(t, "sleep 100 & echo $!; exec sleep 1")
+	if err := machine.End(pid, 10*time.Second); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err == nil {
+		t.Error("the process is still listed")
+	}
+	_ = parent.Wait()
 }
