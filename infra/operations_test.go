@@ -414,6 +414,16 @@ func TestDashboardLeavesOutWhatNobodyMeasures(t *testing.T) {
 	}
 }
 
+func TestDashboardShowsTheConnectionsThatNginxLogs(t *testing.T) {
+	for interval, want := range map[string]bool{"0": false, "60": true} {
+		graph := run(t, defaults(t, map[string]string{"dashboard": "on", "connectionLogSeconds": interval}))
+		body := at(t, one(t, graph, dashboard), "dashboardBody").(string)
+		if shown := strings.Contains(body, `event = \"connections\"`); shown != want {
+			t.Errorf("an interval of %s s: shown: %v; want %v", interval, shown, want)
+		}
+	}
+}
+
 // Two copies of the project in one account, each with a stack of one name: what AWS knows by a name that has no random
 // suffix must still be each stack's own. The domain is its owner's, and there can be only one.
 func TestStacksOfOneNameInOneAccountShareNoName(t *testing.T) {
