@@ -38,35 +38,51 @@ local-down: driver ## Destroy the local stack and leave nothing behind
 test: driver ## Run all tests, the end-to-end ones included
 	@$(DRIVER) --root $(CURDIR) with-docker -- $(MAKE) --no-print-directory test-all
 
-# Everything below needs a Docker engine, which `make test` starts for as long as it runs.
+# Everything below needs a Docker engine, which `make test` starts for as long as it runs. Tests that flood, time out and
+# count come first and one package at a time: others beside them would disturb them. The end-to-end tests wait most of the
+# time, and what only computes runs meanwhile.
 .PHONY: test-all
-test-all: base-images test-program test-local test-plugins test-e2e
+test-all: base-images
+	@: >$(TIMES)
+	@$(MAKE) --no-print-directory test-images test-local
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-e2e test-rest
+	@echo "where the time went:" && sort -k2 -rn $(TIMES)
+
+.PHONY: test-rest
+test-rest: test-program test-plugins test-bench
+
+# timed writes down how long the commands of a target take.
+TIMES := $(CACHE)/test-times
+timed = @set -e; start=$$(date +%s); $(2); mkdir -p $(CACHE); printf '  %-14s %4d s\n' $(1) $$(($$(date +%s) - start)) >>$(TIMES)
 
 .PHONY: base-images
 base-images: driver
 	@$(DRIVER) --root $(CURDIR) base-images
 
-.PHONY: test-program
-test-program: ## Test the program under mocks, and the images (needs Docker)
-	go test ./infra/...
-	# Against the SDK's own types, whose package takes a minute to compile: not for every run of the line above.
-	go test -tags wafv2 ./infra/waf
-	# One package at a time: these tests flood, time out and count, and compiling beside them would disturb that.
-	go test -p 1 -timeout 30m ./images/...
-	cd images/app-go && go test ./...
-	cd bench && go test ./...
+.PHONY: test-images
+test-images: ## Attack, flood and measure the images (needs Docker)
+	$(call timed,test-images,go test -p 1 -timeout 30m ./images/... && cd images/app-go && go test ./...)
 
 .PHONY: test-local
 test-local: ## Test the parts of the local run (needs Docker)
-	cd local && go test -p 1 -timeout 30m $$(go list ./... | grep -v /e2e)
+	$(call timed,test-local,cd local && go test -p 1 -timeout 30m $$(go list ./... | grep -v /e2e))
+
+.PHONY: test-program
+test-program: ## Test the program under mocks
+	# Last the firewall against the SDK's own types, whose package takes a minute to compile: not for every run of the others.
+	$(call timed,test-program,go test ./infra/... && go test -tags wafv2 ./infra/waf)
 
 .PHONY: test-plugins
 test-plugins: ## Test the stand-ins for Pulumi's plugins (needs Docker)
-	cd local/offline/plugins && go test ./...
+	$(call timed,test-plugins,cd local/offline/plugins && go test ./...)
+
+.PHONY: test-bench
+test-bench: ## Test the benchmark itself
+	$(call timed,test-bench,cd bench && go test ./...)
 
 .PHONY: test-e2e
 test-e2e: ## Deploy, change, break and destroy the real stacks locally (needs Docker)
-	cd local && go test -count=1 -timeout 60m -v ./e2e
+	$(call timed,test-e2e,cd local && go test -count=1 -timeout 60m -v ./e2e)
 
 .PHONY: docs
 docs: ## Write the generated parts of the documents anew: settings, controls, cost
@@ -97,7 +113,11 @@ workflows: ## Check the GitHub workflows
 
 .PHONY: bench
 bench: driver ## Measure the sidecar beside other proxies and draw docs/benchmark.md
-	@$(DRIVER) --root $(CURDIR) with-docker -- sh -c '$(DRIVER) --root $(CURDIR) base-images && cd bench && go run .'
+	@$(DRIVER) --root $(CURDIR) with-docker -- sh -c '$(DRIVER) --root $(CURDIR) base-images && cd bench && go run . $(BENCH)'
+
+.PHONY: bench-quick
+bench-quick: ## Print rough tables of the benchmark and change no file
+	@$(MAKE) --no-print-directory bench BENCH=-quick
 
 # The driver of the local run. The Go build cache makes this cheap when nothing changed.
 .PHONY: driver

@@ -1,72 +1,58 @@
-// Command bench measures the sidecar beside its alternatives, in one go: the
-// application directly, the directives that AWS's pattern documents, ours,
-// HAProxy and Caddy doing the same job.
+// Command bench measures the sidecar beside other proxies that do the same job,
+// and writes the tables and plots of docs/benchmark.md from one run. It needs
+// Linux, root, two CPUs and Docker.
 //
-// Everything runs in one network namespace of its own, over its loopback, on
-// this machine: Linux, root, Docker, and wrk, haproxy and caddy from packages
-// (installed with apt-get where they are missing). Rounds alternate over all
-// targets, so that what else the machine does meets each of them; a row's
-// figures are medians, a ratio is the median of the rounds' own ratios. It
-// measures everything twice: pinned, with application and proxy sharing one CPU
-// and the load on another, and unpinned.
-//
-//	go run . [-rounds 5] [-time 2s] [-only small-64] [-out ../docs]
+//	go run .                     the published run: every row, 10 rounds
+//	go run . -quick              a look in some minutes; writes no document
+//	go run . -rows small,gzip    these rows alone; writes no document
+//	go run . -report FILE        the document from the results of an earlier run
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
+
+	"fargate-nginx-sidecar/bench/contract"
+	"fargate-nginx-sidecar/bench/measure"
+	"fargate-nginx-sidecar/bench/opponent"
+	"fargate-nginx-sidecar/bench/report"
+	"fargate-nginx-sidecar/bench/stage"
 )
 
-// scenario is one kind of load.
-type scenario struct {
-	name        string
-	title       string
-	path        string
-	header      string
-	connections int
-	status2xx   bool // answers are 2xx; otherwise 4xx
-	noApp       bool // the proxies answer it without the application
-}
-
-var scenarios = []scenario{
-	{"small-64", "small text, 64 connections", "/api/users/1", "", 64, true, false},
-	{"small-512", "small text, 512 connections", "/api/users/1", "", 512, true, false},
-	{"small-10000", "", "/api/users/1", "", 10000, true, false}, // as many of them as openFiles lets
-	{"gzip-64", "20 kB JSON, gzip, 64 connections", "/api/big", "Accept-Encoding: gzip", 64, true, false},
-	{"health-64", "health page, 64 connections", "/", "", 64, true, true},
-	{"rejected-64", "rejected path, 64 connections", "/web/phpmyadmin", "", 64, false, true},
-}
-
+// options are the flags.
 type options struct {
-	rounds int
-	time   time.Duration
-	only   string
-	out    string
-	skip   string
+	rounds    int
+	window    time.Duration
+	quick     bool
+	app       string
+	rows      string
+	opponents string
+	results   string
+	report    string
+	docs      string
 }
 
 func main() {
-	if spec := os.Getenv("BENCH_MIX"); spec != "" {
-		if err := asLoad(spec); err != nil {
-			fmt.Fprintln(os.Stderr, "bench:", err)
-			os.Exit(1)
-		}
-		return
-	}
 	var o options
-	flag.IntVar(&o.rounds, "rounds", 5, "rounds over all targets, for each scenario")
-	flag.DurationVar(&o.time, "time", 2*time.Second, "how long each measurement lasts")
-	flag.StringVar(&o.only, "only", "", "only scenarios whose name contains this; writes no document")
-	flag.StringVar(&o.out, "out", filepath.Join("..", "docs"), "where benchmark.md and its plots are")
-	flag.StringVar(&o.skip, "skip", "", "leave out: pinned or unpinned")
+	flag.IntVar(&o.rounds, "rounds", 10, "rounds over all targets, for each row; at least 6 give an interval")
+	flag.DurationVar(&o.window, "window", 2*time.Second, "how long each measurement lasts")
+	flag.BoolVar(&o.quick, "quick", false, "6 rounds of half a second; writes no document")
+	flag.StringVar(&o.app, "app", "port", "how proxies reach the application: port, socket, both (both where a row asks for it, otherwise a port)")
+	flag.StringVar(&o.rows, "rows", "", "only rows whose name contains one of these words, with commas; writes no document")
+	flag.StringVar(&o.opponents, "opponents", "", "only these, with commas; writes no document")
+	flag.StringVar(&o.results, "results", filepath.Join(os.TempDir(), "fargate-nginx-sidecar-bench.json"), "where the rounds' figures are kept")
+	flag.StringVar(&o.report, "report", "", "measure nothing: write the document from this file of figures")
+	flag.StringVar(&o.docs, "docs", filepath.Join("..", "docs"), "where benchmark.md and its plots are")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, o)
@@ -78,95 +64,129 @@ func main() {
 }
 
 func run(ctx context.Context, o options) error {
-	root, err := filepath.Abs("..")
-	if err != nil {
-		return err
-	}
-	s, err := newStage(ctx, root)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	for i := range scenarios {
-		if scenarios[i].name == "small-10000" {
-			scenarios[i].connections = min(10000, (openFiles()-400)/2)
-			scenarios[i].title = fmt.Sprintf("small text, %d connections", scenarios[i].connections)
-		}
-	}
-	res := &results{started: time.Now(), rounds: o.rounds, time: o.time, load: loadAverage()}
-	for _, pinned := range []bool{true, false} {
-		if (o.skip == "pinned" && pinned) || (o.skip == "unpinned" && !pinned) {
-			continue
-		}
-		if err := s.pin(pinned); err != nil {
+	if o.report != "" {
+		results, err := measure.Read(o.report)
+		if err != nil {
 			return err
 		}
-		for _, sc := range scenarios {
-			if !strings.Contains(sc.name, o.only) {
-				continue
-			}
-			if err := measure(ctx, s, res, sc, pinned, o); err != nil {
-				return err
-			}
-		}
-		if o.only == "" || o.only == "mix" {
-			if err := measureMix(ctx, s, res, pinned, o); err != nil {
-				return err
-			}
-		}
+		return report.Write(results, o.docs)
 	}
-	fmt.Print(res.markdown())
-	if o.only != "" || o.skip != "" {
+	if o.quick {
+		o.rounds, o.window = 6, 500*time.Millisecond
+	}
+	results, err := measured(ctx, o)
+	if err != nil {
+		return err
+	}
+	if o.quick || o.rows != "" || o.opponents != "" {
+		fmt.Print(report.Markdown(results))
 		return nil
 	}
-	return res.write(o.out)
+	return report.Write(results, o.docs)
 }
 
-// measure runs one scenario: a short warm-up for each target, then the rounds.
-func measure(ctx context.Context, s *stage, res *results, sc scenario, pinned bool, o options) error {
-	length := o.time
-	if sc.connections > 100 {
-		// Opening them takes seconds, and Node takes one new connection for each
-		// turn of its event loop: the first second is not like the others.
-		length = max(length, 6*time.Second)
+// measured is one run.
+func measured(ctx context.Context, o options) (*measure.Results, error) {
+	opponents, err := chosen(o.opponents)
+	if err != nil {
+		return nil, err
 	}
-	targets := s.of(sc.name)
-	for _, t := range targets {
-		if _, err := s.wrk(ctx, t, sc, time.Second); err != nil {
-			return err
-		}
+	if o.app != "port" && o.app != "socket" && o.app != "both" {
+		return nil, fmt.Errorf("-app: got %s, allowed: port, socket, both", o.app)
 	}
-	for round := range o.rounds {
-		for _, t := range targets {
-			m, err := s.wrk(ctx, t, sc, length)
-			if err != nil {
-				return err
-			}
-			res.add(sc.name, t.name, pinned, m)
-			fmt.Fprintf(os.Stderr, "%-8s %-12s round %d  %-8s %8.0f req/s  p50 %7.2f ms  p99 %8.2f ms  lost %d  %5.1f MiB\n",
-				how(pinned), sc.name, round+1, t.name, m.rate, ms(m.p50), ms(m.p99), m.lost, m.memory)
+	root, err := filepath.Abs("..")
+	if err != nil {
+		return nil, err
+	}
+	s, err := stage.Open(ctx, stage.Options{
+		Root: root, Opponents: opponents, Socket: o.app != "port", TLS: true, TLSSocket: o.app == "socket", Progress: progress,
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	results := &measure.Results{Started: time.Now(), Machine: machine(), Contracts: map[string]contract.Report{}, Missing: s.Missing}
+	results.Busy[0] = loadAverage()
+	if err := contracts(ctx, s, root, results); err != nil {
+		return nil, err
+	}
+	if err := s.Serve(ctx); err != nil {
+		return nil, err
+	}
+	err = measure.Run(ctx, s, results, measure.Options{
+		Rounds: o.rounds, Window: o.window, Socket: o.app == "socket", Rows: words(o.rows), Progress: progress,
+		Save: func(r *measure.Results) error { r.Busy[1] = loadAverage(); return r.Save(o.results) },
+	})
+	progress("figures in %s", o.results)
+	return results, err
+}
+
+// contracts asks each opponent once, before anything is measured.
+func contracts(ctx context.Context, s *stage.Stage, root string, results *measure.Results) error {
+	cases, err := contract.Read(filepath.Join(root, "images", "nginx", "testdata"))
+	if err != nil {
+		return err
+	}
+	for _, t := range s.Targets {
+		if _, done := results.Contracts[t.Opponent.Name]; done || t.TLS || t.Socket {
+			continue
 		}
+		answer, err := s.Check(ctx, t, cases)
+		if err != nil {
+			return fmt.Errorf("%s: %w", t.Name(), err)
+		}
+		for _, f := range answer.Failed {
+			progress("%s: %s: %s", t.Name(), f.Demand, f.Got)
+		}
+		results.Contracts[t.Opponent.Name] = answer
 	}
 	return nil
 }
 
-func how(pinned bool) string {
-	if pinned {
-		return "pinned"
+func chosen(list string) ([]opponent.Opponent, error) {
+	if list == "" {
+		return opponent.All, nil
 	}
-	return "unpinned"
+	var some []opponent.Opponent
+	var errs []error
+	for _, name := range words(list) {
+		if o, ok := opponent.Find(name); ok {
+			some = append(some, o)
+			continue
+		}
+		var allowed []string
+		for _, o := range opponent.All {
+			allowed = append(allowed, o.Name)
+		}
+		errs = append(errs, fmt.Errorf("-opponents: got %s, allowed: %s", name, strings.Join(allowed, ", ")))
+	}
+	return some, errors.Join(errs...)
 }
 
-// openFiles is this machine's hard limit. A proxy needs two for each client.
-func openFiles() int {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return 1024
-	}
-	return int(min(limit.Max, 1<<20)) //nolint:gosec // capped
+func words(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' })
 }
 
-func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+var began = time.Now()
+
+func progress(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "%6.0fs  "+format+"\n", append([]any{time.Since(began).Seconds()}, args...)...)
+}
+
+// machine says what it was measured on.
+func machine() string {
+	name := "unknown processor"
+	text, _ := os.ReadFile("/proc/cpuinfo")
+	for _, line := range strings.Split(string(text), "\n") {
+		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
+			name = strings.TrimSpace(value)
+			break
+		}
+	}
+	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	engine, _ := exec.Command("docker", "version", "--format", "{{.Server.Version}}").Output() //nolint:noctx // ends at once
+	return fmt.Sprintf("%d × %s (%s), Linux %s, Docker %s", runtime.NumCPU(), name, runtime.GOARCH, strings.TrimSpace(string(kernel)), strings.TrimSpace(string(engine)))
+}
 
 func loadAverage() string {
 	text, err := os.ReadFile("/proc/loadavg")

@@ -15,9 +15,9 @@ import (
 	provider "github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 )
 
-// ecsClient asks ECS itself, as the account and in the way that the aws: settings say. The provider tells nothing of a
-// service's deployments. Settings of proxies are not among those that count here: the AWS SDK takes them from the
-// environment.
+// ecsClient returns a client of ECS, because no function of the AWS provider describes the deployments of a service. The
+// client uses the credentials and endpoints that the provider gets from the aws: settings. Proxy settings are the
+// exception: the AWS SDK takes them from the environment.
 func ecsClient(ctx context.Context, s *Settings) (*ecs.Client, error) {
 	loaded, err := config.LoadDefaultConfig(ctx, loadOptions(s)...)
 	if err != nil {
@@ -41,7 +41,7 @@ func ecsClient(ctx context.Context, s *Settings) (*ecs.Client, error) {
 	}), nil
 }
 
-// setting is the value of one of the provider's settings, or the type's zero.
+// setting returns the value of one of the provider's settings, or the type's zero value.
 func setting[T any](s *Settings, key string) T {
 	given, ok := s.Provider[key]
 	if !ok {
@@ -89,7 +89,7 @@ func fillIn(o *stscreds.AssumeRoleOptions, role *provider.ProviderAssumeRole) {
 	}
 }
 
-// token is a web identity's, as the setting has it: the text or a file that holds it.
+// token is a web identity token. The setting has either the token itself or the name of a file that holds it.
 type token struct {
 	role *provider.ProviderAssumeRoleWithWebIdentity
 }

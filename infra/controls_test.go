@@ -11,12 +11,12 @@ import (
 	"fargate-nginx-sidecar/infra/infratest"
 )
 
-// The controls of AWS Foundational Security Best Practices that concern what a stack of this program is made of, each
-// as a property of the graph. A control that a stack does not pass stands in exceptions, with its reason and what is
-// done instead; one that passes does not. docs/security.md is written from both.
+// The controls of AWS Foundational Security Best Practices that concern the resources of this program, each as a property
+// of the graph. A control that a stack does not pass must be among the exceptions, with the reason and what is done
+// instead; a control that it passes must not. docs/security.md is generated from both.
 // https://docs.aws.amazon.com/securityhub/latest/userguide/fsbp-standard.html
 
-// withDomain is prod with a name of its owner's, which no stack file can know.
+// withDomain is prod with a domain, which no stack file in this repository can contain.
 const withDomain = "prod with a domain"
 
 // controlledStacks are the stacks that are checked: the real files.
@@ -35,7 +35,8 @@ func controlled(t *testing.T, stack string) map[string]string {
 // control is one control. check returns nothing when it holds, else what is wrong.
 type control struct {
 	id, asks, met string
-	// applies returns why the control is about nothing in this stack, or nothing. Nil: it is about every stack.
+	// applies returns the reason why the control does not apply to this stack, or nothing. If it is nil, the control
+	// applies to every stack.
 	applies func(s subject) string
 	check   func(s subject) string
 }
@@ -61,7 +62,7 @@ func (s subject) all(token, property string, holds func(infratest.Resource) bool
 	return ""
 }
 
-// having is all for a property with one right value, or one of several.
+// having is all for a property that must have one of the given values.
 func (s subject) having(token string, path []any, allowed ...any) string {
 	return s.all(token, fmt.Sprintf("%v = %v", path, allowed), func(r infratest.Resource) bool {
 		return slices.Contains(allowed, at(s.t, r, path...))
@@ -78,7 +79,7 @@ func (s subject) containers(property string, holds func(map[string]any) bool) st
 	return ""
 }
 
-// none says that a control is about a type of which a stack has none.
+// none says that a control does not apply to a stack without resources of the given type.
 func none(token, why string) func(subject) string {
 	return func(s subject) string {
 		if len(s.graph.OfType(token)) == 0 {
@@ -118,7 +119,7 @@ func (s subject) redirects() string {
 	return ""
 }
 
-// openPorts are the ports that everybody may reach.
+// openPorts complains about ports that are open to everybody and not allowed.
 func (s subject) openPorts(allowed ...float64) string {
 	for _, r := range s.graph.OfType(ingressRule) {
 		open := at(s.t, r, "cidrIpv4") == "0.0.0.0/0" || at(s.t, r, "cidrIpv6") == "::/0"
@@ -182,19 +183,19 @@ var controls = []control{
 		check: func(s subject) string { return s.having(taskDefinition, []any{"pidMode"}, nil) },
 	},
 	{
-		id: "ECS.4", asks: "containers are not privileged", met: "privileged is never set; Fargate has no such thing",
+		id: "ECS.4", asks: "containers are not privileged", met: "privileged is never set, and Fargate does not support it",
 		check: func(s subject) string {
 			return s.containers("unprivileged", func(c map[string]any) bool { return c["privileged"] != true })
 		},
 	},
 	{
-		id: "ECS.5", asks: "containers cannot write to their root", met: "readonlyRootFilesystem on both",
+		id: "ECS.5", asks: "containers cannot write to their root file system", met: "readonlyRootFilesystem on both",
 		check: func(s subject) string {
 			return s.containers("read-only", func(c map[string]any) bool { return c["readonlyRootFilesystem"] == true })
 		},
 	},
 	{
-		id: "ECS.8", asks: "no secrets in environment variables", met: "no AWS keys among them",
+		id: "ECS.8", asks: "environment variables hold no secrets", met: "variables with AWS keys are refused",
 		check: func(s subject) string {
 			return s.containers("free of AWS keys", func(c map[string]any) bool {
 				for name := range environment(c) {
@@ -207,7 +208,7 @@ var controls = []control{
 		},
 	},
 	{
-		id: "ECS.9", asks: "containers have a log", met: "awslogs on both, each its own group",
+		id: "ECS.9", asks: "containers have a log", met: "awslogs on both, each with its own log group",
 		check: func(s subject) string {
 			return s.containers("logging", func(c map[string]any) bool {
 				configuration, _ := c["logConfiguration"].(map[string]any)
@@ -216,11 +217,11 @@ var controls = []control{
 		},
 	},
 	{
-		id: "ECS.10", asks: "the newest Fargate platform", met: "platformVersion LATEST",
+		id: "ECS.10", asks: "services run on the newest Fargate platform", met: "platformVersion LATEST",
 		check: func(s subject) string { return s.having(ecsService, []any{"platformVersion"}, "LATEST") },
 	},
 	{
-		id: "ECS.12", asks: "Container Insights", met: "`containerInsights`",
+		id: "ECS.12", asks: "Container Insights is on", met: "`containerInsights`",
 		check: func(s subject) string {
 			return s.having(cluster, []any{"settings", 0, "value"}, "enabled", "enhanced")
 		},
@@ -257,7 +258,7 @@ var controls = []control{
 		check: func(s subject) string { return s.having(loadBalancer, []any{"enableDeletionProtection"}, true) },
 	},
 	{
-		id: "ELB.12", asks: "requests that two readers could read differently are handled", met: "desyncMitigationMode defensive",
+		id: "ELB.12", asks: "the load balancer handles ambiguous requests (HTTP desync)", met: "desyncMitigationMode defensive",
 		check: func(s subject) string {
 			return s.having(loadBalancer, []any{"desyncMitigationMode"}, "defensive", "strictest")
 		},
@@ -271,7 +272,7 @@ var controls = []control{
 		},
 	},
 	{
-		id: "ELB.16", asks: "a web ACL stands before the load balancer", met: "`waf`",
+		id: "ELB.16", asks: "a web ACL protects the load balancer", met: "`waf`",
 		check: func(s subject) string {
 			return s.all(webAssociation, "of the load balancer", func(r infratest.Resource) bool {
 				return at(s.t, r, "resourceArn") == s.graph.Outputs[one(s.t, s.graph, loadBalancer).URN]["arn"].StringValue()
@@ -279,7 +280,7 @@ var controls = []control{
 		},
 	},
 	{
-		id: "ELB.17", asks: "TLS policies that AWS recommends", met: "`tlsPolicy`", applies: withoutTLS,
+		id: "ELB.17", asks: "listeners use a TLS policy that AWS recommends", met: "`tlsPolicy`", applies: withoutTLS,
 		check: func(s subject) string {
 			for _, r := range s.listenersWith("HTTPS") {
 				if policy := at(s.t, r, "sslPolicy"); !slices.Contains(recommendedTLS, policy) {
@@ -327,7 +328,7 @@ var controls = []control{
 		},
 	},
 	{
-		id: "EC2.2", asks: "the default security group is closed", met: "it is adopted, and its rules are taken away",
+		id: "EC2.2", asks: "the default security group is closed", met: "the stack adopts it and removes its rules",
 		check: func(s subject) string {
 			return s.all(defaultGroup, "closed", func(r infratest.Resource) bool {
 				return len(at(s.t, r, "ingress").([]any)) == 0 && len(at(s.t, r, "egress").([]any)) == 0
@@ -352,27 +353,27 @@ var controls = []control{
 		},
 	},
 	{
-		id: "EC2.18", asks: "everybody may only reach authorised ports", met: "80 and 443 of the load balancer",
+		id: "EC2.18", asks: "only authorised ports are open to everybody", met: "80 and 443 of the load balancer",
 		check: func(s subject) string { return s.openPorts(80, 443) },
 	},
 	{
-		id: "EC2.19", asks: "no port of high risk is open", met: "80 and 443 of the load balancer",
+		id: "EC2.19", asks: "no high-risk port is open to everybody", met: "80 and 443 of the load balancer",
 		check: func(s subject) string { return s.openPorts(80, 443) },
 	},
 	{
-		id: "EC2.55", asks: "an endpoint for ECR's API", met: "`egress: endpoints`",
+		id: "EC2.55", asks: "the VPC has an endpoint for ECR's API", met: "`egress: endpoints`",
 		check: func(s subject) string { return s.endpoint("ecr.api") },
 	},
 	{
-		id: "EC2.56", asks: "an endpoint for ECR's registry", met: "`egress: endpoints`",
+		id: "EC2.56", asks: "the VPC has an endpoint for ECR's registry", met: "`egress: endpoints`",
 		check: func(s subject) string { return s.endpoint("ecr.dkr") },
 	},
 	{
-		id: "EC2.57", asks: "an endpoint for Systems Manager", met: "`egress: endpoints`",
+		id: "EC2.57", asks: "the VPC has an endpoint for Systems Manager", met: "`egress: endpoints`",
 		check: func(s subject) string { return s.endpoint("ssm") },
 	},
 	{
-		id: "EC2.172", asks: "the account blocks VPCs from the Internet", met: "a setting of the account",
+		id: "EC2.172", asks: "the account blocks traffic between VPCs and the Internet", met: "a setting of the account",
 		check: func(s subject) string { return s.having(loadBalancer, []any{"internal"}, true) },
 	},
 	{
@@ -398,7 +399,7 @@ var controls = []control{
 		},
 	},
 	{
-		id: "WAF.10", asks: "web ACLs have rules", met: "AWS's managed groups and a limit on requests",
+		id: "WAF.10", asks: "web ACLs have rules", met: "AWS's managed rule groups and a rate limit",
 		applies: none(webACL, "no web ACL of the stack's own"),
 		check: func(s subject) string {
 			return s.all(webACL, "with rules", func(r infratest.Resource) bool {
@@ -408,7 +409,7 @@ var controls = []control{
 		},
 	},
 	{
-		id: "WAF.11", asks: "web ACLs log", met: "a log group for each",
+		id: "WAF.11", asks: "web ACLs log", met: "each has a log group",
 		applies: none(webACL, "no web ACL of the stack's own"),
 		check: func(s subject) string {
 			if got, want := len(s.graph.OfType(webLogging)), len(s.graph.OfType(webACL)); got != want {
@@ -442,7 +443,7 @@ var controls = []control{
 	},
 }
 
-// exception is a control that the named stacks do not pass, and may not.
+// exception is a control that the named stacks do not pass, on purpose.
 type exception struct {
 	id           string
 	stacks       []string
@@ -450,34 +451,34 @@ type exception struct {
 	compensation string
 }
 
-const noCustomers = "Nobody's data: dev serves no customers"
-
 var everywhere = controlledStacks
 
 var exceptions = []exception{
-	{"ECS.2", []string{"dev"}, "Private tasks need a NAT gateway or endpoints, which would be the dearest part of dev",
-		"The tasks' security group lets in one port, from the load balancer alone"},
-	{"ECS.12", []string{"dev"}, "Its metrics cost money", "ECS's own metrics of CPU and memory"},
-	{"ELB.1", []string{"dev", "prod"}, "TLS needs a name, and a name is the owner's: no stack file can hold it",
+	{"ECS.2", []string{"dev"}, "Tasks in private subnets need a NAT gateway or endpoints, which would be the most expensive part of dev",
+		"The tasks' security group admits connections to one port, from the load balancer alone"},
+	{"ECS.12", []string{"dev"}, "The metrics of Container Insights cost money", "ECS publishes metrics of CPU and memory without it"},
+	{"ELB.1", []string{"dev", "prod"}, "TLS needs a domain, which belongs to whoever deploys the stack, so the stack file cannot contain one",
 		"`domain` or `certificateArn` turns TLS and the redirect on"},
-	{"ELB.5", []string{"dev"}, "They cost money", "NGINX logs every request but health checks, with the client's address"},
-	{"ELB.6", []string{"dev"}, "`pulumi destroy` shall work", "Deleting it by accident costs nobody anything"},
-	{"ELB.16", []string{"dev"}, "Each rule and request costs money", "NGINX refuses every path, method and form of request that is not the app's"},
-	{"ELB.18", []string{"dev", "prod"}, "As ELB.1", "As ELB.1"},
-	{"ELB.18", []string{withDomain}, "People type names without https", "The listener on port 80 only redirects; `http: none` takes it away"},
-	{"ELB.21", []string{"dev"}, "A handshake for each check costs a small task's CPU", "The way lies inside the VPC, between two security groups that name each other"},
-	{"ELB.22", []string{"dev"}, "As ELB.21", "As ELB.21"},
-	{"ECR.5", everywhere, "A key costs money and belongs to the account", "ECR encrypts with AES-256 and AWS's key"},
-	{"EC2.6", []string{"dev"}, "They cost money", "Security groups name everything that may pass"},
+	{"ELB.5", []string{"dev"}, "Access logs cost money", "NGINX logs every request except health checks, with the client's address"},
+	{"ELB.6", []string{"dev"}, "`pulumi destroy` must work without further steps", "Nothing depends on dev, so deleting it by accident does no harm"},
+	{"ELB.16", []string{"dev"}, "Each rule and each request costs money", "NGINX refuses paths, methods and malformed requests that are not meant for the app"},
+	{"ELB.18", []string{"dev", "prod"}, "TLS needs a domain; see ELB.1", "`domain` or `certificateArn` turns TLS and the redirect on"},
+	{"ELB.18", []string{withDomain}, "People type addresses without https", "The listener on port 80 only redirects; `http: none` removes it"},
+	{"ELB.21", []string{"dev"}, "A TLS handshake for each health check costs CPU, of which a small task has little",
+		"The traffic stays inside the VPC, between two security groups whose rules name each other"},
+	{"ELB.22", []string{"dev"}, "TLS costs CPU, of which a small task has little",
+		"The traffic stays inside the VPC, between two security groups whose rules name each other"},
+	{"ECR.5", everywhere, "A key costs money and belongs to the account", "ECR encrypts images with AES-256 and a key that AWS manages"},
+	{"EC2.6", []string{"dev"}, "Flow logs cost money", "The security groups admit only the connections that are needed"},
 	{"EC2.15", everywhere, "awsx 2 has no way to turn it off for public subnets",
-		"Only load balancer, NAT gateways and, in dev, tasks are in public subnets; tasks say themselves whether they get an address"},
-	{"EC2.55", everywhere, "The tasks reach AWS through NAT gateways or an internet gateway, because an app may need the Internet; endpoints would be paid on top",
-		"The way to ECR is TLS with signed requests"},
-	{"EC2.56", everywhere, "As EC2.55", "As EC2.55"},
-	{"EC2.57", everywhere, "As EC2.55", "As EC2.55"},
-	{"EC2.172", everywhere, "A load balancer for the Internet needs an internet gateway",
-		"The load balancer is all that can be reached from there, on its listeners' ports"},
-	{"CloudWatch.16", []string{"dev"}, "Logs cost money", noCustomers},
+		"Public subnets hold only the load balancer, NAT gateways and, in dev, tasks; the service decides whether its tasks get public addresses"},
+	{"EC2.55", everywhere, "The tasks reach AWS through NAT gateways or an internet gateway, because an app may need the Internet; endpoints would cost extra",
+		"Requests to ECR are signed and use TLS"},
+	{"EC2.56", everywhere, "As for EC2.55", "Requests to ECR are signed and use TLS"},
+	{"EC2.57", everywhere, "As for EC2.55", "Requests to Systems Manager are signed and use TLS"},
+	{"EC2.172", everywhere, "A load balancer for clients on the Internet needs an internet gateway",
+		"From the Internet only the load balancer can be reached, on the ports of its listeners"},
+	{"CloudWatch.16", []string{"dev"}, "Keeping logs costs money", "Dev serves no customers, so its logs hold nobody's data"},
 }
 
 // verdicts are what the table shows for each stack: pass, not applicable with the reason, or exception.
@@ -525,7 +526,7 @@ func TestEveryControlHoldsOrIsAWrittenException(t *testing.T) {
 			case fails && !excepted(c.id, stack):
 				t.Errorf("%s (%s): %s %s", c.id, c.asks, stack, got)
 			case !fails && excepted(c.id, stack):
-				t.Errorf("%s (%s): %s is an exception, but the control does not fail; take it out of the register", c.id, c.asks, stack)
+				t.Errorf("%s (%s): %s is an exception, but the control does not fail; remove the exception", c.id, c.asks, stack)
 			}
 		}
 	}
@@ -536,7 +537,7 @@ func TestEveryControlHoldsOrIsAWrittenException(t *testing.T) {
 	}
 }
 
-// ECS Exec needs a file system it can write to. Whoever turns it on shall find in docs/security.md what that breaks.
+// ECS Exec needs a writable file system. docs/security.md says which control that breaks.
 func TestExecBreaksOneControl(t *testing.T) {
 	for _, stack := range controlledStacks {
 		settings := controlled(t, stack)
@@ -589,7 +590,7 @@ func controlsTable(t *testing.T) string {
 	return table.String() + "\n"
 }
 
-// A name in backticks is a setting, and a person will look for it.
+// A name in backticks is a setting for which people will look.
 func TestControlsAndExceptionsNameSettingsThatExist(t *testing.T) {
 	settings := declared(t)
 	var texts []string

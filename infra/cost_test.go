@@ -12,7 +12,7 @@ import (
 	"fargate-nginx-sidecar/infra/infratest"
 )
 
-// counted is what the estimate of a stack counts.
+// counted returns what the estimate of a stack counts.
 func counted(t *testing.T, settings map[string]string) cost.Stack {
 	t.Helper()
 
@@ -32,7 +32,7 @@ func counted(t *testing.T, settings map[string]string) cost.Stack {
 	return stack
 }
 
-// The estimate is made from settings; what is paid for is the graph.
+// The estimate is made from settings, but the bill is for what the program declares.
 func TestTheEstimateCountsWhatTheProgramDeclares(t *testing.T) {
 	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
 		got := counted(t, settings)
@@ -57,7 +57,7 @@ func TestTheEstimateCountsWhatTheProgramDeclares(t *testing.T) {
 		}
 		definition := one(t, graph, taskDefinition)
 		want.ARM = at(t, definition, "runtimePlatform", "cpuArchitecture") == "ARM64"
-		want.Tasks = got.Tasks // Compared below: the number may be scaling's.
+		want.Tasks = got.Tasks // Compared below, because scaling may decide the number.
 		if _, err := fmt.Sscan(at(t, definition, "cpu").(string)+" "+at(t, definition, "memory").(string), &want.CPU, &want.Memory); err != nil {
 			t.Fatal(err)
 		}

@@ -33,8 +33,8 @@ type Stack struct {
 	tasks      *observability.Tasks
 }
 
-// Deploy declares the architecture: images, network, load balancer, service, and what watches them. Each step hands
-// its component the settings of its topic, and what earlier components provide.
+// Deploy declares the architecture: images, network, load balancer, service, and the alarms and dashboard that watch
+// them. Each step gives its component the settings of its topic and what earlier components provide.
 func Deploy(ctx *pulumi.Context, settings *Settings) (*Stack, error) {
 	s := &Stack{settings: settings}
 	for _, declare := range []func(*pulumi.Context) error{
@@ -49,7 +49,7 @@ func Deploy(ctx *pulumi.Context, settings *Settings) (*Stack, error) {
 	return s, nil
 }
 
-// declareProvider declares where everything goes, and asks which account that is.
+// declareProvider declares the AWS provider of all resources, and looks up its partition and account.
 func (s *Stack) declareProvider(ctx *pulumi.Context) error {
 	args, err := providerArgs(ctx, s.settings)
 	if err != nil {
@@ -86,6 +86,7 @@ func (s *Stack) imageArgs(settings image.Settings) image.Args {
 		Partition:    s.partition,
 		Architecture: string(s.settings.Service.Architecture),
 		KMSKeyARN:    s.settings.KMSKeyARN,
+		Protect:      s.settings.Ingress.DeletionProtection,
 	}
 }
 
@@ -138,7 +139,7 @@ func (s *Stack) declareFirewall(ctx *pulumi.Context) error {
 	return err
 }
 
-// declareTraffic comes before the service, which is rolled back on its alarms.
+// declareTraffic comes before the service, whose deployments are rolled back on these alarms.
 func (s *Stack) declareTraffic(ctx *pulumi.Context) (err error) {
 	s.traffic, err = observability.NewTraffic(ctx, s.settings.ServiceName, observability.TrafficArgs{
 		Settings:     s.settings.Observability,
@@ -188,7 +189,7 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 	return err
 }
 
-// publish comes after the service: clients are led to tasks that are there.
+// publish comes after the service, so that clients are sent only to tasks that are ready.
 func (s *Stack) publish(ctx *pulumi.Context) error {
 	return s.ingress.Publish(ctx, s.settings.ServiceName, s.service.TaskDefinitionARN)
 }

@@ -37,7 +37,7 @@ func readFile(t *testing.T, name string) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-// stackSettings are the settings of an environment, or the defaults alone, with changes.
+// stackSettings are the settings of an environment, with changes; without an environment, the defaults with changes.
 func stackSettings(t *testing.T, stack string, changes map[string]string) map[string]string {
 	t.Helper()
 	if err := goToProject(); err != nil {
@@ -258,9 +258,9 @@ func TestEveryResourceBelongsToAComponent(t *testing.T) {
 				}
 			case !ok || !strings.HasPrefix(parent.Type, ownComponents):
 				t.Errorf("%s is below %q; want it in a component", r.URN, r.Parent)
-			// What belongs to the domain outlives a service of another name.
+			// What belongs to the domain stays when the service gets another name.
 			case r.Type == certificate || r.Type == validation || r.Type == record:
-			// AWS prescribes how the firewall's log group begins.
+			// AWS prescribes how the name of the firewall's log group begins.
 			case !strings.HasPrefix(strings.TrimPrefix(r.Name, "aws-waf-logs-"), parent.Name):
 				t.Errorf("%s: name does not begin with its component's, %s", r.URN, parent.Name)
 			}
@@ -268,7 +268,7 @@ func TestEveryResourceBelongsToAComponent(t *testing.T) {
 	})
 }
 
-// Whatever can have tags gets them from the provider, so the property is that nothing bypasses it.
+// Whatever can have tags gets them from the provider, so the test checks that nothing bypasses it.
 func TestEveryAWSResourceIsTaggedByTheOneProvider(t *testing.T) {
 	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
 		aws := one(t, graph, provider)
@@ -286,7 +286,7 @@ func TestEveryAWSResourceIsTaggedByTheOneProvider(t *testing.T) {
 			if strings.HasPrefix(r.Type, "aws:") && r.Provider != aws.URN {
 				t.Errorf("%s has provider %q", r.URN, r.Provider)
 			}
-			// The engine hands a component's providers down to the components in it, the remote one among them.
+			// The engine passes a component's providers on to the components in it, including the remote one.
 			if strings.HasPrefix(r.Type, ownComponents) && r.Providers["aws"] != aws.URN {
 				t.Errorf("%s has providers %v", r.URN, r.Providers)
 			}
@@ -303,7 +303,7 @@ func TestEveryAWSResourceIsTaggedByTheOneProvider(t *testing.T) {
 	})
 }
 
-// The complete list of what is open: nothing else in, nothing else out.
+// The test has the complete list of what the security groups allow; nothing else may come in or go out.
 func TestSecurityGroupsOpenOnlyTheWayThroughTheLoadBalancer(t *testing.T) {
 	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
 		groups := map[string]string{}
@@ -352,7 +352,7 @@ func TestSecurityGroupsOpenOnlyTheWayThroughTheLoadBalancer(t *testing.T) {
 	})
 }
 
-// clientRules are the ways in that the settings ask for: every source, on every port that something listens on.
+// clientRules are the rules for clients that the settings ask for: one for every source and every port with a listener.
 func clientRules(t *testing.T, settings map[string]string) []string {
 	t.Helper()
 
@@ -405,7 +405,7 @@ func referenced(t *testing.T, graph *infratest.Graph, r infratest.Resource) stri
 	return id
 }
 
-// A rule whose port is changed in place would cut the old tasks off before the new ones are there.
+// If the port of a rule were changed in place, the old tasks would be cut off before the new ones are ready.
 func TestAnotherPortIsOpenedBesideTheOldOne(t *testing.T) {
 	rules := func(port string) []string {
 		graph := run(t, defaults(t, map[string]string{"containerPort": port}))
@@ -427,7 +427,7 @@ func TestDefaultSecurityGroupOfANewVPCIsEmptied(t *testing.T) {
 	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
 		if settings[infratest.Project+":network"] == "existing" {
 			if len(graph.OfType(defaultGroup)) != 0 {
-				t.Error("the default group of a VPC that is not ours is adopted")
+				t.Error("the default group of an existing VPC is adopted")
 			}
 			return
 		}
@@ -704,7 +704,7 @@ func TestRepositoriesKeepWhatRunsAndTheNewestImagesWhateverTheirTags(t *testing.
 	})
 }
 
-// A target group cannot change its load balancer, nor a load balancer its VPC.
+// A target group cannot move to another load balancer, nor a load balancer to another VPC.
 func TestLoadBalancerAndTargetGroupAreReplacedTogether(t *testing.T) {
 	forEveryShape(t, func(t *testing.T, _ map[string]string, graph *infratest.Graph) {
 		balancer := one(t, graph, loadBalancer)
@@ -779,7 +779,7 @@ func TestTasksGetPublicAddressesOnlyWithoutAnotherWayOut(t *testing.T) {
 	}
 }
 
-// A network that grows keeps its public subnets: else the load balancer would be cut off for a while.
+// A network that grows must keep its public subnets; otherwise the load balancer would be unreachable for a while.
 func TestPublicSubnetsStayWhenANetworkGrows(t *testing.T) {
 	small := one(t, run(t, defaults(t, map[string]string{"network": "low-cost"})), vpc)
 	large := one(t, run(t, defaults(t, map[string]string{"network": "large"})), vpc)
@@ -836,7 +836,7 @@ func TestPublicImagesNeedNoRightsToPull(t *testing.T) {
 	}
 }
 
-// ECR refuses a tag that it has, even for the same image: a content that comes back needs another tag.
+// ECR refuses a tag that it has already, even for the same image, so content that returns needs another tag.
 func TestEveryContentGetsATagThatWasNeverPushed(t *testing.T) {
 	forEveryShape(t, func(t *testing.T, _ map[string]string, graph *infratest.Graph) {
 		for _, image := range graph.OfType(dockerImage) {
@@ -894,7 +894,7 @@ func TestWrongDigestsFailBeforeATaskRunsThem(t *testing.T) {
 	}
 }
 
-func TestADeploymentThatEndsOtherwiseFailsTheUpdate(t *testing.T) {
+func TestADeploymentThatFailsOrIsRolledBackFailsTheUpdate(t *testing.T) {
 	family := at(t, one(t, run(t, defaults(t, nil)), taskDefinition), "family").(string)
 	before := "arn:aws:ecs:eu-central-1:123456789012:task-definition/" + family + ":6"
 	requested := "arn:aws:ecs:eu-central-1:123456789012:task-definition/" + family + ":7"
@@ -906,7 +906,7 @@ func TestADeploymentThatEndsOtherwiseFailsTheUpdate(t *testing.T) {
 		"ECS rolled the deployment back: task definition " + requested + " was requested, " + before + " runs: rolled back to 6.": {
 			{Status: "PRIMARY", TaskDefinition: before, RolloutState: "COMPLETED", RolloutStateReason: "rolled back to 6."},
 		},
-		"deployment of " + requested + " failed, and there is none before it to go back to: no task became healthy.": {
+		"deployment of " + requested + " failed, and there is no earlier one to return to: no task became healthy.": {
 			{Status: "PRIMARY", TaskDefinition: requested, RolloutState: "FAILED", RolloutStateReason: "no task became healthy."},
 		},
 	} {
@@ -931,8 +931,8 @@ func TestADeploymentThatEndsOtherwiseFailsTheUpdate(t *testing.T) {
 	}
 }
 
-// The provider ends its wait when as many tasks run as are wanted; ECS may roll back after that, on an alarm.
-func TestAnUpdateWaitsForTheDeploymentsOwnEnd(t *testing.T) {
+// The provider stops waiting when the desired number of tasks is running; ECS may still roll back after that, on an alarm.
+func TestAnUpdateWaitsUntilTheDeploymentHasEnded(t *testing.T) {
 	looks := 0
 	slow := options(defaults(t, nil))
 	slow.Deployments = func(service infratest.Resource) []infratest.Deployment {
@@ -947,13 +947,13 @@ func TestAnUpdateWaitsForTheDeploymentsOwnEnd(t *testing.T) {
 	}
 }
 
-func TestAPreviewDeclaresWhatAnUpdateDoesAndAsksForNoService(t *testing.T) {
+func TestAPreviewDeclaresTheSameAsAnUpdateAndAsksForNoDeployments(t *testing.T) {
 	forEveryShape(t, func(t *testing.T, settings map[string]string, updated *infratest.Graph) {
 		for _, exists := range []bool{false, true} {
 			preview := options(settings)
 			preview.Preview, preview.Exists = true, exists
 			preview.Deployments = func(infratest.Resource) []infratest.Deployment {
-				t.Error("a preview asks what runs, and would fail where the update mends it")
+				t.Error("a preview asks what runs, and would fail where the update repairs the service")
 				return nil
 			}
 			graph, err := infratest.Run(infra.Program, preview)
@@ -967,7 +967,7 @@ func TestAPreviewDeclaresWhatAnUpdateDoesAndAsksForNoService(t *testing.T) {
 	})
 }
 
-// The numbers of AWS's pattern, which a stack has that sets nothing.
+// A stack that sets nothing has the numbers of AWS's pattern.
 func TestDefaultsAreThoseOfThePattern(t *testing.T) {
 	graph := run(t, defaults(t, nil))
 	for _, test := range []struct {
@@ -1022,7 +1022,7 @@ func TestDefaultsAreThoseOfThePattern(t *testing.T) {
 	}
 }
 
-// dockerfile finds what an image says about itself.
+// dockerfile finds what an image's Dockerfile says.
 func dockerfile(t *testing.T, image, pattern string) string {
 	t.Helper()
 
@@ -1064,7 +1064,7 @@ func TestTaskDefinitionAndDockerfilesSayTheSame(t *testing.T) {
 	}
 }
 
-// goldenGraph is the graph as text: one JSON object, JSON inside strings opened, digests of contents hidden.
+// goldenGraph is the graph as text: one JSON object, with JSON in strings decoded and digests of contents hidden.
 func goldenGraph(t *testing.T, graph *infratest.Graph) []byte {
 	t.Helper()
 
@@ -1090,7 +1090,7 @@ func goldenGraph(t *testing.T, graph *infratest.Graph) []byte {
 	return append(regexp.MustCompile(`[0-9a-f]{64}`).ReplaceAll(text, []byte("(64 digits)")), '\n')
 }
 
-// short leaves of a URN its type and name.
+// short reduces a URN to its type and name.
 func short(urn string) string {
 	parts := strings.Split(urn, "::")
 	typ := parts[max(0, len(parts)-2)]
@@ -1131,7 +1131,7 @@ func opened(value any) any {
 	return value
 }
 
-// The golden graphs show in a review what a change does to each stack; whether that is right, the other tests say.
+// The golden graphs show in a review what a change does to each stack. Whether that is right is for the other tests.
 func TestGoldenGraphs(t *testing.T) {
 	for _, stack := range stacks {
 		golden := filepath.Join("infra", "testdata", "graph."+stack+".json")

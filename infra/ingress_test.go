@@ -21,9 +21,9 @@ const (
 	listenerRule = "aws:lb/listenerRule:ListenerRule"
 )
 
-func TestACertificateIsProvedInTheZoneBeforeTheListenerUsesIt(t *testing.T) {
+func TestACertificateIsValidatedInTheZoneBeforeTheListenerUsesIt(t *testing.T) {
 	graph := run(t, defaults(t, encrypted))
-	requested, proved := one(t, graph, certificate), one(t, graph, validation)
+	requested, validated := one(t, graph, certificate), one(t, graph, validation)
 	if at(t, requested, "domainName") != "www.example.com" || at(t, requested, "validationMethod") != "DNS" {
 		t.Errorf("certificate: %v", requested.Inputs)
 	}
@@ -40,12 +40,12 @@ func TestACertificateIsProvedInTheZoneBeforeTheListenerUsesIt(t *testing.T) {
 	}
 
 	arn := graph.Outputs[requested.URN]["arn"].StringValue()
-	if at(t, proved, "certificateArn") != arn || !slices.Contains(proved.DependsOn, made.URN) {
-		t.Errorf("validation of %v waits for %v", at(t, proved, "certificateArn"), proved.DependsOn)
+	if at(t, validated, "certificateArn") != arn || !slices.Contains(validated.DependsOn, made.URN) {
+		t.Errorf("validation of %v waits for %v", at(t, validated, "certificateArn"), validated.DependsOn)
 	}
 	secure := named(t, graph, listener, "web-https")
-	if at(t, secure, "certificateArn") != arn || !slices.Contains(secure.DependsOn, proved.URN) {
-		t.Errorf("listener with %v waits for %v; want the certificate, proved", at(t, secure, "certificateArn"), secure.DependsOn)
+	if at(t, secure, "certificateArn") != arn || !slices.Contains(secure.DependsOn, validated.URN) {
+		t.Errorf("listener with %v waits for %v; want the certificate, once it is validated", at(t, secure, "certificateArn"), secure.DependsOn)
 	}
 }
 
@@ -89,7 +89,7 @@ func TestListenersAreThoseOfTheSettings(t *testing.T) {
 	}
 }
 
-func TestTheDomainLeadsToTheLoadBalancer(t *testing.T) {
+func TestTheDomainPointsToTheLoadBalancer(t *testing.T) {
 	graph := run(t, defaults(t, encrypted))
 	balancer := graph.Outputs[one(t, graph, loadBalancer).URN]
 	want := map[string]any{
@@ -106,8 +106,8 @@ func TestTheDomainLeadsToTheLoadBalancer(t *testing.T) {
 	}
 }
 
-// A record that is replaced is made anew before the old one is deleted, by its name: the new one would go too. So a
-// service of another name must keep what belongs to the domain.
+// The engine creates the replacement of a record before it deletes the old one, and the deletion goes by the record's
+// name, so it would remove the new record too. A service with another name must therefore keep what belongs to the domain.
 func TestAnotherServiceNameKeepsWhatBelongsToTheDomain(t *testing.T) {
 	ofDomain := func(name string) []string {
 		settings := maps.Clone(encrypted)
@@ -124,8 +124,8 @@ func TestAnotherServiceNameKeepsWhatBelongsToTheDomain(t *testing.T) {
 	}
 }
 
-// The order in which clients follow a service that takes over: first its tasks, then the rule, then the record.
-func TestClientsAreLedToTasksThatAreThere(t *testing.T) {
+// When a new service takes over, its tasks come first, then the listener rule, and finally the DNS record.
+func TestClientsAreSentToAServiceOnlyWhenItIsReady(t *testing.T) {
 	forEveryShape(t, func(t *testing.T, _ map[string]string, graph *infratest.Graph) {
 		rule := one(t, graph, listenerRule)
 		forwarding := graph.OfType(listener)[len(graph.OfType(listener))-1]
@@ -150,7 +150,7 @@ func TestClientsAreLedToTasksThatAreThere(t *testing.T) {
 	})
 }
 
-func TestTheURLIsThatOfTheCertificate(t *testing.T) {
+func TestTheURLHasTheNameOfTheCertificate(t *testing.T) {
 	for url, settings := range map[string]map[string]string{
 		"https://www.example.com":  encrypted,
 		"https://shop.example.com": {"domain": "shop.example.com", "certificateArn": certificateARN},
@@ -164,7 +164,7 @@ func TestTheURLIsThatOfTheCertificate(t *testing.T) {
 	}
 }
 
-// Another source more or less must not touch the rules of the others.
+// Adding or removing one source must not touch the rules of the others.
 func TestEachSourceOfClientsHasARuleOfItsOwn(t *testing.T) {
 	rules := func(cidrs string) map[string]infratest.Resource {
 		all := map[string]infratest.Resource{}
@@ -247,7 +247,7 @@ const (
 	bucketPolicy = "aws:s3/bucketPolicy:BucketPolicy"
 )
 
-// writes are the statements by which each writer of logs may write, and the buckets that they are for.
+// writes are the statements that let each writer of logs write, and the bucket of each.
 var writes = map[string]func(bucket string) map[string]any{
 	"web-logs": func(bucket string) map[string]any {
 		return map[string]any{"AccessLogs": map[string]any{
@@ -273,7 +273,7 @@ var writes = map[string]func(bucket string) map[string]any{
 	},
 }
 
-// Each in a bucket of its own: AWS overwrites the policy of the bucket that a flow log is given.
+// Each writer has a bucket of its own, because AWS overwrites the policy of a flow log's bucket.
 func TestTrafficLogsAreWrittenByTheLoadBalancerAndTheVPCAlone(t *testing.T) {
 	for name, test := range map[string]struct {
 		settings map[string]string
@@ -344,7 +344,7 @@ func TestTrafficLogsGoToBucketsThatTheirWritersMayWriteTo(t *testing.T) {
 	}
 }
 
-// In these partitions, load balancers write as an account of AWS's, of which each region has another.
+// In these partitions, load balancers write as an AWS account, which differs from region to region.
 func TestAccessLogsInOtherPartitionsAreWrittenByAWSsAccountThere(t *testing.T) {
 	for region, want := range map[string]string{
 		"cn-north-1": "arn:aws-cn:iam::638102146993:root", "cn-northwest-1": "arn:aws-cn:iam::037604701340:root",
@@ -427,13 +427,13 @@ func TestAnExistingVPCGetsNoFlowLog(t *testing.T) {
 func TestEndpointsAreRefusedWhereServicesHaveOtherNames(t *testing.T) {
 	settings := defaults(t, map[string]string{"network": "large", "egress": "endpoints"})
 	settings["aws:region"] = "cn-north-1"
-	want := []string{"egress, aws:region: egress is endpoints, but services have other names in cn-north-1; allowed there: nat-per-az, nat-single, public"}
+	want := []string{"egress, aws:region: egress is endpoints, but the services of endpoints have other names in cn-north-1; allowed there: nat-per-az, nat-single, public"}
 	if got := refused(t, settings); !slices.Equal(got, want) {
 		t.Errorf("error: %v\nwant:  %v", got, want)
 	}
 }
 
-func TestTheFirewallStandsBeforeTheLoadBalancer(t *testing.T) {
+func TestTheFirewallProtectsTheLoadBalancer(t *testing.T) {
 	for waf, made := range map[string]bool{"managed": true, webACLARN: false} {
 		graph := run(t, defaults(t, map[string]string{"waf": waf}))
 		association := one(t, graph, webAssociation)
@@ -443,7 +443,7 @@ func TestTheFirewallStandsBeforeTheLoadBalancer(t *testing.T) {
 		if made {
 			want["webAclArn"] = graph.Outputs[one(t, graph, webACL).URN]["arn"].StringValue()
 		} else if len(graph.OfType(webACL))+len(graph.OfType(webLogging)) != 0 {
-			t.Error("a web ACL is made beside the given one")
+			t.Error("a web ACL is created although one is given")
 		}
 		if got := association.Inputs.Mappable(); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %v; want %v", waf, got, want)
@@ -465,7 +465,7 @@ func TestTheManagedFirewallLimitsFloodsAndAttacks(t *testing.T) {
 		return map[string]any{"managedRuleGroupStatement": map[string]any{"name": name, "vendorName": "AWS"}}
 	}
 	common := group("AWSManagedRulesCommonRuleSet")
-	// The app's limit on bodies is NGINX's, not the 8 KB of this rule.
+	// NGINX enforces the app's limit on bodies; the 8 KB of this rule must not apply.
 	common["managedRuleGroupStatement"].(map[string]any)["ruleActionOverrides"] = []any{map[string]any{
 		"name": "SizeRestrictions_BODY", "actionToUse": map[string]any{"count": map[string]any{}},
 	}}
@@ -503,9 +503,8 @@ func TestTheFirewallsLogHasTheNameThatAWSAsksForAndNoPasswords(t *testing.T) {
 	}
 }
 
-// All three must agree, or no target ever gets healthy: the load balancer's protocol, NGINX's, and an image that has
-// the tool for it.
-func TestTLSToTheTasksIsOneDecision(t *testing.T) {
+// The load balancer, NGINX and NGINX's image must agree on TLS; otherwise no target ever becomes healthy.
+func TestTargetTLSChangesLoadBalancerNGINXAndImageTogether(t *testing.T) {
 	for setting, want := range map[string]struct {
 		protocol, nginx string
 		stage           any

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Somebody copies these names into a stack file.
+// People copy these names into a stack file.
 func TestMigrationTablesNameSettingsThatExist(t *testing.T) {
 	text, err := readFile(t, "docs/migration.md")
 	if err != nil {

@@ -127,7 +127,7 @@ func TestThresholdsAreTheSettings(t *testing.T) {
 	}
 }
 
-func TestAlarmsTellTheTopicAndTheAddress(t *testing.T) {
+func TestAlarmsNotifyTheTopicAndTheAddress(t *testing.T) {
 	settings := maps.Clone(operated)
 	settings["alarmEmail"] = "team@example.com"
 	graph := run(t, defaults(t, settings))
@@ -149,12 +149,12 @@ func TestAlarmsTellTheTopicAndTheAddress(t *testing.T) {
 		t.Errorf("subscription %v", subscription.Inputs)
 	}
 	if without := run(t, defaults(t, operated)); len(without.OfType(topicSubscription)) != 0 {
-		t.Error("somebody is subscribed, but there is no address")
+		t.Error("there is a subscription without an address")
 	}
 }
 
-// Clients notice these. A task that is old or full is no reason to stop what may mend it, and a load balancer without a
-// task for a moment is none to put back a revision that no listener leads to.
+// Clients notice errors and slow answers. Sick or overloaded tasks are no reason to stop a deployment that may cure them,
+// and a load balancer without a task for a moment is no reason to restore a revision that gets no requests.
 func TestADeploymentIsRolledBackOnAlarmsThatClientsNotice(t *testing.T) {
 	graph := run(t, defaults(t, operated))
 	service := one(t, graph, ecsService)
@@ -168,7 +168,7 @@ func TestADeploymentIsRolledBackOnAlarmsThatClientsNotice(t *testing.T) {
 	}
 
 	if len(service.ReplaceOnChanges) != 0 {
-		t.Errorf("replaced on changes of %v; want none, because other alarms need no other service", service.ReplaceOnChanges)
+		t.Errorf("replaced on changes of %v; want none, because changed alarms need no new service", service.ReplaceOnChanges)
 	}
 
 	watched := one(t, run(t, defaults(t, map[string]string{"alarms": "on", "rollbackOnAlarms": "false"})), ecsService)
@@ -178,7 +178,7 @@ func TestADeploymentIsRolledBackOnAlarmsThatClientsNotice(t *testing.T) {
 
 	alone := one(t, run(t, defaults(t, map[string]string{"alarms": "off"})), ecsService)
 	if got := at(t, alone, "alarms"); got != nil || !slices.Equal(alone.ReplaceOnChanges, []string{"alarms"}) {
-		t.Errorf("alarms %v, replaced on changes of %v; want none, and of alarms, which no update takes away", got, alone.ReplaceOnChanges)
+		t.Errorf("alarms %v, replaced on changes of %v; want no alarms, and replacement on changes of them, because no update removes them", got, alone.ReplaceOnChanges)
 	}
 }
 
@@ -204,7 +204,7 @@ func TestTopicTakesThisAccountsAlarmsAndNothingWithoutTLS(t *testing.T) {
 	}
 }
 
-func TestNothingIsWatchedWhereNothingWasAskedFor(t *testing.T) {
+func TestDevHasNoAlarmsLogMetricsOrDashboard(t *testing.T) {
 	graph := run(t, stackSettings(t, "dev", nil))
 	for _, token := range []string{metricAlarm, topic, topicPolicy, topicSubscription, logMetricFilter, dashboard} {
 		if found := graph.OfType(token); len(found) != 0 {
@@ -300,7 +300,7 @@ func compare(t *testing.T, got any, operator, want string) bool {
 	return operator == ">=" && got.(float64) >= number || operator == "<" && got.(float64) < number
 }
 
-func TestLogMetricsTellRefusedRequestsFromFailuresOfTheApp(t *testing.T) {
+func TestLogMetricsDistinguishRefusedRequestsFromFailuresOfTheApp(t *testing.T) {
 	graph := run(t, defaults(t, operated))
 	refused := at(t, named(t, graph, logMetricFilter, "web-rejected"), "pattern").(string)
 	failed := at(t, named(t, graph, logMetricFilter, "web-upstream-errors"), "pattern").(string)
@@ -424,8 +424,8 @@ func TestDashboardShowsTheConnectionsThatNginxLogs(t *testing.T) {
 	}
 }
 
-// Two copies of the project in one account, each with a stack of one name: what AWS knows by a name that has no random
-// suffix must still be each stack's own. The domain is its owner's, and there can be only one.
+// Two copies of the project may be in one account, with stacks of the same name. Resources whose names have no random
+// suffix must still differ between them. The domain is the exception: only one stack can have it.
 func TestStacksOfOneNameInOneAccountShareNoName(t *testing.T) {
 	given := func(project string) map[string]bool {
 		settings := map[string]string{}

@@ -6,8 +6,8 @@ import (
 	"fargate-nginx-sidecar/infra/cost"
 )
 
-// Outputs are what people and scripts need to reach the service. What may fail after a deployment is not among them:
-// one failing output makes the engine forget all, and whoever looks into a failed deployment needs the others.
+// Outputs are what people and scripts need to reach the service. No value that may fail after a deployment is among
+// them: if one output fails, the engine keeps none, and whoever investigates a failed deployment needs them.
 func (s *Stack) Outputs() pulumi.Map {
 	clusterName, serviceName := s.service.ClusterName, s.service.ServiceName
 

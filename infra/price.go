@@ -8,8 +8,8 @@ import (
 	"fargate-nginx-sidecar/infra/waf"
 )
 
-// Priced counts what a stack with these settings pays for by being there. A test compares it with what Deploy declares.
-// Of a VPC that exists, gateways and endpoints are not this stack's.
+// Priced counts the parts of a stack with these settings that cost money even without traffic. A test compares the counts
+// with what Deploy declares. Gateways and endpoints of an existing VPC are not counted: they do not belong to the stack.
 func Priced(s *Settings) cost.Stack {
 	stack := cost.Stack{
 		Tasks: s.Service.DesiredCount, CPU: s.Service.CPU, Memory: s.Service.Memory,

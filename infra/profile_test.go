@@ -50,8 +50,8 @@ func TestDescriptionsNameTheValuesOfBothProfiles(t *testing.T) {
 	}
 }
 
-// The value that a profile gives does the same as the value written down, and the other one does not.
-func TestTheProfileDecidesWhatNobodySets(t *testing.T) {
+// The value that the profile gives has the same effect as the same value in the stack file.
+func TestTheProfileDecidesSettingsThatTheStackDoesNotSet(t *testing.T) {
 	for key, values := range profiled(t) {
 		for profile, value := range map[string]string{"dev": values.Dev, "prod": values.Prod} {
 			given := run(t, profileSettings(t, key, map[string]string{"profile": profile, key: value}))
@@ -66,7 +66,7 @@ func TestTheProfileDecidesWhatNobodySets(t *testing.T) {
 	}
 }
 
-// A setting of the stack's own is stronger than the profile.
+// A value in the stack file takes precedence over the profile.
 func TestSettingsOverrideTheProfile(t *testing.T) {
 	for key, values := range profiled(t) {
 		in := func(profile, value string) *infratest.Graph {
@@ -78,7 +78,7 @@ func TestSettingsOverrideTheProfile(t *testing.T) {
 	}
 }
 
-// profileSettings are the settings of a stack in which the given one counts.
+// profileSettings are the settings of a stack in which the given one makes a difference.
 func profileSettings(t *testing.T, key string, changes map[string]string) map[string]string {
 	t.Helper()
 

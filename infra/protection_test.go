@@ -7,13 +7,13 @@ import (
 	"fargate-nginx-sidecar/infra/infratest"
 )
 
-// What serves clients, or cannot be had back.
+// What serves clients, or holds data that nothing could restore.
 var protected = []string{
-	cluster, ecsService, loadBalancer, targetGroup, listener, listenerRule, record, certificate, logGroup, vpc, bucket,
+	cluster, ecsService, loadBalancer, targetGroup, listener, listenerRule, record, certificate, logGroup, vpc, bucket, repository,
 }
 
-// The engine refuses to delete or replace what is protected. A destroy then stops in its preview, before anything is
-// touched; but a deployment must be able to replace what it replaces every time.
+// The engine refuses to delete or replace protected resources, so a destroy stops in its preview, before it touches
+// anything. But what every deployment replaces must not be protected.
 func TestDeletionProtectionCoversWhatServesClientsAndNothingElse(t *testing.T) {
 	settings := map[string]string{"deletionProtection": "on", "accessLogs": "on", "flowLogs": "on", "domain": "www.example.com", "hostedZoneId": "Z111"}
 	for _, r := range run(t, defaults(t, settings)).Resources {

@@ -16,16 +16,17 @@ import (
 	"fargate-nginx-sidecar/infra/settings"
 )
 
-// providerSetting is one value of the namespace aws, as the SDK's type for it, with the argument it is for.
+// providerSetting is a setting in the namespace aws: its value, which has the SDK's type, and the name of the provider's
+// argument that takes it.
 type providerSetting struct {
 	argument string
 	value    reflect.Value
 	secret   bool
 }
 
-// readProvider reads the AWS provider's own settings, such as aws:allowedAccountIds. The engine gives them to default
-// providers alone; the program makes its provider explicitly, so it hands them on, all that the SDK knows. The values
-// are those of aws.ProviderArgs, by their names there.
+// readProvider reads the AWS provider's own settings, such as aws:allowedAccountIds. The engine gives these settings only
+// to default providers. This program creates its provider explicitly, so it has to pass them on: all that
+// aws.ProviderArgs has, under the names that they have there.
 // https://www.pulumi.com/registry/packages/aws/installation-configuration/#configuration-reference
 func readProvider(ctx *pulumi.Context, r *settings.Reader) map[string]providerSetting {
 	all := map[string]providerSetting{}
@@ -79,7 +80,7 @@ func describe(typ reflect.Type) string {
 	case typ.Kind() == reflect.Int:
 		return "a whole number"
 	case typ == reflect.TypeFor[[]string]():
-		return `a list of texts, such as ["123456789012"]`
+		return `a list of strings, such as ["123456789012"]`
 	case typ == reflect.TypeFor[[]aws.ProviderEndpoint]():
 		return `a list of objects that name services, such as [{"ecs":"https://ecs.example.com"}]`
 	}
@@ -111,8 +112,8 @@ func givenTags(all map[string]providerSetting) map[string]string {
 	return nil
 }
 
-// providerArgs are the arguments of the provider: the region, the program's default tags with those of the stack file
-// beside them, and every other setting as it is given.
+// providerArgs are the arguments of the provider: the region, the program's default tags together with those of the stack
+// file, and every other setting as it is given.
 func providerArgs(ctx *pulumi.Context, s *Settings) (*aws.ProviderArgs, error) {
 	args := &aws.ProviderArgs{}
 	for key, given := range s.Provider {
@@ -132,13 +133,14 @@ func providerArgs(ctx *pulumi.Context, s *Settings) (*aws.ProviderArgs, error) {
 		"ManagedBy": pulumi.String("pulumi"),
 	})
 	args.DefaultTags = aws.ProviderDefaultTagsArgs{Tags: tags}
-	// Stated, because the SDK would otherwise take it from the environment of whoever runs the update.
+	// The region is set explicitly, because the SDK would otherwise take it from the environment of whoever runs the update.
 	args.Region = pulumi.String(s.Region)
 
 	return args, nil
 }
 
-// known is an output of the SDK's own type for the value: ApplyT chooses it by what the function returns.
+// known returns the value as an output of the SDK's own output type, which ApplyT chooses by the type that the function
+// returns.
 func known(given providerSetting) pulumi.Output {
 	function := reflect.FuncOf([]reflect.Type{reflect.TypeFor[string]()}, []reflect.Type{given.value.Type()}, false)
 	output := pulumi.String("").ToStringOutput().ApplyT(

@@ -51,9 +51,9 @@ func example(t *testing.T, typ reflect.Type) (text string, want any) {
 	}
 }
 
-// An explicit provider gets nothing from the stack's configuration by itself. What would be left out here is left out
-// without a word, such as the accounts in which a stack may be deployed.
-func TestEverySettingOfTheAWSProviderIsHandedOn(t *testing.T) {
+// An explicit provider gets nothing from the stack's configuration by itself. A setting that the program does not pass on
+// would be ignored silently, such as the accounts to which a stack may be deployed.
+func TestEverySettingOfTheAWSProviderIsPassedOn(t *testing.T) {
 	arguments := aws.ProviderArgs{}.ElementType()
 	if arguments.NumField() < 30 {
 		t.Fatalf("%d arguments of the provider; want all of them", arguments.NumField())
@@ -64,7 +64,7 @@ func TestEverySettingOfTheAWSProviderIsHandedOn(t *testing.T) {
 		if key == "region" {
 			continue // The program reads it itself; every other test sees it.
 		}
-		// A preview asks nobody but the provider, which here takes every value.
+		// A preview calls nothing but the provider, which here accepts every value.
 		preview := options(defaults(t, map[string]string{"aws:" + key: text}))
 		preview.Preview, preview.Exists = true, true
 		graph, err := infratest.Run(infra.Program, preview)
@@ -99,8 +99,8 @@ func asText(t *testing.T, value any) string {
 
 func TestWrongSettingsOfTheAWSProviderAreRefused(t *testing.T) {
 	for _, test := range []struct{ key, value, want string }{
-		{"allowedAccountIds", "123456789012", `aws:allowedAccountIds: "123456789012"; allowed: a list of texts, such as ["123456789012"]`},
-		{"allowedAccountIds", `"123456789012"`, `aws:allowedAccountIds: "\"123456789012\""; allowed: a list of texts, such as ["123456789012"]`},
+		{"allowedAccountIds", "123456789012", `aws:allowedAccountIds: "123456789012"; allowed: a list of strings, such as ["123456789012"]`},
+		{"allowedAccountIds", `"123456789012"`, `aws:allowedAccountIds: "\"123456789012\""; allowed: a list of strings, such as ["123456789012"]`},
 		{"useFipsEndpoint", "yes", `aws:useFipsEndpoint: "yes"; allowed: true, false`},
 		{"maxRetries", "many", `aws:maxRetries: "many"; allowed: a whole number`},
 		{"assumeRole", `{"arn":"x"}`, `aws:assumeRole: "{\"arn\":\"x\"}"; allowed: an object with the fields duration, externalId, policy, policyArns, roleArn, sessionName, sourceIdentity, tags, transitiveTagKeys`},
@@ -114,7 +114,7 @@ func TestWrongSettingsOfTheAWSProviderAreRefused(t *testing.T) {
 	}
 }
 
-// A misspelt protection would protect from nothing.
+// A misspelt setting that should protect a stack would otherwise be ignored silently.
 func TestUnknownSettingsOfTheAWSProviderAreRefused(t *testing.T) {
 	settings := defaults(t, map[string]string{"aws:assumeRoles": "[]", "aws:allowedAccountId": "[]", "docker:host": "unix:///x"})
 	t.Setenv(pulumi.EnvConfig, asText(t, settings))

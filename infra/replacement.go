@@ -8,22 +8,22 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/internals"
 )
 
-// warnOfReplacements says in a preview, in one line, what would be made anew that clients notice or that holds what
-// cannot be had back.
+// warnOfReplacements warns in a preview, in one line, of new resources that take the place of existing ones, if clients
+// notice that or if the old resources hold data that is lost with them.
 func (s *Stack) warnOfReplacements(ctx *pulumi.Context) error {
-	anew := s.anew(ctx)
-	if len(anew) == 0 {
+	replaced := s.replaced(ctx)
+	if len(replaced) == 0 {
 		return nil
 	}
 
-	return ctx.Log.Warn(fmt.Sprintf("this would make a new %s; what clients notice of it, and how to avoid it, "+
-		"is in docs/deployments.md under \"What a change replaces\"", strings.Join(anew, ", a new ")), nil)
+	return ctx.Log.Warn(fmt.Sprintf("this update would create a new %s; docs/deployments.md says under "+
+		"\"What a change replaces\" what clients notice of it and how to avoid it", strings.Join(replaced, ", a new ")), nil)
 }
 
-// anew lists what a preview would replace or add in a stack that exists. A preview knows the outputs of what stays and
-// of what is changed in place; what it does not know is made anew. That the stack exists shows in the cluster, which no
-// setting but the service's name replaces.
-func (s *Stack) anew(ctx *pulumi.Context) []string {
+// replaced lists what a preview would replace or add in an existing stack. A preview knows the outputs of resources that
+// stay or change in place, so a resource whose outputs it does not know will be a new one. The cluster shows that the
+// stack exists, because no setting replaces it except the service's name.
+func (s *Stack) replaced(ctx *pulumi.Context) []string {
 	if !ctx.DryRun() || !isKnown(ctx, s.service.ClusterName) {
 		return nil
 	}

@@ -10,7 +10,7 @@ import (
 	"fargate-nginx-sidecar/infra/infratest"
 )
 
-func TestAPreviewTellsWhatItWouldMakeAnew(t *testing.T) {
+func TestAPreviewWarnsOfReplacements(t *testing.T) {
 	for token, want := range map[string][]string{
 		"none":       nil,
 		targetGroup:  {"target group"},
@@ -22,7 +22,7 @@ func TestAPreviewTellsWhatItWouldMakeAnew(t *testing.T) {
 	} {
 		preview := options(defaults(t, nil))
 		preview.Preview, preview.Exists = true, true
-		preview.Anew = func(r infratest.Resource) bool { return r.Type == token }
+		preview.Replaced = func(r infratest.Resource) bool { return r.Type == token }
 
 		var got []string
 		_, err := infratest.Run(func(ctx *pulumi.Context) error {
@@ -34,11 +34,11 @@ func TestAPreviewTellsWhatItWouldMakeAnew(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			got = infra.Anew(stack, ctx)
+			got = infra.Replaced(stack, ctx)
 			return nil
 		}, preview)
 		if err != nil || !slices.Equal(got, want) {
-			t.Errorf("%s is made anew: warns of %q, error %v; want %q", token, got, err, want)
+			t.Errorf("%s is replaced: warns of %q, error %v; want %q", token, got, err, want)
 		}
 	}
 }

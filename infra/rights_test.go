@@ -12,7 +12,7 @@ import (
 
 const policyAttachment = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 
-// What an app says about itself arrives in its container, and in no other.
+// The app's settings reach its container, and no other.
 func TestTheAppsOwnSettingsReachItsContainer(t *testing.T) {
 	graph := run(t, defaults(t, ownApp))
 	app := containers(t, graph)["app"]
@@ -77,7 +77,7 @@ func TestTheAppsBuildFollowsItsSettings(t *testing.T) {
 	}
 }
 
-// A stage, an argument or another Dockerfile makes another image, so it must make another tag.
+// Another stage, argument or Dockerfile makes another image, so it must lead to another tag.
 func TestWhateverChangesABuildChangesItsTag(t *testing.T) {
 	base := map[string]string{"appContext": "infra/testdata/context"}
 	tag := func(changes map[string]string) any {
@@ -163,7 +163,7 @@ func TestOnlyExecMakesFileSystemsWritable(t *testing.T) {
 	}
 }
 
-func TestAKeyOfOnesOwnEncryptsLogsAndImages(t *testing.T) {
+func TestTheGivenKeyEncryptsLogsAndImages(t *testing.T) {
 	for key, encryption := range map[string]map[string]any{
 		"":      {"encryptionType": "AES256"},
 		someKey: {"encryptionType": "KMS", "kmsKey": someKey},
@@ -182,7 +182,7 @@ func TestAKeyOfOnesOwnEncryptsLogsAndImages(t *testing.T) {
 	}
 }
 
-// A value that the program reads would end up in the stack's state.
+// A secret that the program reads would end up in the stack's state.
 func TestSecretValuesAreNeverRead(t *testing.T) {
 	for _, call := range run(t, defaults(t, ownApp)).Calls {
 		for _, reading := range []string{"getSecretVersion", "getParameter", "getRandomPassword"} {

@@ -12,8 +12,8 @@ import (
 	"fargate-nginx-sidecar/infra/settings"
 )
 
-// check finds settings of different topics that are allowed by themselves and cannot be together. Each message names
-// all keys it is about. What holds within a topic is checked where the topic is read.
+// check finds settings of different topics that contradict each other although each is allowed by itself. Each message
+// names all keys involved. Rules within one topic are checked where the topic is read.
 func check(r *settings.Reader, s *Settings) {
 	checkRegions(r, s)
 	checkTimes(r, s)
@@ -26,12 +26,12 @@ func check(r *settings.Reader, s *Settings) {
 
 var arnRegion = regexp.MustCompile(`^arn:[a-z-]+:[a-z0-9]+:([a-z0-9-]+):`)
 
-// checkRegions refuses what is in another region: AWS takes none of it from there.
+// checkRegions refuses zones and ARNs of another region, none of which AWS accepts.
 func checkRegions(r *settings.Reader, s *Settings) {
 	for _, named := range []struct{ key, arn, what, allowed string }{
 		{"certificateArn", s.Ingress.CertificateARN, "the certificate is in %s", "; allowed: one in %s, like the load balancer"},
 		{"waf", s.WAF.WebACLARN(), "the web ACL is in %s", "; allowed: one in %s, like the load balancer"},
-		{"kmsKeyArn", s.KMSKeyARN, "the key is in %s", ", the stack in %s; logs and images take a key of their own region"},
+		{"kmsKeyArn", s.KMSKeyARN, "the key is in %s", "; allowed: one in %s, like the logs and images"},
 	} {
 		if part := arnRegion.FindStringSubmatch(named.arn); part != nil && part[1] != s.Region {
 			r.Conflict([]string{named.key, "aws:region"},
@@ -45,14 +45,14 @@ func checkRegions(r *settings.Reader, s *Settings) {
 	}
 }
 
-// checkTimes keeps the order of the times from the outside in: whoever stands further out waits longer, and a task
-// lives until its requests are answered.
+// checkTimes makes sure that whoever is nearer to the client waits longer, and that a task lives until it has answered
+// its requests.
 func checkTimes(r *settings.Reader, s *Settings) {
 	sidecar, idle := s.Service.Sidecar, s.Ingress.IdleTimeout
 
 	if s.Service.StopTimeout < s.Ingress.DeregistrationDelay {
 		r.Conflict([]string{"stopTimeoutSeconds", "deregistrationDelaySeconds"},
-			fmt.Sprintf("%g is less than %g; a task would be killed while requests may still finish",
+			fmt.Sprintf("%g is less than %g; a task would be killed while it may still be answering requests",
 				s.Service.StopTimeout.Seconds(), s.Ingress.DeregistrationDelay.Seconds()))
 	}
 	if sidecar.ReadTimeout >= idle {
@@ -60,10 +60,10 @@ func checkTimes(r *settings.Reader, s *Settings) {
 			fmt.Sprintf("%g is not less than %g; the load balancer would give up before NGINX can answer",
 				sidecar.ReadTimeout.Seconds(), idle.Seconds()))
 	}
-	// Zero is a time that follows from the idle timeout.
+	// Zero stands for a time that is derived from the idle timeout.
 	if sidecar.AppKeepAlive > 0 && sidecar.AppKeepAlive <= idle {
 		r.Conflict([]string{"appKeepAliveSeconds", "idleTimeoutSeconds"},
-			fmt.Sprintf("%g is not more than %g; the app would close connections on which NGINX sends a request",
+			fmt.Sprintf("%g is not more than %g; the app could close a connection just when NGINX sends a request on it",
 				sidecar.AppKeepAlive.Seconds(), idle.Seconds()))
 	}
 }
@@ -117,12 +117,13 @@ func checkHealthPath(r *settings.Reader, s *Settings) {
 		fmt.Sprintf("%s is neither / (answered by NGINX) nor below %s (answered by the app)", path, strings.Join(prefixes, ", ")))
 }
 
-// tlsStage is the stage of NGINX's Dockerfile that can encrypt; what is built without it is smaller.
+// tlsStage is the stage of NGINX's Dockerfile that adds what TLS needs. An image without TLS is built without this stage
+// and is smaller.
 const tlsStage = "tls"
 
 var beginsTLSStage = regexp.MustCompile(`(?mi)^FROM\s.*\sAS\s+` + tlsStage + `\s*$`)
 
-// checkTargetTLS refuses encryption between load balancer and tasks where the image that is built has no tool for it.
+// checkTargetTLS refuses TLS between load balancer and tasks if the image that would be built lacks what it needs.
 func checkTargetTLS(r *settings.Reader, s *Settings) {
 	if !s.Ingress.TargetTLS || s.Nginx.Prebuilt != "" || r.Wrong("nginxContext") {
 		return
@@ -130,7 +131,7 @@ func checkTargetTLS(r *settings.Reader, s *Settings) {
 	text, err := os.ReadFile(filepath.Join(s.Nginx.Context, s.Nginx.Dockerfile))
 	if err != nil || !beginsTLSStage.Match(text) {
 		r.Conflict([]string{"targetTls", "nginxContext"},
-			fmt.Sprintf("targetTls is on, but %s/%s has no stage %s; allowed: off, or a stage with openssl in it",
+			fmt.Sprintf("targetTls is on, but %s/%s has no stage %s; allowed: off, or a stage of that name that contains openssl",
 				s.Nginx.Context, s.Nginx.Dockerfile, tlsStage))
 	}
 }
@@ -138,14 +139,14 @@ func checkTargetTLS(r *settings.Reader, s *Settings) {
 // ecrPattern is an image in a private repository, whose region is the first group.
 var ecrPattern = regexp.MustCompile(`^[0-9]{12}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com`)
 
-// checkEndpoints refuses what tasks cannot reach that reach AWS's services of their region alone.
+// checkEndpoints refuses what tasks cannot reach if they reach nothing but AWS's services in their region.
 func checkEndpoints(r *settings.Reader, s *Settings) {
 	if !s.Network.EndpointsOnly() {
 		return
 	}
 	if strings.HasPrefix(s.Region, "cn-") {
 		r.Conflict([]string{"egress", "aws:region"},
-			"egress is endpoints, but services have other names in "+s.Region+"; allowed there: nat-per-az, nat-single, public")
+			"egress is endpoints, but the services of endpoints have other names in "+s.Region+"; allowed there: nat-per-az, nat-single, public")
 	}
 	for _, image := range []struct{ key, reference string }{
 		{"appImage", s.App.Prebuilt}, {"nginxImage", s.Nginx.Prebuilt},
@@ -153,28 +154,28 @@ func checkEndpoints(r *settings.Reader, s *Settings) {
 		part := ecrPattern.FindStringSubmatch(image.reference)
 		if image.reference != "" && (part == nil || part[1] != s.Region) {
 			r.Conflict([]string{"egress", image.key},
-				fmt.Sprintf("egress is endpoints, which do not lead to %s; allowed: an image in ECR in %s", image.reference, s.Region))
+				fmt.Sprintf("egress is endpoints, through which %s cannot be reached; allowed: an image in ECR in %s", image.reference, s.Region))
 		}
 	}
 }
 
-// checkWatching refuses alarms and metrics that would never have anything to say.
+// checkWatching refuses alarms and metrics that would never get any data.
 func checkWatching(r *settings.Reader, s *Settings) {
 	if log := s.Service.Sidecar.AccessLog; s.Observability.LogMetrics && log != service.LogJSON {
 		r.Conflict([]string{"logMetrics", "accessLog"},
-			fmt.Sprintf("metrics are read from the JSON lines, but accessLog is %s; allowed with: json", log))
+			fmt.Sprintf("the metrics are made from lines in JSON, but accessLog is %s; allowed with: json", log))
 	}
 	if !s.Observability.Alarms {
 		return
 	}
 	if s.Service.ContainerInsights == service.InsightsOff {
 		r.Conflict([]string{"alarms", "containerInsights"},
-			"alarms is on, but containerInsights is disabled; nothing would count the running tasks; allowed: enabled, enhanced")
+			"alarms is on, but containerInsights is disabled, so nothing would count the running tasks; allowed: enabled, enhanced")
 	}
-	// NGINX gives up a second before the load balancer does, so no answer takes longer.
+	// NGINX gives up one second before the load balancer does, so no answer takes longer than that.
 	if latency, idle := s.Observability.Latency, s.Ingress.IdleTimeout; latency >= idle-time.Second {
 		r.Conflict([]string{"alarmLatencyMilliseconds", "idleTimeoutSeconds"},
-			fmt.Sprintf("%d ms is not less than %g s less one; an answer never takes that long, and the alarm would never go off",
-				latency.Milliseconds(), idle.Seconds()))
+			fmt.Sprintf("%d ms is not less than %d ms, after which NGINX gives up, so the alarm would never go off",
+				latency.Milliseconds(), (idle-time.Second).Milliseconds()))
 	}
 }

@@ -3,7 +3,6 @@ package infra_test
 import (
 	"encoding/json"
 	"reflect"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -14,16 +13,8 @@ import (
 func goSample(t *testing.T) map[string]string {
 	t.Helper()
 
-	text, err := readFile(t, "images/app-go/README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	block := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindSubmatch(text)
-	if block == nil {
-		t.Fatal("the Go sample's README has no settings")
-	}
 	var given map[string]any
-	if err := yaml.Unmarshal(block[1], &given); err != nil {
+	if err := yaml.Unmarshal(yamlBlock(t, "images/app-go/README.md"), &given); err != nil {
 		t.Fatal(err)
 	}
 
@@ -42,8 +33,8 @@ func goSample(t *testing.T) map[string]string {
 	return settings
 }
 
-// The second sample is in another language, and its task definition says what its Dockerfile says.
-func TestTheGoSampleMovesInBySettingsAlone(t *testing.T) {
+// The second sample is written in another language, and its task definition agrees with its Dockerfile.
+func TestTheGoSampleNeedsNothingButSettings(t *testing.T) {
 	for _, stack := range []string{"dev", "prod"} {
 		graph := run(t, stackSettings(t, stack, goSample(t)))
 		sameFile(t, at(t, named(t, graph, dockerImage, "web-app"), "build", "dockerfile").(string), "images/app-go/Dockerfile")
@@ -65,7 +56,7 @@ func TestTheGoSampleMovesInBySettingsAlone(t *testing.T) {
 	}
 }
 
-// Moving in changes the app's image and container, and nothing else of a stack.
+// Another app changes the app's image and container, and nothing else of a stack.
 func TestAnotherAppChangesNothingButTheApp(t *testing.T) {
 	express := run(t, stackSettings(t, "dev", nil))
 	other := run(t, stackSettings(t, "dev", goSample(t)))

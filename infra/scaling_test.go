@@ -65,7 +65,7 @@ func TestScalingTracksEveryTargetThatIsGiven(t *testing.T) {
 	}
 }
 
-// An update must put the number of tasks right where it alone decides, and leave it where load does.
+// Without scaling, an update must restore the number of tasks; with scaling, it must leave the number alone.
 func TestTheNumberOfTasksIsLeftAloneOnlyWithScaling(t *testing.T) {
 	for value, want := range map[string][]string{"off": nil, "on": {"desiredCount"}} {
 		graph := run(t, defaults(t, map[string]string{"autoscaling": value}))
@@ -78,24 +78,24 @@ func TestTheNumberOfTasksIsLeftAloneOnlyWithScaling(t *testing.T) {
 	}
 }
 
-// A service that takes over from another must not begin with fewer tasks than carry the load.
-func TestAServiceThatTakesOverBeginsWithAsManyTasksAsRun(t *testing.T) {
+// A service that replaces another must not start with fewer tasks than the load needs.
+func TestAReplacedServiceStartsWithAsManyTasksAsAreRunning(t *testing.T) {
 	for _, test := range []struct {
 		autoscaling   string
 		running, want float64
 	}{{"on", 0, 2}, {"on", 7, 7}, {"on", 99, 10}, {"off", 7, 2}} {
 		asked := false
 		settings := options(defaults(t, map[string]string{"autoscaling": test.autoscaling}))
-		settings.Answer = func(token string, _ resource.PropertyMap) (resource.PropertyMap, bool) {
-			asked = asked || token == "aws:ecs/getCluster:getCluster"
-			return resource.PropertyMap{"runningTasksCount": resource.NewProperty(test.running)}, token == "aws:ecs/getCluster:getCluster"
+		settings.Answer = func(function string, _ resource.PropertyMap) (resource.PropertyMap, bool) {
+			asked = asked || function == "aws:ecs/getCluster:getCluster"
+			return resource.PropertyMap{"runningTasksCount": resource.NewProperty(test.running)}, function == "aws:ecs/getCluster:getCluster"
 		}
 		graph, err := infratest.Run(infra.Program, settings)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got := at(t, one(t, graph, ecsService), "desiredCount"); got != test.want || asked != (test.autoscaling == "on") {
-			t.Errorf("autoscaling %s, %g tasks run: begins with %v; want %g", test.autoscaling, test.running, got, test.want)
+			t.Errorf("autoscaling %s, %g tasks run: starts with %v; want %g", test.autoscaling, test.running, got, test.want)
 		}
 	}
 }
@@ -127,7 +127,7 @@ func TestSpotNeverCarriesTheWholeService(t *testing.T) {
 		}
 		providers := one(t, graph, spotProviders)
 		if !slices.Contains(service.DependsOn, providers.URN) {
-			t.Error("the service does not wait until the cluster has Spot")
+			t.Error("the service does not wait until the cluster may use Spot")
 		}
 		if got := at(t, providers, "capacityProviders"); !reflect.DeepEqual(got, []any{"FARGATE", "FARGATE_SPOT"}) {
 			t.Errorf("capacity providers: %v", got)

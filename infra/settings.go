@@ -22,11 +22,11 @@ import (
 // Settings are all settings of a stack, checked: first what every topic needs, then each topic's own. Units and meanings
 // are those of the descriptions in Pulumi.yaml.
 type Settings struct {
-	// Region is where everything is. Provider are the AWS provider's other settings, by their keys.
+	// Region is where everything is deployed. Provider are the AWS provider's other settings, by their keys.
 	Region      string
 	Provider    map[string]providerSetting
 	ServiceName string
-	// KMSKeyARN is the key that encrypts logs and images; empty is AWS's own.
+	// KMSKeyARN is the key that encrypts logs and images. If it is empty, AWS's own key is used.
 	KMSKeyARN string
 
 	App, Nginx    image.Settings
@@ -38,8 +38,8 @@ type Settings struct {
 	Observability observability.Settings
 }
 
-// Read reads and checks all settings. Its error joins every problem there is; each names the key, what was given and
-// what is allowed.
+// Read reads and checks all settings. Its error joins all problems; each names the key, the value that was given and what
+// is allowed.
 func Read(ctx *pulumi.Context) (*Settings, error) {
 	r := settings.New(ctx)
 	s := read(ctx, r)
@@ -90,27 +90,27 @@ func readRegion(ctx *pulumi.Context, r *settings.Reader) string {
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html
 var serviceNamePattern = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 
-// Names begin with the service's, so none may begin as AWS reserves it for some type of resource: these words, and
-// everything that begins with one of them and a hyphen.
+// The names of resources begin with the service's name, so it must not be one of the words that AWS reserves for some
+// type of resource, nor begin with such a word and a hyphen.
 var reservedWords = []string{
 	"internal",     // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html
 	"sg",           // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
 	"sthree",       // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-	"amzn-s3-demo", // as above
+	"amzn-s3-demo", // the same page
 }
 
-// Parameters of Systems Manager may not begin with these letters, whatever follows.
+// The names of parameters of Systems Manager must not begin with these letters, whatever follows.
 // https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
 var reservedLetters = []string{"aws", "ssm"}
 
-// The firewall's metrics have the service's name, and AWS has one of this name.
+// The firewall's metric is named after the service, and AWS reserves this name.
 // https://docs.aws.amazon.com/waf/latest/APIReference/API_VisibilityConfig.html
 const reservedMetric = "all"
 
 func readServiceName(r *settings.Reader) string {
 	return r.Text("serviceName",
-		"1 to 20 characters, a-z, 0-9 and single hyphens, first a letter; not beginning with aws or ssm; "+
-			"not all, and not internal, sg, sthree or amzn-s3-demo, alone or before a hyphen",
+		"1 to 20 characters of a-z, 0-9 and single hyphens, beginning with a letter, but not with aws or ssm; "+
+			"reserved: all, and internal, sg, sthree and amzn-s3-demo, alone or before a hyphen",
 		func(name string) bool {
 			return len(name) <= 20 && serviceNamePattern.MatchString(name) && name != reservedMetric &&
 				!slices.ContainsFunc(reservedWords, func(word string) bool { return strings.HasPrefix(name+"-", word+"-") }) &&
@@ -118,10 +118,10 @@ func readServiceName(r *settings.Reader) string {
 		})
 }
 
-// warn tells of what is allowed, and hardly ever meant.
+// warn reports settings that are allowed, but hardly ever intended.
 func warn(ctx *pulumi.Context, r *settings.Reader, s *Settings) {
 	if r.Production() && !s.Ingress.Encrypted() {
 		// A warning that cannot be written is no reason to stop.
-		_ = ctx.Log.Warn("profile is prod, but neither domain nor certificateArn is set: clients are answered unencrypted", nil)
+		_ = ctx.Log.Warn("profile is prod, but neither domain nor certificateArn is set, so connections with clients are not encrypted", nil)
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"fargate-nginx-sidecar/infra/infratest"
 )
 
-// refused runs the program with wrong settings and returns its complaints, one a line. Nothing may be declared.
+// refused runs the program with wrong settings and returns the lines of its error. Nothing may be declared.
 func refused(t *testing.T, settings map[string]string) []string {
 	t.Helper()
 
@@ -46,12 +46,12 @@ const exampleKey = "AKIAIOSFODNN7EXAMPLE" //nolint:gosec // the example of the A
 
 const wafAllowed = "off, managed, or arn:aws:wafv2:<region>:<account>:regional/webacl/<name>/<id>, or profile"
 
-const serviceNameAllowed = "1 to 20 characters, a-z, 0-9 and single hyphens, first a letter; not beginning with aws or ssm; " +
-	"not all, and not internal, sg, sthree or amzn-s3-demo, alone or before a hyphen"
+const serviceNameAllowed = "1 to 20 characters of a-z, 0-9 and single hyphens, beginning with a letter, but not with aws or ssm; " +
+	"reserved: all, and internal, sg, sthree and amzn-s3-demo, alone or before a hyphen"
 
 const domainAllowed = "empty, or a host name in lower case of at most 64 characters, such as www.example.com"
 
-// Values that are wrong in themselves.
+// Values that are wrong by themselves.
 var wrong = []struct{ key, value, want string }{
 	{"profile", "test", `profile: "test"; allowed: dev, prod`},
 	{"aws:region", "", `aws:region: ""; allowed: a region such as eu-central-1`},
@@ -80,25 +80,25 @@ var wrong = []struct{ key, value, want string }{
 	{"appDockerfile", "/Dockerfile", `appDockerfile: "/Dockerfile"; allowed: a relative path inside appContext, with forward slashes`},
 	{"appDockerfile", "../Dockerfile", `appDockerfile: "../Dockerfile"; allowed: a relative path inside appContext, with forward slashes`},
 	{"appTarget", "a b", `appTarget: "a b"; allowed: empty, or the name of a stage: letters, digits, dots, hyphens, underscores`},
-	{"nginxBuildArgs", `["a"]`, `nginxBuildArgs: "[\"a\"]" is not an object; allowed: names with values`},
-	{"appBuildArgs", `["a"]`, `appBuildArgs: "[\"a\"]" is not an object; allowed: names with values`},
-	{"appBuildArgs", `{"A-B":"1"}`, `appBuildArgs: "A-B"; allowed: names of letters, digits and underscores, first no digit`},
-	{"appCommand", `["node",""]`, `appCommand: ["node",""]; allowed: a list of words; empty: the image's own`},
-	{"appHealthCommand", `["node","healthcheck.js"]`, `appHealthCommand: ["node","healthcheck.js"]; allowed: CMD and a program with its arguments, or CMD-SHELL and one line`},
-	{"appHealthCommand", `["CMD-SHELL","curl","localhost"]`, `appHealthCommand: ["CMD-SHELL","curl","localhost"]; allowed: CMD and a program with its arguments, or CMD-SHELL and one line`},
+	{"nginxBuildArgs", `["a"]`, `nginxBuildArgs: "[\"a\"]" is not an object; allowed: an object that maps names to values`},
+	{"appBuildArgs", `["a"]`, `appBuildArgs: "[\"a\"]" is not an object; allowed: an object that maps names to values`},
+	{"appBuildArgs", `{"A-B":"1"}`, `appBuildArgs: "A-B"; allowed: names of letters, digits and underscores that do not begin with a digit`},
+	{"appCommand", `["node",""]`, `appCommand: ["node",""]; allowed: a list of words without an empty one, or an empty list for the image's own command`},
+	{"appHealthCommand", `["node","healthcheck.js"]`, `appHealthCommand: ["node","healthcheck.js"]; allowed: CMD, a program and its arguments, or CMD-SHELL and one line`},
+	{"appHealthCommand", `["CMD-SHELL","curl","localhost"]`, `appHealthCommand: ["CMD-SHELL","curl","localhost"]; allowed: CMD, a program and its arguments, or CMD-SHELL and one line`},
 	{"appUser", "root", `appUser: "root"; allowed: a number above 0, or two with a colon between them, such as 1000:1000`},
 	{"appUser", "0:1000", `appUser: "0:1000"; allowed: a number above 0, or two with a colon between them, such as 1000:1000`},
 	{"appWritablePaths", `["/"]`, `appWritablePaths: "/"; allowed: a list of: an absolute path below /, such as /tmp`},
 	{"appWritablePaths", `["/tmp","/tmp"]`, `appWritablePaths: "/tmp" twice; allowed: each once`},
-	{"environment", `{"A":["b"]}`, `environment.A: neither text nor number nor boolean; allowed: one value`},
-	{"environment", `{"1ST":"a"}`, `environment: "1ST"; allowed: names of letters, digits and underscores, first no digit`},
-	{"environment", `{"AWS_ACCESS_KEY_ID":"a"}`, `environment.AWS_ACCESS_KEY_ID: AWS keys are not handed to tasks; allowed: rights through taskPolicyArns`},
-	{"environment", `{"AWS_SECRET_ACCESS_KEY":"a"}`, `environment.AWS_SECRET_ACCESS_KEY: AWS keys are not handed to tasks; allowed: rights through taskPolicyArns`},
-	{"environment", `{"AWS_SESSION_TOKEN":"a"}`, `environment.AWS_SESSION_TOKEN: AWS keys are not handed to tasks; allowed: rights through taskPolicyArns`},
-	{"environment", `{"ECS_ENGINE_AUTH_DATA":"a"}`, `environment.ECS_ENGINE_AUTH_DATA: AWS keys are not handed to tasks; allowed: rights through taskPolicyArns`},
-	{"environment", `{"KEY":"` + exampleKey + `"}`, `environment.KEY: holds an AWS access key; allowed: rights through taskPolicyArns`},
-	{"environment", `{"PORT":"80"}`, `environment.PORT: set by the program; allowed: through appPort`},
-	{"secrets", `{"AWS_SECRET_ACCESS_KEY":"ssm:/key"}`, `secrets.AWS_SECRET_ACCESS_KEY: AWS keys are not handed to tasks; allowed: rights through taskPolicyArns`},
+	{"environment", `{"A":["b"]}`, `environment.A: not a single value; allowed: a string, a number or a boolean`},
+	{"environment", `{"1ST":"a"}`, `environment: "1ST"; allowed: names of letters, digits and underscores that do not begin with a digit`},
+	{"environment", `{"AWS_ACCESS_KEY_ID":"a"}`, `environment.AWS_ACCESS_KEY_ID: AWS keys are not passed to tasks; allowed: rights granted through taskPolicyArns`},
+	{"environment", `{"AWS_SECRET_ACCESS_KEY":"a"}`, `environment.AWS_SECRET_ACCESS_KEY: AWS keys are not passed to tasks; allowed: rights granted through taskPolicyArns`},
+	{"environment", `{"AWS_SESSION_TOKEN":"a"}`, `environment.AWS_SESSION_TOKEN: AWS keys are not passed to tasks; allowed: rights granted through taskPolicyArns`},
+	{"environment", `{"ECS_ENGINE_AUTH_DATA":"a"}`, `environment.ECS_ENGINE_AUTH_DATA: AWS keys are not passed to tasks; allowed: rights granted through taskPolicyArns`},
+	{"environment", `{"KEY":"` + exampleKey + `"}`, `environment.KEY: holds an AWS access key; allowed: rights granted through taskPolicyArns`},
+	{"environment", `{"PORT":"80"}`, `environment.PORT: set by the program; allowed: the setting appPort instead`},
+	{"secrets", `{"AWS_SECRET_ACCESS_KEY":"ssm:/key"}`, `secrets.AWS_SECRET_ACCESS_KEY: AWS keys are not passed to tasks; allowed: rights granted through taskPolicyArns`},
 	{"secrets", `{"DATABASE_URL":"/shop/database"}`, `secrets.DATABASE_URL: "/shop/database"; allowed: ssm:<name of a parameter>, secretsmanager:<name of a secret> or secretsmanager:<name>#<field>`},
 	{"secrets", `{"DATABASE_URL":"ssm:/shop/database#field"}`, `secrets.DATABASE_URL: "ssm:/shop/database#field"; allowed: ssm:<name of a parameter>, secretsmanager:<name of a secret> or secretsmanager:<name>#<field>`},
 	{"taskPolicyArns", `["ReadOnly"]`, `taskPolicyArns: "ReadOnly"; allowed: a list of: the ARN of an IAM policy that grants less than everything`},
@@ -140,7 +140,7 @@ var wrong = []struct{ key, value, want string }{
 	{"spotPercent", "101", `spotPercent: 101; allowed: 0 to 100 percent`},
 	{"onDemandBase", "0", `onDemandBase: 0; allowed: 1 to 5000 tasks`},
 	{"scheduledScaling", `[{"cron":"x"}]`, `scheduledScaling: "[{\"cron\":\"x\"}]"; allowed: a list of objects with the fields name, schedule, timezone, min, max`},
-	{"scheduledScaling", `[{"name":"Night","schedule":"rate(1 day)","max":1}]`, `scheduledScaling[0].name: "Night"; allowed: 1 to 20 of a-z, 0-9 and hyphens, first a letter, each once`},
+	{"scheduledScaling", `[{"name":"Night","schedule":"rate(1 day)","max":1}]`, `scheduledScaling[0].name: "Night"; allowed: 1 to 20 of a-z, 0-9 and hyphens, beginning with a letter, and each name once`},
 	{"scheduledScaling", `[{"name":"night","schedule":"0 20 * * *","max":1}]`, `scheduledScaling[0].schedule: "0 20 * * *"; allowed: at(2030-01-31T08:00:00), rate(5 minutes) or cron(0 8 ? * MON-FRI *)`},
 	{"scheduledScaling", `[{"name":"night","schedule":"rate(1 day)","timezone":"+02:00","max":1}]`, `scheduledScaling[0].timezone: "+02:00"; allowed: empty (UTC), or a name such as Europe/Berlin`},
 	{"scheduledScaling", `[{"name":"night","schedule":"rate(1 day)","min":2,"max":1}]`, `scheduledScaling[0].min: 2 and max 1; allowed: 0 <= min <= max <= 5000, max at least 1`},
@@ -216,8 +216,8 @@ var wrong = []struct{ key, value, want string }{
 	{"dashboard", "", `dashboard: ""; allowed: on, off, or profile`},
 	{"taskEgressPorts", `[443,0]`, `taskEgressPorts: 0; allowed: a list of: 1 to 65535 (TCP port)`},
 	{"taskEgressPorts", `[443,443]`, `taskEgressPorts: 443 twice; allowed: each once`},
-	{"taskEgressPorts", `[80]`, `taskEgressPorts: [80]; allowed: a list with 443 in it; the tasks pull images and write logs through that port`},
-	{"taskEgressPorts", `[]`, `taskEgressPorts: []; allowed: a list with 443 in it; the tasks pull images and write logs through that port`},
+	{"taskEgressPorts", `[80]`, `taskEgressPorts: [80]; allowed: a list that contains 443, the port through which the tasks pull images and write logs`},
+	{"taskEgressPorts", `[]`, `taskEgressPorts: []; allowed: a list that contains 443, the port through which the tasks pull images and write logs`},
 }
 
 func TestWrongSettingsAreRefusedBeforeAnythingIsDeclared(t *testing.T) {
@@ -232,42 +232,42 @@ func TestWrongSettingsAreRefusedBeforeAnythingIsDeclared(t *testing.T) {
 	}
 }
 
-func TestNamesThatOnlyResembleReservedOnesAreTaken(t *testing.T) {
+func TestNamesThatOnlyResembleReservedOnesAreAccepted(t *testing.T) {
 	for _, name := range []string{"awesome", "sgx", "sthrees", "allowed", "internals", "amzn-s3"} {
 		run(t, defaults(t, map[string]string{"serviceName": name}))
 	}
 }
 
-// Values that are fine in themselves and wrong together; each message names every key it is about.
+// Values that are allowed by themselves but contradict each other; each message names every key involved.
 var contradictory = map[string]struct {
 	settings map[string]string
 	want     []string
 }{
 	"an address for no alarms": {
 		map[string]string{"alarmEmail": "team@example.com"},
-		[]string{"alarmEmail, alarms: an address is given, but alarms is off; nobody would ever write to it"},
+		[]string{"alarmEmail, alarms: an address is given, but alarms is off, so no alarm would ever be sent to it"},
 	},
 	"alarms on tasks that nobody counts": {
 		map[string]string{"alarms": "on", "containerInsights": "disabled"},
-		[]string{"alarms, containerInsights: alarms is on, but containerInsights is disabled; " +
-			"nothing would count the running tasks; allowed: enabled, enhanced"},
+		[]string{"alarms, containerInsights: alarms is on, but containerInsights is disabled, " +
+			"so nothing would count the running tasks; allowed: enabled, enhanced"},
 	},
 	"an alarm that never goes off": {
 		map[string]string{"alarms": "on", "alarmLatencyMilliseconds": "29000"},
-		[]string{"alarmLatencyMilliseconds, idleTimeoutSeconds: 29000 ms is not less than 30 s less one; " +
-			"an answer never takes that long, and the alarm would never go off"},
+		[]string{"alarmLatencyMilliseconds, idleTimeoutSeconds: 29000 ms is not less than 29000 ms, " +
+			"after which NGINX gives up, so the alarm would never go off"},
 	},
 	"TLS to the tasks without the tool for it": {
 		map[string]string{"targetTls": "on", "nginxContext": "infra/testdata/context"},
-		[]string{"targetTls, nginxContext: targetTls is on, but infra/testdata/context/Dockerfile has no stage tls; allowed: off, or a stage with openssl in it"},
+		[]string{"targetTls, nginxContext: targetTls is on, but infra/testdata/context/Dockerfile has no stage tls; allowed: off, or a stage of that name that contains openssl"},
 	},
 	"one port twice": {
 		map[string]string{"containerPort": "3000"},
-		[]string{"containerPort, appPort: both 3000; the containers of a task share one network interface"},
+		[]string{"containerPort, appPort: both are 3000, but the containers of a task share one network interface"},
 	},
 	"killed while draining": {
 		map[string]string{"stopTimeoutSeconds": "29"},
-		[]string{"stopTimeoutSeconds, deregistrationDelaySeconds: 29 is less than 30; a task would be killed while requests may still finish"},
+		[]string{"stopTimeoutSeconds, deregistrationDelaySeconds: 29 is less than 30; a task would be killed while it may still be answering requests"},
 	},
 	"a stop before the load balancer has noticed": {
 		map[string]string{"stopDelaySeconds": "20"},
@@ -295,43 +295,43 @@ var contradictory = map[string]struct {
 	},
 	"load balancer's checks overlap": {
 		map[string]string{"healthCheckTimeoutSeconds": "6"},
-		[]string{"healthCheckTimeoutSeconds, healthCheckIntervalSeconds: 6 is not less than 6"},
+		[]string{"healthCheckTimeoutSeconds, healthCheckIntervalSeconds: 6 is not less than 6; checks would overlap"},
 	},
-	"buffers eat the memory": {
+	"buffers that need too much memory": {
 		map[string]string{"logBufferMegabytes": "513"},
-		[]string{"logBufferMegabytes, memory: two buffers of 513 MB need more than half of 2048 MiB"},
+		[]string{"logBufferMegabytes, memory: the two buffers of 513 MB would need more than half of 2048 MiB"},
 	},
 	"no deployment could begin": {
 		map[string]string{"deploymentMaximumPercent": "149", "deploymentMinimumHealthyPercent": "75"},
-		[]string{"deploymentMaximumPercent, deploymentMinimumHealthyPercent, desiredCount: at most 2 and at least 2 of 2 tasks; a deployment could neither start nor stop one"},
+		[]string{"deploymentMaximumPercent, deploymentMinimumHealthyPercent, desiredCount: at most 2 and at least 2 of 2 tasks must run, so a deployment could neither start nor stop one"},
 	},
 	"no deployment could begin after load went down": {
 		map[string]string{"autoscaling": "on", "deploymentMaximumPercent": "150", "minCount": "1"},
-		[]string{"deploymentMaximumPercent, deploymentMinimumHealthyPercent, minCount: at most 1 and at least 1 of 1 tasks; a deployment could neither start nor stop one"},
+		[]string{"deploymentMaximumPercent, deploymentMinimumHealthyPercent, minCount: at most 1 and at least 1 of 1 tasks must run, so a deployment could neither start nor stop one"},
 	},
-	"limits of scaling crossed": {
+	"a lower limit of scaling above the upper one": {
 		map[string]string{"autoscaling": "on", "minCount": "11"},
 		[]string{"minCount, maxCount: 11 is more than 10"},
 	},
-	"a start outside the limits": {
+	"a desired count outside the limits of scaling": {
 		map[string]string{"autoscaling": "on", "minCount": "3"},
-		[]string{"desiredCount, minCount, maxCount: 2 is not within 3 and 10; autoscaling would change it at once"},
+		[]string{"desiredCount, minCount, maxCount: 2 is not between 3 and 10; autoscaling would change it at once"},
 	},
 	"scaling on nothing": {
 		map[string]string{"autoscaling": "on", "scaleOnCpuPercent": "0", "scaleOnMemoryPercent": "0"},
-		[]string{"autoscaling, scaleOnCpuPercent, scaleOnMemoryPercent, scaleOnRequestsPerTask, scheduledScaling: autoscaling is on, but nothing scales; allowed: one target above 0, or a schedule"},
+		[]string{"autoscaling, scaleOnCpuPercent, scaleOnMemoryPercent, scaleOnRequestsPerTask, scheduledScaling: autoscaling is on, but there is nothing to scale on; allowed: one target above 0, or a schedule"},
 	},
 	"a schedule without scaling": {
 		map[string]string{"scheduledScaling": night},
-		[]string{"scheduledScaling, autoscaling: given, but autoscaling is off; allowed with: on"},
+		[]string{"scheduledScaling, autoscaling: schedules are given, but autoscaling is off; allowed with: on"},
 	},
-	"Spot without a task to run there": {
+	"Spot for none of the tasks": {
 		map[string]string{"spotPercent": "50", "onDemandBase": "2"},
-		[]string{"spotPercent, onDemandBase, desiredCount: 2 of at most 2 tasks are on demand; 50 % Spot would have no effect"},
+		[]string{"spotPercent, onDemandBase, desiredCount: 2 of at most 2 tasks run on demand, so 50 % Spot would have no effect"},
 	},
-	"Spot above what scaling reaches": {
+	"Spot for none of the tasks, with scaling": {
 		map[string]string{"spotPercent": "50", "onDemandBase": "10", "autoscaling": "on"},
-		[]string{"spotPercent, onDemandBase, maxCount: 10 of at most 10 tasks are on demand; 50 % Spot would have no effect"},
+		[]string{"spotPercent, onDemandBase, maxCount: 10 of at most 10 tasks run on demand, so 50 % Spot would have no effect"},
 	},
 	"a health check that NGINX answers with 404": {
 		map[string]string{"healthCheckPath": "/ready"},
@@ -347,17 +347,17 @@ var contradictory = map[string]struct {
 	},
 	"the app closes before NGINX": {
 		map[string]string{"appKeepAliveSeconds": "30"},
-		[]string{"appKeepAliveSeconds, idleTimeoutSeconds: 30 is not more than 30; the app would close connections on which NGINX sends a request"},
+		[]string{"appKeepAliveSeconds, idleTimeoutSeconds: 30 is not more than 30; the app could close a connection just when NGINX sends a request on it"},
 	},
 	"health checks in a log that is off": {
 		map[string]string{"logHealthChecks": "true", "accessLog": "off"},
 		[]string{"logHealthChecks, accessLog: health checks are to be logged, but accessLog is off; allowed with: json, text"},
 	},
-	"metrics from lines that are no JSON": {
+	"metrics from lines that are not JSON": {
 		map[string]string{"logMetrics": "on", "accessLog": "text"},
-		[]string{"logMetrics, accessLog: metrics are read from the JSON lines, but accessLog is text; allowed with: json"},
+		[]string{"logMetrics, accessLog: the metrics are made from lines in JSON, but accessLog is text; allowed with: json"},
 	},
-	"a Dockerfile that is not there": {
+	"a Dockerfile that does not exist": {
 		map[string]string{"appDockerfile": "Dockerfile.prod"},
 		[]string{`appContext, appDockerfile: "images/app" holds no file "Dockerfile.prod"`},
 	},
@@ -369,29 +369,29 @@ var contradictory = map[string]struct {
 		map[string]string{"appBuildArgs": `{"VERSION":"1"}`, "appImage": "team/app:1"},
 		[]string{"appBuildArgs, appImage: given, but appImage is too, and then nothing is built; allowed: one of them"},
 	},
-	"arguments of a build that does not happen, NGINX's": {
+	"build arguments of an NGINX that is not built": {
 		map[string]string{"nginxBuildArgs": `{"BASE_IMAGE":"nginx:1"}`, "nginxImage": "team/nginx:1"},
 		[]string{"nginxBuildArgs, nginxImage: given, but nginxImage is too, and then nothing is built; allowed: one of them"},
 	},
-	"one variable from two places": {
+	"one variable in environment and secrets": {
 		map[string]string{"environment": `{"LEVEL":"1","URL":"a"}`, "secrets": `{"URL":"ssm:/url"}`}, //nolint:gosec // names of secrets, not secrets
-		[]string{"environment, secrets: URL is in both"},
+		[]string{"environment, secrets: URL is in both; allowed: in one of them"},
 	},
 	"a key of another region": {
 		map[string]string{"kmsKeyArn": strings.Replace(someKey, "eu-central-1", "us-east-1", 1)},
-		[]string{"kmsKeyArn, aws:region: the key is in us-east-1, the stack in eu-central-1; logs and images take a key of their own region"},
+		[]string{"kmsKeyArn, aws:region: the key is in us-east-1; allowed: one in eu-central-1, like the logs and images"},
 	},
-	"a certificate that nothing can prove": {
+	"a certificate that nothing validates": {
 		map[string]string{"domain": "www.example.com"},
-		[]string{"domain, hostedZoneId, certificateArn: domain is www.example.com, and the other two are empty; allowed: the zone in which a record can prove the certificate, or a certificate"},
+		[]string{"domain, hostedZoneId, certificateArn: domain is www.example.com, but the other two are empty; allowed: a hostedZoneId, in whose zone a record validates a new certificate, or a certificateArn"},
 	},
 	"a zone without a name": {
 		map[string]string{"hostedZoneId": encrypted["hostedZoneId"]},
-		[]string{"hostedZoneId, domain: given, but domain is empty; allowed: a name in the zone"},
+		[]string{"hostedZoneId, domain: a zone is given, but domain is empty; allowed: a domain in that zone"},
 	},
 	"no port open": {
 		map[string]string{"http": "none"},
-		[]string{"http, domain, certificateArn: http is none, but there is no certificate; no port would be open; allowed: domain with hostedZoneId, certificateArn, or redirect"},
+		[]string{"http, domain, certificateArn: http is none, but there is no certificate, so no port would be open; allowed: redirect, or none with domain and hostedZoneId, or with certificateArn"},
 	},
 	"a certificate of another region": {
 		map[string]string{"certificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/1"},
@@ -399,15 +399,15 @@ var contradictory = map[string]struct {
 	},
 	"no clients": {
 		map[string]string{"clientCidrs": "[]"},
-		[]string{"clientCidrs, clientPrefixListId: both empty; nobody could reach the load balancer"},
+		[]string{"clientCidrs, clientPrefixListId: both are empty, so nobody could reach the load balancer; allowed: at least one range or a list"},
 	},
 	"a prefix list that restricts nothing": {
 		map[string]string{"clientPrefixListId": "pl-0123456789abcdef0"},
-		[]string{"clientCidrs, clientPrefixListId: 0.0.0.0/0 lets everybody in, whatever stands beside it; allowed: 0.0.0.0/0 alone, or others without it"},
+		[]string{"clientCidrs, clientPrefixListId: 0.0.0.0/0 admits everybody, so a further range or list would restrict nothing; allowed: 0.0.0.0/0 alone, or others without it"},
 	},
 	"a range that restricts nothing": {
 		map[string]string{"clientCidrs": `["10.0.0.0/8","0.0.0.0/0"]`},
-		[]string{"clientCidrs, clientPrefixListId: 0.0.0.0/0 lets everybody in, whatever stands beside it; allowed: 0.0.0.0/0 alone, or others without it"},
+		[]string{"clientCidrs, clientPrefixListId: 0.0.0.0/0 admits everybody, so a further range or list would restrict nothing; allowed: 0.0.0.0/0 alone, or others without it"},
 	},
 	"a web ACL of another region": {
 		map[string]string{"waf": "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/shop/1a"},
@@ -423,11 +423,11 @@ var contradictory = map[string]struct {
 	},
 	"endpoints to a public registry": {
 		map[string]string{"egress": "endpoints", "network": "large", "appImage": "public.ecr.aws/team/app:1"},
-		[]string{"egress, appImage: egress is endpoints, which do not lead to public.ecr.aws/team/app:1; allowed: an image in ECR in eu-central-1"},
+		[]string{"egress, appImage: egress is endpoints, through which public.ecr.aws/team/app:1 cannot be reached; allowed: an image in ECR in eu-central-1"},
 	},
 	"endpoints to another region": {
 		map[string]string{"egress": "endpoints", "network": "large", "nginxImage": "123456789012.dkr.ecr.us-east-1.amazonaws.com/nginx:1"},
-		[]string{"egress, nginxImage: egress is endpoints, which do not lead to 123456789012.dkr.ecr.us-east-1.amazonaws.com/nginx:1; allowed: an image in ECR in eu-central-1"},
+		[]string{"egress, nginxImage: egress is endpoints, through which 123456789012.dkr.ecr.us-east-1.amazonaws.com/nginx:1 cannot be reached; allowed: an image in ECR in eu-central-1"},
 	},
 	"zones of another region": {
 		map[string]string{"availabilityZones": `["eu-west-1a","eu-central-1b"]`},
@@ -494,7 +494,7 @@ func TestAllErrorsComeAtOnce(t *testing.T) {
 	}
 }
 
-// The engine hands settings over in the environment; only there can keys be seen that nobody asks for.
+// The engine passes settings to the program in the environment. Only there can the program see keys that nobody reads.
 func TestUnknownSettingsAreRefusedWithTheNearestKnown(t *testing.T) {
 	settings := defaults(t, map[string]string{"desiredcount": "3", "containerprot": "8081", "aws:profile": "team"})
 	text, err := json.Marshal(settings)
@@ -514,12 +514,12 @@ func TestUnknownSettingsAreRefusedWithTheNearestKnown(t *testing.T) {
 
 const someKey = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
-// scaled lets load decide the number of tasks, night is a schedule for it.
+// scaled lets load decide the number of tasks; night is a schedule that limits it.
 var scaled = map[string]string{"autoscaling": "on"}
 
 const night = `[{"name":"night","schedule":"cron(0 20 ? * MON-FRI *)","timezone":"Europe/Berlin","min":1,"max":2}]`
 
-// Another allowed value for every setting, and the shape of stack in which it counts.
+// Another allowed value for every setting, and the settings of a stack in which it makes a difference.
 var others = map[string]struct {
 	value string
 	with  map[string]string

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// entrypointDefaults are the settings that the sidecar's entrypoint reads, with the defaults that it has for them.
-// Those that follow from others have none here.
+// entrypointDefaults are the variables that the sidecar's entrypoint reads, with its defaults. A default that is derived
+// from other variables is empty here.
 func entrypointDefaults(t *testing.T) map[string]string {
 	t.Helper()
 
@@ -33,9 +33,9 @@ func entrypointDefaults(t *testing.T) map[string]string {
 	return defaults
 }
 
-// A variable that the entrypoint does not read would be a setting without effect; and a default that differs would make
-// the image behave differently in a task than by itself.
-func TestTheSidecarReadsWhatItIsTold(t *testing.T) {
+// A variable that the entrypoint does not read would be a setting without effect, and a different default would make the
+// image behave differently in a task than by itself.
+func TestTheEntrypointReadsEveryVariableOfTheSidecar(t *testing.T) {
 	read := entrypointDefaults(t)
 	for name, value := range environment(containers(t, run(t, defaults(t, nil)))["nginx"]) {
 		original, known := read[name]
@@ -49,9 +49,9 @@ func TestTheSidecarReadsWhatItIsTold(t *testing.T) {
 	}
 }
 
-// The image runs alone too, so its entrypoint checks again what the settings have checked. A value that only one of them
-// takes would be refused when a task starts, or could not be set at all.
-func TestSettingsAndEntrypointTakeTheSameNumbers(t *testing.T) {
+// The image also runs by itself, so its entrypoint checks again what the settings have checked. A value that only one of
+// the two accepts would be refused when a task starts, or could not be set at all.
+func TestSettingsAndEntrypointAcceptTheSameNumbers(t *testing.T) {
 	text, err := readFile(t, "images/nginx/entrypoint.sh")
 	if err != nil {
 		t.Fatal(err)
@@ -69,11 +69,11 @@ func TestSettingsAndEntrypointTakeTheSameNumbers(t *testing.T) {
 		complaint := refused(t, defaults(t, map[string]string{key: "-1"}))[0]
 		limits := regexp.MustCompile(`[0-9]+ to [0-9]+`).FindString(complaint)
 		if key == "readTimeoutSeconds" || key == "nginxWorkers" {
-			// Zero is a value that follows from others, and the entrypoint gets that one.
+			// Zero stands for a derived value, and the entrypoint gets the derived value.
 			limits = strings.Replace(limits, "0 to", "1 to", 1)
 		}
 		if limits == "" || limits != entrypoint[variable] {
-			t.Errorf("%s takes %q, %s takes %q", key, limits, variable, entrypoint[variable])
+			t.Errorf("%s accepts %q, %s accepts %q", key, limits, variable, entrypoint[variable])
 		}
 	}
 }
@@ -141,9 +141,9 @@ func TestASocketIsTheAppsAndNginxMayOnlyConnect(t *testing.T) {
 	}
 }
 
-// From one number, for every value it may have: an answer to a slow request is NGINX's and not the load balancer's, and
-// nobody closes a connection on which the other side may just send a request.
-func TestTimeoutsGrowFromOneNumber(t *testing.T) {
+// Whatever the idle timeout is, NGINX and not the load balancer answers a slow request, and nobody closes a connection on
+// which the other side may just be sending a request.
+func TestTimeoutsAreDerivedFromTheIdleTimeout(t *testing.T) {
 	for _, idle := range []int{5, 30, 60, 4000} {
 		settings := map[string]string{"idleTimeoutSeconds": strconv.Itoa(idle)}
 		graph := run(t, defaults(t, settings))

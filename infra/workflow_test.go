@@ -10,7 +10,7 @@ import (
 )
 
 // A preview with other settings describes another stack: with prebuilt images, for example, it announces that the
-// repositories of a stack that builds its images would go, and shows no change below images/.
+// repositories of a stack that builds its images would be deleted, and it shows no change below images/.
 func TestAPullRequestIsPreviewedWithTheStacksOwnSettings(t *testing.T) {
 	text, err := readFile(t, ".github/workflows/preview.yml")
 	if err != nil {

@@ -26,7 +26,7 @@ func inZones(t *testing.T, region string, names, ids []string, settings map[stri
 	return infratest.Run(infra.Program, there)
 }
 
-// The recorder's account has opted into a Local Zone, whose name comes first.
+// The recorder's account has opted into a Local Zone, whose name would come first.
 func TestSubnetsAreInZonesThatNobodyOptedInto(t *testing.T) {
 	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
 		if settings[infratest.Project+":network"] == "existing" {
@@ -101,7 +101,7 @@ func TestZonesWithoutFargateAreRefusedBeforeAVPCIsMade(t *testing.T) {
 	}
 }
 
-// What stands in the output is what a person copies into the stack's file.
+// People copy the output into the stack file.
 func TestTheChosenZonesAreAnOutput(t *testing.T) {
 	if got := outputs(t, defaults(t, nil))["availabilityZones"]; got != "[eu-central-1a eu-central-1b]" {
 		t.Errorf("availabilityZones: %s", got)

@@ -375,8 +375,9 @@ func logLines(t testing.TB, task *imagetest.Task, target string) []map[string]an
 
 func TestTheAccessLogHasALinePerRequestAndNoneForHealthChecks(t *testing.T) {
 	task := imagetest.Start(t, imagetest.Options{})
-	got := task.Get(t, `/api/users/1?token=secret`, `User-Agent: a "quoted" \ agent`, "X-Amzn-Trace-Id: Root=1-67891233-abcdef012345678912345678")
-	task.Get(t, "/nothing")
+	got := task.Get(t, `/api/users/1?token=secret`, `User-Agent: a "quoted" \ agent`, "X-Amzn-Trace-Id: Root=1-67891233-abcdef012345678912345678",
+		"Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	task.Get(t, "/nothing", "Traceparent: 00-not-a-trace-01")
 	task.Get(t, "/")
 	task.Get(t, "/api/"+strings.Repeat("x", 3000))
 	task.Get(t, "/last")
@@ -387,11 +388,15 @@ func TestTheAccessLogHasALinePerRequestAndNoneForHealthChecks(t *testing.T) {
 	first := entries[0]
 	for key, want := range map[string]any{
 		"method": "GET", "path": "/api/users/1", "status": 200.0, "bytes": 2.0, "upstream_status": "200", "protocol": "HTTP/1.1",
-		"user_agent": `a "quoted" \ agent`, "trace_id": "Root=1-67891233-abcdef012345678912345678", "request_id": got.Header.Get("X-Request-Id"),
+		"user_agent": `a "quoted" \ agent`, "trace_id": "Root=1-67891233-abcdef012345678912345678",
+		"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "request_id": got.Header.Get("X-Request-Id"),
 	} {
 		if first[key] != want {
 			t.Errorf("%s: got %v, want %v", key, first[key], want)
 		}
+	}
+	if trace := entries[1]["traceparent"]; trace != "" {
+		t.Errorf("a malformed trace is logged as %q", trace)
 	}
 	if _, ok := first["request_time"].(float64); !ok || net.ParseIP(first["client"].(string)) == nil {
 		t.Errorf("got %v", first)

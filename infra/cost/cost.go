@@ -1,6 +1,6 @@
-// Package cost estimates what the fixed part of a stack costs in a month: what is paid for being there, whatever the
-// traffic. It is for the stack's output and for docs/cost.md, and knows no resource: it multiplies counts by a small
-// table of list prices.
+// Package cost estimates the monthly cost of the fixed part of a stack, which is paid even without any traffic. The
+// stack's output and docs/cost.md show the estimate. The package knows nothing about resources: it multiplies counts by
+// a small table of list prices.
 package cost
 
 import "fmt"
@@ -11,7 +11,7 @@ const (
 	Date   = "March 2026"
 )
 
-// HoursPerMonth is what AWS's own price pages reckon with.
+// HoursPerMonth is the number of hours that AWS's own price pages count for a month.
 const HoursPerMonth = 730
 
 // Price is a list price in US dollars.
@@ -52,7 +52,7 @@ func (p Price) monthly() float64 {
 	return p.USD
 }
 
-// Prices lists the table under the names that a person reads.
+// Prices lists the prices with the names under which people see them.
 func Prices() []struct {
 	Name string
 	Price
@@ -77,18 +77,18 @@ func Prices() []struct {
 	}
 }
 
-// Stack counts what a stack pays for by being there.
+// Stack counts the parts of a stack that cost money even without traffic.
 type Stack struct {
-	// Tasks is the number that always runs. CPU is in CPU units, 1024 to a vCPU; Memory in MiB.
+	// Tasks is the number of tasks that always run. CPU is in CPU units, 1024 to a vCPU; Memory in MiB.
 	Tasks, CPU, Memory int
 	ARM                bool
-	// PublicTasks have an address each.
+	// PublicTasks says that each task has a public address.
 	PublicTasks bool
-	// Zones is how many the load balancer is in; it has an address in each.
+	// Zones is the number of zones of the load balancer, which has a public address in each.
 	Zones int
-	// NATGateways have an address each.
+	// NATGateways is their number. Each has a public address.
 	NATGateways int
-	// Endpoints are interface endpoints times their zones.
+	// Endpoints is the number of interface endpoints, each counted once per zone.
 	Endpoints int
 
 	AlarmMetrics, CustomMetrics, Dashboards int
@@ -103,7 +103,8 @@ type Line struct {
 	USD      float64
 }
 
-// Estimate lists what there is. Fargate Spot counts as on demand: its price changes, and it may be absent.
+// Estimate lists the items of a stack that cost money. Tasks on Fargate Spot are counted at the on-demand price, because
+// the Spot price changes and Spot capacity may be missing.
 func Estimate(s Stack) []Line {
 	vCPU, gb := VCPU, GB
 	if s.ARM {
@@ -125,7 +126,7 @@ func Estimate(s Stack) []Line {
 	add("load balancer", 1, LoadBalancer)
 	add("NAT gateways", float64(s.NATGateways), NATGateway)
 	add("public IPv4 addresses", float64(addresses), PublicAddress)
-	add("interface endpoints, each in each zone", float64(s.Endpoints), Endpoint)
+	add("interface endpoints, counted in each zone", float64(s.Endpoints), Endpoint)
 	add("metrics that alarms read", float64(s.AlarmMetrics), AlarmMetric)
 	add("custom metrics", float64(s.CustomMetrics), CustomMetric)
 	add("dashboards", float64(s.Dashboards), Dashboard)
@@ -145,8 +146,8 @@ func Total(lines []Line) float64 {
 	return sum
 }
 
-// Sentence says an estimate in one line, and what it is not.
+// Sentence states an estimate in one line, and says what it leaves out.
 func Sentence(lines []Line) string {
-	return fmt.Sprintf("about %.0f USD a month for the fixed part, at list prices of %s in %s; "+
-		"without traffic, data and logs; an estimate, not a bill: docs/cost.md", Total(lines), Date, Region)
+	return fmt.Sprintf("about %.0f USD a month at list prices of %s in %s, without traffic, data and logs; "+
+		"an estimate, not a bill: see docs/cost.md", Total(lines), Date, Region)
 }

@@ -8,20 +8,19 @@ import (
 	"fargate-nginx-sidecar/infra/cost"
 )
 
-// Reckoned by hand: 730 hours; 2 tasks of half a vCPU and 1 GB with addresses of their own, a load balancer in two zones.
-func TestEstimateOfASmallStackIsWhatAHandReckons(t *testing.T) {
+// Calculated by hand: 730 hours; 2 tasks of half a vCPU and 1 GB, each with a public address; a load balancer in two zones.
+func TestEstimateOfASmallStackEqualsACalculationByHand(t *testing.T) {
 	lines := cost.Estimate(cost.Stack{Tasks: 2, CPU: 512, Memory: 1024, PublicTasks: true, Zones: 2})
 	want := 730 * (1*0.04048 + 2*0.004445 + 0.0225 + 4*0.005)
 	if got := cost.Total(lines); math.Abs(got-want) > 1e-9 {
 		t.Errorf("%.2f USD; want %.2f", got, want)
 	}
 	if len(lines) != 4 {
-		t.Errorf("%d lines; want 4: nothing that is not there", len(lines))
+		t.Errorf("%d lines; want 4, because the stack has nothing else that costs money", len(lines))
 	}
 }
 
-// Each count alone must add what its price says.
-func TestEveryPartCounts(t *testing.T) {
+func TestEveryCountAddsItsPrice(t *testing.T) {
 	base := cost.Stack{Tasks: 1, CPU: 1024, Memory: 1024, Zones: 2}
 	before := cost.Total(cost.Estimate(base))
 	for name, test := range map[string]struct {
@@ -48,10 +47,10 @@ func TestEveryPartCounts(t *testing.T) {
 	}
 }
 
-func TestSentenceNamesRegionDateAndWhatItIsNot(t *testing.T) {
+func TestSentenceNamesRegionDateAndWhatIsLeftOut(t *testing.T) {
 	got := cost.Sentence(cost.Estimate(cost.Stack{Tasks: 1, CPU: 1024, Memory: 1024, Zones: 2}))
-	want := "about 57 USD a month for the fixed part, at list prices of " + cost.Date + " in " + cost.Region + "; " +
-		"without traffic, data and logs; an estimate, not a bill: docs/cost.md"
+	want := "about 57 USD a month at list prices of " + cost.Date + " in " + cost.Region + ", " +
+		"without traffic, data and logs; an estimate, not a bill: see docs/cost.md"
 	if got != want {
 		t.Errorf("%s\nwant: %s", got, want)
 	}

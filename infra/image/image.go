@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecr"
@@ -34,6 +35,8 @@ type Args struct {
 	Architecture string
 	// KMSKeyARN is the key that encrypts the repository; empty is AWS's own. Another key means another repository.
 	KMSKeyARN string
+	// Protect makes the engine refuse to delete the repository.
+	Protect bool
 }
 
 // Platform is the container engine's name for the architecture.
@@ -214,7 +217,7 @@ func declareRepository(
 		},
 		EncryptionConfigurations: ecr.RepositoryEncryptionConfigurationArray{encryption(args.KMSKeyARN)},
 		ForceDelete:              pulumi.Bool(args.ForceDelete),
-	}, opts...)
+	}, append(slices.Clone(opts), pulumi.Protect(args.Protect))...)
 	if err != nil {
 		return nil, fmt.Errorf("repository: %w", err)
 	}

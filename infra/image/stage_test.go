@@ -229,6 +229,7 @@ var rows = map[string]struct {
 	"Partition":    {func(_ *testing.T, a *Args) { a.Partition = pulumi.String("aws-cn") }, false},
 	"Architecture": {func(_ *testing.T, a *Args) { a.Architecture = "ARM64" }, true},
 	"KMSKeyARN":    {func(_ *testing.T, a *Args) { a.KMSKeyARN = "arn:aws:kms:eu-central-1:123456789012:key/1" }, false},
+	"Protect":      {func(_ *testing.T, a *Args) { a.Protect = true }, false},
 }
 
 // The provider builds when its inputs differ, and pushes the tag that the digest makes. ECR refuses a tag that it has.

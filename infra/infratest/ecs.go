@@ -17,8 +17,8 @@ type Deployment struct {
 	RolloutStateReason string `json:"rolloutStateReason,omitempty"`
 }
 
-// serveECS answers the program's questions to ECS for as long as it runs: a service has one deployment, of the task
-// definition that it was declared with, and it is completed. Nothing of the machine's own AWS configuration is read.
+// serveECS answers the program's requests to ECS while the program runs: each service has one completed deployment, of
+// the task definition that it was declared with. The machine's own AWS configuration is not read.
 func (r *recorder) serveECS() (stop func()) {
 	server := httptest.NewServer(http.HandlerFunc(r.describeServices))
 	before := map[string]string{}
@@ -27,7 +27,7 @@ func (r *recorder) serveECS() (stop func()) {
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_PROFILE": "",
 	} {
 		before[name] = os.Getenv(name)
-		_ = os.Setenv(name, value) // the names are fine
+		_ = os.Setenv(name, value) // fails only for names that are not allowed
 	}
 
 	return func() {
@@ -67,5 +67,5 @@ func (r *recorder) describeServices(w http.ResponseWriter, request *http.Request
 		}
 	}
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-	_ = json.NewEncoder(w).Encode(map[string]any{"services": found}) // the client notices what is cut off
+	_ = json.NewEncoder(w).Encode(map[string]any{"services": found}) // the client notices an answer that is cut off
 }

@@ -1,6 +1,6 @@
 // Package infratest runs a Pulumi program without an engine and records everything it declares. It is for tests that
-// state properties of the whole graph: it invents an output for every property that AWS would fill in, each different
-// from all others, so that a wrong wire shows; and it answers no call that it does not know.
+// state properties of the whole graph. For every property that AWS would fill in, it invents a value that differs from
+// all others, so that a wrongly connected output is noticed. A call that it does not know is an error.
 package infratest
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// What the invented account looks like.
+// The partition and the number of the invented account.
 const (
 	Partition = "aws"
 	Account   = "123456789012"
@@ -26,14 +26,14 @@ type Options struct {
 	Project, Stack string
 	// Settings are those that the engine would hand to the program, with their namespaces.
 	Settings map[string]string
-	// Preview runs the program as a preview does. Of a stack that does not exist, all that AWS fills in is unknown; of
-	// one that exists and is not changed, it is known.
+	// Preview runs the program as a preview does. What AWS fills in is unknown in a preview of a stack that does not
+	// exist yet, and known in a preview of one that exists and is not changed.
 	Preview, Exists bool
-	// Anew says which resources a preview of a stack that exists would replace or create; their outputs are unknown.
-	Anew func(Resource) bool
-	// Outputs may change the invented outputs of a resource, to play a provider that misbehaves.
+	// Replaced says which resources a preview of an existing stack would replace or create; their outputs are unknown.
+	Replaced func(Resource) bool
+	// Outputs may change the invented outputs of a resource, to imitate a provider that misbehaves.
 	Outputs func(Resource, resource.PropertyMap)
-	// Deployments may give a service other deployments than one that is completed.
+	// Deployments may return the deployments of a service. Without it, a service has one, which is completed.
 	Deployments func(service Resource) []Deployment
 	// Answer may answer a call in place of the recorder; the second result says whether it did.
 	Answer func(token string, args resource.PropertyMap) (resource.PropertyMap, bool)
@@ -79,7 +79,7 @@ type Graph struct {
 	Outputs map[string]resource.PropertyMap
 }
 
-// Run runs the program. Error and graph are those of the run: a program that fails late has declared something.
+// Run runs the program and returns its error together with the graph: a program that fails late has declared something.
 func Run(program pulumi.RunFunc, options Options) (*Graph, error) {
 	recorder := &recorder{options: options, graph: &Graph{
 		IDs: map[string]string{}, Outputs: map[string]resource.PropertyMap{},
@@ -93,7 +93,7 @@ func Run(program pulumi.RunFunc, options Options) (*Graph, error) {
 
 	recorder.mutex.Lock()
 	defer recorder.mutex.Unlock()
-	// Registrations run side by side; the order of names is the one that stays.
+	// Registrations run concurrently, so their order differs from run to run. The order of URNs does not.
 	slices.SortFunc(recorder.graph.Resources, func(a, b Resource) int { return strings.Compare(a.URN, b.URN) })
 	slices.SortFunc(recorder.graph.Calls, func(a, b Call) int {
 		return strings.Compare(a.Token+fmt.Sprint(a.Args), b.Token+fmt.Sprint(b.Args))
@@ -102,7 +102,7 @@ func Run(program pulumi.RunFunc, options Options) (*Graph, error) {
 	return recorder.graph, err
 }
 
-// recorder is the monitor behind the program. The SDK calls it from many goroutines.
+// recorder stands in for the engine's resource monitor. The SDK calls it from many goroutines.
 type recorder struct {
 	options Options
 	mutex   sync.Mutex
@@ -119,14 +119,14 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	}
 
 	recorded := r.record(args)
-	// The SDK's mock monitor leaves unknown inputs out, so they show in the request alone.
+	// The SDK's mock monitor leaves unknown inputs out of args.Inputs, so only the request shows them.
 	unknown := !r.options.Exists || strings.Contains(args.RegisterRPC.GetObject().String(), plugin.UnknownStringValue) ||
-		r.options.Anew != nil && r.options.Anew(recorded)
+		r.options.Replaced != nil && r.options.Replaced(recorded)
 	if r.options.Preview && unknown && recorded.Type != "pulumi:providers:aws" {
-		// Without an id and outputs, the SDK takes both for unknown.
+		// Without an id and outputs, the SDK treats both as unknown.
 		outputs := recorded.Inputs.Copy()
 		if recorded.Type == "aws:ecr/repository:Repository" {
-			// The registry's password follows from this one, and the SDK's mock monitor, unlike the engine, cannot
+			// The registry's password is looked up with this id, and the SDK's mock monitor, unlike the engine, cannot
 			// read a secret whose value is unknown.
 			outputs["registryId"] = resource.NewProperty(Account)
 		}
@@ -191,7 +191,7 @@ func providerURN(reference string) string {
 	return reference
 }
 
-// Call answers the calls that AWS's providers would.
+// Call answers calls in place of the AWS provider.
 func (r *recorder) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()

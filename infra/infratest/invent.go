@@ -9,21 +9,21 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
-// suffixed is the physical name that the engine would make: the logical one and seven random digits, which here come
-// from the URN.
+// suffixed returns the physical name that the engine would give a resource: the logical name and seven random digits,
+// which here are derived from the URN.
 func suffixed(r Resource) string {
 	return r.Name + "-" + digest(r.URN)[:7]
 }
 
-// digest returns 64 hexadecimal digits that belong to the text.
+// digest returns 64 hexadecimal digits that are derived from the text.
 func digest(text string) string {
 	sum := sha256.Sum256([]byte(text))
 
 	return hex.EncodeToString(sum[:])
 }
 
-// invent returns the outputs of a resource: its inputs, and one value for each property that AWS fills in. A type
-// that is not known is an error, because an output that is left out is empty in the program, and wires nothing.
+// invent returns the outputs of a resource: its inputs, and one value for each property that AWS fills in. An unknown
+// type is an error, because an output that is left out would be empty in the program, and tests would compare nothing.
 func invent(r Resource) (resource.PropertyMap, error) {
 	outputs := r.Inputs.Copy()
 	set := func(key, value string) {
@@ -118,7 +118,7 @@ func invent(r Resource) (resource.PropertyMap, error) {
 		"aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2",
 		"aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2",
 		"pulumi:providers:aws":
-		// The program uses their ids at most, and every resource gets one.
+		// Of these, the program uses no output but the id, which every resource gets.
 	default:
 		if r.Custom || r.Remote {
 			return nil, fmt.Errorf("resource type %s: no outputs are invented for it", r.Type)
@@ -128,7 +128,7 @@ func invent(r Resource) (resource.PropertyMap, error) {
 	return outputs, nil
 }
 
-// proof is the record by which a certificate's owner shows that the domain is theirs.
+// proof returns the DNS record with which ACM checks that the domain belongs to whoever requests the certificate.
 func proof(certificate Resource) resource.PropertyValue {
 	domain := certificate.Inputs["domainName"].StringValue()
 
@@ -166,8 +166,8 @@ func (r *recorder) region() string {
 	return ""
 }
 
-// zones answers for an account that has opted into a Local Zone. AWS lists it among the others, and it comes first by
-// name, unless the question leaves out what needs an opt-in.
+// zones answers for an account that has opted into a Local Zone. AWS lists it among the other zones, and by name it comes
+// first, unless the request leaves out zones that need an opt-in.
 func zones(region string, args resource.PropertyMap) resource.PropertyMap {
 	names := []string{region + "-xyz-1a", region + "a", region + "b", region + "c"}
 	for _, filter := range args["filters"].ArrayValue() {
@@ -180,7 +180,7 @@ func zones(region string, args resource.PropertyMap) resource.PropertyMap {
 	return Zones(names, names)
 }
 
-// Zones is an answer to a question for zones, with the ids that belong to the names.
+// Zones is an answer to a request for zones, with the ids that belong to the names.
 func Zones(names, ids []string) resource.PropertyMap {
 	answer := resource.PropertyMap{}
 	for key, texts := range map[resource.PropertyKey][]string{"names": names, "zoneIds": ids} {
@@ -197,7 +197,7 @@ func Zones(names, ids []string) resource.PropertyMap {
 // ExistingVPC is the VPC of every subnet that a program looks up.
 const ExistingVPC = "vpc-0123456789abcdef0"
 
-// subnet answers a look-up: every id is in a zone and has a range of its own.
+// subnet answers a look-up. Each id is in a zone of its own and has an address range of its own.
 func subnet(id string) resource.PropertyMap {
 	number := digest(id)[:2]
 
@@ -209,7 +209,8 @@ func subnet(id string) resource.PropertyMap {
 	}
 }
 
-// SecretARN is the ARN of the secret with the given name: it ends in six characters that do not follow from the name.
+// SecretARN returns the ARN of the secret with the given name. Like AWS's, it ends in six characters that the program
+// cannot know.
 func SecretARN(name string) string {
 	return fmt.Sprintf("arn:%s:secretsmanager:eu-central-1:%s:secret:%s-%s", Partition, Account, name, digest(name)[:6])
 }

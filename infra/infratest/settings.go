@@ -18,10 +18,10 @@ import (
 // Project is the name that Pulumi.yaml gives.
 const Project = "fargate-nginx-sidecar"
 
-// Settings reads Pulumi.yaml and the file of a stack in the given directory, and returns the settings that a program
-// gets, as the Pulumi command makes them: the stack's values, checked against the declared types, and the declared
-// defaults under them. Without a stack there are the defaults alone. The changes come last; their keys have the
-// project's namespace unless they have one.
+// Settings reads Pulumi.yaml and the file of a stack in the given directory, and returns the settings that the Pulumi
+// command would pass to the program: the stack's values, checked against the declared types, and the declared defaults
+// of all other settings. Without a stack, it returns the defaults alone. Changes are applied last; a key without a
+// namespace gets the project's.
 func Settings(t *testing.T, directory, stack string, changes map[string]string) map[string]string {
 	t.Helper()
 

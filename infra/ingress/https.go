@@ -9,13 +9,15 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// validationTTL is the life of the record that proves the certificate, in seconds. It hardly ever changes.
+// validationTTL is the time to live, in seconds, of the record that validates the certificate. The record hardly ever
+// changes.
 const validationTTL = 300
 
-// certificate returns the ARN of a certificate that is valid: the given one, or one that is requested and proved.
+// certificate returns the ARN of a valid certificate: the given one, or one that is requested and validated here.
 //
-// What belongs to the domain has its name and not the service's, so that a service that gets another name keeps it. A
-// new record would take the place of the old one, and the old one's deletion would then delete the new one.
+// Resources that belong to the domain are named after it and not after the service, so that they stay when the service
+// gets another name. Otherwise the engine would create a new resource for the same DNS record before it deletes the old
+// one, and that deletion would remove the record for both.
 func (i *Ingress) certificate(ctx *pulumi.Context, name string, args Args) (pulumi.StringInput, error) {
 	if args.CertificateARN != "" {
 		return pulumi.String(args.CertificateARN), nil
@@ -30,7 +32,7 @@ func (i *Ingress) certificate(ctx *pulumi.Context, name string, args Args) (pulu
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
 
-	// One name, so one record.
+	// The certificate has one name, so it needs one record.
 	proof := certificate.DomainValidationOptions.Index(pulumi.Int(0))
 	record, err := route53.NewRecord(ctx, args.Domain+"-proof", &route53.RecordArgs{
 		ZoneId:  pulumi.String(args.HostedZoneID),
@@ -43,7 +45,7 @@ func (i *Ingress) certificate(ctx *pulumi.Context, name string, args Args) (pulu
 		AllowOverwrite: pulumi.Bool(true),
 	}, pulumi.Parent(i), once(name+"-proof"))
 	if err != nil {
-		return nil, fmt.Errorf("record of the certificate: %w", err)
+		return nil, fmt.Errorf("validation record of the certificate: %w", err)
 	}
 
 	valid, err := acm.NewCertificateValidation(ctx, args.Domain, &acm.CertificateValidationArgs{
@@ -57,7 +59,7 @@ func (i *Ingress) certificate(ctx *pulumi.Context, name string, args Args) (pulu
 	return valid.CertificateArn, nil
 }
 
-// once says under which logical name stacks of earlier versions have a resource.
+// once names the logical name that a resource has in stacks of earlier versions, so that the engine recognizes it.
 func once(name string) pulumi.ResourceOption {
 	return pulumi.Aliases([]pulumi.Alias{{Name: pulumi.String(name)}})
 }

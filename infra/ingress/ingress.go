@@ -1,5 +1,5 @@
-// Package ingress declares the way in from the Internet: an Application Load Balancer, its listeners, the certificate and
-// records of its name, the target group that tasks register in, and the load balancer's security group. It is for an ECS
+// Package ingress declares the way in from the Internet: an Application Load Balancer with its listeners and security
+// group, the certificate and DNS records of its domain, and the target group in which tasks register. It is for an ECS
 // service with one HTTP port.
 package ingress
 
@@ -26,7 +26,7 @@ const NameLimit = 32 - 8
 const (
 	httpPort  = 80
 	httpsPort = 443
-	// All requests go to one target group, whose weight then only has to be more than 0. The pattern says 100.
+	// All requests go to one target group, so any weight above 0 would do. AWS's pattern has 100.
 	weight   = 100
 	anywhere = "0.0.0.0/0"
 )
@@ -42,7 +42,7 @@ type Args struct {
 	TargetPort int
 }
 
-// validate reports what is missing of what the rest of the program provides.
+// validate reports missing arguments that the rest of the program has to provide.
 func (a Args) validate(name string) error {
 	switch longest := len(name + "-alb"); {
 	case longest > NameLimit:
@@ -50,7 +50,7 @@ func (a Args) validate(name string) error {
 	case a.VPCID == nil || a.SubnetIDs == nil:
 		return errors.New("VPC and subnets must be given")
 	case a.AccessLogs != (a.AccessLogBucket != nil):
-		return errors.New("access logs and their bucket; allowed: both or neither")
+		return errors.New("access logs without a bucket, or a bucket without access logs; allowed: both or neither")
 	case a.TargetPort == 0:
 		return errors.New("target port must be given")
 	}
@@ -66,11 +66,11 @@ type Ingress struct {
 	TargetGroupARN  pulumi.StringOutput
 	SecurityGroupID pulumi.StringOutput
 	LoadBalancerARN pulumi.StringOutput
-	// LoadBalancerSuffix and TargetGroupSuffix are the ends of the ARNs, by which metrics name both.
+	// LoadBalancerSuffix and TargetGroupSuffix are the last parts of the ARNs, by which metrics name the two.
 	LoadBalancerSuffix, TargetGroupSuffix pulumi.StringOutput
-	// Listeners must be there before a service registers targets: ECS refuses a target group without a load balancer.
+	// Listeners must exist before a service registers targets: ECS refuses a target group without a load balancer.
 	Listeners []pulumi.Resource
-	// TargetGroup belongs to one service: with a new one, a new service begins.
+	// TargetGroup belongs to one service. When it is replaced, the service is replaced too.
 	TargetGroup pulumi.Resource
 
 	args         Args
@@ -123,7 +123,7 @@ func (i *Ingress) build(ctx *pulumi.Context, name string, args Args) error {
 	return nil
 }
 
-// listen declares the listeners. The last one is where requests are forwarded.
+// listen declares the listeners. The last one forwards requests to the targets.
 func (i *Ingress) listen(ctx *pulumi.Context, name string, args Args, targets *lb.TargetGroup) (err error) {
 	if args.listensOnHTTP() {
 		if i.forwarding, err = i.httpListener(ctx, name, args, targets); err != nil {
@@ -141,7 +141,7 @@ func (i *Ingress) listen(ctx *pulumi.Context, name string, args Args, targets *l
 	return nil
 }
 
-// address is where clients find the service.
+// address returns the URL at which clients reach the service.
 func address(args Args, loadBalancer *lb.LoadBalancer) pulumi.StringOutput {
 	switch {
 	case !args.Encrypted():
@@ -153,11 +153,11 @@ func address(args Args, loadBalancer *lb.LoadBalancer) pulumi.StringOutput {
 	}
 }
 
-// securityGroup lets clients in on the listeners' ports. The way out, to the targets alone, is added by whoever knows the
-// targets' group.
+// securityGroup lets clients connect to the listeners' ports. The rule for the load balancer's own connections, which may
+// go to the targets alone, is added by the service, because only the service knows the targets' security group.
 func (i *Ingress) securityGroup(ctx *pulumi.Context, name string, args Args) (*ec2.SecurityGroup, error) {
 	group, err := ec2.NewSecurityGroup(ctx, name+"-alb", &ec2.SecurityGroupArgs{
-		// A description cannot be changed in place, so it says nothing that could.
+		// A changed description would replace the group, so this one mentions nothing that may change.
 		Description: pulumi.String("Load balancer"),
 		VpcId:       args.VPCID,
 	}, pulumi.Parent(i))
@@ -181,8 +181,8 @@ func (i *Ingress) securityGroup(ctx *pulumi.Context, name string, args Args) (*e
 	return group, nil
 }
 
-// letIn declares one rule for each source of clients. Names come from the sources, so that one more or less leaves the
-// others alone.
+// letIn declares one rule for each source of clients. Each rule is named after its source, so that adding or removing a
+// source does not touch the other rules.
 func (i *Ingress) letIn(ctx *pulumi.Context, name string, port int, args Args, group *ec2.SecurityGroup) error {
 	rules := map[string]*vpc.SecurityGroupIngressRuleArgs{}
 	for _, cidr := range args.ClientCIDRs {
@@ -230,7 +230,7 @@ func (i *Ingress) newLoadBalancer(
 		EnableDeletionProtection: pulumi.Bool(args.DeletionProtection),
 	},
 		pulumi.Parent(i), pulumi.Protect(args.DeletionProtection),
-		// The group is replaced when the VPC is another one, and a load balancer cannot move to another VPC.
+		// The security group is replaced when the VPC changes, and a load balancer cannot move to another VPC.
 		pulumi.ReplaceWith([]pulumi.Resource{group}),
 	)
 	if err != nil {
@@ -240,8 +240,8 @@ func (i *Ingress) newLoadBalancer(
 	return loadBalancer, nil
 }
 
-// accessLogs says so even when there are none: AWS's provider takes silence for no opinion, and the load balancer would
-// keep writing to a bucket that goes away.
+// accessLogs states explicitly that there are none, too. If the block were left out, the AWS provider would leave the
+// load balancer as it is, and it would go on writing to a bucket that is about to be deleted.
 func accessLogs(bucket pulumi.StringInput) lb.LoadBalancerAccessLogsArgs {
 	if bucket == nil {
 		return lb.LoadBalancerAccessLogsArgs{Enabled: pulumi.Bool(false), Bucket: pulumi.String("")}
@@ -275,7 +275,7 @@ func (i *Ingress) newTargetGroup(ctx *pulumi.Context, name string, args Args) (*
 		},
 	},
 		pulumi.Parent(i), pulumi.Protect(args.DeletionProtection),
-		// A target group belongs to one load balancer for life: a new one cannot take over the group of the old one.
+		// A target group works with one load balancer only: a new load balancer cannot take over the old one's group.
 		// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-target-groups.html
 		pulumi.ReplaceWith([]pulumi.Resource{i.loadBalancer}),
 	)
@@ -308,7 +308,7 @@ func (i *Ingress) httpListener(
 		Port:            pulumi.Int(httpPort),
 		Protocol:        pulumi.String("HTTP"),
 		DefaultActions:  lb.ListenerDefaultActionArray{action},
-		// One that only redirects may go: clients of the service do not use it.
+		// A listener that only redirects may be deleted: it sends no request to the service.
 	}, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection && !args.Encrypted()))
 	if err != nil {
 		return nil, fmt.Errorf("HTTP listener: %w", err)

@@ -20,10 +20,10 @@ func TestWrongArgumentsDeclareNothing(t *testing.T) {
 		VPCID: pulumi.String("vpc-1"), SubnetIDs: pulumi.StringArray{pulumi.String("subnet-1")}, TargetPort: 8080,
 	}
 	for want, change := range map[string]func(*ingress.Args, *string){
-		"ingress web: VPC and subnets must be given":                          func(a *ingress.Args, _ *string) { a.VPCID = nil },
-		"ingress web: target port must be given":                              func(a *ingress.Args, _ *string) { a.TargetPort = 0 },
-		"ingress web: access logs and their bucket; allowed: both or neither": func(a *ingress.Args, _ *string) { a.AccessLogs = true },
-		"ingress a-name-of-21-lettersx: name of 21 characters; allowed: 20":   func(_ *ingress.Args, name *string) { *name = "a-name-of-21-lettersx" },
+		"ingress web: VPC and subnets must be given":                        func(a *ingress.Args, _ *string) { a.VPCID = nil },
+		"ingress web: target port must be given":                            func(a *ingress.Args, _ *string) { a.TargetPort = 0 },
+		"ingress web: access logs without a bucket":                         func(a *ingress.Args, _ *string) { a.AccessLogs = true },
+		"ingress a-name-of-21-lettersx: name of 21 characters; allowed: 20": func(_ *ingress.Args, name *string) { *name = "a-name-of-21-lettersx" },
 		"": func(*ingress.Args, *string) {},
 	} {
 		args, name := good, "web"

@@ -8,16 +8,16 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// Publish leads clients to the service, once it is ready: by a rule that forwards every request to the target group, and
-// by the domain's record. ready is any output that is known when the service's tasks are healthy.
+// Publish sends clients to the service once it is ready. It declares a rule that forwards every request to the target
+// group, and the domain's DNS record. ready is any output that becomes known when the service's tasks are healthy.
 //
-// When a change replaces the target group, the engine makes the new group and a new service for it before it comes here,
-// and deletes the old ones after it. Until then the rule goes on forwarding to the old group: the listener's own action
-// leads to the new, still empty one, but the rule is asked first.
+// When a change replaces the target group, the engine first creates the new group and a new service for it, then changes
+// this rule, and finally deletes the old group and service. Until the rule changes, it keeps forwarding to the old group.
+// The listener's default action already points to the new group, which is still empty, but the rule takes precedence.
 func (i *Ingress) Publish(ctx *pulumi.Context, name string, ready pulumi.StringInput) error {
 	targets := i.TargetGroupARN
 	if !ctx.DryRun() {
-		// A preview knows nothing of a service that is not there yet, and would show a change of the rule every time.
+		// In a preview of a deployment, ready is unknown, and the rule would always seem to change.
 		targets = pulumi.StringArray{i.TargetGroupARN, ready}.ToStringArrayOutput().Index(pulumi.Int(0))
 	}
 	rule, err := lb.NewListenerRule(ctx, name+"-traffic", &lb.ListenerRuleArgs{
@@ -32,7 +32,7 @@ func (i *Ingress) Publish(ctx *pulumi.Context, name string, ready pulumi.StringI
 		}},
 	}, pulumi.Parent(i), pulumi.Protect(i.args.DeletionProtection))
 	if err != nil {
-		return fmt.Errorf("ingress %s: rule: %w", name, err)
+		return fmt.Errorf("ingress %s: listener rule: %w", name, err)
 	}
 	if i.args.HostedZoneID == "" {
 		return nil
@@ -45,7 +45,8 @@ func (i *Ingress) Publish(ctx *pulumi.Context, name string, ready pulumi.StringI
 		Aliases: route53.RecordAliasArray{route53.RecordAliasArgs{
 			Name:   i.loadBalancer.DnsName,
 			ZoneId: i.loadBalancer.ZoneId,
-			// There is one place to send clients to; without it, they would get no answer instead of a 503.
+			// There is only one load balancer to send clients to. Without healthy tasks, clients should still find it and
+			// get its 503 instead of no answer at all.
 			EvaluateTargetHealth: pulumi.Bool(false),
 		}},
 	}, pulumi.Parent(i), pulumi.Protect(i.args.DeletionProtection), pulumi.DependsOn([]pulumi.Resource{rule}), once(name+"-alias"))

@@ -11,42 +11,43 @@ import (
 	"fargate-nginx-sidecar/infra/settings"
 )
 
-// Settings says how clients reach the service: from where, under which name, encrypted or not, and how the load balancer
-// treats connections and tasks.
+// Settings says how clients reach the service: from where, under which name, with or without TLS. It also says how the
+// load balancer treats connections and tasks.
 type Settings struct {
-	// Domain is the service's host name. HostedZoneID is the zone that gets its records, CertificateARN a certificate
-	// that exists. Each may be empty; with a domain, zone or certificate is given.
+	// Domain is the service's host name, HostedZoneID the zone that gets its DNS records, and CertificateARN an existing
+	// certificate. Each may be empty, but a domain needs a zone or a certificate.
 	Domain, HostedZoneID, CertificateARN string
-	// TLSPolicy is the name of a security policy of the load balancer's. It is not read without a certificate.
+	// TLSPolicy is the name of one of the load balancer's security policies. It has no effect without a certificate.
 	TLSPolicy string
-	// HTTP is what port 80 does where there is a certificate.
+	// HTTP says what port 80 does if there is a certificate.
 	HTTP HTTP
-	// TargetTLS is encryption between the load balancer and the tasks.
+	// TargetTLS encrypts the connections between the load balancer and the tasks.
 	TargetTLS bool
-	// ClientCIDRs are IPv4 ranges, ClientPrefixListID a list of ranges or empty: from there clients may connect.
+	// ClientCIDRs and ClientPrefixListID say from where clients may connect: IPv4 ranges, and a prefix list or empty.
 	ClientCIDRs        []string
 	ClientPrefixListID string
-	// AccessLogs has a line for each request.
+	// AccessLogs makes the load balancer log every request.
 	AccessLogs bool
 	// HealthCheck says how the load balancer probes the tasks.
 	HealthCheck HealthCheck
-	// DeregistrationDelay is the time in which requests to a leaving task may finish.
+	// DeregistrationDelay is the time that requests have to finish when their task is removed.
 	DeregistrationDelay time.Duration
-	// IdleTimeout is the time after which a silent connection is closed.
+	// IdleTimeout is the time after which a connection without traffic is closed.
 	IdleTimeout time.Duration
 	// ClientKeepAlive is the time after which a client's connection is closed, however busy it is.
 	ClientKeepAlive time.Duration
-	// DeletionProtection makes AWS refuse to delete the load balancer, and the engine everything that serves clients.
+	// DeletionProtection makes AWS refuse to delete the load balancer, and makes the engine refuse to delete or replace
+	// anything that serves clients.
 	DeletionProtection bool
 }
 
-// HTTP is what port 80 does where there is a certificate.
+// HTTP says what port 80 does if there is a certificate.
 type HTTP string
 
 const (
 	// Redirect sends clients to port 443.
 	Redirect HTTP = "redirect"
-	// Closed opens no port 80.
+	// Closed leaves port 80 closed.
 	Closed HTTP = "none"
 )
 
@@ -58,14 +59,14 @@ type HealthCheck struct {
 	Healthy, Unhealthy int
 }
 
-// Encrypted says whether there is a certificate, and with it a listener on port 443.
+// Encrypted says whether there is a certificate, and therefore a listener on port 443.
 func (s Settings) Encrypted() bool { return s.Domain != "" || s.CertificateARN != "" }
 
 // listensOnHTTP says whether there is a listener on port 80.
 func (s Settings) listensOnHTTP() bool { return !s.Encrypted() || s.HTTP == Redirect }
 
 var (
-	// A host name as certificates have it: two labels or more, each of 63 characters at most.
+	// A host name that a certificate can have: two labels or more, each of at most 63 characters.
 	domainPattern      = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	hostedZonePattern  = regexp.MustCompile(`^[0-9A-Z]{1,32}$`)
 	certificatePattern = regexp.MustCompile(`^arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/[A-Za-z0-9-]+$`)
@@ -73,7 +74,7 @@ var (
 	pathPattern        = regexp.MustCompile(`^/([A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*)?$`)
 )
 
-// tlsPolicies are those of the load balancer's policies that a security scan accepts and that know no TLS 1.1.
+// tlsPolicies are the load balancer's security policies that Security Hub recommends. They exclude TLS 1.1 and older.
 // https://docs.aws.amazon.com/securityhub/latest/userguide/elb-controls.html#elb-17
 var tlsPolicies = []string{"ELBSecurityPolicy-TLS13-1-2-Res-2021-06", "ELBSecurityPolicy-TLS13-1-3-2021-06"}
 
@@ -97,7 +98,8 @@ func Read(r *settings.Reader) Settings {
 		AccessLogs:          r.Switch("accessLogs", "off", "on"),
 		HealthCheck:         readHealthCheck(r),
 		DeregistrationDelay: r.Seconds("deregistrationDelaySeconds", 0, 3600),
-		// AWS takes 1 to 4000; NGINX waits a second less than the load balancer, and an app needs some seconds to answer.
+		// AWS allows 1 to 4000. The lower limit here is 5, because NGINX waits one second less than the load balancer, and
+		// an app needs some seconds to answer.
 		// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#connection-idle-timeout
 		IdleTimeout: r.Seconds("idleTimeoutSeconds", 5, 4000),
 		// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#http-client-keep-alive-duration
@@ -128,7 +130,7 @@ func readHealthCheck(r *settings.Reader) HealthCheck {
 	}
 	if check.Timeout >= check.Interval {
 		r.Conflict([]string{"healthCheckTimeoutSeconds", "healthCheckIntervalSeconds"},
-			fmt.Sprintf("%g is not less than %g", check.Timeout.Seconds(), check.Interval.Seconds()))
+			fmt.Sprintf("%g is not less than %g; checks would overlap", check.Timeout.Seconds(), check.Interval.Seconds()))
 	}
 
 	return check
@@ -137,14 +139,14 @@ func readHealthCheck(r *settings.Reader) HealthCheck {
 func checkCertificate(r *settings.Reader, s Settings) {
 	if s.Domain != "" && s.HostedZoneID == "" && s.CertificateARN == "" {
 		r.Conflict([]string{"domain", "hostedZoneId", "certificateArn"},
-			"domain is "+s.Domain+", and the other two are empty; allowed: the zone in which a record can prove the certificate, or a certificate")
+			"domain is "+s.Domain+", but the other two are empty; allowed: a hostedZoneId, in whose zone a record validates a new certificate, or a certificateArn")
 	}
 	if s.HostedZoneID != "" && s.Domain == "" {
-		r.Conflict([]string{"hostedZoneId", "domain"}, "given, but domain is empty; allowed: a name in the zone")
+		r.Conflict([]string{"hostedZoneId", "domain"}, "a zone is given, but domain is empty; allowed: a domain in that zone")
 	}
 	if !s.Encrypted() && s.HTTP == Closed {
 		r.Conflict([]string{"http", "domain", "certificateArn"},
-			"http is none, but there is no certificate; no port would be open; allowed: domain with hostedZoneId, certificateArn, or redirect")
+			"http is none, but there is no certificate, so no port would be open; allowed: redirect, or none with domain and hostedZoneId, or with certificateArn")
 	}
 }
 
@@ -152,10 +154,10 @@ func checkClients(r *settings.Reader, s Settings) {
 	keys := []string{"clientCidrs", "clientPrefixListId"}
 
 	if len(s.ClientCIDRs) == 0 && s.ClientPrefixListID == "" {
-		r.Conflict(keys, "both empty; nobody could reach the load balancer")
+		r.Conflict(keys, "both are empty, so nobody could reach the load balancer; allowed: at least one range or a list")
 	}
 	if slices.ContainsFunc(s.ClientCIDRs, func(cidr string) bool { return strings.HasSuffix(cidr, "/0") }) &&
 		(s.ClientPrefixListID != "" || len(s.ClientCIDRs) > 1) {
-		r.Conflict(keys, "0.0.0.0/0 lets everybody in, whatever stands beside it; allowed: 0.0.0.0/0 alone, or others without it")
+		r.Conflict(keys, "0.0.0.0/0 admits everybody, so a further range or list would restrict nothing; allowed: 0.0.0.0/0 alone, or others without it")
 	}
 }

@@ -20,8 +20,8 @@ const (
 // Every alarm looks at whole minutes, the shortest period of these metrics.
 const minute = 60
 
-// What an alarm makes of a minute without data. Without requests there are no errors. Without a report from the tasks,
-// nobody knows how they are, and the alarm says so.
+// What a minute without data means to an alarm. Without requests there are no errors, and all is well. Without data from
+// the tasks nobody knows how they are, and the alarm reports that it has insufficient data.
 const (
 	quietIsFine    = "notBreaching"
 	quietIsUnknown = "missing"
@@ -35,22 +35,22 @@ type alarm struct {
 	// expression combines metrics by their ids. Empty: there is one metric.
 	expression string
 	threshold  float64
-	// of is the number of minutes looked at, bad the number of those that must be bad.
+	// of is the number of minutes that are evaluated, bad the number of them that must be bad.
 	bad, of int
 	missing string
-	// deployment marks alarms that a bad deployment sets off.
+	// deployment marks alarms on which a deployment is rolled back.
 	deployment bool
 }
 
-// metric is a metric of AWS's with its statistic, such as Sum or p99.
+// metric is one of AWS's metrics with a statistic, such as Sum or p99.
 type metric struct {
-	// id is what an expression calls it; empty without one.
+	// id is the name of the metric in an expression, or empty if there is none.
 	id                         string
 	namespace, name, statistic string
 	dimensions                 pulumi.StringMap
 }
 
-// declare makes the alarm. It tells the topic when it goes off and when all is well again.
+// declare declares the alarm, which notifies the topic when it goes off and when all is well again.
 func (a alarm) declare(
 	ctx *pulumi.Context, name string, topic pulumi.StringPtrInput, opts ...pulumi.ResourceOption,
 ) (*cloudwatch.MetricAlarm, error) {
@@ -90,11 +90,11 @@ func (m metric) read(args *cloudwatch.MetricAlarmArgs) {
 	}
 
 	args.ExtendedStatistic = pulumi.String(m.statistic)
-	// Of a handful of requests, the slowest one is always among the slowest hundredth.
+	// Of a handful of requests, the slowest one always counts as the slowest hundredth.
 	args.EvaluateLowSampleCountPercentiles = pulumi.String("ignore")
 }
 
-// queries has one entry for each metric, and the expression, which is the one the alarm reads.
+// queries returns one entry for each metric, and one for the expression, which is the one that the alarm watches.
 func (a alarm) queries() cloudwatch.MetricAlarmMetricQueryArray {
 	var queries cloudwatch.MetricAlarmMetricQueryArray
 	for _, m := range a.metrics {
@@ -124,7 +124,7 @@ func (a alarm) queries() cloudwatch.MetricAlarmMetricQueryArray {
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
 const errorShare = "IF(FILL(errors, 0) > 0, 100 * errors / IF(FILL(requests, 0) > errors, requests, errors), 0)"
 
-// trafficAlarms are those on what clients see: their requests, as the load balancer counts them.
+// trafficAlarms are the alarms on what clients see, as the load balancer measures it.
 func trafficAlarms(args TrafficArgs) []alarm {
 	loadBalancer := pulumi.StringMap{"LoadBalancer": args.LoadBalancer.ToStringOutput()}
 	targets := pulumi.StringMap{"LoadBalancer": args.LoadBalancer.ToStringOutput(), "TargetGroup": args.TargetGroup.ToStringOutput()}
@@ -133,45 +133,45 @@ func trafficAlarms(args TrafficArgs) []alarm {
 
 	return []alarm{
 		{
-			// Not one for deployments: a target group that is replaced has no tasks for a moment, and a rollback would
-			// then put back a revision that no listener leads to.
+			// Deployments are not rolled back on this alarm: a new target group has no tasks for a moment, and a rollback
+			// would then restore a revision to which no listener sends requests.
 			name: "alb-5xx",
-			description: fmt.Sprintf("The load balancer itself answered %d %% of the requests or more with 5xx, in 3 of 5 minutes: "+
-				"no healthy task, or tasks that do not answer in time.", args.ErrorPercent),
+			description: fmt.Sprintf("The load balancer itself answered at least %d %% of the requests with 5xx in 3 of the last 5 minutes: "+
+				"either no task is healthy, or the tasks do not answer in time.", args.ErrorPercent),
 			metrics:    []metric{requests, {"errors", loadBalancerNamespace, "HTTPCode_ELB_5XX_Count", "Sum", loadBalancer}},
 			expression: errorShare, threshold: float64(args.ErrorPercent), bad: 3, of: 5, missing: quietIsFine,
 		},
 		{
 			name: "target-5xx",
-			description: fmt.Sprintf("The tasks answered %d %% of the requests or more with 5xx, in 3 of 5 minutes. "+
-				"502 and 504 come from the sidecar, when the app refuses or is slow; the others from the app.", args.ErrorPercent),
+			description: fmt.Sprintf("The tasks answered at least %d %% of the requests with 5xx in 3 of the last 5 minutes. "+
+				"502 and 504 come from the sidecar, if the app refuses connections or is too slow; other codes come from the app.", args.ErrorPercent),
 			metrics:    []metric{requests, {"errors", loadBalancerNamespace, "HTTPCode_Target_5XX_Count", "Sum", targets}},
 			expression: errorShare, threshold: float64(args.ErrorPercent), bad: 3, of: 5, missing: quietIsFine, deployment: true,
 		},
 		{
 			name:        "latency",
-			description: fmt.Sprintf("One request in a hundred took %d ms or longer, in 5 of 5 minutes.", milliseconds),
+			description: fmt.Sprintf("At least one request in a hundred took %d ms or longer in each of the last 5 minutes.", milliseconds),
 			metrics:     []metric{{"", loadBalancerNamespace, "TargetResponseTime", "p99", targets}},
 			threshold:   args.Latency.Seconds(), bad: 5, of: 5, missing: quietIsFine, deployment: true,
 		},
 		{
 			name:        "rejected-connections",
-			description: "The load balancer refused connections in 3 of 5 minutes, because it had as many as it can hold.",
+			description: "The load balancer rejected connections in 3 of the last 5 minutes, because it had reached its maximum number of connections.",
 			metrics:     []metric{{"", loadBalancerNamespace, "RejectedConnectionCount", "Sum", loadBalancer}},
 			threshold:   1, bad: 3, of: 5, missing: quietIsFine,
 		},
 		{
-			// Not one for deployments: tasks of the old revision must not stop the new one, and the circuit breaker
-			// watches the new ones already.
+			// Deployments are not rolled back on this alarm: sick tasks of the old revision must not stop the new one,
+			// and the circuit breaker already watches the new tasks.
 			name:        "unhealthy-hosts",
-			description: "A task fails the load balancer's health check, in 5 of 5 minutes, and was not replaced.",
+			description: "In each of the last 5 minutes a task failed the load balancer's health check, and ECS has not replaced it.",
 			metrics:     []metric{{"", loadBalancerNamespace, "UnHealthyHostCount", "Maximum", targets}},
 			threshold:   1, bad: 5, of: 5, missing: quietIsFine,
 		},
 	}
 }
 
-// taskAlarms are those on the tasks themselves.
+// taskAlarms are the alarms on the tasks themselves.
 func taskAlarms(args TasksArgs) []alarm {
 	service := pulumi.StringMap{"ClusterName": args.Cluster.ToStringOutput(), "ServiceName": args.Service.ToStringOutput()}
 	most := float64(args.UtilizationPercent)
@@ -179,22 +179,22 @@ func taskAlarms(args TasksArgs) []alarm {
 	return []alarm{
 		{
 			name: "cpu",
-			description: fmt.Sprintf("The tasks use %d %% of their CPU or more, in 10 of 10 minutes: "+
-				"more tasks are needed, or larger ones.", args.UtilizationPercent),
+			description: fmt.Sprintf("The tasks used at least %d %% of their CPU in each of the last 10 minutes: "+
+				"the service needs more tasks, or larger ones.", args.UtilizationPercent),
 			metrics:   []metric{{"", serviceNamespace, "CPUUtilization", "Average", service}},
 			threshold: most, bad: 10, of: 10, missing: quietIsUnknown,
 		},
 		{
 			name: "memory",
-			description: fmt.Sprintf("A task uses %d %% of its memory or more, in 5 of 5 minutes: "+
-				"a task without memory is killed.", args.UtilizationPercent),
+			description: fmt.Sprintf("A task used at least %d %% of its memory in each of the last 5 minutes: "+
+				"a task that runs out of memory is killed.", args.UtilizationPercent),
 			metrics:   []metric{{"", serviceNamespace, "MemoryUtilization", "Maximum", service}},
 			threshold: most, bad: 5, of: 5, missing: quietIsUnknown,
 		},
 		{
-			// Ten minutes: a deployment may run with fewer tasks while it replaces them.
+			// The alarm waits ten minutes, because fewer tasks may run while a deployment replaces them.
 			name:        "missing-tasks",
-			description: "Fewer tasks run than are desired, in 10 of 10 minutes: they stop, or there is no room for them.",
+			description: "Fewer tasks ran than are desired in each of the last 10 minutes: tasks stop again, or Fargate has no capacity for them.",
 			metrics: []metric{
 				{"desired", insightsNamespace, "DesiredTaskCount", "Average", service},
 				{"running", insightsNamespace, "RunningTaskCount", "Average", service},
@@ -204,7 +204,7 @@ func taskAlarms(args TasksArgs) []alarm {
 	}
 }
 
-// AlarmMetrics is the number of metrics that all alarms read together, by which AWS charges for them.
+// AlarmMetrics is the number of metrics that all alarms read together. AWS charges alarms by it.
 func AlarmMetrics() int {
 	unnamed := pulumi.String("")
 	alarms := slices.Concat(

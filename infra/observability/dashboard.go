@@ -10,7 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// shown is what the dashboard's graphs are about, once the names of all resources are known.
+// shown is what the dashboard shows, once the names of all resources are known.
 type shown struct {
 	region, namespace             string
 	cluster, service              string
@@ -32,8 +32,8 @@ func (t *Tasks) dashboard(ctx *pulumi.Context, name string, args TasksArgs, alar
 	}, alarms...)
 
 	dashboard, err := cloudwatch.NewDashboard(ctx, name, &cloudwatch.DashboardArgs{
-		// Dashboards are the account's, not a region's, and a second one of a name replaces the first without a word. The
-		// cluster's name is unique, and people see it beside the dashboard.
+		// Dashboards belong to the account and not to a region, and a second dashboard of the same name silently replaces
+		// the first. The cluster's name is unique, and people know it from the other outputs.
 		// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
 		DashboardName: args.Cluster,
 		DashboardBody: names.ToStringArrayOutput().ApplyT(func(values []string) (string, error) {
@@ -89,7 +89,8 @@ const (
 	graphHeight = 6
 )
 
-// dashboard answers from top to bottom: is something wrong, do clients notice, is it the tasks, which requests is it.
+// dashboard answers these questions from top to bottom: Is something wrong? Do clients notice? Is it the tasks? Which
+// requests are affected?
 func (s shown) dashboard() body {
 	var rows [][]widget
 	if s.alarmed {
@@ -212,7 +213,8 @@ func (s shown) sidecar() widget {
 		series(s.namespace, upstreamErrors.name, nil, look("app failed or did not answer", "Sum", red)))
 }
 
-// query is a table of what CloudWatch Logs Insights finds. It runs when somebody looks, and costs by the data it reads.
+// query is a table of what CloudWatch Logs Insights finds. It runs when somebody opens the dashboard, and AWS charges it
+// by the data that it reads.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html
 func (s shown) query(title, group string, width int, steps ...string) widget {
 	return widget{Type: "log", Width: width, Height: graphHeight, Properties: map[string]any{
@@ -247,7 +249,7 @@ func (s shown) appLog() widget {
 		"fields @timestamp, @message", "sort @timestamp desc", "limit 50")
 }
 
-// render writes JSON on one line, with < and & as they are.
+// render writes JSON on one line, without escaping < and &.
 func render(document any) (string, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)

@@ -7,34 +7,36 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// logMetric counts the lines of the sidecar's log that match a pattern. No metric of the load balancer can tell these
-// apart: it sees a status code, not who gave it.
+// logMetric counts the lines of the sidecar's log that match a pattern. The load balancer's metrics cannot make this
+// distinction: they count status codes, but do not know whether NGINX or the app gave them.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
 type logMetric struct {
 	filter, name, pattern string
 }
 
 var (
-	// rejected: NGINX said 4xx and not the app. 499 is no answer: the client went away.
+	// rejected counts requests to which NGINX, and not the app, answered 4xx. 499 is not an answer: the client went away.
 	rejected = logMetric{
 		"rejected", "RejectedRequests",
 		`{ ($.status >= 400) && ($.status < 499) && ($.upstream_status != "4*") }`,
 	}
-	// upstreamErrors: the app said 5xx, or NGINX noted 502 or 504 for an app that refused or was slow.
+	// upstreamErrors counts requests to which the app answered 5xx, or for which NGINX noted 502 or 504, because the app
+	// refused the connection or was too slow.
 	upstreamErrors = logMetric{
 		"upstream-errors", "UpstreamErrors",
 		`{ $.upstream_status = "5*" }`,
 	}
 )
 
-// logMetrics are all of them.
+// logMetrics are all metrics that are made from the log.
 var logMetrics = []logMetric{rejected, upstreamErrors}
 
-// LogMetrics is their number, by which AWS charges for them.
+// LogMetrics is the number of these metrics. AWS charges them by it.
 func LogMetrics() int { return len(logMetrics) }
 
-// metricNamespace keeps the metrics of different stacks apart: a metric with a default value cannot have dimensions. The
-// cluster's name is unique, the stack's is not: a stack of another project in the same account may have it too.
+// metricNamespace keeps the metrics of different stacks apart, because a metric with a default value cannot have
+// dimensions. It contains the cluster's name, which is unique. The stack's name is not: a stack of another project in the
+// same account may have the same name.
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_MetricTransformation.html
 func metricNamespace(ctx *pulumi.Context, cluster pulumi.StringInput) pulumi.StringOutput {
 	return pulumi.Sprintf("%s/%s", ctx.Project(), cluster)

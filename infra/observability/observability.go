@@ -1,8 +1,8 @@
-// Package observability declares what tells people how a service does: alarms and the SNS topic they go to, metrics
-// made from the sidecar's log, and a dashboard. It is for whoever is on call.
+// Package observability declares what tells people how a service is doing: alarms with the SNS topic that they notify,
+// metrics that are made from the sidecar's log, and a dashboard. It is for whoever is on call.
 //
-// It holds two components, because ECS can roll a deployment back on alarms: those on what clients see (Traffic) must
-// exist before the ECS service, and those on the tasks (Tasks) need its name.
+// It has two components, because ECS can roll a deployment back on alarms: the alarms on what clients see (Traffic) must
+// exist before the ECS service, and the alarms on the tasks (Tasks) need the service's name.
 package observability
 
 import (
@@ -29,7 +29,7 @@ type TrafficArgs struct {
 	LoadBalancer, TargetGroup pulumi.StringInput
 }
 
-// validate reports what is missing of what the rest of the program provides.
+// validate reports missing arguments that the rest of the program has to provide.
 func (a TrafficArgs) validate() error {
 	var errs []error
 	if a.Partition == nil || a.Account == nil || a.Region == "" {
@@ -46,11 +46,11 @@ func (a TrafficArgs) validate() error {
 type Traffic struct {
 	pulumi.ResourceState
 
-	// Topic is the ARN of the topic that alarms go to. Nil without alarms.
+	// Topic is the ARN of the topic that the alarms notify, or nil without alarms.
 	Topic pulumi.StringPtrInput
 	// AlarmARNs are those of all alarms.
 	AlarmARNs pulumi.StringArray
-	// RollbackAlarms are the names of the alarms on which a deployment may be rolled back, or nil without any.
+	// RollbackAlarms are the names of the alarms on which a deployment may be rolled back, or nil if there are none.
 	RollbackAlarms pulumi.StringArrayInput
 }
 
@@ -102,10 +102,11 @@ func (t *Traffic) build(ctx *pulumi.Context, name string, args TrafficArgs) erro
 // TasksArgs describes the alarms on the tasks, the metrics from the sidecar's log and the dashboard.
 type TasksArgs struct {
 	Settings
-	// Partition and Region complete the address of the console.
+	// Partition and Region are parts of the console's address.
 	Partition pulumi.StringInput
 	Region    string
-	// Topic is Traffic's; without alarms it is nil. AlarmARNs are shown on the dashboard beside this component's own.
+	// Topic and AlarmARNs are Traffic's. Topic is nil without alarms; AlarmARNs are shown on the dashboard together with
+	// this component's own alarms.
 	Topic     pulumi.StringPtrInput
 	AlarmARNs pulumi.StringArray
 
@@ -113,13 +114,13 @@ type TasksArgs struct {
 	LoadBalancer, TargetGroup  pulumi.StringInput
 	NginxLogGroup, AppLogGroup pulumi.StringInput
 
-	// TaskCounts says that Container Insights counts running and desired tasks. Without it, there is no such metric.
+	// TaskCounts says that Container Insights counts running and desired tasks. Otherwise there are no such metrics.
 	TaskCounts bool
 	// ConnectionCounts says that NGINX's log has lines with its numbers of connections and requests.
 	ConnectionCounts bool
 }
 
-// validate reports what is missing of what the rest of the program provides.
+// validate reports missing arguments that the rest of the program has to provide.
 func (a TasksArgs) validate() error {
 	var errs []error
 	if a.Partition == nil || a.Region == "" {
@@ -140,7 +141,7 @@ func (a TasksArgs) validate() error {
 type Tasks struct {
 	pulumi.ResourceState
 
-	// DashboardURL is where the console shows the dashboard. Nil without one.
+	// DashboardURL is the dashboard's address in the console, or nil without a dashboard.
 	DashboardURL pulumi.StringPtrInput
 }
 

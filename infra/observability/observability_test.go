@@ -72,7 +72,7 @@ func refused(t *testing.T, want string, program pulumi.RunFunc) {
 	}
 }
 
-// With a part missing, the condition would hold for everybody's alarms or for nobody's.
+// If a part were missing, the condition would be true for everybody's alarms or for nobody's.
 func TestTopicPolicyNeedsAllItsParts(t *testing.T) {
 	for _, parts := range [][3]string{{"", "aws", "1"}, {"arn", "", "1"}, {"arn", "aws", ""}} {
 		if text, err := topicPolicy(parts[0], parts[1], "eu-central-1", parts[2]); err == nil {

@@ -7,19 +7,19 @@ import (
 	"fargate-nginx-sidecar/infra/settings"
 )
 
-// Settings says what tells people how the service does.
+// Settings says what tells people how the service is doing.
 type Settings struct {
-	// Alarms declares the alarms and the topic they go to.
+	// Alarms declares the alarms and the topic that they notify.
 	Alarms bool
-	// Email gets every alarm, once the address has confirmed AWS's first message. Empty: nobody.
+	// Email is the address that gets every alarm, once its owner has confirmed AWS's first message. It may be empty.
 	Email string
-	// ErrorPercent is the share of requests from which on failures set off an alarm.
+	// ErrorPercent is the percentage of failed requests that sets off an alarm.
 	ErrorPercent int
 	// Latency is the time in which 99 of 100 requests must be answered.
 	Latency time.Duration
-	// UtilizationPercent is what CPU and memory of the tasks may reach.
+	// UtilizationPercent is the use of the tasks' CPU or memory that sets off an alarm.
 	UtilizationPercent int
-	// RollbackOnAlarms lets ECS roll a deployment back during which clients notice failures.
+	// RollbackOnAlarms lets ECS roll back a deployment during which clients notice failures.
 	RollbackOnAlarms bool
 	// LogMetrics turns lines of the sidecar's JSON log into metrics.
 	LogMetrics bool
@@ -43,7 +43,7 @@ func Read(r *settings.Reader) Settings {
 		Dashboard:          r.Switch("dashboard", "off", "on"),
 	}
 	if !s.Alarms && s.Email != "" {
-		r.Conflict([]string{"alarmEmail", "alarms"}, "an address is given, but alarms is off; nobody would ever write to it")
+		r.Conflict([]string{"alarmEmail", "alarms"}, "an address is given, but alarms is off, so no alarm would ever be sent to it")
 	}
 
 	return s

@@ -11,8 +11,8 @@ import (
 
 // topic declares the topic, who may publish to it, and its subscriber, and returns its ARN.
 //
-// It is not encrypted with a key: CloudWatch cannot publish through AWS's own key for SNS, only through a customer's,
-// and what an alarm says is no secret.
+// The topic is not encrypted with a KMS key: CloudWatch cannot publish to a topic that uses AWS's own key for SNS, only
+// to one with a customer's key, and alarms contain no secrets.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
 func (t *Traffic) topic(ctx *pulumi.Context, name string, args TrafficArgs) (pulumi.StringOutput, error) {
 	topic, err := sns.NewTopic(ctx, name+"-alarms", nil, pulumi.Parent(t))
@@ -45,7 +45,7 @@ func (t *Traffic) topic(ctx *pulumi.Context, name string, args TrafficArgs) (pul
 	return topic.Arn, nil
 }
 
-// topicPolicy lets the alarms of this account and region publish, and nobody without TLS.
+// topicPolicy lets the alarms of this account and region publish, and refuses everything that comes without TLS.
 // https://docs.aws.amazon.com/sns/latest/dg/sns-security-best-practices.html#enforce-encryption-data-in-transit
 func topicPolicy(topic, partition, region, account string) (string, error) {
 	if topic == "" || partition == "" || account == "" {

@@ -1,4 +1,4 @@
-// Package policy writes IAM policy documents: of roles, topics and buckets.
+// Package policy writes IAM policy documents for roles, topics and buckets.
 package policy
 
 import (
@@ -11,7 +11,7 @@ import (
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html
 const version = "2012-10-17"
 
-// Statement is one statement of a policy, as far as this program needs it. What is left empty is left out.
+// Statement is one statement of a policy, with the elements that this program needs. Empty elements are left out.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 type Statement struct {
 	Sid       string                       `json:"Sid"`
@@ -22,7 +22,7 @@ type Statement struct {
 	Condition map[string]map[string]string `json:"Condition,omitempty"`
 }
 
-// Render writes a policy as JSON on one line, with < and & as they are.
+// Render writes a policy as JSON on one line, without escaping < and &.
 func Render(statements ...Statement) (string, error) {
 	document := struct {
 		Version   string      `json:"Version"`

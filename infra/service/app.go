@@ -11,13 +11,14 @@ import (
 	"fargate-nginx-sidecar/infra/settings"
 )
 
-// App is what the app's container says about itself, besides its image.
+// App describes the app's container, apart from its image.
 type App struct {
-	// Command replaces the image's; empty is the image's own. HealthCommand begins with CMD or CMD-SHELL.
+	// Command replaces the image's command unless it is empty. HealthCommand begins with CMD or CMD-SHELL.
 	Command, HealthCommand []string
-	// User is a number other than root's, and may be followed by a colon and a group's.
+	// User is the number of a user other than root, optionally followed by a colon and the number of a group.
 	User string
-	// WritablePaths are directories on an otherwise read-only file system. Each is empty when a task starts.
+	// WritablePaths are directories that the app may write to; the rest of its file system is read-only. Each is empty
+	// when a task starts.
 	WritablePaths []string
 	Environment   map[string]string
 	// Secrets are variables whose values ECS reads from a store when it starts a task.
@@ -38,18 +39,18 @@ var (
 	pathOfVolume = regexp.MustCompile(`^(/[A-Za-z0-9._-]+)+$`)
 )
 
-// ownVariables follow from other settings.
+// ownVariables are set by the program. Each comes with what an error names as allowed instead.
 var ownVariables = map[string]string{
-	"HOST":                  "none; the app listens for NGINX alone",
-	"PORT":                  "through appPort",
-	"KEEP_ALIVE_TIMEOUT_MS": "through appKeepAliveSeconds",
-	"SOCKET":                "through appListen",
+	"HOST":                  "no other value; the app must listen on 127.0.0.1, where NGINX alone reaches it",
+	"PORT":                  "the setting appPort instead",
+	"KEEP_ALIVE_TIMEOUT_MS": "the setting appKeepAliveSeconds instead",
+	"SOCKET":                "the setting appListen instead",
 }
 
 func readApp(r *settings.Reader) App {
 	app := App{
-		Command: r.Words("appCommand", "a list of words; empty: the image's own", func([]string) bool { return true }),
-		HealthCommand: r.Words("appHealthCommand", "CMD and a program with its arguments, or CMD-SHELL and one line",
+		Command: r.Words("appCommand", "a list of words without an empty one, or an empty list for the image's own command", func([]string) bool { return true }),
+		HealthCommand: r.Words("appHealthCommand", "CMD, a program and its arguments, or CMD-SHELL and one line",
 			func(words []string) bool {
 				return len(words) >= 2 && words[0] == "CMD" || len(words) == 2 && words[0] == "CMD-SHELL"
 			}),
@@ -61,7 +62,7 @@ func readApp(r *settings.Reader) App {
 	}
 	for _, name := range slices.Sorted(maps.Keys(app.Secrets)) {
 		if _, both := app.Environment[name]; both {
-			r.Conflict([]string{"environment", "secrets"}, name+" is in both")
+			r.Conflict([]string{"environment", "secrets"}, name+" is in both; allowed: in one of them")
 		}
 	}
 

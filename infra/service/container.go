@@ -10,14 +10,15 @@ import (
 	"strings"
 )
 
-// The names of the two containers; target group and log streams refer to them.
+// The names of the two containers, to which the target group and the log streams refer.
 const (
 	nginxName = "nginx"
 	appName   = "app"
 )
 
-// temporaryVolume is the one place where NGINX writes: its rendered configuration and its buffers. It is an empty
-// directory of the task's own. The image declares the path as a volume too, which makes Fargate keep its permissions.
+// temporaryVolume is the only place that NGINX writes to: it holds the rendered configuration and the buffers. It is a
+// directory of the task, empty at the start. The image, too, declares the path as a volume, so that Fargate keeps the
+// directory's permissions.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/bind-mounts.html
 const (
 	temporaryVolume = "nginx-tmp"
@@ -31,8 +32,8 @@ const (
 	socketPath      = socketDirectory + "/http.sock"
 )
 
-// container is a container definition, with every default that AWS fills in when it is left out: what AWS echoes back
-// then equals what was sent, and a second preview is empty.
+// container is a container definition. It states every default that AWS would fill in, so that what AWS returns equals
+// what was sent, and a second preview shows no change.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
 type container struct {
 	Name             string           `json:"name"`
@@ -65,7 +66,7 @@ type variable struct {
 	Value string `json:"value"`
 }
 
-// source is where ECS reads the value of a variable from: an ARN.
+// source names the ARN from which ECS reads the value of a variable.
 type source struct {
 	Name      string `json:"name"`
 	ValueFrom string `json:"valueFrom"`
@@ -132,7 +133,7 @@ func nginx(service string, args Args, values resolved) container {
 	if args.Sidecar.AppListen == OnSocket {
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: socketVolume, ContainerPath: socketDirectory, ReadOnly: true})
 	}
-	// ECS stops containers in the reverse order: NGINX finishes its requests while the app still answers.
+	// ECS stops containers in the reverse order, so NGINX finishes its requests while the app still answers.
 	c.DependsOn = []dependency{{ContainerName: appName, Condition: "HEALTHY"}}
 	c.HealthCheck.Command = []string{"CMD", "/usr/local/bin/healthcheck"}
 	c.LogConfiguration = logs(service, args, nginxName, values.nginxLogGroup)
@@ -166,8 +167,8 @@ func app(service string, args Args, values resolved) container {
 	return c
 }
 
-// common is what both containers have in common. Both are essential: when one ends, the task ends, and the service
-// starts another.
+// common is what both containers have in common. Both are essential: when one exits, ECS stops the task and starts
+// another.
 func common(args Args, name, image string) container {
 	return container{
 		Name:           name,
@@ -188,8 +189,8 @@ func common(args Args, name, image string) container {
 	}
 }
 
-// logs sends a container's output to its log group without ever blocking it: when CloudWatch is slow and the buffer
-// full, lines are lost and the service keeps answering.
+// logs sends a container's output to its log group without ever blocking the container: if CloudWatch is slow and the
+// buffer full, lines are lost and the service keeps answering.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html
 func logs(service string, args Args, name, group string) logConfiguration {
 	return logConfiguration{
@@ -205,7 +206,7 @@ func logs(service string, args Args, name, group string) logConfiguration {
 	}
 }
 
-// environment sorts by name, as AWS hands it back.
+// environment returns the variables sorted by name, which is the order in which AWS returns them.
 func environment(values map[string]string) []variable {
 	all := []variable{}
 	for _, name := range slices.Sorted(maps.Keys(values)) {

@@ -7,8 +7,8 @@ import (
 	"fargate-nginx-sidecar/infra/policy"
 )
 
-// trustPolicy lets ECS tasks take the role, and only for tasks of this account and region: another account's cluster
-// cannot make ECS use it on its behalf.
+// trustPolicy lets ECS assume the role, but only for tasks of this account and region, so that a cluster in another
+// account cannot make ECS use it.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html
 func trustPolicy(partition, region, account string) (string, error) {
 	if partition == "" || region == "" || account == "" {
@@ -27,24 +27,26 @@ func trustPolicy(partition, region, account string) (string, error) {
 	})
 }
 
-// secretRights are the ARNs of what ECS reads for a task when it starts it, and the key that may have encrypted it.
+// secretRights are the ARNs of the parameters and secrets that ECS reads when it starts a task, and of the key that may
+// have encrypted them.
 type secretRights struct {
 	parameters, secrets []string
 	key                 string
 }
 
-// agentRepository holds the agent of GuardDuty's Runtime Monitoring, in an account of AWS's that differs from region to
-// region. Where an account has Runtime Monitoring on, AWS adds the agent to each task, which pulls it as it pulls its
-// other images: with the execution role. The stack cannot know whether it is on, and a right that nobody uses opens
-// nothing: only AWS's agent has this name in a task definition of the stack's.
+// agentRepository holds the agent of GuardDuty's Runtime Monitoring. It belongs to an AWS account that differs from
+// region to region. If an account has Runtime Monitoring on, AWS adds the agent to each task, and ECS pulls it like the
+// other images, with the execution role. The stack cannot know whether Runtime Monitoring is on, so the role always has
+// the right. Nothing else uses it: in the stack's task definitions, only AWS's agent comes from a repository of this name.
 // https://docs.aws.amazon.com/guardduty/latest/ug/prereq-runtime-monitoring-ecs-support.html
 // https://docs.aws.amazon.com/guardduty/latest/ug/ecs-runtime-agent-ecr-image-uri.html
 func agentRepository(partition, region string) string {
 	return fmt.Sprintf("arn:%s:ecr:%s:*:repository/aws-guardduty-agent-fargate", partition, region)
 }
 
-// executionPolicy lets ECS pull from the given repositories and AWS's agent, write to the given log groups and read the
-// given secrets, and nothing else. Log groups are made by the stack, so that they have a retention; ECS may not make any.
+// executionPolicy lets ECS pull AWS's agent and from the given repositories, write to the given log groups and read the
+// given secrets, and nothing else. ECS may not create log groups, because the stack declares them together with their
+// retention.
 func executionPolicy(agent string, repositories, logGroups []string, read secretRights) (string, error) {
 	var streams []string
 	for _, group := range logGroups {
@@ -73,7 +75,7 @@ func executionPolicy(agent string, repositories, logGroups []string, read secret
 		Sid:    "LogInToRegistry",
 		Effect: "Allow",
 		Action: []string{"ecr:GetAuthorizationToken"},
-		// The one action here that knows no resources.
+		// The only action here that cannot be limited to resources.
 		// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html
 		Resource: []string{"*"},
 	})
@@ -95,7 +97,7 @@ func (r secretRights) statements() []policy.Statement {
 			Sid: "ReadSecrets", Effect: "Allow", Action: []string{"secretsmanager:GetSecretValue"}, Resource: sorted(r.secrets),
 		})
 	}
-	// AWS's own keys need no right of their own.
+	// Values that are encrypted with AWS's own keys need no further right.
 	// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html#task-execution-secrets
 	if len(all) > 0 && r.key != "" {
 		all = append(all, policy.Statement{
@@ -106,7 +108,7 @@ func (r secretRights) statements() []policy.Statement {
 	return all
 }
 
-// execPolicy lets the agent of ECS Exec talk to Systems Manager. These actions know no resources.
+// execPolicy lets the agent of ECS Exec talk to Systems Manager. These actions cannot be limited to resources.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonmessagegatewayservice.html
 func execPolicy() (string, error) {
 	return policy.Render(policy.Statement{
@@ -120,7 +122,7 @@ func execPolicy() (string, error) {
 	})
 }
 
-// sorted orders names and drops repetitions: both images may come from one repository.
+// sorted sorts names and drops repetitions: both images may come from the same repository.
 func sorted(names []string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(names)))
 }

@@ -21,9 +21,9 @@ type secretSource struct {
 // secretSources are in the order of the variables' names.
 type secretSources []secretSource
 
-// secretSources finds the ARNs of secret values. That of a parameter follows from its name. That of a secret ends in
-// six characters that AWS chose, so it is looked up; a secret that does not exist fails the preview. Neither value is
-// read: it would end up in the stack's state.
+// secretSources finds the ARNs of secret values. The ARN of a parameter follows from its name. The ARN of a secret ends
+// in six characters that AWS has chosen, so it is looked up, and a secret that does not exist makes the preview fail. The
+// values themselves are never read, because they would end up in the stack's state.
 func (s *Service) secretSources(ctx *pulumi.Context, args Args) secretSources {
 	var all secretSources
 	for _, name := range slices.Sorted(maps.Keys(args.App.Secrets)) {
@@ -56,7 +56,7 @@ func (s secretSources) of(store string) pulumi.StringArrayOutput {
 	return arns.ToStringArrayOutput()
 }
 
-// values are the ARNs in the order of the sources; named puts them, once known, beside their variables.
+// values are the ARNs in the order of the sources. Once they are known, named pairs them with their variables.
 func (s secretSources) values() []pulumi.StringInput {
 	all := make([]pulumi.StringInput, len(s))
 	for i, source := range s {
@@ -66,7 +66,8 @@ func (s secretSources) values() []pulumi.StringInput {
 	return all
 }
 
-// A field of a secret stands behind the ARN, and two empty places for a version follow.
+// named pairs the ARNs with their variables. A field of a secret follows its ARN, and after it come two empty places for
+// a version.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
 func (s secretSources) named(arns []string) []source {
 	var all []source
@@ -81,8 +82,8 @@ func (s secretSources) named(arns []string) []source {
 	return all
 }
 
-// taskRole declares the role of the tasks themselves, and returns what a service has to wait for. Tasks that call
-// nothing have none.
+// taskRole declares the role of the tasks themselves, and returns the resources that a service has to wait for. Tasks
+// that call no AWS service have no role.
 func (s *Service) taskRole(ctx *pulumi.Context, name string, args Args) (*iam.Role, []pulumi.Resource, error) {
 	if len(args.TaskPolicyARNs) == 0 && !args.Exec {
 		return nil, nil, nil

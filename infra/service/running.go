@@ -11,7 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// Deployments asks ECS for a service and its deployments, as the client of the AWS SDK does.
+// Deployments is the part of the AWS SDK's ECS client that describes a service and its deployments.
 type Deployments interface {
 	DescribeServices(context.Context, *ecs.DescribeServicesInput, ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error)
 }
@@ -19,20 +19,20 @@ type Deployments interface {
 // lookEvery is the pause between two looks at a deployment.
 const lookEvery = 5 * time.Second
 
-// running returns the task definition that runs after an update, once its deployment has ended. The AWS provider ends
-// its own wait when as many tasks run as are wanted. That is also so after ECS has put the previous task definition
-// back, and while ECS still watches the alarms of a deployment that it may roll back. So ECS is asked for the
-// deployment's own end, and an update that did not deliver what it was asked to fails.
+// running returns the task definition that runs after an update, once its deployment has ended. The AWS provider stops
+// waiting as soon as the desired number of tasks is running. That is also the case after ECS has returned to the previous
+// task definition, and while ECS still watches the alarms of a deployment that it may roll back. So running asks ECS how
+// the deployment itself ended, and fails the update if the requested task definition does not run.
 // https://github.com/pulumi/pulumi-aws/issues/4487
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-alarm-failure.html
 //
-// A preview does not ask: it comes before the update that may mend the service.
+// A preview does not ask, because the update that follows it may be the one that repairs the service.
 func running(ctx *pulumi.Context, name string, args Args, cluster, service, requested pulumi.StringOutput) pulumi.StringOutput {
 	if ctx.DryRun() {
 		return requested
 	}
 
-	// The service's name is known once the provider has ended its wait.
+	// The service's name becomes known when the provider has stopped waiting.
 	return text(pulumi.StringArray{cluster, service, requested}, func(values []string) (string, error) {
 		r := rollout{deployments: args.Deployments, cluster: values[0], service: values[1], requested: values[2], region: args.Region}
 		within, cancel := context.WithTimeout(ctx.Context(), args.DeploymentTimeout)
@@ -63,14 +63,15 @@ func (r rollout) await(ctx context.Context, pause time.Duration) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("deployment of %s: still in progress at the end of deploymentTimeoutMinutes: %s\n%s",
+			return fmt.Errorf("deployment of %s: still in progress after deploymentTimeoutMinutes: %s\n%s",
 				r.requested, reason(found), r.advice())
 		case <-time.After(pause):
 		}
 	}
 }
 
-// look returns the deployments of the service, of which the first is the one that ECS works on or has ended with.
+// look returns the deployments of the service. The first one is the primary deployment, on which ECS is still working or
+// which it has finished.
 func (r rollout) look(ctx context.Context) ([]types.Deployment, error) {
 	described, err := r.deployments.DescribeServices(ctx, &ecs.DescribeServicesInput{
 		Cluster: aws.String(r.cluster), Services: []string{r.service},
@@ -91,7 +92,7 @@ func (r rollout) look(ctx context.Context) ([]types.Deployment, error) {
 	return all, nil
 }
 
-// judge says whether the deployment has ended well. Its error says that it has ended otherwise.
+// judge says whether the deployment has succeeded. It returns an error if the deployment failed or was rolled back.
 func (r rollout) judge(found []types.Deployment) (ended bool, err error) {
 	runs := aws.ToString(found[0].TaskDefinition)
 	switch {
@@ -99,14 +100,14 @@ func (r rollout) judge(found []types.Deployment) (ended bool, err error) {
 		return false, fmt.Errorf("ECS rolled the deployment back: task definition %s was requested, %s runs: %s\n%s",
 			r.requested, runs, reason(found), r.advice())
 	case found[0].RolloutState == types.DeploymentRolloutStateFailed:
-		return false, fmt.Errorf("deployment of %s failed, and there is none before it to go back to: %s\n%s",
+		return false, fmt.Errorf("deployment of %s failed, and there is no earlier one to return to: %s\n%s",
 			r.requested, reason(found), r.advice())
 	default:
 		return found[0].RolloutState == types.DeploymentRolloutStateCompleted, nil
 	}
 }
 
-// reason is what ECS says of the deployment that failed, or of the one that it works on.
+// reason is ECS's reason for the failure of a deployment or, if none has failed, for the state of the primary one.
 func reason(found []types.Deployment) string {
 	for _, deployment := range found {
 		if deployment.RolloutState == types.DeploymentRolloutStateFailed {

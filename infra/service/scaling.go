@@ -12,16 +12,17 @@ import (
 	"fargate-nginx-sidecar/infra/settings"
 )
 
-// Scaling lets load and time decide how many tasks there are, and says on which capacity they run.
+// Scaling says how load and time change the number of tasks, and on which capacity the tasks run.
 type Scaling struct {
 	On       bool
 	Min, Max int
-	// Targets of zero are off. CPU and memory are in percent, requests are per task and minute.
+	// A target of zero is off. CPU and memory are in percent, requests are per task and minute.
 	CPUPercent, MemoryPercent, RequestsPerTask int
-	// InCooldown and OutCooldown are the pauses after a step down and a step up.
+	// InCooldown and OutCooldown are the pauses after tasks have been removed and after tasks have been added.
 	InCooldown, OutCooldown time.Duration
 	Schedules               []Schedule
-	// SpotPercent of the tasks above OnDemandBase run on Fargate Spot, which AWS takes back with two minutes' notice.
+	// SpotPercent is the share of the tasks beyond OnDemandBase that run on Fargate Spot, which AWS may stop with two
+	// minutes' notice.
 	// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
 	SpotPercent, OnDemandBase int
 }
@@ -67,7 +68,7 @@ func readSchedules(r *settings.Reader) []Schedule {
 	for i, schedule := range all {
 		one := func(field string) string { return fmt.Sprintf("%s[%d].%s", key, i, field) }
 		if !scheduleNamePattern.MatchString(schedule.Name) || seen[schedule.Name] {
-			r.FailIn(key, one("name"), fmt.Sprintf("%q", schedule.Name), "1 to 20 of a-z, 0-9 and hyphens, first a letter, each once")
+			r.FailIn(key, one("name"), fmt.Sprintf("%q", schedule.Name), "1 to 20 of a-z, 0-9 and hyphens, beginning with a letter, and each name once")
 		}
 		seen[schedule.Name] = true
 		if !schedulePattern.MatchString(schedule.Schedule) {
@@ -87,7 +88,8 @@ func readSchedules(r *settings.Reader) []Schedule {
 
 var zonePattern = regexp.MustCompile(`^([A-Za-z_]+(/[A-Za-z0-9_+-]+){0,2})?$`)
 
-// knownZone checks the form alone: which zones a machine knows differs, and a stack's settings must not.
+// knownZone checks only the form of a time zone's name. Machines differ in the time zones that they know, and whether a
+// stack's settings are accepted must not depend on the machine.
 func knownZone(name string) bool {
 	return zonePattern.MatchString(name)
 }
@@ -96,7 +98,7 @@ func checkScaling(r *settings.Reader, s Settings) {
 	scaling := s.Scaling
 	if !scaling.On {
 		if len(scaling.Schedules) > 0 {
-			r.Conflict([]string{"scheduledScaling", "autoscaling"}, "given, but autoscaling is off; allowed with: on")
+			r.Conflict([]string{"scheduledScaling", "autoscaling"}, "schedules are given, but autoscaling is off; allowed with: on")
 		}
 		checkSpot(r, scaling, s.DesiredCount, "desiredCount")
 		return
@@ -106,11 +108,11 @@ func checkScaling(r *settings.Reader, s Settings) {
 		r.Conflict([]string{"minCount", "maxCount"}, fmt.Sprintf("%d is more than %d", scaling.Min, scaling.Max))
 	} else if s.DesiredCount < scaling.Min || s.DesiredCount > scaling.Max {
 		r.Conflict([]string{"desiredCount", "minCount", "maxCount"},
-			fmt.Sprintf("%d is not within %d and %d; autoscaling would change it at once", s.DesiredCount, scaling.Min, scaling.Max))
+			fmt.Sprintf("%d is not between %d and %d; autoscaling would change it at once", s.DesiredCount, scaling.Min, scaling.Max))
 	}
 	if scaling.CPUPercent == 0 && scaling.MemoryPercent == 0 && scaling.RequestsPerTask == 0 && len(scaling.Schedules) == 0 {
 		r.Conflict([]string{"autoscaling", "scaleOnCpuPercent", "scaleOnMemoryPercent", "scaleOnRequestsPerTask", "scheduledScaling"},
-			"autoscaling is on, but nothing scales; allowed: one target above 0, or a schedule")
+			"autoscaling is on, but there is nothing to scale on; allowed: one target above 0, or a schedule")
 	}
 	checkSpot(r, scaling, scaling.Max, "maxCount")
 }
@@ -118,12 +120,13 @@ func checkScaling(r *settings.Reader, s Settings) {
 func checkSpot(r *settings.Reader, scaling Scaling, most int, key string) {
 	if scaling.SpotPercent > 0 && scaling.OnDemandBase >= most {
 		r.Conflict([]string{"spotPercent", "onDemandBase", key},
-			fmt.Sprintf("%d of at most %d tasks are on demand; %d %% Spot would have no effect",
+			fmt.Sprintf("%d of at most %d tasks run on demand, so %d %% Spot would have no effect",
 				scaling.OnDemandBase, most, scaling.SpotPercent))
 	}
 }
 
-// placeOn sets where the tasks of a service run. A service that has a strategy needs a new deployment to change it.
+// placeOn sets the capacity on which the tasks of a service run. ECS applies a changed capacity provider strategy only
+// with a new deployment.
 func (s Scaling) placeOn(args *ecs.ServiceArgs) {
 	if s.SpotPercent == 0 {
 		args.LaunchType = pulumi.String("FARGATE")
@@ -145,7 +148,7 @@ func (s Scaling) placeOn(args *ecs.ServiceArgs) {
 	}
 }
 
-// capacity lets the cluster use Spot, which a service has to wait for.
+// capacity lets the cluster use Spot, and returns the resource that a service has to wait for.
 func (s *Service) capacity(ctx *pulumi.Context, name string, args Args, cluster *ecs.Cluster) ([]pulumi.Resource, error) {
 	if args.Scaling.SpotPercent == 0 {
 		return nil, nil
@@ -162,7 +165,7 @@ func (s *Service) capacity(ctx *pulumi.Context, name string, args Args, cluster 
 	return []pulumi.Resource{providers}, nil
 }
 
-// What Application Auto Scaling calls the number of a service's tasks.
+// The names that Application Auto Scaling has for the number of a service's tasks.
 // https://docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html
 const (
 	ecsNamespace = "ecs"
@@ -202,7 +205,7 @@ func (s *Service) scaling(
 	return nil
 }
 
-// metric is one figure that target tracking holds at a value.
+// metric is a metric that target tracking keeps near a target value.
 // https://docs.aws.amazon.com/autoscaling/application/APIReference/API_PredefinedMetricSpecification.html
 type metric struct {
 	suffix, name string

@@ -9,17 +9,17 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// securityGroup declares the tasks' group and everything that may pass: the load balancer in, on one port, and the
-// tasks out, on the given ports. It returns the rules, which a service has to wait for.
+// securityGroup declares the tasks' security group and its rules: the load balancer may connect to one port of the tasks,
+// and the tasks may connect to any address on the given ports. It returns the rules, which a service has to wait for.
 //
-// The way out is open to every address, because ECR, S3 and CloudWatch have no fixed ones. Name resolution needs no
-// rule: traffic to the VPC's resolver does not pass through security groups.
+// The tasks may connect to any address because ECR, S3 and CloudWatch have no fixed ones. Name resolution needs no rule:
+// traffic to the VPC's resolver does not pass through security groups.
 // https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html
 func (s *Service) securityGroup(
 	ctx *pulumi.Context, name string, args Args,
 ) (*ec2.SecurityGroup, []pulumi.Resource, error) {
 	group, err := ec2.NewSecurityGroup(ctx, name+"-tasks", &ec2.SecurityGroupArgs{
-		// A description cannot be changed in place, so it says nothing that could.
+		// A changed description would replace the group, so this one mentions nothing that may change.
 		Description: pulumi.String("Tasks"),
 		VpcId:       args.VPCID,
 	}, pulumi.Parent(s))
@@ -39,8 +39,8 @@ func (s *Service) securityGroup(
 	return group, append(ingress, egress...), nil
 }
 
-// fromLoadBalancer opens one port between the two groups, on both sides. The rules' names have the port in them: when
-// it changes, the old port stays open until the tasks that listen on it are gone.
+// fromLoadBalancer lets the load balancer connect to one port of the tasks, with a rule in either group. The rules' names
+// contain the port, so that when it changes, the old port stays open until the tasks that listen on it are gone.
 func (s *Service) fromLoadBalancer(
 	ctx *pulumi.Context, name string, args Args, group *ec2.SecurityGroup,
 ) ([]pulumi.Resource, error) {
@@ -72,7 +72,7 @@ func (s *Service) fromLoadBalancer(
 	return []pulumi.Resource{in, out}, nil
 }
 
-// once says under which logical name stacks of earlier versions have a resource.
+// once names the logical name that a resource has in stacks of earlier versions, so that the engine recognizes it.
 func once(name string) pulumi.ResourceOption {
 	return pulumi.Aliases([]pulumi.Alias{{Name: pulumi.String(name)}})
 }

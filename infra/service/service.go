@@ -21,47 +21,49 @@ const Token = "fargate-nginx-sidecar:service:Service" //nolint:gosec // A type, 
 // Args describes a service, its tasks and its deployments.
 type Args struct {
 	Settings
-	// Partition and Account complete ARNs; Region is where everything is.
+	// Partition, Account and Region are parts of the ARNs in policies. Region is also where logs are written.
 	Partition, Account pulumi.StringInput
 	Region             string
-	// KMSKeyARN is the key that encrypts the logs and that secrets may need; empty is AWS's own.
+	// KMSKeyARN is the key that encrypts the logs and that secrets may need. If it is empty, AWS's own key is used.
 	KMSKeyARN string
 
 	VPCID     pulumi.StringInput
 	SubnetIDs pulumi.StringArrayInput
-	// PublicAddresses gives tasks public addresses: without NAT they reach ECR and CloudWatch in no other way.
+	// PublicAddresses gives tasks public addresses, without which they could not reach ECR and CloudWatch from a public
+	// subnet.
 	PublicAddresses bool
-	// LoadBalancerGroupID is the load balancer's security group, which alone may reach the tasks.
+	// LoadBalancerGroupID is the load balancer's security group, the only one that may connect to the tasks.
 	LoadBalancerGroupID pulumi.StringInput
-	// TargetGroup is what the tasks register in. With a new one, a new service begins beside the old one.
+	// TargetGroup is the group in which the tasks register. When it is replaced, a new service is created beside the old
+	// one.
 	TargetGroup    pulumi.Resource
 	TargetGroupARN pulumi.StringInput
-	// LoadBalancerRanges are the address ranges from which the load balancer sends; NGINX takes its word on who the
-	// client is.
+	// LoadBalancerRanges are the load balancer's address ranges. NGINX believes what requests from there say about the
+	// client's address.
 	LoadBalancerRanges pulumi.StringArrayInput
-	// IdleTimeout is the load balancer's. TLS is what NGINX speaks with it, instead of plain HTTP.
+	// IdleTimeout is the load balancer's. TLS makes NGINX accept HTTPS from the load balancer instead of HTTP.
 	IdleTimeout time.Duration
 	TLS         bool
-	// RequestsLabel names load balancer and target group as the metric of requests per task does.
+	// RequestsLabel names load balancer and target group in the form that the metric of requests per task expects.
 	RequestsLabel pulumi.StringInput
 
 	NginxImage, AppImage pulumi.StringInput
-	// RepositoryARNs are the ECR repositories that tasks pull from, of both images.
+	// RepositoryARNs are the ECR repositories from which tasks pull the two images.
 	RepositoryARNs pulumi.StringArrayInput
-	// RollbackAlarms are names of CloudWatch alarms, or nil without any. With RollbackOnAlarms, a deployment during which
-	// one goes off is rolled back.
+	// RollbackAlarms are the names of CloudWatch alarms, or nil if there are none. With RollbackOnAlarms, ECS rolls a
+	// deployment back if one of them goes off during it.
 	RollbackAlarms   pulumi.StringArrayInput
 	RollbackOnAlarms bool
-	// Deployments asks ECS what became of a deployment. A preview needs none.
+	// Deployments asks ECS how a deployment ended. It may be nil in a preview.
 	Deployments Deployments
 
 	// Protect makes the engine refuse to delete cluster, service and logs.
 	Protect bool
-	// After must be there before the first task starts and outlive the last: listener and routes.
+	// After are resources that must exist before the first task starts and outlive the last one: listeners and routes.
 	After []pulumi.Resource
 }
 
-// validate reports what is missing of what the rest of the program provides.
+// validate reports missing arguments that the rest of the program has to provide.
 func (a Args) validate() error {
 	var errs []error
 	if a.Partition == nil || a.Account == nil || a.Region == "" {
@@ -84,8 +86,8 @@ type Service struct {
 
 	ClusterName, ServiceName   pulumi.StringOutput
 	NginxLogGroup, AppLogGroup pulumi.StringOutput
-	// TaskDefinitionARN is the task definition that runs. It fails when that is not the one asked for. It is an output
-	// of the component, which is enough to make the update fail: an error of an output that goes nowhere is lost.
+	// TaskDefinitionARN is the running task definition. It fails if that is not the requested one. Being an output of
+	// the component is enough to make the update fail; the error of an output that nothing uses would be lost.
 	TaskDefinitionARN pulumi.StringOutput
 }
 
@@ -243,17 +245,17 @@ func (s *Service) service(
 		pulumi.Protect(args.Protect),
 		pulumi.DependsOn(after),
 		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: minutes, Update: minutes}),
-		// Both groups are replaced when the VPC is another one, the target group also with its port or protocol; a
-		// service beside the old one then takes over.
+		// Both groups are replaced when the VPC changes, and the target group also when its port or protocol changes. A
+		// new service is then created beside the old one and takes over.
 		pulumi.ReplaceWith([]pulumi.Resource{group, args.TargetGroup}),
 	}
 	if args.RollbackAlarms == nil {
-		// The provider cannot take alarms away from a service: it sends nothing where there are none, and ECS keeps
-		// the names of alarms that are gone. A new service has none.
+		// The provider cannot remove the alarms of a service: if there are none, it sends nothing, and ECS keeps the
+		// names of alarms that no longer exist. So the service is replaced.
 		options = append(options, pulumi.ReplaceOnChanges([]string{"alarms"}))
 	}
 	if args.Scaling.On {
-		// The load decides the number from now on; an update must not put it back.
+		// From now on load decides the number of tasks, and an update must not reset it.
 		options = append(options, pulumi.IgnoreChanges([]string{"desiredCount"}))
 	}
 
@@ -265,8 +267,8 @@ func (s *Service) service(
 	return service, nil
 }
 
-// startCount is the number of tasks that a service begins with. Where load decides the number, a service that takes over
-// from another begins with as many tasks as run: the cluster holds this service alone.
+// startCount is the number of tasks that a service starts with. If load decides the number, a service that replaces
+// another starts with as many tasks as are running in the cluster, which holds no other service.
 func (s *Service) startCount(ctx *pulumi.Context, args Args, cluster *ecs.Cluster) pulumi.IntInput {
 	if !args.Scaling.On {
 		return pulumi.Int(args.DesiredCount)

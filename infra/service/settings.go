@@ -10,24 +10,24 @@ import (
 	"fargate-nginx-sidecar/infra/settings"
 )
 
-// Settings says what runs, how many of it, and how one revision takes over from another.
+// Settings says what runs, in how many tasks, and how one revision replaces another.
 type Settings struct {
 	// CPU is in CPU units, 1024 to a vCPU; Memory in MiB.
 	CPU, Memory  int
 	Architecture Architecture
 	// ContainerPort is NGINX's, AppPort the app's.
 	ContainerPort, AppPort int
-	// StopTimeout is the time from stop signal to kill signal.
+	// StopTimeout is the time between a container's stop signal and its kill signal.
 	StopTimeout        time.Duration
 	Health             ContainerHealth
 	LogRetentionDays   int
 	LogBufferMegabytes int
 	// EgressPorts are the TCP ports to which tasks may open connections.
 	EgressPorts []int
-	// TaskPolicyARNs are IAM policies that the tasks get. Without any, and without Exec, they have no role.
+	// TaskPolicyARNs are the IAM policies of the tasks. Without any, and without Exec, the tasks have no role.
 	TaskPolicyARNs []string
-	// Exec lets people open a shell in a container. The agent behind it writes, so the root file systems can be
-	// written to then. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html
+	// Exec lets people open a shell in a container. Its agent has to write files, so the root file systems are writable
+	// with it. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html
 	Exec bool
 
 	App     App
@@ -49,7 +49,7 @@ type Settings struct {
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RuntimePlatform.html
 type Architecture string
 
-// The processors that Fargate has.
+// The architectures that Fargate offers.
 const (
 	X86 Architecture = "X86_64"
 	ARM Architecture = "ARM64"
@@ -59,17 +59,17 @@ const (
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cloudwatch-container-insights.html
 type Insights string
 
-// What Container Insights may be.
+// The levels of Container Insights.
 const (
 	InsightsOff      Insights = "disabled"
 	InsightsOn       Insights = "enabled"
 	InsightsEnhanced Insights = "enhanced"
 )
 
-// Breaker is what ECS does with a deployment whose tasks do not get healthy.
+// Breaker is what ECS does with a deployment whose tasks do not become healthy.
 type Breaker string
 
-// What the circuit breaker may do.
+// The modes of the circuit breaker.
 const (
 	BreakerRollback Breaker = "rollback"
 	BreakerStop     Breaker = "stop"
@@ -82,7 +82,7 @@ type ContainerHealth struct {
 	Retries                        int
 }
 
-// Retentions that CloudWatch Logs knows, in days.
+// retentions are those that CloudWatch Logs accepts, in days.
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 var retentions = []int{
 	1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
@@ -138,8 +138,8 @@ func Read(r *settings.Reader) Settings {
 	return s
 }
 
-// AWSServices are those that the tasks need of AWS, as endpoints name them: for images and logs, for parameters, and
-// what the settings add.
+// AWSServices are the AWS services that the tasks need, by their names in endpoints: those for images, logs and
+// parameters, and those that the settings add.
 func (s Settings) AWSServices() []string {
 	needed := []string{"ecr.api", "ecr.dkr", "logs", "ssm"}
 	for _, secret := range s.App.Secrets {
@@ -158,7 +158,7 @@ func (s Settings) AWSServices() []string {
 func checkTask(r *settings.Reader, s Settings) {
 	if s.ContainerPort == s.AppPort {
 		r.Conflict([]string{"containerPort", "appPort"},
-			fmt.Sprintf("both %d; the containers of a task share one network interface", s.AppPort))
+			fmt.Sprintf("both are %d, but the containers of a task share one network interface", s.AppPort))
 	}
 	if s.Sidecar.AppListen == OnSocket && slices.Contains(s.App.WritablePaths, socketDirectory) {
 		r.Conflict([]string{"appListen", "appWritablePaths"}, socketDirectory+" is the directory of the socket, which the app may write to anyway")
@@ -170,21 +170,21 @@ func checkTask(r *settings.Reader, s Settings) {
 	// A full buffer is taken from the task's memory, once for each of the two containers.
 	if 2*2*s.LogBufferMegabytes > s.Memory {
 		r.Conflict([]string{"logBufferMegabytes", "memory"},
-			fmt.Sprintf("two buffers of %d MB need more than half of %d MiB", s.LogBufferMegabytes, s.Memory))
+			fmt.Sprintf("the two buffers of %d MB would need more than half of %d MiB", s.LogBufferMegabytes, s.Memory))
 	}
 	if !r.Wrong("taskEgressPorts") && !slices.Contains(s.EgressPorts, 443) {
 		r.Fail("taskEgressPorts", strings.ReplaceAll(fmt.Sprint(s.EgressPorts), " ", ", "),
-			"a list with 443 in it; the tasks pull images and write logs through that port")
+			"a list that contains 443, the port through which the tasks pull images and write logs")
 	}
 }
 
-// checkDeployment refuses limits between which ECS can neither start a task more nor stop one, so that no deployment
-// ever begins. ECS rounds the upper limit down and the lower one up.
+// checkDeployment refuses limits that let ECS neither start another task nor stop one, so that no deployment could ever
+// begin. ECS rounds the upper limit down and the lower one up.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
 func checkDeployment(r *settings.Reader, s Settings) {
 	checkRoom(r, s, s.DesiredCount, "desiredCount")
-	// What load makes of the number of tasks must not block a deployment either. More tasks only leave more room, so
-	// the fewest is the one to look at; the desired count has been.
+	// Nor may a deployment be blocked after load has changed the number of tasks. More tasks only leave more room, so it
+	// is enough to check the lowest number. The desired count has been checked above.
 	if s.Scaling.On && s.Scaling.Min < s.DesiredCount {
 		checkRoom(r, s, s.Scaling.Min, "minCount")
 	}
@@ -196,7 +196,7 @@ func checkRoom(r *settings.Reader, s Settings, tasks int, key string) {
 
 	if most <= tasks && fewest >= tasks {
 		r.Conflict([]string{"deploymentMaximumPercent", "deploymentMinimumHealthyPercent", key},
-			fmt.Sprintf("at most %d and at least %d of %d tasks; a deployment could neither start nor stop one",
+			fmt.Sprintf("at most %d and at least %d of %d tasks must run, so a deployment could neither start nor stop one",
 				most, fewest, tasks))
 	}
 }

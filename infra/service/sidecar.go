@@ -13,20 +13,21 @@ import (
 
 // Sidecar is what NGINX does between load balancer and app.
 type Sidecar struct {
-	// PathPrefixes reach the app, by Methods alone.
+	// PathPrefixes are the only paths that reach the app, and Methods the only methods.
 	PathPrefixes, Methods []string
 	// BodyLimitKilobytes is in KiB.
 	BodyLimitKilobytes int
-	// RatePerSecond is the requests a client may send in a second, RateBurst how many more at once; zero is no limit.
+	// RatePerSecond is the number of requests that a client may send per second, RateBurst the number that it may send
+	// at once beyond that. A rate of zero is no limit.
 	RatePerSecond, RateBurst int
 	// ClientTimeout is how long NGINX waits for a client.
 	ClientTimeout time.Duration
-	// ReadTimeout is how long NGINX waits for the app, AppKeepAlive how long the app keeps a silent connection. Zero is
-	// a time that follows from the load balancer's idle timeout.
+	// ReadTimeout is how long NGINX waits for the app, AppKeepAlive how long the app keeps an idle connection open. If
+	// either is zero, it is derived from the load balancer's idle timeout.
 	ReadTimeout, AppKeepAlive time.Duration
 	// ConcurrencyLimit is the requests that a client may have under way at once; zero is no limit.
 	ConcurrencyLimit int
-	// GzipLevel of zero is off, and so is CacheSeconds.
+	// A GzipLevel of zero turns compression off, CacheSeconds of zero the cache.
 	GzipLevel, CacheSeconds int
 	Gzip                    Gzip
 	AccessLog               AccessLog
@@ -37,7 +38,8 @@ type Sidecar struct {
 	StopDelay time.Duration
 	// AppListen is where NGINX reaches the app.
 	AppListen AppListen
-	// TrustedProxies are ranges in front of the load balancer whose word on who the client is counts.
+	// TrustedProxies are the address ranges of proxies in front of the load balancer. NGINX believes what they say about
+	// the client's address.
 	TrustedProxies []netip.Prefix
 	// Workers is the number of processes; zero is one for each vCPU of the task.
 	Workers int
@@ -63,10 +65,10 @@ const (
 	OnSocket AppListen = "socket"
 )
 
-// AccessLog is the form of the lines in NGINX's access log.
+// AccessLog is the format of NGINX's access log.
 type AccessLog string
 
-// Forms of the access log.
+// Formats of the access log.
 const (
 	LogJSON AccessLog = "json"
 	LogText AccessLog = "text"
@@ -110,12 +112,13 @@ func readSidecar(r *settings.Reader) Sidecar {
 	return s
 }
 
-// appMargin is how much longer than NGINX the app keeps a silent connection, where nothing is set.
+// appMargin is how much longer than the load balancer's idle timeout the app keeps an idle connection open, unless a
+// setting gives the time.
 const appMargin = 35 * time.Second
 
-// The times that follow from the one number. From the outside in: the load balancer waits for an answer as long as its
-// idle timeout, NGINX for the app a second less, so that the answer to a slow request is NGINX's; and whoever sends
-// requests on a connection is the first to close it.
+// The times below are derived from the load balancer's idle timeout, which is how long it waits for an answer. NGINX
+// waits for the app one second less, so that NGINX is the one that answers a slow request. And whoever sends requests on
+// a connection closes it first.
 func (a Args) readTimeout() time.Duration { return a.Sidecar.LongestRequest(a.IdleTimeout) }
 
 // LongestRequest is how long NGINX waits for an answer of the app, behind a load balancer with the given idle timeout.
@@ -135,8 +138,8 @@ func (a Args) appKeepAlive() time.Duration {
 	return a.IdleTimeout + appMargin
 }
 
-// sidecarEnvironment renders NGINX's settings as its entrypoint reads them. Each has the same default there, but a
-// value that is written down here is one that a task definition shows.
+// sidecarEnvironment renders NGINX's settings as its entrypoint reads them. The entrypoint has the same defaults, but a
+// value that is set here can be seen in the task definition.
 func sidecarEnvironment(args Args, loadBalancerRanges string) map[string]string {
 	sidecar := args.Sidecar
 	all := map[string]string{
@@ -201,7 +204,7 @@ func workers(given, cpu int) int {
 	return max(1, cpu/1024)
 }
 
-// drainTime is how long NGINX finishes requests, in seconds: what is left of the time for a stop after the delay.
+// drainTime is the time that NGINX has to finish requests, in seconds: what the delay leaves of the time for its stop.
 func drainTime(args Args) string {
 	return seconds(args.TimeToStop() - args.Sidecar.StopDelay)
 }

@@ -65,8 +65,8 @@ func (s *Service) taskDefinition(
 		})
 
 	definitionArgs := &ecs.TaskDefinitionArgs{
-		// A family gets no random suffix, because its revisions number themselves. With the cluster's name it has one,
-		// and another project's stack of this name, in the same account, has a family of its own.
+		// Pulumi gives a family no random suffix, because ECS numbers its revisions. The cluster's name has one, so a
+		// stack of the same name from another project in this account has a family of its own.
 		Family:                  cluster.Name,
 		NetworkMode:             pulumi.String("awsvpc"),
 		RequiresCompatibilities: pulumi.ToStringArray([]string{"FARGATE"}),
@@ -91,7 +91,7 @@ func (s *Service) taskDefinition(
 	return definition, nil
 }
 
-// roles are ECS's own and, where the tasks need one, theirs.
+// roles are the execution role, which ECS uses, and the role of the tasks themselves, if they need one.
 type roles struct{ execution, task *iam.Role }
 
 func trust(args Args) pulumi.StringOutput {

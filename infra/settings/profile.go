@@ -1,6 +1,6 @@
 package settings
 
-// The profiles: dev is cheap and leaves nothing behind, prod is what customers depend on.
+// The profiles: dev is cheap and leaves nothing behind; prod is for services that customers depend on.
 const (
 	dev  = "dev"
 	prod = "prod"
@@ -17,12 +17,12 @@ func (p Profiled) in(profile string) string {
 		return p.Prod
 	}
 
-	// A wrong profile has been reported; the rest is read as for dev.
+	// A wrong profile has been reported already; the other settings are read as if it were dev.
 	return p.Dev
 }
 
-// FollowProfile says which values the profile gives to a setting. It comes before the setting is read. The description
-// in Pulumi.yaml names the same values; a test compares them.
+// FollowProfile declares which values the profile gives to a setting, before the setting is read. The description in
+// Pulumi.yaml names the same values; a test compares them.
 func (r *Reader) FollowProfile(key, inDev, inProd string) {
 	r.profiled[key] = Profiled{Dev: inDev, Prod: inProd}
 }

@@ -1,5 +1,5 @@
-// Package settings reads and checks the stack's configuration. It knows how a value is read, and no topic: which keys
-// there are and what is allowed for each is said by the package that uses the value, in a function named Read. Types,
+// Package settings reads and checks the stack's configuration. It knows how values are read, but nothing about any
+// topic: the package that uses a value says in its function Read which key the value has and what is allowed. Types,
 // defaults and descriptions are in Pulumi.yaml.
 package settings
 
@@ -18,9 +18,9 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 )
 
-// Reader takes the settings of the project out of the stack's configuration. It never stops at an error: it collects
-// them, so that a person sees all of them at once, from Err. It uses Try alone, because the SDK's Get turns garbage
-// into zero and its Require panics.
+// Reader reads the project's settings from the stack's configuration. It never stops at an error but collects them all,
+// so that a person sees them at once, from Err. Of the SDK's functions it uses only Try, because Get turns malformed
+// values into zero, and Require panics.
 type Reader struct {
 	values   *config.Config
 	project  string
@@ -44,10 +44,11 @@ func New(ctx *pulumi.Context) *Reader {
 	return r
 }
 
-// Fail records that the value of a key is not allowed. got is shown as given, allowed is a phrase.
+// Fail records that the value of a key is not allowed. got is the value as it was given; allowed is a phrase that says
+// what is allowed.
 func (r *Reader) Fail(key, got, allowed string) { r.FailIn(key, key, got, allowed) }
 
-// FailIn is Fail for one part of a structured setting, which is named as a person would look for it.
+// FailIn is Fail for one part of a structured setting, such as environment.PORT.
 func (r *Reader) FailIn(key, part, got, allowed string) {
 	if _, ok := r.profiled[key]; ok {
 		allowed += ", or " + byProfile
@@ -56,18 +57,18 @@ func (r *Reader) FailIn(key, part, got, allowed string) {
 	r.errs = append(r.errs, fmt.Errorf("%s: %s; allowed: %s", part, got, allowed))
 }
 
-// Wrong says whether the value of a key has been found to be not allowed.
+// Wrong says whether the value of a key has been reported as not allowed.
 func (r *Reader) Wrong(key string) bool { return r.wrong[key] }
 
-// Conflict records that settings that are each allowed by themselves cannot be together. Where one of them is wrong in
-// itself, that has been said, and the rest would be noise.
+// Conflict records that settings contradict each other although each is allowed by itself. If one of them is wrong by
+// itself, that has been reported, and the contradiction would only be noise.
 func (r *Reader) Conflict(keys []string, problem string) {
 	if !slices.ContainsFunc(keys, r.Wrong) {
 		r.errs = append(r.errs, fmt.Errorf("%s: %s", strings.Join(keys, ", "), problem))
 	}
 }
 
-// Err joins everything that was recorded. Each line names the key, what was given and what is allowed.
+// Err joins all recorded errors. Each line names the key, the value that was given and what is allowed.
 func (r *Reader) Err() error {
 	return errors.Join(append(slices.Clone(r.errs), r.unknown()...)...)
 }
@@ -116,7 +117,7 @@ func OneOf[T ~string](r *Reader, key string, allowed ...T) T {
 // Boolean returns a setting that is true or false.
 func (r *Reader) Boolean(key string) bool { return r.OneOf(key, "true", "false") == "true" }
 
-// Switch returns a setting that is on or off, and whose default follows the profile: in dev, in prod.
+// Switch returns a setting that is on or off. inDev and inProd are its defaults in the two profiles.
 func (r *Reader) Switch(key, inDev, inProd string) bool {
 	r.FollowProfile(key, inDev, inProd)
 
@@ -158,12 +159,12 @@ func (r *Reader) number(key, allowed string, check func(int) bool) int {
 	return n
 }
 
-// Know says which keys there are in a namespace other than the project's.
+// Know declares which keys exist in a namespace other than the project's.
 func (r *Reader) Know(namespace string, keys []string) { r.others[namespace] = keys }
 
-// unknown reports settings that nobody reads: a misspelt key would otherwise leave its default in force without a word.
-// The SDK looks keys up but does not list them; the engine hands them to the program in the environment, and where it
-// does not (a program run in-process) this check is left out.
+// unknown reports settings that nobody reads. Without this check, a misspelt key would silently leave the default in
+// force. The SDK can look up a key but not list them all, so they come from the environment, in which the engine passes
+// them to the program. A program that runs in-process has no such environment, and this check is left out.
 func (r *Reader) unknown() []error {
 	var given map[string]string
 	if err := json.Unmarshal([]byte(os.Getenv(pulumi.EnvConfig)), &given); err != nil {
@@ -185,13 +186,13 @@ func (r *Reader) unknown() []error {
 	return errs
 }
 
-// nearest returns the word with the fewest edits to the given one; the first of several.
+// nearest returns the word that differs from the given one by the fewest edits, or the first of several such words.
 func nearest(word string, words []string) string {
 	return slices.MinFunc(words, func(a, b string) int { return distance(word, a) - distance(word, b) })
 }
 
-// distance counts the insertions, deletions and substitutions that turn one word into another (Levenshtein),
-// upper and lower case being the same.
+// distance counts the insertions, deletions and substitutions that turn one word into another (Levenshtein distance),
+// ignoring case.
 func distance(from, to string) int {
 	from, to = strings.ToLower(from), strings.ToLower(to)
 	row := make([]int, len(to)+1)

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Texts returns a list of strings of which each passes check, none twice.
+// Texts returns a list of strings that all pass check, none of them twice.
 func (r *Reader) Texts(key, allowed string, check func(string) bool) []string {
 	return elements(r, key, allowed, check)
 }
@@ -25,7 +25,7 @@ func (r *Reader) SomeTexts(key, allowed string, check func(string) bool) []strin
 	return all
 }
 
-// Numbers returns a list of whole numbers of which each passes check, none twice.
+// Numbers returns a list of whole numbers that all pass check, none of them twice.
 func (r *Reader) Numbers(key, allowed string, check func(int) bool) []int {
 	return elements(r, key, allowed, check)
 }
@@ -56,7 +56,7 @@ func elements[T string | int](r *Reader, key, allowed string, check func(T) bool
 	return all
 }
 
-// Words returns a command. Unlike in other lists, a word may be there twice; none may be empty.
+// Words returns a command. Unlike in other lists, the same word may occur twice; no word may be empty.
 func (r *Reader) Words(key, allowed string, check func([]string) bool) []string {
 	value, ok := r.value(key)
 	if !ok {
@@ -71,7 +71,7 @@ func (r *Reader) Words(key, allowed string, check func([]string) bool) []string 
 	return all
 }
 
-// Ranges returns a list of address ranges without host bits, none twice.
+// Ranges returns a list of address ranges without host bits, none of them twice.
 func (r *Reader) Ranges(key, allowed string) []netip.Prefix {
 	texts := r.Texts(key, allowed, func(text string) bool {
 		prefix, err := netip.ParsePrefix(text)
@@ -100,7 +100,7 @@ func (r *Reader) Map(key string) map[string]string {
 	decoder := json.NewDecoder(strings.NewReader(value))
 	decoder.UseNumber()
 	if err := decoder.Decode(&all); err != nil {
-		r.Fail(key, strconv.Quote(value)+" is not an object", "names with values")
+		r.Fail(key, strconv.Quote(value)+" is not an object", "an object that maps names to values")
 		return nil
 	}
 
@@ -110,7 +110,7 @@ func (r *Reader) Map(key string) map[string]string {
 		case string, json.Number, bool:
 			texts[name] = fmt.Sprint(value)
 		default:
-			r.FailIn(key, key+"."+name, "neither text nor number nor boolean", "one value")
+			r.FailIn(key, key+"."+name, "not a single value", "a string, a number or a boolean")
 		}
 	}
 

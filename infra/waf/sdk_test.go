@@ -37,7 +37,7 @@ func TestEveryPropertyIsOneOfTheSDK(t *testing.T) {
 	}
 }
 
-// same reports what the value has and the SDK's type has not, or has as another kind.
+// same reports what the value has but the SDK's type does not, or has as another kind.
 func same(t *testing.T, path string, value resource.PropertyValue, plain reflect.Type) {
 	t.Helper()
 

@@ -8,13 +8,13 @@ import (
 
 // Settings says which firewall there is.
 type Settings struct {
-	// Mode is Off, Managed, or the ARN of a web ACL that exists.
+	// Mode is Off, Managed, or the ARN of an existing web ACL.
 	Mode string
-	// RateLimit is the number of requests that one address may make within five minutes. It belongs to Managed.
+	// RateLimit is the number of requests that one address may make within five minutes. Only Managed uses it.
 	RateLimit int
 }
 
-// Modes besides the ARN of a web ACL that exists.
+// Modes besides the ARN of an existing web ACL.
 const (
 	Off     = "off"
 	Managed = "managed"
@@ -22,7 +22,7 @@ const (
 
 var webACLPattern = regexp.MustCompile(`^arn:aws[a-z-]*:wafv2:[a-z0-9-]+:[0-9]{12}:regional/webacl/[A-Za-z0-9_-]+/[0-9a-f-]+$`)
 
-// WebACLARN is the web ACL that exists, or empty.
+// WebACLARN is the ARN of the existing web ACL, or empty.
 func (s Settings) WebACLARN() string {
 	if s.Mode == Off || s.Mode == Managed {
 		return ""

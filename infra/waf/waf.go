@@ -1,5 +1,5 @@
-// Package waf declares a web application firewall in front of a load balancer: AWS's managed rules and a limit on
-// requests, with a log, or the association with a web ACL that exists. It is for services that the Internet can reach.
+// Package waf declares a web application firewall for a load balancer: either a web ACL with AWS's managed rules, a rate
+// limit and a log, or the association with an existing web ACL. It is for services that the Internet can reach.
 //
 // The resources are declared by their tokens. The SDK's package wafv2 has 140,600 lines and more than doubles the time
 // to compile the program, for three resources. Tests with the tag wafv2 compare every property with it.
@@ -22,8 +22,8 @@ const (
 	loggingToken     = "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration" //nolint:gosec // as above
 )
 
-// ManagedRules are AWS's groups of rules, in the order in which they are asked. All three together need 925 of the 1500
-// units of capacity that a web ACL has without more to pay, the limit on requests 2.
+// ManagedRules are AWS's groups of rules, in the order of their evaluation. Together they need 925 of the 1,500 units of
+// capacity that a web ACL has without extra charge; the rate limit needs 2 more.
 // https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-list.html
 var ManagedRules = []string{
 	"AWSManagedRulesAmazonIpReputationList", "AWSManagedRulesKnownBadInputsRuleSet", commonRules,
@@ -44,14 +44,14 @@ type Args struct {
 	KMSKeyARN        string
 }
 
-// Firewall stands before a load balancer.
+// Firewall inspects the requests to a load balancer.
 type Firewall struct {
 	pulumi.ResourceState
 
 	WebACLARN pulumi.StringOutput
 }
 
-// declared is a resource without the SDK's type for it.
+// declared is a resource that is declared without the SDK's type for it.
 type declared struct {
 	pulumi.CustomResourceState
 
@@ -102,7 +102,7 @@ func (f *Firewall) build(ctx *pulumi.Context, name string, args Args) error {
 	return nil
 }
 
-// webACL allows what no rule blocks. The limit comes first: requests above it need no look.
+// webACL allows what no rule blocks. The rate limit comes first, so that requests above it are not inspected further.
 func webACL(name string, limit int) pulumi.Map {
 	rules := pulumi.Array{pulumi.Map{
 		"name": pulumi.String("RateLimit"), "priority": pulumi.Int(0),
@@ -115,7 +115,7 @@ func webACL(name string, limit int) pulumi.Map {
 	for i, group := range ManagedRules {
 		managed := pulumi.Map{"name": pulumi.String(group), "vendorName": pulumi.String("AWS")}
 		if group == commonRules {
-			// This one would refuse every body above 8 KB; NGINX has the app's own limit.
+			// This group would block every body above 8 KB; NGINX enforces the app's own limit.
 			// https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-baseline.html
 			managed["ruleActionOverrides"] = pulumi.Array{pulumi.Map{
 				"name": pulumi.String("SizeRestrictions_BODY"), "actionToUse": pulumi.Map{"count": pulumi.Map{}},
@@ -137,7 +137,7 @@ func webACL(name string, limit int) pulumi.Map {
 	}
 }
 
-// visible counts in CloudWatch and keeps samples.
+// visible turns on metrics in CloudWatch and samples of requests.
 // https://docs.aws.amazon.com/securityhub/latest/userguide/waf-controls.html#waf-12
 func visible(metric string) pulumi.Map {
 	return pulumi.Map{
@@ -145,7 +145,7 @@ func visible(metric string) pulumi.Map {
 	}
 }
 
-// log writes down every request that was looked at, without what proves who a client is.
+// log records every inspected request, without the headers that hold credentials.
 func (f *Firewall) log(ctx *pulumi.Context, name string, args Args) error {
 	groupArgs := &cloudwatch.LogGroupArgs{
 		RetentionInDays: pulumi.Int(args.LogRetentionDays),

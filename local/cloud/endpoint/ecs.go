@@ -129,6 +129,24 @@ func (e *Endpoint) amendServices(answer map[string]any) {
 	}
 }
 
+// amendClusters counts the tasks of every cluster, of which the emulator knows none.
+func (e *Endpoint) amendClusters(answer map[string]any) {
+	clusters, _ := answer["clusters"].([]any)
+	for _, entry := range clusters {
+		cluster, ok := entry.(map[string]any)
+		if !ok {
+			continue
+		}
+		running := 0
+		for _, task := range e.tasksOf(map[string]any{"cluster": text(cluster, "clusterArn")}) {
+			if aws.ToString(task.LastStatus) == "RUNNING" {
+				running++
+			}
+		}
+		cluster["runningTasksCount"] = running
+	}
+}
+
 // overlayRunning puts what really runs in place of what the emulator assumes.
 func overlayRunning(service map[string]any, running types.Service) {
 	described := jsonOf(running).(map[string]any)

@@ -137,6 +137,8 @@ func (e *Endpoint) amend(response *http.Response) error {
 		return rewrite(response, e.localRegistry)
 	case c.service == ecsService && describesServices[c.action]:
 		return rewriteJSON(response, e.amendServices)
+	case c.service == ecsService && c.action == "DescribeClusters":
+		return rewriteJSON(response, e.amendClusters)
 	case c.service == logsService && c.action == "DescribeLogGroups":
 		return rewriteJSON(response, e.amendLogGroups)
 	case c.service == logsService && c.action == "DescribeMetricFilters":

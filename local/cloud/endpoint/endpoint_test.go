@@ -115,6 +115,15 @@ func TestECRNamesTheLocalRegistry(t *testing.T) {
 	}
 }
 
+func TestAClusterCountsTheTasksThatRun(t *testing.T) {
+	url, _ := start(t, 200, `{"clusters":[{"clusterArn":"`+cluster+`","runningTasksCount":0},{"clusterArn":"arn:aws:ecs:eu-central-1:123456789012:cluster/other","runningTasksCount":0}]}`)
+	_, got := call(t, url, ecsAPI+"DescribeClusters", `{"clusters":["web"]}`)
+	want := `{"clusters":[{"clusterArn":"` + cluster + `","runningTasksCount":1},{"clusterArn":"arn:aws:ecs:eu-central-1:123456789012:cluster/other","runningTasksCount":0}]}`
+	if got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 func TestAServiceKeepsWhatTheEmulatorForgetsAndShowsWhatRuns(t *testing.T) {
 	url, _ := start(t, 200, `{"service":{"serviceArn":"`+service+`","runningCount":0,"desiredCount":12345678901234567890}}`)
 	call(t, url, ecsAPI+"CreateService", `{"cluster":"`+cluster+`","serviceName":"web","enableECSManagedTags":true,"healthCheckGracePeriodSeconds":60}`)
