@@ -414,6 +414,16 @@ func TestDashboardLeavesOutWhatNobodyMeasures(t *testing.T) {
 	}
 }
 
+func TestDashboardShowsTheConnectionsThatNginxLogs(t *testing.T) {
+	for interval, want := range map[string]bool{"0": false, "60": true} {
+		graph := run(t, defaults(t, map[string]string{"dashboard": "on", "connectionLogSeconds": interval}))
+		body := at(t, one(t, graph, dashboard), "dashboardBody").(string)
+		if shown := strings.Contains(body, `event = \"connections\"`); shown != want {
+			t.Errorf("an interval of %s s: shown: %v; want %v", interval, shown, want)
+		}
+	}
+}
+
 // Two copies of the project may be in one account, with stacks of the same name. Resources whose names have no random
 // suffix must still differ between them. The domain is the exception: only one stack can have it.
 func TestStacksOfOneNameInOneAccountShareNoName(t *testing.T) {

@@ -286,7 +286,7 @@ var contradictory = map[string]struct {
 		[]string{"stopDelaySeconds, readTimeoutSeconds, stopTimeoutSeconds, spotPercent: 20, a request of 29 and up to 72 for the app's own stop are more than 120; Spot gives a task no more time"},
 	},
 	"two volumes in one directory": {
-		map[string]string{"appListen": "socket", "appWritablePaths": `["/run/app"]`},
+		map[string]string{"appListen": "socket", "appWritablePaths": `["/run/app"]`}, //nolint:gosec // A path, not a credential.
 		[]string{"appListen, appWritablePaths: /run/app is the directory of the socket, which the app may write to anyway"},
 	},
 	"container checks overlap": {

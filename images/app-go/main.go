@@ -130,7 +130,7 @@ func listen(ctx context.Context, cfg settings) ([]net.Listener, error) {
 		return nil, err
 	}
 	// NGINX is another user, and to connect it needs the right to write.
-	return []net.Listener{port, socket}, os.Chmod(cfg.socket, 0o666) //nolint:gosec // Only NGINX shares the volume.
+	return []net.Listener{port, socket}, os.Chmod(cfg.socket, 0o666)
 }
 
 // removeStale removes the socket that a crashed process has left behind: nobody can listen on its path as long as the

@@ -46,8 +46,11 @@ func TestEveryRequestButAHealthCheckIsLoggedUnderItsID(t *testing.T) {
 }
 
 func TestWrongSettingsAreNamedAllAtOnce(t *testing.T) {
-	_, err := readSettings(func(name string) string { return map[string]string{"PORT": "0", "KEEP_ALIVE_TIMEOUT_MS": "1s"}[name] })
-	const want = "PORT: \"0\"; allowed: 1 to 65535\nKEEP_ALIVE_TIMEOUT_MS: \"1s\"; allowed: 1 to 5000000"
+	_, err := readSettings(func(name string) string {
+		return map[string]string{"PORT": "0", "KEEP_ALIVE_TIMEOUT_MS": "1s", "SOCKET": "http.sock"}[name]
+	})
+	const want = "PORT: \"0\"; allowed: 1 to 65535\nKEEP_ALIVE_TIMEOUT_MS: \"1s\"; allowed: 1 to 5000000\n" +
+		"SOCKET: \"http.sock\"; allowed: an absolute path of at most 107 bytes"
 	if err == nil || err.Error() != want {
 		t.Errorf("error: %v\nwant: %s", err, want)
 	}

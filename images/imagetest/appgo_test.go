@@ -19,7 +19,7 @@ func buildGo(t *testing.T) {
 	t.Helper()
 	source := filepath.Join(imagetest.Root(), "images", "app-go")
 	directory := t.TempDir()
-	if err := os.Mkdir(filepath.Join(directory, "socket"), 0o755); err != nil { //nolint:gosec // a temporary folder
+	if err := os.Mkdir(filepath.Join(directory, "socket"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"prebuilt.Dockerfile", ".dockerignore", "go.mod", "main.go", "socket/.keep"} {

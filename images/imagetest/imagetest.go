@@ -126,7 +126,7 @@ const baseImage = "NGINX_BASE_IMAGE"
 
 func buildFolder(image, folder string, args ...string) error {
 	if base := os.Getenv(baseImage); base != "" && folder == "nginx" {
-		args = append(args, "--build-arg=BASE_IMAGE="+base)
+		args = append([]string{"--build-arg=BASE_IMAGE=" + base}, args...) // what the caller wants comes later, and counts
 	}
 	args = append([]string{"build", "--quiet", "--tag", image}, args...)
 	_, err := docker(append(args, filepath.Join(Root(), "images", folder))...)

@@ -325,8 +325,8 @@ func reply(c net.Conn, req request, status int, kind, body string, headers ...st
 // texts and noises are those that have been made, by their length.
 var texts, noises sync.Map
 
-func made(all *sync.Map, n int, make func(int) string) string {
-	once, _ := all.LoadOrStore(n, sync.OnceValue(func() string { return make(n) }))
+func made(all *sync.Map, n int, makeText func(int) string) string {
+	once, _ := all.LoadOrStore(n, sync.OnceValue(func() string { return makeText(n) }))
 	return once.(func() string)()
 }
 
