@@ -78,7 +78,7 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 		c.edit(t, "images/app/app.js", changedAnswer, sampleAnswer)
 		settings := "Pulumi." + patternStack + ".yaml"
 		// Another port takes another target group and another service, which take over beside the old ones.
-		c.configure(t, c.read(t, settings)+secretSettings+"  fargate-nginx-sidecar:containerPort: 8081\n")
+		c.configure(t, c.read(t, settings)+secretSettings+delaySettings+"  fargate-nginx-sidecar:containerPort: 8081\n")
 		t.Setenv("DATABASE_URL", databaseValue)
 		t.Setenv("STRIPE_KEY", "")
 		var output string
@@ -100,6 +100,7 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 		output := c.local(t, "up", "--stack", patternStack)
 		assertSecrets(t, c, output, databaseValue, stripeValue)
 	})
+	step("a task that is interrupted while clients are still sent to it loses no request", func(t *testing.T) { interrupt(t, c) })
 	step("a refresh finds everything as it was deployed", func(t *testing.T) {
 		output, err := c.shell(t, "pulumi refresh --yes --skip-preview --expect-no-changes --non-interactive")
 		if err != nil {

@@ -1,0 +1,44 @@
+package e2e_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// delaySettings let NGINX serve on after the signal to stop, for longer than the load balancer takes to notice: three
+// checks, one every 6 s.
+const delaySettings = `  fargate-nginx-sidecar:unhealthyThreshold: 3
+  fargate-nginx-sidecar:stopDelaySeconds: 20
+`
+
+// interruptionWait bounds the end of an interrupted container: the delay, and the longest request after it.
+const interruptionWait = 60 * time.Second
+
+// interrupt stops a task as an interruption of Fargate Spot may: it gets the signal while the load balancer still sends
+// requests to it. Without a delay, NGINX stops listening at once, and those requests fail.
+func interrupt(t *testing.T, c *checkout) {
+	t.Helper()
+	container := c.containers(t, "nginx")[0]
+	failures := c.hammer(t, func() {
+		if output, err := exec.Command("docker", "kill", "--signal=QUIT", container).CombinedOutput(); err != nil {
+			t.Fatalf("docker kill: %v\n%s", err, output)
+		}
+		for deadline := time.Now().Add(interruptionWait); ; time.Sleep(500 * time.Millisecond) {
+			output, err := exec.Command("docker", "ps", "--quiet", "--no-trunc", "--filter", "id="+container).Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.TrimSpace(string(output)) == "" {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("NGINX still runs %s after the signal to stop", interruptionWait)
+			}
+		}
+	})
+	if len(failures) > 0 {
+		t.Errorf("%d requests failed during the interruption, the first: %s", len(failures), failures[0])
+	}
+}
