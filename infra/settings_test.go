@@ -76,7 +76,7 @@ var wrong = []struct{ key, value, want string }{
 	{"appContext", "/srv/app", `appContext: "/srv/app"; allowed: a relative path inside the project, with forward slashes, such as images/app`},
 	{"appContext", "../app", `appContext: "../app"; allowed: a relative path inside the project, with forward slashes, such as images/app`},
 	{"nginxContext", `images\nginx`, `nginxContext: "images\\nginx"; allowed: a relative path inside the project, with forward slashes, such as images/app`},
-	{"nginxContext", "infra", `nginxContext: "infra" holds no Dockerfile; allowed: a directory that does`},
+	{"nginxContext", "infra", `nginxContext: "infra" contains no Dockerfile; allowed: a directory that contains one`},
 	{"appDockerfile", "/Dockerfile", `appDockerfile: "/Dockerfile"; allowed: a relative path inside appContext, with forward slashes`},
 	{"appDockerfile", "../Dockerfile", `appDockerfile: "../Dockerfile"; allowed: a relative path inside appContext, with forward slashes`},
 	{"appTarget", "a b", `appTarget: "a b"; allowed: empty, or the name of a stage: letters, digits, dots, hyphens, underscores`},
@@ -192,7 +192,7 @@ var wrong = []struct{ key, value, want string }{
 	{"vpcCidr", "8.8.0.0/16", `vpcCidr: "8.8.0.0/16"; allowed: a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16`},
 	{"vpcCidr", "fd00::/16", `vpcCidr: "fd00::/16"; allowed: a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16`},
 	{"availabilityZones", `["us-east-1-atl-1a","us-east-1a"]`, `availabilityZones: "us-east-1-atl-1a"; allowed: a list of: an availability zone such as eu-central-1a`},
-	{"availabilityZones", `["eu-central-1a"]`, `availabilityZones: 1 given; allowed: two, or none, to have two chosen`},
+	{"availabilityZones", `["eu-central-1a"]`, `availabilityZones: 1 given; allowed: two, or none (the program then chooses two)`},
 	{"waf", "on", `waf: "on"; allowed: ` + wafAllowed},
 	{"waf", "arn:aws:wafv2:us-east-1:123456789012:global/webacl/a/1", `waf: "arn:aws:wafv2:us-east-1:123456789012:global/webacl/a/1"; allowed: ` + wafAllowed},
 	{"wafRateLimit", "9", `wafRateLimit: 9; allowed: 10 to 2000000000 requests in five minutes`},
@@ -359,19 +359,19 @@ var contradictory = map[string]struct {
 	},
 	"a Dockerfile that does not exist": {
 		map[string]string{"appDockerfile": "Dockerfile.prod"},
-		[]string{`appContext, appDockerfile: "images/app" holds no file "Dockerfile.prod"`},
+		[]string{`appContext, appDockerfile: "images/app" contains no file "Dockerfile.prod"`},
 	},
 	"a stage of an image that is not built": {
 		map[string]string{"appTarget": "run", "appImage": "team/app:1"},
-		[]string{"appTarget, appImage: given, but appImage is too, and then nothing is built; allowed: one of them"},
+		[]string{"appTarget, appImage: both are given, but an image from appImage is not built; allowed: one of them"},
 	},
 	"build arguments of an image that is not built": {
 		map[string]string{"appBuildArgs": `{"VERSION":"1"}`, "appImage": "team/app:1"},
-		[]string{"appBuildArgs, appImage: given, but appImage is too, and then nothing is built; allowed: one of them"},
+		[]string{"appBuildArgs, appImage: both are given, but an image from appImage is not built; allowed: one of them"},
 	},
 	"build arguments of an NGINX that is not built": {
 		map[string]string{"nginxBuildArgs": `{"BASE_IMAGE":"nginx:1"}`, "nginxImage": "team/nginx:1"},
-		[]string{"nginxBuildArgs, nginxImage: given, but nginxImage is too, and then nothing is built; allowed: one of them"},
+		[]string{"nginxBuildArgs, nginxImage: both are given, but an image from nginxImage is not built; allowed: one of them"},
 	},
 	"one variable in environment and secrets": {
 		map[string]string{"environment": `{"LEVEL":"1","URL":"a"}`, "secrets": `{"URL":"ssm:/url"}`}, //nolint:gosec // names of secrets, not secrets
@@ -444,19 +444,19 @@ var contradictory = map[string]struct {
 		map[string]string{"network": "existing"},
 		[]string{
 			"network, vpcId: network is existing, but vpcId is empty; allowed: vpc-…",
-			"network, publicSubnetIds: network is existing, but there are 0 public subnets; allowed: two or more, each in another zone",
+			"network, publicSubnetIds: network is existing, but the number of public subnets is 0; allowed: two or more, each in a different zone",
 		},
 	},
 	"existing network with one public subnet": {
 		map[string]string{"network": "existing", "vpcId": infratest.ExistingVPC, "publicSubnetIds": private},
-		[]string{"network, publicSubnetIds: network is existing, but there are 1 public subnets; allowed: two or more, each in another zone"},
+		[]string{"network, publicSubnetIds: network is existing, but the number of public subnets is 1; allowed: two or more, each in a different zone"},
 	},
 	"a subnet both public and private": {
 		map[string]string{
 			"network": "existing", "vpcId": infratest.ExistingVPC, "publicSubnetIds": public,
 			"privateSubnetIds": `["subnet-0123456789abcdef1"]`,
 		},
-		[]string{"publicSubnetIds, privateSubnetIds: subnet-0123456789abcdef1 is in both"},
+		[]string{"publicSubnetIds, privateSubnetIds: subnet-0123456789abcdef1 is in both; allowed: in one of them"},
 	},
 	"ids of a network that is made": {
 		map[string]string{

@@ -1,5 +1,5 @@
-// Package archive declares the buckets that keep the load balancer's access logs and the network's flow logs. It is for
-// whoever has to find out afterwards who asked for what.
+// Package archive declares the S3 buckets that keep the load balancer's access logs and the VPC's flow logs. They are for
+// anyone who has to find out afterwards who sent which request.
 package archive
 
 import (
@@ -15,7 +15,7 @@ const Token = "fargate-nginx-sidecar:archive:Archive" //nolint:gosec // A type, 
 // Args describes an archive.
 type Args struct {
 	Settings
-	// AccessLogs and FlowLogs say who writes: the load balancer, the VPC. With neither, nothing is declared.
+	// AccessLogs and FlowLogs say whether the load balancer and the VPC write logs. If neither does, nothing is declared.
 	AccessLogs, FlowLogs bool
 	Partition, Account   pulumi.StringInput
 	Region               string
@@ -23,12 +23,13 @@ type Args struct {
 	Protect bool
 }
 
-// Archive is a bucket for each writer, or nothing.
+// Archive holds one bucket for each kind of logs that is turned on, and none if neither is.
 type Archive struct {
 	pulumi.ResourceState
 
-	// AccessLogBucket is the name of the bucket for the load balancer, FlowLogBucketARN the one for the VPC. Each is
-	// nil if its writer has nothing to write. Both are known when the writer may write: AWS tries it at once.
+	// AccessLogBucket is the name of the bucket for access logs, and FlowLogBucketARN is the ARN of the bucket for flow
+	// logs. Each is nil if that kind of logs is off. Each becomes known only once the bucket's policy allows writing,
+	// because AWS tests that as soon as the logs are turned on.
 	AccessLogBucket, FlowLogBucketARN pulumi.StringInput
 }
 
@@ -54,9 +55,9 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	})
 }
 
-// build gives each writer a bucket of its own, because a flow log changes the policy of the bucket that it is given:
-// AWS attaches the one that flow logs need, and "this policy overwrites any existing policy attached to the bucket". In
-// a common bucket, the load balancer's right to write would be gone as soon as the VPC logs.
+// build declares a bucket of its own for each kind of logs, because AWS attaches a policy to the bucket of a flow log, and
+// "this policy overwrites any existing policy attached to the bucket". If both shared a bucket, the load balancer would lose
+// its permission to write as soon as the flow log is created.
 // https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-s3-permissions.html
 func (a *Archive) build(ctx *pulumi.Context, name string, args Args) error {
 	if args.AccessLogs {
@@ -64,7 +65,7 @@ func (a *Archive) build(ctx *pulumi.Context, name string, args Args) error {
 		if err != nil {
 			return fmt.Errorf("access logs: %w", err)
 		}
-		// The policy's bucket is the bucket's name, and whoever waits for it waits for the policy.
+		// This output of the policy is the bucket's name. Whatever uses it waits until the policy exists.
 		a.AccessLogBucket = policy.Bucket
 	}
 	if args.FlowLogs {
@@ -95,7 +96,7 @@ func (a *Archive) bucket(ctx *pulumi.Context, name string, args Args, rights rig
 		Policy: pulumi.All(args.Partition, args.Account, bucket.Arn).ApplyT(func(all []any) (string, error) {
 			return bucketPolicy(place{all[0].(string), args.Region, all[1].(string), all[2].(string)}, rights)
 		}).(pulumi.StringOutput),
-		// S3 takes one change of a bucket's access at a time.
+		// S3 accepts only one change to the access settings of a bucket at a time.
 	}, pulumi.Parent(a), pulumi.DependsOn(closed))
 	if err != nil {
 		return nil, fmt.Errorf("bucket policy: %w", err)
@@ -104,7 +105,8 @@ func (a *Archive) bucket(ctx *pulumi.Context, name string, args Args, rights rig
 	return policy, nil
 }
 
-// restrict closes a bucket to the public, encrypts it and lets logs expire.
+// restrict blocks all public access to a bucket, encrypts it, and lets the logs in it expire. It returns the resources that
+// must exist before the bucket's policy is attached.
 func (a *Archive) restrict(ctx *pulumi.Context, name string, args Args, bucket *s3.BucketV2) ([]pulumi.Resource, error) {
 	public, err := s3.NewBucketPublicAccessBlock(ctx, name, &s3.BucketPublicAccessBlockArgs{
 		Bucket:                bucket.ID(),
@@ -116,7 +118,7 @@ func (a *Archive) restrict(ctx *pulumi.Context, name string, args Args, bucket *
 	if err != nil {
 		return nil, fmt.Errorf("public access block: %w", err)
 	}
-	// Everything in the bucket is its owner's, whoever writes it; access lists do not count.
+	// The owner of the bucket owns every object in it, whoever wrote the object. Access control lists are disabled.
 	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.html
 	owner, err := s3.NewBucketOwnershipControls(ctx, name, &s3.BucketOwnershipControlsArgs{
 		Bucket: bucket.ID(),
@@ -125,7 +127,7 @@ func (a *Archive) restrict(ctx *pulumi.Context, name string, args Args, bucket *
 	if err != nil {
 		return nil, fmt.Errorf("ownership controls: %w", err)
 	}
-	// The load balancer writes to buckets with S3's own keys alone.
+	// The load balancer can write only to buckets that are encrypted with S3's own keys (SSE-S3).
 	// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html
 	_, err = s3.NewBucketServerSideEncryptionConfigurationV2(ctx, name, &s3.BucketServerSideEncryptionConfigurationV2Args{
 		Bucket: bucket.ID(),

@@ -6,24 +6,25 @@ import (
 	"fargate-nginx-sidecar/infra/policy"
 )
 
-// folder is the one below which both writers put everything.
+// folder is the folder in a bucket below which the load balancer and the flow logs write everything.
 const folder = "AWSLogs"
 
-// place is a bucket, by its ARN, and where it is.
+// place is the ARN of a bucket, with the partition, region and account that the bucket is in.
 type place struct{ partition, region, account, bucket string }
 
-// below are the objects that are written for the account.
+// below returns the ARN pattern of all objects that are written for the account.
 func (p place) below() []string {
 	return []string{fmt.Sprintf("%s/%s/%s/*", p.bucket, folder, p.account)}
 }
 
-// rights are the statements that let a writer put its logs into a bucket.
+// rights returns the statements that allow an AWS service to write its logs to a bucket.
 type rights func(place) []policy.Statement
 
-// bucketPolicy gives the writer its rights, and refuses whatever does not come encrypted.
+// bucketPolicy returns the policy of a bucket. It allows what the given rights allow, and denies every request that does not
+// use TLS.
 func bucketPolicy(p place, rights rights) (string, error) {
 	if p.partition == "" || p.region == "" || p.account == "" || p.bucket == "" {
-		return "", fmt.Errorf("partition %q, region %q, account %q, bucket %q; allowed: four names",
+		return "", fmt.Errorf("partition %q, region %q, account %q, bucket %q; allowed: four values that are not empty",
 			p.partition, p.region, p.account, p.bucket)
 	}
 
@@ -37,9 +38,9 @@ func bucketPolicy(p place, rights rights) (string, error) {
 	}}, rights(p)...)...)
 }
 
-// loadBalancers are AWS's accounts that write access logs in the partitions of China and of the United States'
-// government. AWS documents its log delivery service for all regions, but not by name for these two partitions, and
-// goes on taking policies with the accounts.
+// loadBalancers are the AWS accounts that write access logs in the regions of China and of AWS GovCloud (US). AWS documents
+// the log delivery service for all regions, but does not name these two partitions. It still accepts policies that name the
+// accounts.
 var loadBalancers = map[string]string{
 	// https://docs.amazonaws.cn/en_us/aws/latest/userguide/elb.html
 	"cn-north-1":     "638102146993",
@@ -49,8 +50,8 @@ var loadBalancers = map[string]string{
 	"us-gov-west-1": "048591011584",
 }
 
-// accessLogs lets load balancers write. Each writes below its own account's number, so the path keeps those of other
-// accounts out.
+// accessLogs allows load balancers to write. A load balancer writes below the number of its own account, so the path excludes
+// load balancers of other accounts.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html#attach-bucket-policy
 func accessLogs(p place) []policy.Statement {
 	principal := map[string]string{"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}
@@ -63,14 +64,15 @@ func accessLogs(p place) []policy.Statement {
 	}}
 }
 
-// flowLogs lets the flow logs of this account and region write. The two statements are AWS's own, ids included, so that
-// an AWS that looks for them before it adds them finds them; its two pages differ on whether it adds or overwrites.
+// flowLogs allows the flow logs of this account and region to write. Both statements are copied from AWS's documentation,
+// with their ids. Of the two pages below, one says that AWS overwrites a bucket's policy, and the other that it adds missing
+// statements. If it looks for existing statements before it adds any, it finds these.
 // https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-s3-permissions.html
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-S3.html
 //
-// The condition on x-amz-acl holds although the bucket's access lists do not count (BucketOwnerEnforced): S3 still
-// takes a request that carries this one value, and AWS attaches the same condition to buckets that are like this one
-// by default.
+// The condition requires the canned ACL bucket-owner-full-control, although access control lists are disabled in the bucket
+// (BucketOwnerEnforced). S3 still accepts requests with this one canned ACL, and AWS attaches the same condition to buckets
+// in which access control lists are disabled by default.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-ownership-error-responses.html
 func flowLogs(p place) []policy.Statement {
 	delivery := map[string]string{"Service": "delivery.logs.amazonaws.com"}

@@ -2,12 +2,12 @@ package archive
 
 import "fargate-nginx-sidecar/infra/settings"
 
-// Settings says how long traffic logs are kept. Whether there are any is said where they are written: the load
-// balancer's access logs and the network's flow logs.
+// Settings holds the retention of traffic logs. Whether logs are written at all is a setting of what writes them: the load
+// balancer for access logs, and the network for flow logs.
 type Settings struct {
 	// RetentionDays is the age at which logs are deleted, in days.
 	RetentionDays int
-	// ForceDestroy deletes the logs together with their buckets; without it a bucket that holds any stays.
+	// ForceDestroy deletes the logs together with their buckets. Without it, a bucket that holds logs is not deleted.
 	ForceDestroy bool
 }
 

@@ -11,11 +11,11 @@ import (
 	"strings"
 )
 
-// basesFile says of each base image which one its tag stood for when `make bases` asked the registry. A Dockerfile names
-// the image with its exact version; the file pins it, as go.sum does what go.mod names.
+// basesFile lists the base images with the digests that their tags stood for when `make bases` last asked the registry. A
+// Dockerfile names a base image by its exact version, and this file pins that version, as go.sum pins what go.mod names.
 const basesFile = "images/bases.lock"
 
-// baseArgument is the build argument that a Dockerfile's base image can be replaced by.
+// baseArgument is the build argument that sets the base image of a Dockerfile.
 const baseArgument = "BASE_IMAGE"
 
 var (
@@ -23,8 +23,8 @@ var (
 	baseDigest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 )
 
-// pinned returns the build arguments with the digest of the base image, where the Dockerfile has an argument for it and
-// the digest is known. An argument that a person gave stays.
+// pinned returns the build arguments. If the Dockerfile has the argument for its base image and the image's digest is
+// known, it adds that argument, with the digest. An argument from the stack's settings is left as it is.
 func pinned(args Args) (map[string]string, error) {
 	if _, given := args.BuildArgs[baseArgument]; given {
 		return args.BuildArgs, nil
@@ -53,7 +53,7 @@ func pinned(args Args) (map[string]string, error) {
 	return all, nil
 }
 
-// readBases returns the known digests by reference. Each line has a reference, and behind it the digest when one is
+// readBases returns the known digests by image reference. Each line holds a reference, followed by its digest if that is
 // known.
 func readBases() (map[string]string, error) {
 	text, err := os.ReadFile(basesFile)
@@ -73,7 +73,7 @@ func readBases() (map[string]string, error) {
 		case len(words) == 2 && baseDigest.MatchString(words[1]):
 			digests[words[0]] = words[1]
 		default:
-			return nil, fmt.Errorf("%s: line %q; allowed: a reference, and its digest sha256: and 64 hexadecimal digits",
+			return nil, fmt.Errorf("%s: line %q; allowed: an image reference, alone or followed by a digest: sha256: and 64 hexadecimal digits",
 				basesFile, strings.TrimSpace(line))
 		}
 	}

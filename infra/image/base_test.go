@@ -41,7 +41,7 @@ func TestTheBaseImageIsPinned(t *testing.T) {
 func TestALineThatPinsNothingIsRefused(t *testing.T) {
 	args := project(t, map[string]string{"Dockerfile": "ARG BASE_IMAGE=x:1\nFROM ${BASE_IMAGE}\n"})
 	write(t, basesFile, "x:1 sha256:abc\n")
-	want := `images/bases.lock: line "x:1 sha256:abc"; allowed: a reference, and its digest sha256: and 64 hexadecimal digits`
+	want := `images/bases.lock: line "x:1 sha256:abc"; allowed: an image reference, alone or followed by a digest: sha256: and 64 hexadecimal digits`
 	if got, err := pinned(args); err == nil || err.Error() != want {
 		t.Errorf("%v, error %v; want %s", got, err, want)
 	}

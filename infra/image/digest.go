@@ -12,15 +12,15 @@ import (
 	"path/filepath"
 )
 
-// dockerSDK is the version of the Docker SDK in go.mod, and so of the provider. Another one may have other defaults,
-// which the provider takes for a change of the build.
+// dockerSDK is the version of the Docker SDK in go.mod, and thus of the Docker provider. The defaults of a build can differ
+// between versions, and the provider treats a changed default as a changed build.
 const dockerSDK = "4.11.2"
 
-// contentDigest returns 64 hexadecimal digits that stand for everything a build depends on: the provider, each of its
-// inputs, and each file of the staged context with its permissions. Times and owners are left out. What a build
-// fetches from elsewhere is not in it, the base image apart, whose name and digest are inputs.
+// contentDigest returns 64 hexadecimal digits that stand for everything a build depends on: the provider's version, the
+// inputs of the build, and each file of the staged context with its permissions. The times and owners of files are left
+// out. So is what the build downloads, except for the base image, whose name and digest are among the inputs.
 func contentDigest(args Args, folder string) (string, error) {
-	// The folder's name comes from the digest, so here it is any name.
+	// The staged folder is named after the digest, which is not known yet, so the inputs get a fixed name here.
 	inputs, err := json.Marshal(buildInputs(args, "."))
 	if err != nil {
 		return "", err
@@ -78,7 +78,8 @@ func add(sum hash.Hash, name, path string, item fs.DirEntry) error {
 	return nil
 }
 
-// entry writes words with their lengths, so that no two lists of words give the same bytes. A hash takes everything.
+// entry writes words with their lengths, so that two different lists of words never give the same bytes. Writing to a hash
+// never fails.
 func entry(sum hash.Hash, words ...string) {
 	_, _ = fmt.Fprintf(sum, "%d\n", len(words))
 	for _, word := range words {

@@ -10,8 +10,9 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// Expire lets old images of the repository expire. The output of what runs the image is known once it runs, and never
-// when ECS has gone back to what ran before. Until then the policy stays that protects the earlier image.
+// Expire lets old images of the repository expire. running is any output that becomes known once tasks run the new image; it
+// stays unknown if ECS rolls the deployment back. Until it is known, the existing policy stays, and that one protects the
+// earlier image.
 func (i *Image) Expire(ctx *pulumi.Context, name string, running pulumi.StringOutput, opts ...pulumi.ResourceOption) error {
 	if i.repository == nil {
 		return nil
@@ -23,8 +24,9 @@ func (i *Image) Expire(ctx *pulumi.Context, name string, running pulumi.StringOu
 	_, err = ecr.NewLifecyclePolicy(ctx, name, &ecr.LifecyclePolicyArgs{
 		Repository: i.repository.Name,
 		Policy:     running.ApplyT(func(string) string { return policy }).(pulumi.StringOutput),
-		// Another policy is another resource to the provider, and the repository has one: to delete the old one last would
-		// leave none. https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/ecr_lifecycle_policy
+		// The provider replaces the resource when the policy changes, but a repository has only one policy. If the engine
+		// created the new resource first and then deleted the old one, the repository would be left without a policy.
+		// https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/ecr_lifecycle_policy
 	}, append(opts, pulumi.Parent(i), pulumi.DeleteBeforeReplace(true))...)
 	if err != nil {
 		return fmt.Errorf("image %s: lifecycle policy: %w", name, err)
@@ -33,7 +35,7 @@ func (i *Image) Expire(ctx *pulumi.Context, name string, running pulumi.StringOu
 	return nil
 }
 
-// lifecycle is a lifecycle policy of ECR, as far as this package needs it.
+// lifecycle is an ECR lifecycle policy, with the fields that this package needs.
 // https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_parameters.html
 type lifecycle struct {
 	Rules []rule `json:"rules"`
@@ -57,12 +59,14 @@ type action struct {
 	Type string `json:"type"`
 }
 
-// lifecyclePolicy keeps the newest images whatever their tags. A rule for untagged images alone would never apply,
-// and one by age would delete what runs. https://github.com/aws/containers-roadmap/issues/1078
+// lifecyclePolicy keeps the newest images, whatever their tags. A rule for untagged images only would never apply, because
+// an immutable tag stays on its image, and a rule by age would delete the image that runs.
+// https://github.com/aws/containers-roadmap/issues/1078
 //
-// What runs need not be among the newest. ECR goes by the time of the first push, and an image that comes back with a
-// reverted commit keeps it, under any new tag; builds that never came to run are newer, too. But an image that matches a
-// rule's tags does not expire by a rule behind it, so a rule in front protects the content that runs.
+// The image that runs is not always among the newest. ECR sorts images by the time of their first push. An image that comes
+// back with a reverted commit keeps that time even under a new tag, and builds that were never deployed can be newer. But
+// an image whose tag matches one rule cannot expire by a rule of lower priority, so the first rule protects the image that
+// runs.
 // https://github.com/aws/containers-roadmap/issues/2746
 // https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html#lp_evaluation_rules
 func lifecyclePolicy(content string, keep int) (string, error) {

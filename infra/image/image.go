@@ -1,6 +1,6 @@
-// Package image declares where the image of one container comes from: an ECR repository, and a build that is pushed to
-// it; or nothing, when the image is prebuilt. It is for task definitions, which need a reference that names exactly one
-// image, and for the role that pulls it.
+// Package image declares where the image of one container comes from: an ECR repository and a build that is pushed to it.
+// For a prebuilt image it declares no AWS resources. The task definition uses the package's result, a reference to exactly
+// one image, and so does the role that pulls the image.
 package image
 
 import (
@@ -19,32 +19,33 @@ import (
 // Token is the component's type in the stack.
 const Token = "fargate-nginx-sidecar:image:Image" //nolint:gosec // A type, not a credential.
 
-// Architectures of a task, as ECS spells them, and the platforms of their images.
+// platforms maps the architecture of a task, as ECS spells it, to the platform of its images.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RuntimePlatform.html
 var platforms = map[string]string{
 	"X86_64": "linux/amd64",
 	"ARM64":  "linux/arm64",
 }
 
-// Args describes one image. Of a prebuilt one, Partition alone is read besides.
+// Args describes one image. If Settings.Prebuilt is given, only that and Partition are read.
 type Args struct {
 	Settings
 	// Partition is the AWS partition, such as aws or aws-cn. It completes the name of a prebuilt image's repository.
 	Partition pulumi.StringInput
-	// Architecture is that of the tasks that run the image: X86_64 or ARM64.
+	// Architecture is the architecture of the tasks that run the image: X86_64 or ARM64.
 	Architecture string
-	// KMSKeyARN is the key that encrypts the repository; empty is AWS's own. Another key means another repository.
+	// KMSKeyARN is the key that encrypts the repository. If it is empty, AWS's own key does. A change replaces the
+	// repository.
 	KMSKeyARN string
 	// Protect makes the engine refuse to delete the repository.
 	Protect bool
 }
 
-// Platform is the container engine's name for the architecture.
+// Platform returns the container engine's name for the architecture.
 func (a Args) Platform() string {
 	return platforms[a.Architecture]
 }
 
-// validate reports what is missing of what the rest of the program provides.
+// validate reports missing arguments that the rest of the program has to provide.
 func (a Args) validate() error {
 	switch {
 	case a.Partition == nil:
@@ -60,14 +61,14 @@ func (a Args) validate() error {
 type Image struct {
 	pulumi.ResourceState
 
-	// Reference names the image. For a built one it has the form repository@sha256:<64 hexadecimal digits>.
+	// Reference names the image. For an image that is built, it has the form repository@sha256:<64 hexadecimal digits>.
 	Reference pulumi.StringOutput
-	// RepositoryARNs are the ECR repositories that must be readable to pull the image: one, or none for an image of
-	// another registry.
+	// RepositoryARNs are the ECR repositories that a task must be allowed to read in order to pull the image: one, or
+	// none if the image is not in a private ECR repository.
 	RepositoryARNs pulumi.StringArrayOutput
 
 	repository *ecr.Repository // nil for a prebuilt image
-	content    string          // that a tag of the image begins with
+	content    string          // digest of the content, with which the image's tag begins
 	keep       int
 }
 
@@ -108,7 +109,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	})
 }
 
-// A private ECR repository's address: account, region, and the name up to tag or digest.
+// ecrPattern matches the address of a private ECR repository: account, region, and name without tag and digest.
 // https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html
 var ecrPattern = regexp.MustCompile(
 	`^([0-9]{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([a-z0-9._/-]+)`)
@@ -135,8 +136,9 @@ func (i *Image) build(ctx *pulumi.Context, name string, content staged, args Arg
 		return err
 	}
 
-	// The token lasts twelve hours. It goes into this resource, not into a provider, whose change would touch every
-	// image. https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html
+	// The token is valid for twelve hours, so it differs between updates. It is an input of this resource, not of a
+	// provider, because a changed provider would affect every image.
+	// https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html
 	token := ecr.GetAuthorizationTokenOutput(ctx,
 		ecr.GetAuthorizationTokenOutputArgs{RegistryId: repository.RegistryId}, pulumi.Parent(i))
 
@@ -159,7 +161,7 @@ func (i *Image) build(ctx *pulumi.Context, name string, content staged, args Arg
 	return nil
 }
 
-// buildInputs takes everything from the arguments but the context, which is the staged one.
+// buildInputs takes everything from the arguments except the context: the build uses the staged copy in folder.
 func buildInputs(args Args, folder string) docker.DockerBuildArgs {
 	inputs := docker.DockerBuildArgs{
 		Context:        pulumi.String(folder),
@@ -175,7 +177,7 @@ func buildInputs(args Args, folder string) docker.DockerBuildArgs {
 	return inputs
 }
 
-// buildArgs leaves the input out when there are none: an empty map comes back from the provider as nothing.
+// buildArgs leaves the input out if there are no arguments, because the provider returns an empty map as a missing one.
 func buildArgs(values map[string]string) pulumi.StringMapInput {
 	if len(values) == 0 {
 		return nil
@@ -184,13 +186,14 @@ func buildArgs(values map[string]string) pulumi.StringMapInput {
 	return pulumi.ToStringMap(values)
 }
 
-// tag returns the tag for a content: the content's digest, and a suffix that stays until the content changes. A tag
-// from the digest alone could be pushed once and never again: ECR refuses a second push even of the same image, so
-// going back to an earlier commit would fail. https://github.com/aws/containers-roadmap/issues/2179
+// tag returns the tag of an image: the digest of its content, and a suffix that stays the same until the content changes. A
+// tag without the suffix could be pushed only once. ECR refuses a second push of the same tag even if the image is the same,
+// so going back to an earlier commit would fail. https://github.com/aws/containers-roadmap/issues/2179
 //
-// The suffix must be remembered between updates. A parameter does that: it is replaced with the content, and gets a
-// name with a new random suffix each time. Who replaces it by hand gets a new tag for the same content, which is the way
-// out when a tag was pushed and the update was interrupted before the stack's state knew of it.
+// The suffix must be remembered between updates. An SSM parameter does that: whenever the content changes, the parameter is
+// replaced, and Pulumi gives the new one a name with a new random suffix. Replacing the parameter by hand gives the same
+// content a new tag. That is the way out if an update was interrupted after the push and before the stack's state recorded
+// it.
 func (i *Image) tag(ctx *pulumi.Context, name, content string) (*ssm.Parameter, pulumi.StringOutput, error) {
 	parameter, err := ssm.NewParameter(ctx, name, &ssm.ParameterArgs{
 		Description:   pulumi.String("Content that the newest image was built from"),
@@ -210,7 +213,7 @@ func declareRepository(
 	ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption,
 ) (*ecr.Repository, error) {
 	repository, err := ecr.NewRepository(ctx, name, &ecr.RepositoryArgs{
-		// Every content gets a tag of its own, so there is never a reason to move one.
+		// Every content gets a tag of its own, so a tag never has to move to another image.
 		ImageTagMutability: pulumi.String("IMMUTABLE"),
 		ImageScanningConfiguration: ecr.RepositoryImageScanningConfigurationArgs{
 			ScanOnPush: pulumi.Bool(true),
@@ -225,7 +228,7 @@ func declareRepository(
 	return repository, nil
 }
 
-// encryption cannot be changed in a repository that exists.
+// encryption returns the encryption of a repository. AWS cannot change it once the repository exists.
 // https://docs.aws.amazon.com/AmazonECR/latest/userguide/encryption-at-rest.html
 func encryption(key string) ecr.RepositoryEncryptionConfigurationArgs {
 	if key == "" {
@@ -237,8 +240,8 @@ func encryption(key string) ecr.RepositoryEncryptionConfigurationArgs {
 
 var digestPattern = regexp.MustCompile(`^(.+)@sha256:[0-9a-f]{64}$`)
 
-// checkDigest returns the reference when it names one image of the given repository. The Docker provider can hand back
-// an empty one, or that of another image with the same layers.
+// checkDigest returns the reference if it names one image of the given repository. The Docker provider can return an empty
+// reference, or the reference of another image with the same layers.
 // https://github.com/pulumi/pulumi-docker/issues/1015
 func checkDigest(repository, reference string) (string, error) {
 	part := digestPattern.FindStringSubmatch(reference)
@@ -254,8 +257,8 @@ func checkDigest(repository, reference string) (string, error) {
 	return reference, nil
 }
 
-// checked applies checkDigest once its outputs are known. Its error names the way out: the tag is taken, and another one
-// comes with another parameter.
+// checked applies checkDigest once the outputs are known. The tag has been pushed by then, so it cannot be used again. The
+// error names the command that replaces the parameter, which gives the image a new tag.
 func checked(name string, repository, reference pulumi.StringOutput, parameter pulumi.URNOutput) pulumi.StringOutput {
 	return pulumi.StringArray{repository, reference, pulumi.Sprintf("%s", parameter)}.ToStringArrayOutput().ApplyT(
 		func(values []string) (string, error) {

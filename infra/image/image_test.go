@@ -35,7 +35,7 @@ func TestWrongArgumentsDeclareNothing(t *testing.T) {
 	}
 }
 
-// The role that pulls needs the repository's ARN, whose parts are in the address.
+// The role that pulls an image needs the ARN of its repository. The image's address contains all parts of that ARN.
 func TestPrebuiltImagesNameTheirRepository(t *testing.T) {
 	for reference, want := range map[string]string{
 		"123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app:1":        "arn:aws:ecr:eu-west-1:123456789012:repository/team/app",

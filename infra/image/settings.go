@@ -11,13 +11,13 @@ import (
 	"fargate-nginx-sidecar/infra/settings"
 )
 
-// Settings says where one image comes from: it is prebuilt, or it is built and pushed to a repository.
+// Settings says where one image comes from: either it is prebuilt, or the program builds it and pushes it to a repository.
 type Settings struct {
-	// Prebuilt is a reference with a tag or digest. Where it is given, nothing below is read.
+	// Prebuilt is a reference with a tag or digest. If it is given, the other settings are not read.
 	Prebuilt string
-	// Context is a relative path: it becomes an input of the build, and must be the same on every machine.
+	// Context is a relative path, so that it is the same on every machine.
 	Context string
-	// Dockerfile is a path in the context, Target the stage to build; empty is the last one.
+	// Dockerfile is a path inside the context. Target is the stage to build; if it is empty, the last stage is built.
 	Dockerfile, Target string
 	BuildArgs          map[string]string
 	// Keep is the number of images that do not expire, 2 or more.
@@ -26,7 +26,7 @@ type Settings struct {
 	ForceDelete bool
 }
 
-// dockerfile is the name of a Dockerfile where nobody chooses another.
+// dockerfile is the default name of a Dockerfile.
 const dockerfile = "Dockerfile"
 
 // Read returns the settings of both images of a task.
@@ -62,7 +62,7 @@ func Read(r *settings.Reader) (app, nginx Settings) {
 	return app, nginx
 }
 
-// A reference as the container engine takes it: host and path, then a tag, a digest or both.
+// imagePattern matches a reference that the container engine accepts: host and path, followed by a tag, a digest or both.
 // https://pkg.go.dev/github.com/distribution/reference
 var imagePattern = regexp.MustCompile(
 	`^[a-z0-9]+([.:_/-]+[a-zA-Z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})$`)
@@ -71,15 +71,15 @@ func prebuilt(reference string) bool {
 	return reference == "" || imagePattern.MatchString(reference) && hasTagOrDigest(reference)
 }
 
-// hasTagOrDigest tells a tag from the port of a registry: a tag stands behind the last slash.
+// hasTagOrDigest tells a tag from the port of a registry: a tag comes after the last slash.
 func hasTagOrDigest(reference string) bool {
 	return strings.ContainsAny(reference[strings.LastIndex(reference, "/")+1:], ":@")
 }
 
 var targetPattern = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9_.-]*)?$`)
 
-// context returns a build context. One that is built must hold its Dockerfile: the program runs in the directory of
-// Pulumi.yaml, so that can be seen here, before anything is declared.
+// context returns the build context of an image. If the image is going to be built, the context must contain the Dockerfile.
+// The program runs in the directory of Pulumi.yaml, so this can be checked here, before any resource is declared.
 func context(r *settings.Reader, key, dockerfileKey string, image Settings) string {
 	const allowed = "a relative path inside the project, with forward slashes, such as images/app"
 
@@ -91,16 +91,16 @@ func context(r *settings.Reader, key, dockerfileKey string, image Settings) stri
 	switch {
 	case err == nil && info.Mode().IsRegular():
 	case image.Dockerfile == dockerfile:
-		r.Fail(key, fmt.Sprintf("%q holds no Dockerfile", directory), "a directory that does")
+		r.Fail(key, fmt.Sprintf("%q contains no Dockerfile", directory), "a directory that contains one")
 	default:
-		r.Conflict([]string{key, dockerfileKey}, fmt.Sprintf("%q holds no file %q", directory, image.Dockerfile))
+		r.Conflict([]string{key, dockerfileKey}, fmt.Sprintf("%q contains no file %q", directory, image.Dockerfile))
 	}
 
 	return directory
 }
 
-// insideProject refuses absolute paths and paths that leave the project: the path is an input of a resource, and must
-// be the same on every machine.
+// insideProject reports whether a path is relative and stays inside the project, so that it means the same on every
+// machine.
 func insideProject(directory string) bool {
 	return directory != "" && !strings.HasPrefix(directory, "/") && !strings.Contains(directory, `\`) &&
 		!slices.Contains(strings.Split(directory, "/"), "..")
@@ -108,6 +108,6 @@ func insideProject(directory string) bool {
 
 func onlyBuilt(r *settings.Reader, key, imageKey string, given bool) {
 	if given {
-		r.Conflict([]string{key, imageKey}, "given, but "+imageKey+" is too, and then nothing is built; allowed: one of them")
+		r.Conflict([]string{key, imageKey}, "both are given, but an image from "+imageKey+" is not built; allowed: one of them")
 	}
 }

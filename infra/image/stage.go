@@ -16,29 +16,30 @@ import (
 	"github.com/moby/patternmatcher/ignorefile"
 )
 
-// The Docker provider compares everything it is given: the path of the context, and of each file the permissions, all
-// nine bits of them. Where only one of these differs it builds again and pushes the tag of before, which ECR refuses.
+// The Docker provider compares all of its inputs with those of the last update, including the path of the context and all
+// nine permission bits of each file. If only the path or a permission differs, the provider builds the image again and
+// pushes it under the same tag, which ECR refuses.
 // https://github.com/pulumi/pulumi-docker/blob/v4.11.2/provider/provider.go
 //
-// So the provider is never given the context itself. It gets a copy with permissions that depend on no umask, in a
-// folder whose name is the digest of all that the build depends on. Then a context that moved, or that another machine
-// checked out, changes nothing at all; and whatever does change something changes the tag.
+// So the provider never gets the context itself. It gets a copy whose permissions do not depend on the umask, in a folder
+// that is named by the digest of everything the build depends on. The inputs then stay the same if the context moves or is
+// checked out on another machine, and every change that does reach the inputs also changes the tag.
 
-// stages is the folder of the copies, in the project.
+// stages is the folder inside the project that holds the copies.
 const stages = ".build"
 
-// unused is how long a copy stays that no run has asked for. Removing it at once would take it from under another
-// stack's run in the same checkout; a run asks for its copies anew when it begins, and none takes a day.
+// unused is the time after which a copy is removed if no run has asked for it. It is not removed at once, because a run of
+// another stack in the same checkout may be using it. Every run asks for its copies when it begins, and no run takes a day.
 const unused = 24 * time.Hour
 
 // staged is a copy of a build context.
 type staged struct {
 	folder string // a relative path
-	digest string // of all that the build depends on, 64 hexadecimal digits
+	digest string // of everything the build depends on, 64 hexadecimal digits
 }
 
-// stage copies what a build can see, and removes old copies. Two runs may do this at once: each writes a folder of its
-// own, and the first to rename it wins.
+// stage copies the files that a build can see, and removes old copies. Two runs may do this at the same time: each writes to
+// a folder of its own, and the first one to rename its folder wins.
 func stage(args Args) (staged, error) {
 	if err := os.MkdirAll(stages, 0o755); err != nil {
 		return staged{}, err
@@ -49,7 +50,7 @@ func stage(args Args) (staged, error) {
 	if err != nil {
 		return staged{}, err
 	}
-	defer os.RemoveAll(draft) //nolint:errcheck // Gone already, or swept later.
+	defer os.RemoveAll(draft) //nolint:errcheck // It was renamed, or a later run removes it.
 	if err := copyContext(args, draft); err != nil {
 		return staged{}, err
 	}
@@ -63,7 +64,7 @@ func stage(args Args) (staged, error) {
 		if _, missing := os.Stat(done.folder); missing != nil {
 			return staged{}, err
 		}
-		// The copy exists. Its folder's time says when it was last asked for.
+		// The copy exists already. The modification time of its folder says when a run last asked for it.
 		now := time.Now()
 		return done, os.Chtimes(done.folder, now, now)
 	}
@@ -73,8 +74,8 @@ func stage(args Args) (staged, error) {
 
 var stagePattern = regexp.MustCompile(`^(draft-[0-9]+|[0-9a-f]{64})$`)
 
-// sweep removes copies that were last asked for before the given time. They are in nobody's way but the disk's, so a
-// failure is none.
+// sweep removes copies that were last asked for before the given time. Errors are ignored, because an old copy that stays
+// only takes up disk space.
 func sweep(before time.Time) {
 	entries, err := os.ReadDir(stages)
 	if err != nil {
@@ -88,8 +89,8 @@ func sweep(before time.Time) {
 	}
 }
 
-// copyContext copies the files that the ignore list leaves, and those two that the builder reads whatever the list
-// says: the Dockerfile and the list.
+// copyContext copies the files that the ignore list does not exclude. It always copies the Dockerfile and the ignore list
+// itself, because the builder reads both even if the list excludes them.
 func copyContext(args Args, into string) error {
 	context, err := filepath.EvalSymlinks(args.Context)
 	if err != nil {
@@ -124,8 +125,9 @@ func copyContext(args Args, into string) error {
 	return normalise(into)
 }
 
-// ignored reads the ignore list with the builder's own parser, so that both see the same files. One that is named
-// after the Dockerfile counts before the general one. The first result is the list's name, empty without a list.
+// ignored reads the ignore list with the builder's own parser, so that the copy holds the files that the builder would see.
+// A list that is named after the Dockerfile takes precedence over the general one. The first result is the name of the list,
+// which is empty if there is none.
 // https://docs.docker.com/build/concepts/context/#dockerignore-files
 func ignored(context, dockerfile string) (string, *patternmatcher.PatternMatcher, error) {
 	for _, name := range []string{dockerfile + ".dockerignore", ".dockerignore"} {
@@ -163,7 +165,7 @@ func copyItem(context, path, into string, item fs.DirEntry, ignore *patternmatch
 		return err
 	}
 	if out {
-		// A pattern that begins with an exclamation mark may bring files of an ignored directory back.
+		// A pattern that begins with an exclamation mark may include files of an ignored directory again.
 		if item.IsDir() && !ignore.Exclusions() {
 			return filepath.SkipDir
 		}
@@ -186,12 +188,13 @@ func copyItem(context, path, into string, item fs.DirEntry, ignore *patternmatch
 	case 0:
 		return copyFile(path, copied)
 	default:
-		return fmt.Errorf("%s is neither file, directory nor symbolic link", path)
+		return fmt.Errorf("%s is neither a file, a directory nor a symbolic link", path)
 	}
 }
 
-// copyFile copies contents, whether the file is executable, and its time. The time is in no digest; but web servers
-// tell by it whether a client's copy of a file is still good, so a fixed one would make them serve old files.
+// copyFile copies a file's contents, whether it is executable, and its modification time. The time is not part of the
+// digest. But web servers use it to tell whether a client's cached copy is still valid, so with a fixed time clients would
+// go on using old files.
 func copyFile(from, to string) error {
 	source, err := os.Open(from)
 	if err != nil {
@@ -222,7 +225,7 @@ func copyFile(from, to string) error {
 	return os.Chtimes(to, info.ModTime(), info.ModTime())
 }
 
-// normalise gives the directories of a copy the permissions that they have under no umask, and checks its links.
+// normalise gives the directories of a copy permissions that do not depend on the umask, and checks the symbolic links.
 func normalise(folder string) error {
 	root, err := os.OpenRoot(folder)
 	if err != nil {
@@ -243,8 +246,8 @@ func normalise(folder string) error {
 	})
 }
 
-// checkLink refuses a link that the Docker provider could not follow, or that would lead to something else on another
-// machine: the provider follows every link.
+// checkLink refuses a symbolic link that points to nothing in the copy. The Docker provider follows every link: it would fail
+// at one that leads nowhere, and outside the copy it could find something else on each machine.
 func checkLink(folder, name string) error {
 	root, err := filepath.EvalSymlinks(folder)
 	if err != nil {
@@ -260,6 +263,6 @@ func checkLink(folder, name string) error {
 		return err
 	}
 
-	return fmt.Errorf("symbolic link %s leads to %s; allowed: a relative path to something in the context that "+
-		".dockerignore does not leave out", name, target)
+	return fmt.Errorf("symbolic link %s points to %s; allowed: a relative path to something in the context that "+
+		".dockerignore does not exclude", name, target)
 }

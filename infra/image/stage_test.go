@@ -13,7 +13,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// project goes to an empty project with the given files in it and returns the arguments for a build in its folder app.
+// project changes to a new project that has the given files in its folder app, and returns the arguments to build them.
 func project(t *testing.T, contents map[string]string) Args {
 	t.Helper()
 
@@ -75,7 +75,7 @@ func staging(t *testing.T, args Args) staged {
 	return content
 }
 
-// listing are all files below a folder with what the Docker provider compares: permissions and contents.
+// listing returns all files below a folder, with what the Docker provider compares: permissions and contents.
 func listing(t *testing.T, folder string) map[string]string {
 	t.Helper()
 
@@ -117,7 +117,7 @@ func TestTheCopyHoldsWhatTheBuilderReadsAndNothingElse(t *testing.T) {
 	}
 }
 
-// Web servers tell by a file's time whether a client's copy is still good.
+// Web servers use a file's modification time to tell whether a client's cached copy is still valid.
 func TestTheCopyKeepsTheTimesOfFiles(t *testing.T) {
 	args := project(t, sample())
 	written := time.Unix(1_700_000_000, 0)
@@ -208,7 +208,7 @@ func permissions(t *testing.T, file, directory fs.FileMode) {
 	}))
 }
 
-// rows says of every argument how it is changed, and whether that changes the image.
+// rows holds, for every argument, a change to it and whether that change rebuilds the image.
 var rows = map[string]struct {
 	change   func(t *testing.T, args *Args)
 	rebuilds bool
@@ -232,7 +232,8 @@ var rows = map[string]struct {
 	"Protect":      {func(_ *testing.T, a *Args) { a.Protect = true }, false},
 }
 
-// The provider builds when its inputs differ, and pushes the tag that the digest makes. ECR refuses a tag that it has.
+// The provider builds the image when its inputs change, and pushes it under a tag that is made from the digest. ECR refuses
+// a tag that it already has, so the digest must change whenever the inputs do.
 func TestTheDigestChangesExactlyWithTheProvidersInputs(t *testing.T) {
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[Args]()) {
 		if field.Anonymous {
@@ -259,7 +260,8 @@ func TestTheDigestChangesExactlyWithTheProvidersInputs(t *testing.T) {
 	}
 }
 
-// The checkouts of two machines: another umask, another time, and a Git that is told to write Windows' line ends.
+// The two clones stand for two machines with different umasks and times, one of them with a Git that is configured to write
+// Windows line endings.
 func TestTwoClonesOfACommitHaveOneDigest(t *testing.T) {
 	source, err := filepath.Abs("../..")
 	must(t, err)
@@ -336,15 +338,15 @@ func TestLinksLeadToWhatIsInTheContext(t *testing.T) {
 		write(t, "secret", "")
 		must(t, os.Symlink(target, "app/link"))
 		_, err := stage(args)
-		want := "symbolic link link leads to " + target + "; allowed: a relative path to something in the context that " +
-			".dockerignore does not leave out"
+		want := "symbolic link link points to " + target + "; allowed: a relative path to something in the context that " +
+			".dockerignore does not exclude"
 		if good && err != nil || !good && (err == nil || err.Error() != want) {
 			t.Errorf("link to %s: %v", target, err)
 		}
 	}
 }
 
-// Two stacks of one checkout run at once, and a copy in use is a young one.
+// Two stacks can run in one checkout at the same time. A copy that is in use was asked for recently, so it must stay.
 func TestOldCopiesGoAndYoungOnesStay(t *testing.T) {
 	args := project(t, sample())
 	mine := staging(t, args)
@@ -357,7 +359,7 @@ func TestOldCopiesGoAndYoungOnesStay(t *testing.T) {
 		must(t, os.Chtimes(path, time.Now(), time.Now().Add(-unused-time.Hour)))
 	}
 
-	// The first run of mine after a long time finds it gone or not; either way it is there afterwards.
+	// The next run that asks for mine may find that it was removed. Either way, the copy exists after that run.
 	args.Target = ""
 	staging(t, args)
 	for path, want := range map[string]bool{

@@ -9,7 +9,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// gateway leads to S3, from which image layers come, without a NAT gateway and at no cost. All route tables get it.
+// gateway adds a gateway endpoint for S3 to all route tables. Tasks download image layers from S3, and through this endpoint
+// they do so without a NAT gateway and at no cost.
 // https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-s3.html
 func (n *Network) gateway(ctx *pulumi.Context, name string, args Args, made *awsxec2.Vpc) error {
 	tables := ec2.GetRouteTablesOutput(ctx, ec2.GetRouteTablesOutputArgs{VpcId: made.VpcId}, pulumi.Parent(n))
@@ -27,7 +28,8 @@ func (n *Network) gateway(ctx *pulumi.Context, name string, args Args, made *aws
 	return nil
 }
 
-// endpoints lead to AWS's services from private subnets that have no other way out.
+// endpoints adds interface endpoints, through which tasks reach AWS's services from private subnets that have no other route
+// out of the VPC.
 func (n *Network) endpoints(ctx *pulumi.Context, name string, args Args, made *awsxec2.Vpc) error {
 	group, err := ec2.NewSecurityGroup(ctx, name+"-endpoints", &ec2.SecurityGroupArgs{
 		Description: pulumi.String("Interface endpoints"),
@@ -69,13 +71,13 @@ func (n *Network) endpoints(ctx *pulumi.Context, name string, args Args, made *a
 
 const httpsPort = 443
 
-// service is a service's name for endpoints.
+// service returns the name by which an endpoint refers to an AWS service.
 // https://docs.aws.amazon.com/vpc/latest/privatelink/aws-services-privatelink-support.html
 func service(region, name string) string {
 	return "com.amazonaws." + region + "." + name
 }
 
-// flowLog writes down who talked to whom, for every network interface in the VPC, to a bucket.
+// flowLog records the connections of every network interface in the VPC, and writes the records to a bucket.
 // https://docs.aws.amazon.com/securityhub/latest/userguide/ec2-controls.html#ec2-6
 func (n *Network) flowLog(ctx *pulumi.Context, name string, args Args, made *awsxec2.Vpc) error {
 	_, err := ec2.NewFlowLog(ctx, name, &ec2.FlowLogArgs{
@@ -92,5 +94,6 @@ func (n *Network) flowLog(ctx *pulumi.Context, name string, args Args, made *aws
 	return nil
 }
 
-// aggregation is the time over which packets become one line, in seconds: 60 or 600. The longer, the fewer lines.
+// aggregation is the time, in seconds, over which the packets of a connection are combined into one line of the flow log. AWS
+// allows 60 and 600; the longer time gives fewer lines.
 const aggregation = 600

@@ -1,5 +1,5 @@
-// Package network declares the VPC in which a service runs, through awsx, or takes one that exists. It is for the
-// load balancer, which needs public subnets in two zones, and for the tasks, which need a way to ECR and CloudWatch.
+// Package network declares the VPC in which a service runs, with awsx, or uses an existing VPC. It gives the load balancer
+// public subnets in two zones, and the tasks a route to ECR and CloudWatch.
 package network
 
 import (
@@ -20,25 +20,25 @@ const Token = "fargate-nginx-sidecar:network:Network" //nolint:gosec // A type, 
 // Args describes a network.
 type Args struct {
 	Settings
-	// Region is where the VPC is made.
+	// Region is the region in which the VPC is created.
 	Region string
-	// Services are those that get interface endpoints with Endpoints, such as ecr.api.
+	// Services are the AWS services, such as ecr.api, that get interface endpoints if Egress is Endpoints.
 	Services []string
 	// Protect makes the engine refuse to delete the VPC and what is in it.
 	Protect bool
-	// FlowLogBucketARN is where flow logs go, or nil for none.
+	// FlowLogBucketARN is the bucket that flow logs are written to, or nil if there are none.
 	FlowLogBucketARN pulumi.StringInput
 }
 
-// validate reports what is missing of what the rest of the program provides.
+// validate reports missing arguments that the rest of the program has to provide.
 func (a Args) validate() error {
 	switch {
 	case a.Mode != Existing && a.Region == "":
 		return errors.New("region must be given")
 	case a.EndpointsOnly() && len(a.Services) == 0:
-		return errors.New("no services; the tasks could not even pull their images")
+		return errors.New("services must be given: without endpoints, tasks cannot pull their images")
 	case a.HasFlowLogs() != (a.FlowLogBucketARN != nil):
-		return errors.New("flow logs and their bucket; allowed: both or neither")
+		return errors.New("flow logs without a bucket, or a bucket without flow logs; allowed: both or neither")
 	}
 
 	return nil
@@ -50,14 +50,14 @@ type Network struct {
 
 	VPCID           pulumi.StringOutput
 	PublicSubnetIDs pulumi.StringArrayOutput
-	// TaskSubnetIDs are the private subnets where there are any, else the public ones.
+	// TaskSubnetIDs are the public subnets if Settings.PublicTasks is true, and the private ones otherwise.
 	TaskSubnetIDs pulumi.StringArrayOutput
-	// PublicRanges are the address ranges of the public subnets, from which a load balancer in them sends.
+	// PublicRanges are the address ranges of the public subnets. A load balancer sends its requests from these addresses.
 	PublicRanges pulumi.StringArrayOutput
-	// AvailabilityZones are those of the VPC that is made. Empty for a network that exists.
+	// AvailabilityZones are the zones of the VPC that the program creates. It is empty for an existing VPC.
 	AvailabilityZones []string
-	// Routes must be there before the first task starts and must outlive the last one: without them no image is
-	// pulled. Empty for a network that exists.
+	// Routes are resources that must exist before the first task starts and outlive the last one, because tasks cannot
+	// pull images without them. It is empty for an existing VPC.
 	Routes []pulumi.Resource
 }
 
@@ -101,8 +101,8 @@ func (n *Network) useExisting(ctx *pulumi.Context, args Args) {
 	n.PublicRanges = n.ranges(ctx, args)
 }
 
-// ranges looks the given subnets up and checks that they can work together: all in the VPC, the public ones in two
-// zones or more.
+// ranges looks up the given subnets, checks that all of them are in the VPC and that each public subnet is in a different
+// zone, and returns the address ranges of the public subnets.
 func (n *Network) ranges(ctx *pulumi.Context, args Args) pulumi.StringArrayOutput {
 	var found []any
 	for _, id := range append(slices.Clone(args.PublicSubnetIDs), args.PrivateSubnetIDs...) {
@@ -119,7 +119,7 @@ func (n *Network) ranges(ctx *pulumi.Context, args Args) pulumi.StringArrayOutpu
 	}).(pulumi.StringArrayOutput)
 }
 
-// checkSubnets returns the ranges of the public subnets, which come first.
+// checkSubnets checks the subnets, of which the first ones are public, and returns the address ranges of the public ones.
 func checkSubnets(vpcID string, subnets []ec2.LookupSubnetResult, public int) ([]string, error) {
 	var errs []error
 	var ranges []string
@@ -135,7 +135,7 @@ func checkSubnets(vpcID string, subnets []ec2.LookupSubnetResult, public int) ([
 		}
 	}
 	if len(inZones) < public {
-		errs = append(errs, fmt.Errorf("%d public subnets in %d zones; allowed: each in another zone", public, len(inZones)))
+		errs = append(errs, fmt.Errorf("%d public subnets in %d zones; allowed: each in a different zone", public, len(inZones)))
 	}
 
 	return ranges, errors.Join(errs...)
@@ -153,8 +153,9 @@ func (n *Network) build(ctx *pulumi.Context, name string, args Args) error {
 		return fmt.Errorf("VPC: %w", err)
 	}
 
-	// Every VPC is born with a group that lets its members talk to each other. Nothing uses it; adopting it without
-	// rules takes them away. https://docs.aws.amazon.com/securityhub/latest/userguide/ec2-controls.html#ec2-2
+	// AWS creates every VPC with a default security group, whose members may connect to each other. Nothing uses this group.
+	// Adopting it here without rules removes the rules that it has.
+	// https://docs.aws.amazon.com/securityhub/latest/userguide/ec2-controls.html#ec2-2
 	_, err = ec2.NewDefaultSecurityGroup(ctx, name+"-closed", &ec2.DefaultSecurityGroupArgs{
 		VpcId:   vpc.VpcId,
 		Ingress: ec2.DefaultSecurityGroupIngressArray{},
@@ -171,13 +172,13 @@ func (n *Network) build(ctx *pulumi.Context, name string, args Args) error {
 	if !args.PublicTasks() {
 		n.TaskSubnetIDs = vpc.PrivateSubnetIds
 	}
-	// The engine reads a dependency on a remote component as one on everything inside it.
+	// To the engine, a dependency on a remote component is a dependency on everything inside the component.
 	n.Routes = []pulumi.Resource{vpc}
 
 	return n.addOptional(ctx, name, args, vpc)
 }
 
-// addOptional adds to a VPC what its arguments ask for beyond subnets and routes.
+// addOptional adds the parts of a VPC that only some settings ask for: endpoints and flow logs.
 func (n *Network) addOptional(ctx *pulumi.Context, name string, args Args, vpc *awsxec2.Vpc) error {
 	if args.Mode == Large {
 		if err := n.gateway(ctx, name, args, vpc); err != nil {
@@ -225,9 +226,9 @@ func vpcArgs(args Args, zones []string) *awsxec2.VpcArgs {
 	return vpc
 }
 
-// eighths returns one range per zone, each an eighth of the VPC's, beginning with the given eighth. The ranges are
-// stated, not left to awsx, so that the public subnets stay where they are when a network grows from low-cost to
-// large; half of the range stays free for more zones.
+// eighths returns one address range per zone. Each is an eighth of the VPC's range; the first result is the eighth with the
+// given number. The program states the ranges instead of leaving them to awsx, so that the public subnets keep theirs when a
+// network changes from low-cost to large. Half of the VPC's range stays free for more zones.
 func eighths(cidr netip.Prefix, first uint32) []string {
 	var all []string
 	for zone := range uint32(Zones) {

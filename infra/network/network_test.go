@@ -33,8 +33,8 @@ func TestGivenSubnetsMustWorkTogether(t *testing.T) {
 	}
 
 	for want, change := range map[string]func([]ec2.LookupSubnetResult){
-		"2 public subnets in 1 zones; allowed: each in another zone": func(s []ec2.LookupSubnetResult) { s[1].AvailabilityZone = "1" },
-		"subnet c is in VPC other; allowed: subnets of vpc":          func(s []ec2.LookupSubnetResult) { s[2].VpcId = "other" },
+		"2 public subnets in 1 zones; allowed: each in a different zone": func(s []ec2.LookupSubnetResult) { s[1].AvailabilityZone = "1" },
+		"subnet c is in VPC other; allowed: subnets of vpc":              func(s []ec2.LookupSubnetResult) { s[2].VpcId = "other" },
 	} {
 		subnets := slices.Clone(good)
 		change(subnets)
@@ -47,8 +47,8 @@ func TestGivenSubnetsMustWorkTogether(t *testing.T) {
 func TestMissingArgumentsAreRefused(t *testing.T) {
 	for want, args := range map[string]Args{
 		"region must be given": {Settings: Settings{Mode: LowCost}},
-		"no services; the tasks could not even pull their images": {Settings: Settings{Mode: Large, Egress: Endpoints}, Region: "x"},
-		"flow logs and their bucket; allowed: both or neither":    {Settings: Settings{Mode: LowCost, FlowLogs: true}, Region: "x"},
+		"services must be given: without endpoints, tasks cannot pull their images":           {Settings: Settings{Mode: Large, Egress: Endpoints}, Region: "x"},
+		"flow logs without a bucket, or a bucket without flow logs; allowed: both or neither": {Settings: Settings{Mode: LowCost, FlowLogs: true}, Region: "x"},
 	} {
 		if err := args.validate(); err == nil || err.Error() != want {
 			t.Errorf("error: %v; want %s", err, want)

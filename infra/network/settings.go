@@ -9,32 +9,32 @@ import (
 	"fargate-nginx-sidecar/infra/settings"
 )
 
-// Settings says in which VPC a service runs, and how its tasks reach the world outside. VPCID and the subnet ids belong
-// to Existing, the rest to the other modes.
+// Settings says in which VPC a service runs, and how its tasks reach the Internet and AWS's services. VPCID and the subnet
+// ids are for the mode Existing, the other fields for the other modes.
 type Settings struct {
 	Mode Mode
-	// CIDR is the VPC's range, /16 to /24.
+	// CIDR is the address range of the VPC, /16 to /24.
 	CIDR netip.Prefix
-	// AvailabilityZones are the names of the zones that the VPC's subnets are in, or none, to have them chosen.
+	// AvailabilityZones are the names of the zones for the VPC's subnets. If it is empty, the program chooses the zones.
 	AvailabilityZones []string
-	// Egress is not read with LowCost.
+	// Egress applies only to the mode Large.
 	Egress Egress
-	// FlowLogs writes down who talked to whom in the VPC that is made.
+	// FlowLogs records the connections in the VPC that the program creates.
 	FlowLogs bool
 
 	VPCID                             string
 	PublicSubnetIDs, PrivateSubnetIDs []string
 }
 
-// Mode says what kind of network there is.
+// Mode is the kind of network in which a service runs.
 type Mode string
 
 const (
-	// LowCost has public subnets alone: tasks get public addresses, and there is no NAT gateway to pay for.
+	// LowCost has only public subnets: tasks get public addresses, and there is no NAT gateway to pay for.
 	LowCost Mode = "low-cost"
-	// Large has private subnets beside the public ones: tasks get private addresses and leave through NAT gateways.
+	// Large also has private subnets, in which tasks get private addresses. Egress says how they reach the outside.
 	Large Mode = "large"
-	// Existing declares nothing.
+	// Existing uses a VPC that exists, and declares no network resources.
 	Existing Mode = "existing"
 )
 
@@ -42,27 +42,27 @@ const (
 type Egress string
 
 const (
-	// NATPerZone has a NAT gateway in each zone: no zone depends on another.
+	// NATPerZone has a NAT gateway in each zone, so that no zone depends on another.
 	NATPerZone Egress = "nat-per-az"
 	// NATSingle has one NAT gateway for all zones.
 	NATSingle Egress = "nat-single"
-	// Endpoints has no way out but to AWS's services that the tasks need.
+	// Endpoints lets tasks reach only the AWS services that they need, through interface endpoints.
 	Endpoints Egress = "endpoints"
-	// Public runs the tasks in the public subnets, with addresses of their own.
+	// Public runs the tasks in the public subnets, with public addresses.
 	Public Egress = "public"
 )
 
-// Zones is the number of availability zones of a VPC that is made: the fewest that a load balancer accepts.
+// Zones is the number of availability zones of a VPC that the program creates. A load balancer accepts no fewer.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#subnets-load-balancer
 const Zones = 2
 
-// HasFlowLogs says whether there are flow logs. Those of a VPC that exists are its owner's business.
+// HasFlowLogs reports whether the program declares flow logs. For an existing VPC, they are up to its owner.
 func (s Settings) HasFlowLogs() bool { return s.FlowLogs && s.Mode != Existing }
 
-// EndpointsOnly says whether tasks reach nothing but AWS's services.
+// EndpointsOnly reports whether tasks reach only AWS's services, through endpoints.
 func (s Settings) EndpointsOnly() bool { return s.Mode == Large && s.Egress == Endpoints }
 
-// PublicTasks says whether the tasks get public addresses, because they reach ECR and CloudWatch in no other way.
+// PublicTasks reports whether the tasks run in public subnets. They then need public addresses to reach ECR and CloudWatch.
 func (s Settings) PublicTasks() bool {
 	switch s.Mode {
 	case Large:
@@ -77,7 +77,7 @@ func (s Settings) PublicTasks() bool {
 
 var (
 	vpcPattern = regexp.MustCompile(`^vpc-([0-9a-f]{8}|[0-9a-f]{17})$`)
-	// Names of Local Zones have the place between region and letter, as in us-east-1-atl-1a.
+	// The name of a Local Zone does not match: it has a place between region and letter, as in us-east-1-atl-1a.
 	zonePattern   = regexp.MustCompile(`^[a-z]{2,3}(-[a-z]+)+-[0-9][a-z]$`)
 	subnetPattern = regexp.MustCompile(`^subnet-([0-9a-f]{8}|[0-9a-f]{17})$`)
 )
@@ -102,7 +102,7 @@ func Read(r *settings.Reader) Settings {
 			fmt.Sprintf("egress is %s, but network is %s; allowed with: large", s.Egress, s.Mode))
 	}
 	if given := len(s.AvailabilityZones); given != 0 && given != Zones {
-		r.Fail("availabilityZones", fmt.Sprintf("%d given", given), "two, or none, to have two chosen")
+		r.Fail("availabilityZones", fmt.Sprintf("%d given", given), "two, or none (the program then chooses two)")
 	}
 	if s.Mode == Existing {
 		checkExisting(r, s)
@@ -123,7 +123,7 @@ func readCIDR(r *settings.Reader) netip.Prefix {
 			return err == nil && prefix == prefix.Masked() && prefix.Addr().Is4() &&
 				prefix.Addr().IsPrivate() && prefix.Bits() >= 16 && prefix.Bits() <= 24
 		})
-	// The check above has reported what does not parse.
+	// The check above has already reported a value that does not parse.
 	prefix, _ := netip.ParsePrefix(value)
 
 	return prefix
@@ -135,7 +135,7 @@ func checkExisting(r *settings.Reader, s Settings) {
 	}
 	if len(s.PublicSubnetIDs) < Zones {
 		r.Conflict([]string{"network", "publicSubnetIds"},
-			fmt.Sprintf("network is existing, but there are %d public subnets; allowed: two or more, each in another zone",
+			fmt.Sprintf("network is existing, but the number of public subnets is %d; allowed: two or more, each in a different zone",
 				len(s.PublicSubnetIDs)))
 	}
 	if len(s.AvailabilityZones) > 0 {
@@ -143,7 +143,7 @@ func checkExisting(r *settings.Reader, s Settings) {
 	}
 	for _, id := range s.PrivateSubnetIDs {
 		if slices.Contains(s.PublicSubnetIDs, id) {
-			r.Conflict([]string{"publicSubnetIds", "privateSubnetIds"}, id+" is in both")
+			r.Conflict([]string{"publicSubnetIds", "privateSubnetIds"}, id+" is in both; allowed: in one of them")
 		}
 	}
 }

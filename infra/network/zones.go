@@ -9,8 +9,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// withFargate are the ids of the zones that have Fargate, in the regions where not every zone has it. An id names the
-// same place in every account; which letter it has differs from account to account.
+// withFargate lists, for each region in which some zones have no Fargate, the ids of the zones that have it. A zone's id
+// means the same zone in every account, but its name, such as us-west-1a, can mean a different zone in each account.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/AWS_Fargate-Regions.html#linux-regions
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-regions-availability-zones.html
 var withFargate = map[string][]string{
@@ -19,14 +19,15 @@ var withFargate = map[string][]string{
 	"us-west-1":      {"usw1-az1", "usw1-az3"},
 }
 
-// zones asks which zones the account has, and returns the names of those that the subnets are in. It asks at once, in a
-// preview too, because awsx takes plain names.
+// zones asks AWS which zones the account has, and returns the names of the zones for the subnets. It waits for the answer,
+// also in a preview, because awsx accepts the names only as plain strings, not as outputs.
 func (n *Network) zones(ctx *pulumi.Context, args Args) ([]string, error) {
 	found, err := aws.GetAvailabilityZones(ctx, &aws.GetAvailabilityZonesArgs{
-		// In an account that opted into a Local Zone or a Wavelength Zone, awsx itself would take that one first: its
-		// name, such as us-east-1-atl-1a, comes before us-east-1a. Only availability zones need no opt-in.
-		// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AvailabilityZone.html
-		// There is no filter by state: a zone that fails for an hour must not move the subnets of a stack that exists.
+		// This filter leaves only availability zones, because Local Zones and Wavelength Zones need an opt-in. In an
+		// account that has opted into one, awsx would choose that one first, because its name, such as us-east-1-atl-1a,
+		// sorts before us-east-1a. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AvailabilityZone.html
+		// There is no filter by state, because a zone that fails for an hour must not move the subnets of an existing
+		// stack.
 		Filters: []aws.GetAvailabilityZonesFilter{{Name: "opt-in-status", Values: []string{"opt-in-not-required"}}},
 	}, pulumi.Parent(n))
 	if err != nil {
@@ -36,8 +37,8 @@ func (n *Network) zones(ctx *pulumi.Context, args Args) ([]string, error) {
 	return pick(args, found.Names, found.ZoneIds)
 }
 
-// pick returns the zones that the settings state, or else the first by name. The names and ids of the account's zones
-// are in the same order.
+// pick returns the zones from the settings or, if there are none, the first zones by name. The arguments names and ids list
+// the account's zones in the same order.
 func pick(args Args, names, ids []string) ([]string, error) {
 	var usable []string
 	for i, name := range names {
