@@ -53,7 +53,7 @@ test-rest: test-program test-plugins test-bench
 
 # timed writes down how long the commands of a target take.
 TIMES := $(CACHE)/test-times
-timed = @set -e; start=$$(date +%s); $(2); mkdir -p $(CACHE); printf '  %-14s %4d s\n' $(1) $$(($$(date +%s) - start)) >>$(TIMES)
+timed = @start=$$(date +%s); { $(2); } || exit 1; mkdir -p $(CACHE); printf '  %-14s %4d s\n' $(1) $$(($$(date +%s) - start)) >>$(TIMES)
 
 .PHONY: base-images
 base-images: driver

@@ -201,7 +201,8 @@ var defects = []defect{
 	}},
 	{"a Host that is no host name is refused", func(t *testing.T, s subject) string {
 		task := s.task(t)
-		task.Raw(t, "GET /api/x HTTP/1.1\r\nHost: user:secret@a.example\r\n\r\n")
+		// Of the hosts that are no names, NGINX 1.30 refuses most itself, but not this one.
+		task.Raw(t, "GET /api/x HTTP/1.1\r\nHost: a,b.example\r\n\r\n")
 		return some(task.Seen(t).Total, "request reached the application")
 	}},
 	{"HTTP/0.9 is refused", func(t *testing.T, s subject) string {
