@@ -85,8 +85,9 @@ test-e2e: ## Deploy, change, break and destroy the real stacks locally (needs Do
 	$(call timed,test-e2e,cd local && go test -count=1 -timeout 60m -v ./e2e)
 
 .PHONY: docs
-docs: ## Write the generated parts of the documents anew: settings, controls, cost
+docs: ## Write the generated tables of the documents anew, all but the benchmark's
 	go test ./infra -run Document -update
+	go test ./images/nginx -run Document -update
 
 .PHONY: bases
 bases: ## Take the newest base images of their lines, and pin them (asks their registry)
