@@ -3,6 +3,7 @@ package measure
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"time"
 
@@ -56,6 +57,15 @@ type Measurement struct {
 	Lost        load.Lost
 	Cipher      string  `json:",omitempty"`
 	RefusedRate float64 `json:",omitempty"` // of the flood's bad requests
+}
+
+// OfAnswers is a figure that is about answers: there is none in a round without
+// any.
+func (m Measurement) OfAnswers(figure float64) float64 {
+	if m.Rate == 0 {
+		return math.NaN()
+	}
+	return figure
 }
 
 // Logged is what became of the proxy's log lines over all rounds.

@@ -124,7 +124,7 @@ func (s scale) ticks() []float64 {
 
 // cpu draws what a proxy's answer costs.
 func cpu(r *measure.Results) string {
-	figure := func(m measure.Measurement) float64 { return m.ProxyCPU }
+	figure := func(m measure.Measurement) float64 { return m.OfAnswers(m.ProxyCPU) }
 	return bars(r, "CPU time of the proxy for an answer, µs (logarithmic; the thin line is the 95 % interval)", 0,
 		func(c, _ *measure.Cell) stats.Interval { return stats.Of(c.Values(figure)) })
 }
@@ -271,8 +271,8 @@ func latency(r *measure.Results) string {
 		}
 	}
 	if len(rows) > 0 {
-		c.panel(70, top, 350, "p50", targets, points(r, targets, rows, labels, func(m measure.Measurement) float64 { return m.P50 }))
-		c.panel(520, top, 350, "p99", targets, points(r, targets, rows, labels, func(m measure.Measurement) float64 { return m.P99 }))
+		c.panel(70, top, 350, "p50", targets, points(r, targets, rows, labels, func(m measure.Measurement) float64 { return m.OfAnswers(m.P50) }))
+		c.panel(520, top, 350, "p99", targets, points(r, targets, rows, labels, func(m measure.Measurement) float64 { return m.OfAnswers(m.P99) }))
 	}
 	return c.svg()
 }
@@ -286,8 +286,8 @@ func connections(r *measure.Results) string {
 	rows := []string{"small-64", "small-512", "small-9800"}
 	labels := []string{"64", "512", fmt.Sprint(r.Most)}
 	proxies := drawn(r, false)
-	c.panel(60, top, 220, "CPU of the proxy, µs an answer", proxies, points(r, proxies, rows, labels, func(m measure.Measurement) float64 { return m.ProxyCPU }))
-	c.panel(360, top, 220, "p99, ms", targets, points(r, targets, rows, labels, func(m measure.Measurement) float64 { return m.P99 }))
+	c.panel(60, top, 220, "CPU of the proxy, µs an answer", proxies, points(r, proxies, rows, labels, func(m measure.Measurement) float64 { return m.OfAnswers(m.ProxyCPU) }))
+	c.panel(360, top, 220, "p99, ms", targets, points(r, targets, rows, labels, func(m measure.Measurement) float64 { return m.OfAnswers(m.P99) }))
 	c.panel(660, top, 220, "memory of the proxy, MiB", proxies, points(r, proxies, rows, labels, func(m measure.Measurement) float64 { return m.Memory }))
 	return c.svg()
 }

@@ -89,7 +89,14 @@ func TestEveryTableNamesVersionsIntervalsAndWhatIsLevel(t *testing.T) {
 	r := sample(10)
 	r.Cell("small-64", "caddy", false).Logged.Written = 90
 	r.Cell("small-64", "caddy", false).Rounds[3].Lost.Cut = 5
+	for i := range r.Cell("health", "caddy", false).Rounds {
+		r.Cell("health", "caddy", false).Rounds[i] = measure.Measurement{}
+	}
+	r.Cell("small-64", "haproxy", false).Rounds[2] = measure.Measurement{} // on a busy machine
 	text := Markdown(r)
+	if got := line(t, section(t, text, "Health page, 64 connections"), "Caddy"); !strings.Contains(got, "| fails 1 | – | – | – | none | – |") {
+		t.Errorf("without an answer: got %s", got)
+	}
 	small := section(t, text, "Small answer, 64 connections")
 	for words, want := range map[string]string{
 		"**ours** 1.2.3":       "| all | 50.0 (49.5–50.5) |  | 30.0 |",

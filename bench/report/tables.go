@@ -104,8 +104,12 @@ func figures(r *measure.Results, c *measure.Cell, t measure.Target) []string {
 	if t.Opponent == opponent.Ours {
 		cpuBeside, rateBeside = "", ""
 	}
+	answers := between(stats.Of(c.Values(rate)))
+	if slices.Max(c.Values(rate)) == 0 {
+		answers, rateBeside = "none", "–"
+	}
 	return []string{
-		cpu, cpuBeside, digits(stats.Of(c.Values(appCPU)).Median), between(stats.Of(c.Values(rate))), rateBeside,
+		cpu, cpuBeside, digits(stats.Of(c.Values(appCPU)).Median), answers, rateBeside,
 		digits(stats.Of(c.Values(busy)).Median), digits(stats.Of(c.Values(p50)).Median), digits(stats.Of(c.Values(p99)).Median),
 		strconv.Itoa(c.Lost()), logged(c),
 	}

@@ -12,12 +12,12 @@ import (
 
 // The figures of a measurement that tables show.
 func rate(m measure.Measurement) float64     { return m.Rate }
-func proxyCPU(m measure.Measurement) float64 { return m.ProxyCPU }
-func appCPU(m measure.Measurement) float64   { return m.AppCPU }
-func p50(m measure.Measurement) float64      { return m.P50 }
-func p99(m measure.Measurement) float64      { return m.P99 }
-func p999(m measure.Measurement) float64     { return m.P999 }
-func size(m measure.Measurement) float64     { return m.Bytes }
+func proxyCPU(m measure.Measurement) float64 { return m.OfAnswers(m.ProxyCPU) }
+func appCPU(m measure.Measurement) float64   { return m.OfAnswers(m.AppCPU) }
+func p50(m measure.Measurement) float64      { return m.OfAnswers(m.P50) }
+func p99(m measure.Measurement) float64      { return m.OfAnswers(m.P99) }
+func p999(m measure.Measurement) float64     { return m.OfAnswers(m.P999) }
+func size(m measure.Measurement) float64     { return m.OfAnswers(m.Bytes) }
 func memory(m measure.Measurement) float64   { return m.Memory }
 func busy(m measure.Measurement) float64     { return 100 * m.TaskBusy }
 func refused(m measure.Measurement) float64  { return m.RefusedRate }

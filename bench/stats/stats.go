@@ -9,6 +9,7 @@ package stats
 
 import (
 	"math"
+	"slices"
 
 	"golang.org/x/perf/benchmath"
 )
@@ -22,8 +23,10 @@ type Interval struct {
 	Rounds            int
 }
 
-// Of is the interval of values, one a round.
+// Of is the interval of values, one a round. NaN stands for a round that has
+// none.
 func Of(values []float64) Interval {
+	values = slices.DeleteFunc(slices.Clone(values), math.IsNaN)
 	if len(values) == 0 {
 		return Interval{Median: math.NaN(), Low: math.Inf(-1), High: math.Inf(1)}
 	}

@@ -33,6 +33,10 @@ func TestARoundInWhichTheMachineWasSlowChangesNoRatio(t *testing.T) {
 	if got := Ratio(a, b); got.Median != 3 || got.Low != 3 || got.High != 3 || got.Level() {
 		t.Errorf("got %+v", got)
 	}
+	none := math.NaN()
+	if got := Ratio([]float64{1, none, 4, 6}, []float64{1, 1, none, 2}); got.Rounds != 2 || got.Median != 2 {
+		t.Errorf("rounds without a figure: got %+v", got)
+	}
 	if got := Ratio([]float64{1, 2}, []float64{0, 1, 5}); got.Rounds != 1 || got.Median != 2 {
 		t.Errorf("a round without a figure: got %+v", got)
 	}
