@@ -45,11 +45,11 @@ test: driver ## Run all tests, the end-to-end ones included
 test-all: base-images
 	@: >$(TIMES)
 	@$(MAKE) --no-print-directory test-images test-local
-	@$(MAKE) --no-print-directory -j2 --output-sync=target test-e2e test-rest
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-life test-rest
 	@echo "where the time went:" && sort -k2 -rn $(TIMES)
 
 .PHONY: test-rest
-test-rest: test-program test-plugins test-bench
+test-rest: test-refusals test-program test-plugins test-bench
 
 # timed writes down how long the commands of a target take.
 TIMES := $(CACHE)/test-times
@@ -81,8 +81,16 @@ test-bench: ## Test the benchmark itself
 	$(call timed,test-bench,cd bench && go test ./...)
 
 .PHONY: test-e2e
-test-e2e: ## Deploy, change, break and destroy the real stacks locally (needs Docker)
-	$(call timed,test-e2e,cd local && go test -count=1 -timeout 60m -v ./e2e)
+test-e2e: test-life test-refusals ## Deploy, change, break and destroy the real stacks locally (needs Docker)
+
+.PHONY: test-life
+test-life:
+	$(call timed,test-life,cd local && go test -count=1 -timeout 60m -v ./e2e -run 'Life')
+
+# Everything that is no part of a stack's life, so that no end-to-end test is in neither target.
+.PHONY: test-refusals
+test-refusals:
+	$(call timed,test-refusals,cd local && go test -count=1 -timeout 60m -v ./e2e -skip 'Life')
 
 .PHONY: docs
 docs: ## Write the generated tables of the documents anew, all but the benchmark's
