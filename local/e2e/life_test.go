@@ -17,7 +17,7 @@ const patternStack = "pattern"
 const (
 	sampleAnswer  = "User ${req.params.id} found!"
 	changedAnswer = "User ${req.params.id} found again!"
-	healthProbe   = "const { host, port } ="
+	healthProbe   = "const { host, port, socket } ="
 )
 
 // TestTheStackLivesAWholeLife takes one stack from nothing to nothing. The steps build on each other, so the first
