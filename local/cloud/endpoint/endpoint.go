@@ -145,6 +145,8 @@ func (e *Endpoint) amend(response *http.Response) error {
 		return rewriteJSON(response, amendMetricFilters)
 	case c.service == scalingService && c.action == "RegisterScalableTarget":
 		return rewriteJSON(response, func(answer map[string]any) { e.keepScalingTags(c, answer) })
+	case c.form != nil && movesClients[c.action]:
+		e.follow(response.Request.Context())
 	case c.form != nil && ruleActions[c.action]:
 		return rewrite(response, func(body []byte) []byte { return e.amendRules(c, body) })
 	}

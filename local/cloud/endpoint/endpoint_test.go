@@ -27,7 +27,10 @@ const (
 )
 
 // tasks is a scheduler with one service and one task.
-type tasks struct{ stopped, reason string }
+type tasks struct {
+	stopped, reason string
+	followed        int // how often the load balancer was asked to follow
+}
 
 func (*tasks) Sync(context.Context) error { return nil }
 
@@ -54,7 +57,12 @@ func (s *tasks) StopTask(arn, reason string) error {
 	return nil
 }
 
-type targets struct{}
+type targets struct{ followed *int }
+
+func (t targets) Sync(context.Context) error {
+	*t.followed++
+	return nil
+}
 
 func (targets) TargetHealth(string) []elbtypes.TargetHealthDescription {
 	return []elbtypes.TargetHealthDescription{{
@@ -73,7 +81,7 @@ func start(t *testing.T, status int, answer string) (url string, scheduler *task
 	}))
 	t.Cleanup(emulator.Close)
 	scheduler = &tasks{}
-	handler, err := endpoint.New(endpoint.Options{Emulator: emulator.URL, Registry: "127.0.0.1:5000", Tasks: scheduler, Targets: targets{}})
+	handler, err := endpoint.New(endpoint.Options{Emulator: emulator.URL, Registry: "127.0.0.1:5000", Tasks: scheduler, Targets: targets{&scheduler.followed}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,5 +310,20 @@ func TestAMetricFilterThatIsPutAgainIsChanged(t *testing.T) {
 		`{"filterName":"a","filterPattern":"2","logGroupName":"other"},{"filterName":"b","filterPattern":"3","logGroupName":"web"}]}`
 	if _, got := call(t, url, "Logs_20140328.DescribeMetricFilters", "{}"); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// What clients are led away from is deleted right after.
+func TestTheLoadBalancerFollowsBeforeTheAnswer(t *testing.T) {
+	for action, want := range map[string]int{"ModifyRule": 1, "ModifyListener": 1, "DescribeRules": 0} {
+		url, scheduler := start(t, 200, "<Response/>")
+		response, err := http.PostForm(url, map[string][]string{"Action": {action}, "Version": {"2015-12-01"}}) //nolint:noctx // ends with the test
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if scheduler.followed != want {
+			t.Errorf("%s: the load balancer followed %d times; want %d", action, scheduler.followed, want)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"context"
 	"encoding/xml"
 	"net/http"
 
@@ -11,6 +12,18 @@ import (
 // Targets is the load balancer, which knows how its targets are.
 type Targets interface {
 	TargetHealth(targetGroupARN string) []types.TargetHealthDescription
+	Sync(ctx context.Context) error
+}
+
+// movesClients are the actions that send clients elsewhere. What they came from may be deleted right after the answer,
+// so the load balancer follows before it.
+var movesClients = map[string]bool{"CreateRule": true, "ModifyRule": true, "ModifyListener": true}
+
+// follow waits until the load balancer has seen what the emulator holds now.
+func (e *Endpoint) follow(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, syncWait)
+	defer cancel()
+	_ = e.options.Targets.Sync(ctx) // what it cannot read now, it reads a second later
 }
 
 // targetHealthAnswer is the answer of DescribeTargetHealth.
