@@ -33,7 +33,8 @@ func newClients(current run.Run) clients {
 	return clients{ecs: ecs.NewFromConfig(config), logs: cloudwatchlogs.NewFromConfig(config)}
 }
 
-// services returns the active services of all clusters.
+// services returns the active services of all clusters. One that another has replaced is listed while its tasks stop, and
+// takes no update any more.
 func (c clients) services(ctx context.Context) ([]ecstypes.Service, error) {
 	clusters, err := c.ecs.ListClusters(ctx, &ecs.ListClustersInput{})
 	if err != nil {
@@ -52,7 +53,11 @@ func (c clients) services(ctx context.Context) ([]ecstypes.Service, error) {
 		if err != nil {
 			return nil, err
 		}
-		services = append(services, described.Services...)
+		for _, service := range described.Services {
+			if aws.ToString(service.Status) == "ACTIVE" {
+				services = append(services, service)
+			}
+		}
 	}
 	return services, nil
 }
