@@ -2,6 +2,7 @@ package emulator_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -10,17 +11,16 @@ import (
 
 func TestSyncWaitsForALookThatBeganLater(t *testing.T) {
 	loop := emulator.NewLoop(time.Hour)
-	began, end := make(chan struct{}), make(chan struct{})
+	began, end := make(chan struct{}), make(chan error)
 	go loop.Run(t.Context(), func(context.Context) error {
 		began <- struct{}{}
-		<-end
-		return nil
+		return <-end
 	})
 	<-began // a look is under way when Sync is called
 	done := make(chan error)
 	go func() { done <- loop.Sync(t.Context()) }()
 	time.Sleep(50 * time.Millisecond) // until Sync waits
-	end <- struct{}{}
+	end <- nil
 	select {
 	case <-done:
 		t.Fatal("Sync was content with a look that had begun before it was called")
@@ -31,8 +31,9 @@ func TestSyncWaitsForALookThatBeganLater(t *testing.T) {
 		t.Fatal("Sync did not wait for the end of the look")
 	case <-time.After(50 * time.Millisecond):
 	}
-	end <- struct{}{}
-	if err := <-done; err != nil {
-		t.Error(err)
+	want := errors.New("what the look ran into")
+	end <- want
+	if got := <-done; !errors.Is(got, want) {
+		t.Errorf("got %v, want the look's own error", got)
 	}
 }

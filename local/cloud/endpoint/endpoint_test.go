@@ -317,7 +317,7 @@ func TestAMetricFilterThatIsPutAgainIsChanged(t *testing.T) {
 func TestTheLoadBalancerFollowsBeforeTheAnswer(t *testing.T) {
 	for action, want := range map[string]int{"ModifyRule": 1, "ModifyListener": 1, "DescribeRules": 0} {
 		url, scheduler := start(t, 200, "<Response/>")
-		response, err := http.PostForm(url, map[string][]string{"Action": {action}, "Version": {"2015-12-01"}}) //nolint:noctx // ends with the test
+		response, err := http.PostForm(url, map[string][]string{"Action": {action}, "Version": {"2015-12-01"}})
 		if err != nil {
 			t.Fatal(err)
 		}
