@@ -20,7 +20,18 @@ const interruptionWait = 60 * time.Second
 // requests to it. Without a delay, NGINX stops listening at once, and those requests fail.
 func interrupt(t *testing.T, c *checkout) {
 	t.Helper()
-	container := c.containers(t, "nginx")[0]
+	settings := "Pulumi." + patternStack + ".yaml"
+	c.configure(t, c.read(t, settings)+delaySettings)
+	c.local(t, "up", "--stack", patternStack)
+	container := ""
+	for _, id := range c.containers(t, "nginx") { // those of the revision before may still be stopping
+		if strings.Contains(docker(t, nil, "inspect", id), "NGINX_STOP_DELAY=20") {
+			container = id
+		}
+	}
+	if container == "" {
+		t.Fatal("no NGINX has the delay")
+	}
 	failures := c.hammer(t, func() {
 		if output, err := exec.Command("docker", "kill", "--signal=QUIT", container).CombinedOutput(); err != nil {
 			t.Fatalf("docker kill: %v\n%s", err, output)

@@ -78,7 +78,7 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 		c.edit(t, "images/app/app.js", changedAnswer, sampleAnswer)
 		settings := "Pulumi." + patternStack + ".yaml"
 		// Another port takes another target group and another service, which take over beside the old ones.
-		c.configure(t, c.read(t, settings)+secretSettings+delaySettings+"  fargate-nginx-sidecar:containerPort: 8081\n")
+		c.configure(t, c.read(t, settings)+secretSettings+"  fargate-nginx-sidecar:containerPort: 8081\n")
 		t.Setenv("DATABASE_URL", databaseValue)
 		t.Setenv("STRIPE_KEY", "")
 		var output string
