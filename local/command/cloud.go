@@ -41,7 +41,7 @@ func (l *Local) Serve(ctx context.Context, emulator, description string) error {
 	if err := json.Unmarshal([]byte(description), &current); err != nil {
 		return fmt.Errorf("serve: --run: %w", err)
 	}
-	secure, err := httpsAddress(current)
+	secure, err := httpsAddress(current.Listen)
 	if err != nil {
 		return fmt.Errorf("serve: --run: %w", err)
 	}

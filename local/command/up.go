@@ -41,7 +41,8 @@ func (l *Local) Up(ctx context.Context, options UpOptions) (err error) {
 		return err
 	}
 	if fresh {
-		if err := portFree(ctx, listen); err != nil {
+		secure, err := httpsAddress(listen)
+		if err := errors.Join(err, portFree(ctx, listen), portFree(ctx, secure)); err != nil {
 			return err
 		}
 	}

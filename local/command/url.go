@@ -14,9 +14,9 @@ import (
 // httpsOffset is added to the HTTP listener's local port for the listener on 443: 8080 and 8443.
 const httpsOffset = 363
 
-// httpsAddress is where the load balancer's port 443 is on this machine.
-func httpsAddress(current run.Run) (string, error) {
-	host, port, err := net.SplitHostPort(current.Listen)
+// httpsAddress is where the load balancer's port 443 is on this machine, if its port 80 is at listen.
+func httpsAddress(listen string) (string, error) {
+	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
 		return "", err
 	}
@@ -32,7 +32,7 @@ func localURL(current run.Run, outputs map[string]any) (string, error) {
 	if url, _ := outputs["url"].(string); !strings.HasPrefix(url, "https://") {
 		return "http://" + current.Listen, nil
 	}
-	address, err := httpsAddress(current)
+	address, err := httpsAddress(current.Listen)
 	return "https://" + address, err
 }
 

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -58,7 +59,7 @@ var left = []string{".git", ".local", ".github", "node_modules", "docs", "bench"
 
 func newCheckout(t *testing.T) *checkout {
 	t.Helper()
-	c := &checkout{root: filepath.Join(t.TempDir(), "checkout"), port: freePort(t)}
+	c := &checkout{root: filepath.Join(t.TempDir(), "checkout"), port: freePorts(t)}
 	source := filepath.Join("..", "..")
 	err := filepath.WalkDir(source, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -98,15 +99,30 @@ func copyFile(source, target string) error {
 	return os.WriteFile(target, content, info.Mode().Perm())
 }
 
-// freePort returns a port that nothing listens on at this moment.
-func freePort(t *testing.T) int {
+// httpsOffset lies between the two ports of the load balancer: LOCAL_PORT, and the one for HTTPS.
+const httpsOffset = 363
+
+// freePorts returns a port that nothing listens on, as on the one for HTTPS. A stack may open the second only minutes
+// later, so both lie below the ports that the kernel gives to outgoing connections, which begin at 32768.
+// https://docs.kernel.org/networking/ip-sysctl.html (ip_local_port_range)
+func freePorts(t *testing.T) int {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := 20000 + rand.IntN(12000)
+		if free(port) && free(port+httpsOffset) {
+			return port
+		}
 	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).Port
+	t.Fatal("no two free ports between 20000 and 32767")
+	return 0
+}
+
+func free(port int) bool {
+	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return false
+	}
+	return listener.Close() == nil
 }
 
 // url is where the stack's load balancer listens.

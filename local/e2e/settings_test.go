@@ -260,6 +260,7 @@ func assertOtherProcessor(t *testing.T, c *checkout) {
 	}
 	compare(t, []property{{"for another processor", lines(kinds), lines([]string{
 		"replace aws:ssm/parameter:Parameter", "replace aws:ssm/parameter:Parameter", // the tags of both images
+		"replace aws:ecr/lifecyclePolicy:LifecyclePolicy", "replace aws:ecr/lifecyclePolicy:LifecyclePolicy", // they keep that tag
 		"update docker:index/image:Image", "platform of an image", "update docker:index/image:Image", "platform of an image",
 		"replace aws:ecs/taskDefinition:TaskDefinition", "update aws:ecs/service:Service",
 	})}})
