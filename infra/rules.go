@@ -80,9 +80,9 @@ func checkStop(r *settings.Reader, s *Settings) {
 		return
 	}
 
-	if check := s.Ingress.HealthCheck; check.Path != "/" {
+	if check, page := s.Ingress.HealthCheck, s.Service.Sidecar.HealthPage(); check.Path != page {
 		r.Conflict([]string{"stopDelaySeconds", "healthCheckPath"},
-			fmt.Sprintf("the load balancer asks %s, but only the page at / tells it about a stop; allowed with: /", check.Path))
+			fmt.Sprintf("the load balancer asks %s, but only the page at %s tells it about a stop; allowed with: %s", check.Path, page, page))
 	} else if noticed := check.Interval * time.Duration(check.Unhealthy); delay < noticed {
 		r.Conflict([]string{"stopDelaySeconds", "healthCheckIntervalSeconds", "unhealthyThreshold"},
 			fmt.Sprintf("%g is less than %g × %d; NGINX would stop before the load balancer has noticed",
@@ -104,17 +104,12 @@ func checkStop(r *settings.Reader, s *Settings) {
 
 // checkHealthPath refuses a path that NGINX answers with 404: no task would ever be healthy.
 func checkHealthPath(r *settings.Reader, s *Settings) {
-	path, prefixes := s.Ingress.HealthCheck.Path, s.Service.Sidecar.PathPrefixes
-	if path == "/" {
+	path, sidecar := s.Ingress.HealthCheck.Path, s.Service.Sidecar
+	if path == sidecar.HealthPage() || sidecar.Forwards(path) || r.Wrong("pathPrefixes") {
 		return
 	}
-	for _, prefix := range prefixes {
-		if path == prefix || strings.HasPrefix(path, prefix+"/") {
-			return
-		}
-	}
-	r.Conflict([]string{"healthCheckPath", "pathPrefixes"},
-		fmt.Sprintf("%s is neither / (answered by NGINX) nor below %s (answered by the app)", path, strings.Join(prefixes, ", ")))
+	r.Conflict([]string{"healthCheckPath", "pathPrefixes"}, fmt.Sprintf("%s is neither %s (answered by NGINX) nor below %s (answered by the app)",
+		path, sidecar.HealthPage(), strings.Join(sidecar.PathPrefixes, ", ")))
 }
 
 // tlsStage is the stage of NGINX's Dockerfile that adds what TLS needs. An image without TLS is built without this stage

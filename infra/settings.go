@@ -68,6 +68,9 @@ func read(ctx *pulumi.Context, r *settings.Reader) *Settings {
 		Observability: observability.Read(r),
 	}
 	s.App, s.Nginx = image.Read(r)
+	if s.Ingress.HealthCheck.Path == "" {
+		s.Ingress.HealthCheck.Path = s.Service.Sidecar.HealthPage()
+	}
 
 	return s
 }

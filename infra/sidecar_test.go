@@ -107,6 +107,26 @@ func TestSidecarSettingsReachNginx(t *testing.T) {
 	}
 }
 
+// NGINX's own page gives way to a site, and the load balancer's check follows it.
+func TestASiteMovesTheHealthPage(t *testing.T) {
+	for settings, want := range map[string]string{"": "/.sidecar/health", "/": "/", "/up": "/up"} {
+		graph := run(t, defaults(t, map[string]string{"pathPrefixes": `["/"]`, "healthCheckPath": settings}))
+		if got := at(t, one(t, graph, targetGroup), "healthCheck", "path"); got != want {
+			t.Errorf("healthCheckPath %q: the load balancer asks %v; want %s", settings, got, want)
+		}
+		if got := environment(containers(t, graph)["nginx"])["NGINX_PATH_PREFIXES"]; got != "/" {
+			t.Errorf("NGINX forwards %s", got)
+		}
+	}
+	script, err := readFile(t, "images/nginx/entrypoint.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(script), "health_page=/.sidecar/health\n") {
+		t.Error("the entrypoint has another health page")
+	}
+}
+
 // The delay is taken from the time that NGINX has for its last requests, not added to it.
 func TestADelayedStopFitsIntoTheStopTimeout(t *testing.T) {
 	graph := run(t, defaults(t, map[string]string{"stopDelaySeconds": "20", "unhealthyThreshold": "3"}))

@@ -19,10 +19,40 @@ import (
 	"fargate-nginx-sidecar/images/imagetest"
 )
 
+// mode is one way to set up what is forwarded, and the paths that the contract then admits.
+type mode struct {
+	name   string
+	env    []string
+	admits func(path string) bool
+}
+
+var modes = []mode{
+	{"a prefix", nil, belowAPI},
+	{"a site", []string{"NGINX_PATH_PREFIXES=/"}, ofASite},
+}
+
+// belowAPI admits /api and what lies below it, in every way an application might clean the path.
+func belowAPI(p string) bool {
+	backslash := strings.ReplaceAll(p, `\`, "/")
+	for _, form := range []string{p, path.Clean(p), path.Clean(backslash), strings.ToLower(path.Clean(backslash))} {
+		if form != "/api" && !strings.HasPrefix(form, "/api/") {
+			return false
+		}
+	}
+	return true
+}
+
+// ofASite admits every path that stays the same when it is cleaned, but those of the sidecar itself.
+func ofASite(p string) bool {
+	backslash := strings.ReplaceAll(p, `\`, "/")
+	clean := path.Clean(backslash)
+	return (clean == strings.TrimSuffix(backslash, "/") || backslash == "/") && clean != "/.sidecar" && !strings.HasPrefix(clean, "/.sidecar/")
+}
+
 // outside says what about a request that reached the application is outside the
 // contract. It is written without a look at the configuration: it decodes and
 // cleans the path in every way an application might.
-func outside(r imagetest.Request) string {
+func outside(r imagetest.Request, admits func(path string) bool) string {
 	words := strings.Split(r.Line(), " ")
 	if len(words) != 3 || words[2] != "HTTP/1.1" {
 		return "request line"
@@ -32,11 +62,8 @@ func outside(r imagetest.Request) string {
 	}
 	p, _, _ := strings.Cut(words[1], "?")
 	for range 4 { // as it is, and decoded up to three times
-		backslash := strings.ReplaceAll(p, `\`, "/")
-		for _, form := range []string{p, path.Clean(p), path.Clean(backslash), strings.ToLower(path.Clean(backslash))} {
-			if form != "/api" && !strings.HasPrefix(form, "/api/") {
-				return "path " + form
-			}
+		if !admits(p) {
+			return "path " + p
 		}
 		if strings.Contains(p, "//") || !utf8.ValidString(p) || strings.ContainsFunc(p, unicode.IsControl) {
 			return "path " + strconv.Quote(p)
@@ -255,7 +282,15 @@ func (g *goodTraffic) String() string {
 }
 
 func TestNothingOutsideTheContractReachesTheApplication(t *testing.T) {
-	task := imagetest.Start(t, imagetest.Options{})
+	for _, m := range modes {
+		t.Run(m.name, func(t *testing.T) { attack(t, m) })
+	}
+}
+
+// attack sends every group of cases to a sidecar in one mode.
+func attack(t *testing.T, m mode) {
+	t.Helper()
+	task := imagetest.Start(t, imagetest.Options{Env: m.env})
 	for _, group := range []struct {
 		name  string
 		cases func(testing.TB) []string
@@ -284,7 +319,7 @@ func TestNothingOutsideTheContractReachesTheApplication(t *testing.T) {
 					continue
 				}
 				inside++
-				if why := outside(r); why != "" {
+				if why := outside(r, m.admits); why != "" {
 					bad++
 					t.Errorf("%s: application saw %q", why, r.Head)
 				}
@@ -322,7 +357,14 @@ func send(task *imagetest.Task, cases []string) int {
 
 // A smuggled request is one that the application saw and nginx did not.
 func TestTheApplicationSeesExactlyTheRequestsThatNginxForwarded(t *testing.T) {
-	task := imagetest.Start(t, imagetest.Options{})
+	for _, m := range modes {
+		t.Run(m.name, func(t *testing.T) { countForwarded(t, m) })
+	}
+}
+
+func countForwarded(t *testing.T, m mode) {
+	t.Helper()
+	task := imagetest.Start(t, imagetest.Options{Env: m.env})
 	cases := append(rawCases(t), bytesInPlaces(t)...)
 	send(task, cases)
 	time.Sleep(1500 * time.Millisecond) // the log is flushed after a second

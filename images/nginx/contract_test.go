@@ -11,13 +11,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"fargate-nginx-sidecar/images/imagetest"
 )
 
 var update = flag.Bool("update", false, "write the tables in docs/sidecar.md anew")
 
-// target is one line of testdata/targets.txt.
+// target is one line of a file such as testdata/targets.txt.
 type target struct {
 	heading string
 	line    string // raw request line
@@ -35,9 +36,15 @@ func unescape(text string) string {
 	})
 }
 
-func targets(t testing.TB) []target {
+// The files of request lines: with a prefix, and where the application is a whole site.
+const (
+	prefixTargets = "testdata/targets.txt"
+	siteTargets   = "testdata/targets-site.txt"
+)
+
+func targets(t testing.TB, file string) []target {
 	t.Helper()
-	data, err := os.ReadFile("testdata/targets.txt")
+	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,21 +59,51 @@ func targets(t testing.TB) []target {
 		}
 		text, want, ok := strings.Cut(line, " => ")
 		if !ok {
-			t.Fatalf("testdata/targets.txt:%d: no ` => `", i+1)
+			t.Fatalf("%s:%d: no ` => `", file, i+1)
 		}
 		list = append(list, target{heading: heading, line: unescape(text), text: text, want: want})
 	}
-	if len(list) < 50 {
-		t.Fatalf("testdata/targets.txt: got %d cases, want at least 50", len(list))
+	if len(list) < 30 {
+		t.Fatalf("%s: got %d cases, want at least 30", file, len(list))
 	}
 	return list
 }
 
 func TestExactlyTheseRequestLinesReachTheApplication(t *testing.T) {
 	task := defaults(t)
-	for _, c := range targets(t) {
+	for _, c := range targets(t, prefixTargets) {
 		t.Run(c.text, func(t *testing.T) { contract(t, task, c) })
 	}
+}
+
+func TestASiteGetsEveryPathThatHasOneMeaning(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_PATH_PREFIXES=/"}})
+	for _, c := range targets(t, siteTargets) {
+		t.Run(c.text, func(t *testing.T) { contract(t, task, c) })
+	}
+}
+
+// The sidecar's own page is where the load balancer and the container's health check ask, and it still asks nobody.
+func TestASitesHealthPageIsTheSidecars(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_PATH_PREFIXES=/"}})
+	task.Down(t)
+	imagetest.Docker(t, "exec", task.Nginx, "/usr/local/bin/healthcheck")
+	got := task.Raw(t, "GET /.sidecar/health HTTP/1.1\r\nHost: 10.0.1.17:8080\r\nConnection: close\r\nUser-Agent: ELB-HealthChecker/2.0\r\n\r\n")
+	if got.Status != 200 || got.Body != "Service is healthy" {
+		t.Errorf("got %d %q", got.Status, got.Body)
+	}
+	if got := task.Get(t, "/"); got.Status != 502 {
+		t.Errorf("/ without the application: got %d, want 502", got.Status)
+	}
+	imagetest.Docker(t, "exec", task.Nginx, "touch", "/tmp/nginx/maintenance")
+	deadline := time.Now().Add(5 * time.Second) // nginx looks for the file once a second
+	for task.Get(t, "/.sidecar/health").Status != 503 && time.Now().Before(deadline) {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if got := task.Get(t, "/.sidecar/health"); got.Status != 503 {
+		t.Errorf("in maintenance: got %d, want 503", got.Status)
+	}
+	imagetest.Docker(t, "exec", task.Nginx, "/usr/local/bin/healthcheck")
 }
 
 // contract sends one request line and compares who answers it, and how.
@@ -201,9 +238,15 @@ func TestTheApplicationsErrorsPassUnchanged(t *testing.T) {
 
 // TestTheDocumentHasTheTableOfTargets keeps docs/sidecar.md in step.
 func TestTheDocumentHasTheTableOfTargets(t *testing.T) {
+	inDocument(t, "targets", targetsTable(t, prefixTargets))
+	inDocument(t, "site targets", targetsTable(t, siteTargets))
+}
+
+func targetsTable(t *testing.T, file string) string {
+	t.Helper()
 	var b strings.Builder
 	heading := ""
-	for _, c := range targets(t) {
+	for _, c := range targets(t, file) {
 		if c.heading != heading {
 			heading = c.heading
 			fmt.Fprintf(&b, "\n**%s**\n\n| Request line | Answer |\n|---|---|\n", heading)
@@ -214,7 +257,7 @@ func TestTheDocumentHasTheTableOfTargets(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "| <code>%s</code> | %s |\n", cell(c.text), answer)
 	}
-	inDocument(t, "targets", b.String()+"\n")
+	return b.String() + "\n"
 }
 
 // cell makes a text safe for a Markdown table cell.

@@ -106,11 +106,16 @@ fi
 
 # ---- Lists ----
 # Path prefixes: /segment or several; letters, digits, - and _ (a dot would be
-# a wildcard in the pattern they become part of).
-prefixes=''
+# a wildcard in the pattern they become part of). `/` is the empty prefix: all paths
+# are the application's, and the health page is where healthcheck.sh looks as well.
+prefixes='' health_page=/
 for word in ${NGINX_PATH_PREFIXES:-/api}; do
     case $word in
-    */ | *//* | *[!A-Za-z0-9_/-]* | [!/]* | '') wrong NGINX_PATH_PREFIXES "$word" 'paths like /api or /v1/orders, separated by commas' ;;
+    /)
+        health_page=/.sidecar/health
+        [ "$NGINX_PATH_PREFIXES" = / ] || wrong NGINX_PATH_PREFIXES "$NGINX_PATH_PREFIXES" '/ alone, or paths without it'
+        ;;
+    */ | *//* | *[!A-Za-z0-9_/-]* | [!/]* | '') wrong NGINX_PATH_PREFIXES "$word" '/ alone, or paths like /api or /v1/orders, separated by commas' ;;
     *) prefixes="$prefixes${prefixes:+|}$word" ;;
     esac
 done
@@ -335,6 +340,7 @@ sed \
     -e "s,@WORKER_FILES@,$files,g" \
     -e "s,@SHUTDOWN_TIMEOUT@,$NGINX_SHUTDOWN_TIMEOUT,g" \
     -e "s,@PREFIXES@,$prefixes,g" \
+    -e "s,@HEALTH_PAGE@,$health_page,g" \
     -e "s,@METHODS@,$methods,g" \
     -e "s/@METHODS_LIST@/$methods_list/g" \
     -e "s/@ACCESS_LOG@/$(printf %s "$access_log" | sed 's,/,\\/,g')/g" \

@@ -52,7 +52,7 @@ func FuzzRawRequest(f *testing.F) {
 			t.Fatal(err)
 		}
 		for _, r := range seen.Requests {
-			if why := outside(r); why != "" {
+			if why := outside(r, belowAPI); why != "" {
 				t.Errorf("%s: application saw %q", why, r.Head)
 			}
 		}

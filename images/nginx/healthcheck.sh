@@ -2,11 +2,13 @@
 # The container's health check: 0 when nginx answers its health page within 2 s.
 # In maintenance the page says 503, for the load balancer; nginx is well.
 url=127.0.0.1:${NGINX_PORT:-8080}
+page=/
+[ "${NGINX_PATH_PREFIXES:-}" != / ] || page=/.sidecar/health
 if [ "${NGINX_TLS:-off}" = on ]; then
     # -quiet also means: wait for the answer although the input ends.
-    answer=$(printf 'GET / HTTP/1.0\r\n\r\n' | timeout 2 openssl s_client -quiet -connect "$url" 2>/dev/null | head -n 1)
+    answer=$(printf 'GET %s HTTP/1.0\r\n\r\n' "$page" | timeout 2 openssl s_client -quiet -connect "$url" 2>/dev/null | head -n 1)
 else
-    answer=$(wget -q -T 2 -O /dev/null "http://$url/" 2>&1) && answer='HTTP/1.1 200 '
+    answer=$(wget -q -T 2 -O /dev/null "http://$url$page" 2>&1) && answer='HTTP/1.1 200 '
 fi
 case $answer in
 *'HTTP/1.1 200 '*) ;;

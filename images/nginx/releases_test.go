@@ -42,7 +42,7 @@ func TestOlderReleasesKeepTheContract(t *testing.T) {
 				}
 			}
 			task := imagetest.Start(t, imagetest.Options{Image: image})
-			for _, c := range targets(t) {
+			for _, c := range targets(t, prefixTargets) {
 				if strings.HasPrefix(c.line, "CONNECT ") {
 					continue // nginx takes it for a method like others before 1.29
 				}

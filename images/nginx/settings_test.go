@@ -36,6 +36,7 @@ var renderings = map[string][]string{
 		"NGINX_CLIENT_TIMEOUT=1", "NGINX_SHUTDOWN_TIMEOUT=1", "NGINX_UPSTREAM_KEEPALIVE=1", "NGINX_MAX_BODY_KB=1", "NGINX_RATE_LIMIT=1",
 		"NGINX_RATE_BURST=0", "NGINX_GZIP_LEVEL=0", "NGINX_ACCESS_LOG=off", "NGINX_METHODS=GET", "NGINX_CACHE_SECONDS=1", "NGINX_CONCURRENCY_LIMIT=1", "NGINX_GZIP=safe",
 	},
+	"a site": {"NGINX_PATH_PREFIXES=/"},
 	"largest": {
 		"NGINX_PORT=65535", "APP_PORT=65534", "NGINX_WORKER_PROCESSES=16", "NGINX_WORKER_CONNECTIONS=200000", "NGINX_IDLE_TIMEOUT=4000",
 		"NGINX_UPSTREAM_KEEPALIVE_TIMEOUT=4000", "NGINX_CLIENT_TIMEOUT=300", "NGINX_SHUTDOWN_TIMEOUT=120", "NGINX_UPSTREAM_KEEPALIVE=10000",
@@ -110,12 +111,12 @@ NGINX_STATUS_INTERVAL: got "1m", allowed: 0 to 3600 s
 NGINX_GZIP: got "off", allowed: all safe
 NGINX_ACCESS_LOG: got "combined", allowed: json text off
 NGINX_LOG_HEALTH_CHECKS: got "yes", allowed: on off
-NGINX_PATH_PREFIXES: got "api", allowed: paths like /api or /v1/orders, separated by commas
-NGINX_PATH_PREFIXES: got "/", allowed: paths like /api or /v1/orders, separated by commas
-NGINX_PATH_PREFIXES: got "/a b", allowed: paths like /api or /v1/orders, separated by commas
-NGINX_PATH_PREFIXES: got "/v1/", allowed: paths like /api or /v1/orders, separated by commas
-NGINX_PATH_PREFIXES: got "/v1//x", allowed: paths like /api or /v1/orders, separated by commas
-NGINX_PATH_PREFIXES: got "/.*", allowed: paths like /api or /v1/orders, separated by commas
+NGINX_PATH_PREFIXES: got "api", allowed: / alone, or paths like /api or /v1/orders, separated by commas
+NGINX_PATH_PREFIXES: got "api,/,/a b,/v1/,/v1//x,/.*,/ok", allowed: / alone, or paths without it
+NGINX_PATH_PREFIXES: got "/a b", allowed: / alone, or paths like /api or /v1/orders, separated by commas
+NGINX_PATH_PREFIXES: got "/v1/", allowed: / alone, or paths like /api or /v1/orders, separated by commas
+NGINX_PATH_PREFIXES: got "/v1//x", allowed: / alone, or paths like /api or /v1/orders, separated by commas
+NGINX_PATH_PREFIXES: got "/.*", allowed: / alone, or paths like /api or /v1/orders, separated by commas
 NGINX_METHODS: got "TRACE", allowed: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, separated by commas
 NGINX_METHODS: got "get", allowed: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, separated by commas
 NGINX_TRUSTED_PROXIES: got "10.0.0.0/33", allowed: address ranges like 10.0.0.0/16, separated by commas
@@ -512,7 +513,7 @@ var meanings = map[string]string{
 	"NGINX_CACHE_SECONDS":              "keep answers that the application calls `public` for so long, and while one request renews them. 0: no cache",
 	"NGINX_ACCESS_LOG":                 "form of the access log",
 	"NGINX_LOG_HEALTH_CHECKS":          "whether the health page is logged",
-	"NGINX_PATH_PREFIXES":              "what is forwarded: each prefix and what lies below it",
+	"NGINX_PATH_PREFIXES":              "what is forwarded: each prefix and what lies below it. With `/` everything is but the paths below `/.sidecar`, and the health page is `/.sidecar/health`",
 	"NGINX_METHODS":                    "methods that are forwarded; others are 405",
 	"NGINX_TLS":                        "whether the port speaks TLS, with a certificate made at the start; needs an image with openssl (`--target tls`)",
 	"NGINX_TRUSTED_PROXIES":            "address ranges whose X-Forwarded-For and X-Forwarded-Proto count: the load balancer's subnets",

@@ -121,8 +121,8 @@ func isIPv4Range(value string) bool {
 func readHealthCheck(r *settings.Reader) HealthCheck {
 	check := HealthCheck{
 		Path: r.Text("healthCheckPath",
-			"a path of letters, digits, dots, hyphens, underscores and tildes, at most 1024 characters",
-			func(path string) bool { return len(path) <= 1024 && pathPattern.MatchString(path) }),
+			"empty, or a path of letters, digits, dots, hyphens, underscores and tildes, at most 1024 characters",
+			func(path string) bool { return path == "" || len(path) <= 1024 && pathPattern.MatchString(path) }),
 		Interval:  r.Seconds("healthCheckIntervalSeconds", 5, 300),
 		Timeout:   r.Seconds("healthCheckTimeoutSeconds", 2, 120),
 		Healthy:   r.Between("healthyThreshold", 2, 10, "checks"),

@@ -13,7 +13,8 @@ import (
 
 // Sidecar is what NGINX does between load balancer and app.
 type Sidecar struct {
-	// PathPrefixes are the only paths that reach the app, and Methods the only methods.
+	// PathPrefixes are the only paths that reach the app, and Methods the only methods. The prefix / alone stands for a
+	// whole site: every path but those of the sidecar's own pages.
 	PathPrefixes, Methods []string
 	// BodyLimitKilobytes is in KiB.
 	BodyLimitKilobytes int
@@ -75,14 +76,23 @@ const (
 	LogOff  AccessLog = "off"
 )
 
+// Site is the prefix that forwards a whole site to the app.
+const Site = "/"
+
+// The page that NGINX answers itself, without a site and with one. images/nginx/entrypoint.sh has the same two.
+const (
+	healthPage       = "/"
+	healthPageOfSite = "/.sidecar/health"
+)
+
 var (
-	prefixPattern = regexp.MustCompile(`^(/[A-Za-z0-9_-]+)+$`)
+	prefixPattern = regexp.MustCompile(`^(/|(/[A-Za-z0-9_-]+)+)$`)
 	methods       = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 )
 
 func readSidecar(r *settings.Reader) Sidecar {
 	s := Sidecar{
-		PathPrefixes: r.SomeTexts("pathPrefixes", "a path such as /api or /v1/orders, of letters, digits, hyphens and underscores",
+		PathPrefixes: r.SomeTexts("pathPrefixes", "/, or a path such as /api or /v1/orders, of letters, digits, hyphens and underscores",
 			prefixPattern.MatchString),
 		Methods: r.SomeTexts("allowedMethods", "one of "+strings.Join(methods, ", "),
 			func(method string) bool { return slices.Contains(methods, method) }),
@@ -105,11 +115,33 @@ func readSidecar(r *settings.Reader) Sidecar {
 			"an address range without host bits, such as 130.176.0.0/16 or 2600:9000::/28"),
 		Workers: r.Between("nginxWorkers", 0, 64, "processes"),
 	}
+	if len(s.PathPrefixes) > 1 && slices.Contains(s.PathPrefixes, Site) {
+		r.Fail("pathPrefixes", strings.Join(s.PathPrefixes, ", "), "/ alone, which covers all the others, or paths without it")
+	}
 	if s.LogHealthChecks && s.AccessLog == LogOff {
 		r.Conflict([]string{"logHealthChecks", "accessLog"}, "health checks are to be logged, but accessLog is off; allowed with: json, text")
 	}
 
 	return s
+}
+
+// HealthPage is the path of the page that NGINX answers itself, for the load balancer's health check.
+func (s Sidecar) HealthPage() string {
+	if slices.Contains(s.PathPrefixes, Site) {
+		return healthPageOfSite
+	}
+
+	return healthPage
+}
+
+// Forwards reports whether a path reaches the app.
+func (s Sidecar) Forwards(path string) bool {
+	return slices.ContainsFunc(s.PathPrefixes, func(prefix string) bool {
+		if prefix == Site {
+			return path != "/.sidecar" && !strings.HasPrefix(path, "/.sidecar/")
+		}
+		return path == prefix || strings.HasPrefix(path, prefix+"/")
+	})
 }
 
 // appMargin is how much longer than the load balancer's idle timeout the app keeps an idle connection open, unless a

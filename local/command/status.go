@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"sort"
@@ -84,6 +85,28 @@ func (c clients) runningTasks(ctx context.Context) ([]ecstypes.Task, error) {
 		tasks = append(tasks, described.Tasks...)
 	}
 	return tasks, nil
+}
+
+// pathPrefixes are the paths that NGINX forwards to the app, as the running task definition tells it.
+func (c clients) pathPrefixes(ctx context.Context) ([]string, error) {
+	services, err := c.services(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, service := range services {
+		found, err := c.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: service.TaskDefinition})
+		if err != nil {
+			return nil, err
+		}
+		for _, container := range found.TaskDefinition.ContainerDefinitions {
+			for _, variable := range container.Environment {
+				if aws.ToString(variable.Name) == "NGINX_PATH_PREFIXES" {
+					return strings.Split(aws.ToString(variable.Value), ","), nil
+				}
+			}
+		}
+	}
+	return nil, errors.New("no task definition has NGINX_PATH_PREFIXES")
 }
 
 // appLogs reads what the app containers logged, by stream. Streams are named <service>/app/app/<task id>.

@@ -147,8 +147,13 @@ func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Too
 	if err != nil {
 		return err
 	}
+	prefixes, err := client.pathPrefixes(ctx)
+	if err != nil {
+		return err
+	}
 	checks, err := verify.Stack(ctx, verify.Options{
 		URL:        url,
+		Prefixes:   prefixes,
 		Client:     selfSigned(),
 		Patience:   30 * time.Second,
 		Logs:       client.appLogs,

@@ -18,6 +18,9 @@ import (
 // logWait bounds the way of a log line from the app to the log group.
 const logWait = 20 * time.Second
 
+// otherWait is the same for an app that is not the sample and may log nothing.
+const otherWait = 5 * time.Second
+
 // retryEvery is between two looks at something that takes a while.
 const retryEvery = 500 * time.Millisecond
 
@@ -28,6 +31,7 @@ const maxBody = 64 << 10
 const (
 	Healthy      = "Service is healthy"
 	SampleAnswer = "User 1 found!"
+	samplePath   = "/api/users/1"
 )
 
 // Logs reads the log group of the app: the messages of every stream, by stream name.
@@ -44,22 +48,44 @@ type Check struct {
 
 // Options say where the stack listens and where the app logs.
 type Options struct {
-	URL        string // of the load balancer's listener
+	URL        string   // of the load balancer's listener
+	Prefixes   []string // the paths that NGINX forwards to the app
 	Client     *http.Client
 	Patience   time.Duration // for the way from running tasks to healthy targets
 	Logs       Logs
 	Containers int // app containers that must have logged; the rejected request could have gone to any of them
 }
 
+// paths are what the three requests ask for.
+type paths struct{ health, app, rejected string }
+
+// paths are the pattern's own where the prefix is the pattern's.
+func (o Options) paths() paths {
+	p := paths{health: "/", app: o.Prefixes[0], rejected: "/web/phpmyadmin"}
+	if p.app == "/api" {
+		p.app = samplePath
+	}
+	for _, prefix := range o.Prefixes {
+		if prefix == "/" {
+			p.health = "/.sidecar/health"
+		}
+		if strings.HasPrefix(p.rejected+"/", strings.TrimSuffix(prefix, "/")+"/") {
+			p.rejected = "/.sidecar/phpmyadmin" // which is nobody's, whatever the app gets
+		}
+	}
+	return p
+}
+
 // Stack runs all checks. The error joins those of the checks.
 func Stack(ctx context.Context, options Options) ([]Check, error) {
 	mark := fmt.Sprintf("verify-%d", time.Now().UnixNano())
+	paths := options.paths()
 	checks := []Check{
-		health(ctx, options),
-		rejected(ctx, options, mark),
-		app(ctx, options),
-		untouched(ctx, options, mark),
+		health(ctx, options, paths.health),
+		rejected(ctx, options, paths.rejected, mark),
+		app(ctx, options, paths.app),
 	}
+	checks = append(checks, untouched(ctx, options, paths, mark, checks[2].body == SampleAnswer))
 	var failed []error
 	for _, check := range checks {
 		if check.Err != nil {
@@ -71,13 +97,13 @@ func Stack(ctx context.Context, options Options) ([]Check, error) {
 
 // health asks NGINX itself. ECS calls a new service steady once its tasks run, which is before the load balancer has
 // found them healthy; until then it answers 503.
-func health(ctx context.Context, options Options) Check {
-	check := answer(ctx, options, "/")
+func health(ctx context.Context, options Options, path string) Check {
+	check := answer(ctx, options, path)
 	ctx, cancel := context.WithTimeout(ctx, options.Patience)
 	defer cancel()
 	for check.Err != nil && ctx.Err() == nil {
 		time.Sleep(retryEvery)
-		if again := answer(ctx, options, "/"); ctx.Err() == nil {
+		if again := answer(ctx, options, path); ctx.Err() == nil {
 			check = again
 		}
 	}
@@ -87,13 +113,32 @@ func health(ctx context.Context, options Options) Check {
 	return check
 }
 
-// app asks the app through NGINX. The app is the user's, so another text than the sample's is no failure.
-func app(ctx context.Context, options Options) Check {
-	check := answer(ctx, options, "/api/users/1")
-	if check.Err == nil && check.body != SampleAnswer {
+// app asks the app through NGINX. The app is the user's, so its answer may be any but a server's error; NGINX's own
+// errors, which have an id, mean that the app was not asked.
+func app(ctx context.Context, options Options, path string) Check {
+	check := Check{Request: "GET " + path}
+	status, body, err := get(ctx, options.Client, options.URL+path)
+	if err == nil && (status >= http.StatusInternalServerError || status >= http.StatusBadRequest && strings.Contains(body, `"request_id":"`)) {
+		err = fmt.Errorf("status %d, want the app's answer: %s", status, body)
+	}
+	check.Got, check.Err, check.body = fmt.Sprintf("%d %s", status, beginning(body)), err, body
+	if check.Err == nil && body != SampleAnswer && path == samplePath {
 		check.Got += fmt.Sprintf(" (the unchanged sample app answers %q)", SampleAnswer)
 	}
 	return check
+}
+
+// beginning is as much of an answer as a line shows: a site's page is long.
+func beginning(body string) string {
+	const most = 60
+	line, _, cut := strings.Cut(body, "\n")
+	if len(line) > most {
+		line, cut = line[:most], true
+	}
+	if cut {
+		line += " …"
+	}
+	return line
 }
 
 // answer makes one request, which must succeed.
@@ -108,8 +153,7 @@ func answer(ctx context.Context, options Options, path string) Check {
 }
 
 // rejected sends a scanner's request often enough that every task sees it.
-func rejected(ctx context.Context, options Options, mark string) Check {
-	const path = "/web/phpmyadmin"
+func rejected(ctx context.Context, options Options, path, mark string) Check {
 	check := Check{Request: "GET " + path}
 	for range 4 * options.Containers {
 		status, _, err := get(ctx, options.Client, options.URL+path+"?"+mark)
@@ -125,12 +169,17 @@ func rejected(ctx context.Context, options Options, mark string) Check {
 }
 
 // untouched sends requests that the app does log until the log of every app container shows one. The rejected
-// requests came earlier: had one reached the app, its line would stand before these.
-func untouched(ctx context.Context, options Options, mark string) Check {
+// requests came earlier: had one reached the app, its line would stand before these. An app that is not the sample may log
+// no requests at all; then there is nothing to see, and no failure.
+func untouched(ctx context.Context, options Options, paths paths, mark string, sample bool) Check {
 	check := Check{Request: "app's log after the 404"}
-	ctx, cancel := context.WithTimeout(ctx, logWait)
+	patience := otherWait
+	if sample {
+		patience = logWait
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	marked := "/api/users/1?" + mark
+	marked := paths.app + "?" + mark
 	for {
 		for range 2 * options.Containers {
 			if _, _, err := get(ctx, options.Client, options.URL+marked); err != nil {
@@ -154,7 +203,11 @@ func untouched(ctx context.Context, options Options, mark string) Check {
 		}
 		select {
 		case <-ctx.Done():
-			check.Err = fmt.Errorf("%d of %d app containers logged a request within %s", seen, options.Containers, logWait)
+			if seen == 0 && !sample {
+				check.Got = "shows nothing: this app does not log its requests"
+				return check
+			}
+			check.Err = fmt.Errorf("%d of %d app containers logged a request within %s", seen, options.Containers, patience)
 			return check
 		case <-time.After(retryEvery):
 		}

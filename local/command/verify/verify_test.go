@@ -60,7 +60,7 @@ func run(t *testing.T, s *stack) error {
 	t.Helper()
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
-	_, err := verify.Stack(context.Background(), verify.Options{URL: server.URL, Client: server.Client(), Logs: s.logs, Containers: 1})
+	_, err := verify.Stack(context.Background(), verify.Options{URL: server.URL, Prefixes: []string{"/api"}, Client: server.Client(), Logs: s.logs, Containers: 1})
 	return err
 }
 
@@ -73,7 +73,7 @@ func TestAStackThatKeepsItsPromisesPasses(t *testing.T) {
 func TestAStackWhoseTargetsAreHealthyALittleLaterPasses(t *testing.T) {
 	server := httptest.NewServer(&stack{healthyAfter: 2})
 	t.Cleanup(server.Close)
-	_, err := verify.Stack(context.Background(), verify.Options{URL: server.URL, Client: server.Client(), Patience: time.Minute, Logs: noLogs, Containers: 0})
+	_, err := verify.Stack(context.Background(), verify.Options{URL: server.URL, Prefixes: []string{"/api"}, Client: server.Client(), Patience: time.Minute, Logs: noLogs, Containers: 0})
 	if err != nil {
 		t.Error(err)
 	}
@@ -94,5 +94,59 @@ func TestAnUnhealthyStackFailsEveryCheckThatReadsAnAnswer(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q in it", err, want)
 		}
+	}
+}
+
+// With other prefixes the requests are others, and an app that is not the sample may answer what it likes, and log nothing.
+func TestTheRequestsFollowThePrefixes(t *testing.T) {
+	for prefix, want := range map[string][]string{
+		"/":    {"GET /.sidecar/health", "GET /.sidecar/phpmyadmin", "GET /"},
+		"/web": {"GET /", "GET /.sidecar/phpmyadmin", "GET /web"},
+		"/v1":  {"GET /", "GET /web/phpmyadmin", "GET /v1"},
+	} {
+		t.Run(prefix, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				switch {
+				case r.URL.Path == "/.sidecar/health" || r.URL.Path == "/" && prefix != "/":
+					_, _ = w.Write([]byte("Service is healthy"))
+				case r.URL.Path == prefix:
+					w.WriteHeader(http.StatusUnauthorized) // the app's own answer
+				default:
+					w.WriteHeader(http.StatusNotFound)
+				}
+			}))
+			t.Cleanup(server.Close)
+			checks, err := verify.Stack(context.Background(), verify.Options{
+				URL: server.URL, Prefixes: []string{prefix}, Client: server.Client(), Logs: noLogs, Containers: 1,
+			})
+			if err != nil {
+				t.Errorf("%s: %v", prefix, err)
+			}
+			for i, request := range want {
+				if checks[i].Request != request {
+					t.Errorf("%s: %s; want %s", prefix, checks[i].Request, request)
+				}
+			}
+		})
+	}
+}
+
+// An error with an id is the sidecar's: the app was not asked.
+func TestTheSidecarsRefusalIsNotTheAppsAnswer(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" {
+			_, _ = w.Write([]byte("Service is healthy"))
+			return
+		}
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = w.Write([]byte(`{"error":"not found","request_id":"1"}`))
+	}))
+	t.Cleanup(server.Close)
+	_, err := verify.Stack(context.Background(), verify.Options{
+		URL: server.URL, Prefixes: []string{"/v1"}, Client: server.Client(), Logs: noLogs, Containers: 1,
+	})
+	if err == nil || !strings.Contains(err.Error(), "GET /v1: status 404, want the app's answer") {
+		t.Errorf("got %v", err)
 	}
 }
