@@ -2,7 +2,11 @@ module fargate-nginx-sidecar/local
 
 go 1.26
 
-require github.com/google/go-containerregistry v0.22.1
+require (
+	github.com/go-jose/go-jose/v4 v4.1.9
+	github.com/google/go-containerregistry v0.22.1
+	golang.org/x/oauth2 v0.36.0
+)
 
 require (
 	github.com/Microsoft/go-winio v0.6.2 // indirect

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"fargate-nginx-sidecar/local/cloud/alb"
@@ -140,10 +141,26 @@ func (c *cloud) listen(ctx context.Context) (registryAddress, endpointAddress st
 	}); err != nil {
 		return "", "", err
 	}
-	if endpointAddress, err = c.serve(ctx, c.journal.Before(c.endpoint)); err != nil {
+	if endpointAddress, err = c.serve(ctx, c.beforeAWS(c.journal.Before(c.endpoint))); err != nil {
 		return "", "", fmt.Errorf("endpoint: %w", err)
 	}
 	return registryAddress, endpointAddress, nil
+}
+
+// publicKeys is the path of the endpoint that stands for https://public-keys.auth.elb.<region>.amazonaws.com/, which is no
+// service of AWS's API.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-authenticate-users.html#user-claims-encoding
+const publicKeys = "/public-keys.auth.elb/"
+
+// beforeAWS answers for what stands on the endpoint beside AWS's API.
+func (c *cloud) beforeAWS(aws http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, publicKeys) {
+			c.balancer.PublicKeys().ServeHTTP(w, r)
+			return
+		}
+		aws.ServeHTTP(w, r)
+	})
 }
 
 // serve answers HTTP on a free loopback port until close.

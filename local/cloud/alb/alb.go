@@ -13,9 +13,11 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
+	"fargate-nginx-sidecar/local/cloud/alb/oidc"
 	"fargate-nginx-sidecar/local/cloud/emulator"
 
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
@@ -30,6 +32,10 @@ type Options struct {
 	// map gets a free port of 127.0.0.1.
 	Listeners map[int]string
 
+	// IdentityProviders calls the providers of authenticate-oidc actions; nil is Go's own transport, which trusts the
+	// certificates that this machine trusts.
+	IdentityProviders http.RoundTripper
+
 	Poll   time.Duration // between two looks at the emulator; 0 is one second
 	Logger *slog.Logger  // nil is slog.Default()
 }
@@ -40,6 +46,7 @@ type Balancer struct {
 	options Options
 	log     *slog.Logger
 	source  *source
+	login   *oidc.Authenticator
 
 	mu      sync.Mutex
 	groups  map[string]*group  // by target group ARN
@@ -62,11 +69,16 @@ func New(options Options) (*Balancer, error) {
 	if options.Logger == nil {
 		options.Logger = slog.Default()
 	}
+	login, err := oidc.New(options.IdentityProviders)
+	if err != nil {
+		return nil, err
+	}
 	return &Balancer{
 		Loop:    emulator.NewLoop(options.Poll),
 		options: options,
 		log:     options.Logger,
 		source:  newSource(options.Endpoint, options.Region),
+		login:   login,
 		groups:  map[string]*group{},
 		servers: map[string]*server{},
 	}, nil
@@ -78,6 +90,10 @@ func (b *Balancer) Run(ctx context.Context) error {
 	b.Loop.Run(ctx, b.look)
 	return nil
 }
+
+// PublicKeys serves the key with which applications verify what a login tells them of the user, as
+// https://public-keys.auth.elb.<region>.amazonaws.com/<key id> does.
+func (b *Balancer) PublicKeys() http.Handler { return b.login.Keys() }
 
 // Addresses returns the local address of every open listener, by listener ARN.
 func (b *Balancer) Addresses() map[string]string {

@@ -20,6 +20,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"fargate-nginx-sidecar/local/cloud/alb/oidc"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
@@ -143,9 +145,15 @@ func (c *idleConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// ServeHTTP finds the first rule that matches and does what it says.
+// ServeHTTP finds the first rule that matches and does what it says. The way back from an identity provider comes before
+// all rules.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	for _, rule := range s.settings.Load().rules {
+	settings := s.settings.Load()
+	if logins := settings.logins(); len(logins) > 0 && r.URL.Path == oidc.CallbackPath {
+		answer(w, s.balancer.login.Callback(w, r, logins))
+		return
+	}
+	for _, rule := range settings.rules {
 		ok, unknown := rule.matches(r)
 		if unknown != "" {
 			s.log.Error("rule not supported by the local run", "condition", unknown)
@@ -173,11 +181,16 @@ func (s *server) act(w http.ResponseWriter, r *http.Request, actions []types.Act
 		case kind == types.ActionTypeEnumRedirect:
 			settings := s.settings.Load()
 			location, code := redirectTo(*action.RedirectConfig, r, settings.https, strconv.Itoa(settings.port), s.localPort)
-			w.Header().Set("Server", serverName)
 			w.Header().Set("Location", location)
-			w.WriteHeader(code)
+			answer(w, code)
 			return
-		default: // of authenticate-* too: never let a request past a check that is missing here
+		case kind == types.ActionTypeEnumAuthenticateOidc && action.AuthenticateOidcConfig != nil:
+			login := oidc.Action{AuthenticateOidcActionConfig: *action.AuthenticateOidcConfig, Signer: s.settings.Load().balancer}
+			if status := s.balancer.login.Authenticate(w, r, login); status != 0 {
+				answer(w, status)
+				return
+			}
+		default: // of authenticate-cognito too: never let a request past a check that is missing here
 			s.log.Error("action not supported by the local run", "action", action.Type)
 			refuse(w, http.StatusServiceUnavailable)
 			return
@@ -327,9 +340,23 @@ func (s *server) failed(w http.ResponseWriter, r *http.Request, err error) {
 // serverName is the Server header of the load balancer's own answers.
 const serverName = "awselb/2.0"
 
+// answer sends a redirect whose Location is set already, or an error page.
+func answer(w http.ResponseWriter, code int) {
+	if code >= http.StatusBadRequest {
+		refuse(w, code)
+		return
+	}
+	w.Header().Set("Server", serverName)
+	w.WriteHeader(code)
+}
+
 // refuse is one of the load balancer's own error pages.
 func refuse(w http.ResponseWriter, code int) {
-	text := map[int]string{502: "502 Bad Gateway", 503: "503 Service Temporarily Unavailable", 504: "504 Gateway Time-out"}[code]
+	text := map[int]string{
+		401: "401 Authorization Required", 500: "500 Internal Server Error",
+		502: "502 Bad Gateway", 503: "503 Service Temporarily Unavailable", 504: "504 Gateway Time-out",
+		561: "561 Unauthorized",
+	}[code]
 	page := "<html>\r\n<head><title>" + text + "</title></head>\r\n<body>\r\n<center><h1>" + text + "</h1></center>\r\n</body>\r\n</html>\r\n"
 	w.Header().Set("Server", serverName)
 	w.Header().Set("Content-Type", "text/html")

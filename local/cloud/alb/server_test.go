@@ -156,7 +156,7 @@ func TestFixedResponseRedirectAndUnknownActions(t *testing.T) {
 				StatusCode: aws.String("418"), ContentType: aws.String("text/plain"), MessageBody: aws.String("fixed")}}}},
 			{path("/moved"), []types.Action{{Type: types.ActionTypeEnumRedirect, RedirectConfig: &types.RedirectActionConfig{
 				Protocol: aws.String("HTTPS"), Port: aws.String("443"), StatusCode: types.RedirectActionStatusCodeEnumHttp301}}}},
-			{path("/secret"), []types.Action{{Type: types.ActionTypeEnumAuthenticateOidc, Order: aws.Int32(1)}, {Type: types.ActionTypeEnumForward, TargetGroupArn: aws.String("group")}}},
+			{path("/secret"), []types.Action{{Type: types.ActionTypeEnumAuthenticateCognito, Order: aws.Int32(1)}, {Type: types.ActionTypeEnumForward, TargetGroupArn: aws.String("group")}}},
 			{[]types.RuleCondition{{Field: aws.String("path-pattern"), Values: []string{"/strange"}}, {Field: aws.String("strange")}}, []types.Action{{Type: types.ActionTypeEnumForward, TargetGroupArn: aws.String("group")}}},
 		}, l.rules...)
 	})

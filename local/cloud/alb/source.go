@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"fargate-nginx-sidecar/local/cloud/alb/oidc"
 	"fargate-nginx-sidecar/local/cloud/emulator"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -32,12 +33,26 @@ type wanted struct {
 // listenerSettings is one listener with its rules in their order, the default rule last.
 type listenerSettings struct {
 	arn       string
+	balancer  string // ARN of its load balancer
 	port      int
 	https     bool
 	hostname  string // of the load balancer
 	idle      time.Duration
 	dropNames bool // drop header fields with invalid names
 	rules     []rule
+}
+
+// logins are the authenticate-oidc actions of all rules.
+func (l listenerSettings) logins() []oidc.Action {
+	var all []oidc.Action
+	for _, r := range l.rules {
+		for _, a := range r.actions {
+			if a.AuthenticateOidcConfig != nil {
+				all = append(all, oidc.Action{AuthenticateOidcActionConfig: *a.AuthenticateOidcConfig, Signer: l.balancer})
+			}
+		}
+	}
+	return all
 }
 
 // rule is what a request must match and what then happens.
@@ -137,7 +152,7 @@ func (s *source) listeners(ctx context.Context, b types.LoadBalancer, into map[s
 	if err != nil {
 		return err
 	}
-	common := listenerSettings{hostname: aws.ToString(b.DNSName), idle: defaultIdleTimeout}
+	common := listenerSettings{balancer: aws.ToString(b.LoadBalancerArn), hostname: aws.ToString(b.DNSName), idle: defaultIdleTimeout}
 	for _, a := range found.Attributes {
 		switch value := aws.ToString(a.Value); aws.ToString(a.Key) {
 		case "idle_timeout.timeout_seconds":

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"fargate-nginx-sidecar/local/cloud/alb/oidc/oidctest"
 	"fargate-nginx-sidecar/local/cloud/emulator"
 	"fargate-nginx-sidecar/local/cloud/emulator/emulatortest"
 
@@ -79,6 +80,14 @@ func TestListenersFollowTheEmulator(t *testing.T) {
 		must(t, err)
 	}
 	fixed(20, "/a*", "second")
+	login := oidctest.Start(t).Action()
+	_, err = client.CreateRule(ctx, &elb.CreateRuleInput{ListenerArn: listenerARN, Priority: aws.Int32(5),
+		Conditions: []types.RuleCondition{{Field: aws.String("path-pattern"), Values: []string{"/login"}}},
+		Actions: []types.Action{
+			{Type: types.ActionTypeEnumForward, Order: aws.Int32(2), TargetGroupArn: groupARN},
+			{Type: types.ActionTypeEnumAuthenticateOidc, Order: aws.Int32(1), AuthenticateOidcConfig: &login},
+		}})
+	must(t, err)
 	fixed(10, "/ab*", "first")
 
 	running, stop := context.WithCancel(ctx)
@@ -93,6 +102,12 @@ func TestListenersFollowTheEmulator(t *testing.T) {
 		!got.check.https || got.check.path != "/health" || got.check.interval != 6*time.Second || got.check.timeout != 5*time.Second ||
 		got.check.healthy != 2 || got.check.unhealthy != 10 || !got.check.matcher.match(204) || got.check.port != "traffic-port" {
 		t.Errorf("target group: got %+v", got)
+	}
+	if got := settings.logins(); len(got) != 1 || got[0].Signer != *arn || *got[0].ClientSecret != oidctest.ClientSecret || *got[0].TokenEndpoint != *login.TokenEndpoint {
+		t.Errorf("logins: got %+v", got)
+	}
+	if actions := settings.rules[0].actions; len(actions) != 2 || actions[1].Type != types.ActionTypeEnumForward {
+		t.Errorf("a rule's actions: got %+v, want the login before the target", actions)
 	}
 	address := b.Addresses()[*listenerARN]
 	for path, want := range map[string]string{"/abc": "first", "/ac": "second", "/": "503"} {
