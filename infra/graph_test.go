@@ -104,6 +104,10 @@ func shapes(t *testing.T) map[string]map[string]string {
 			"serviceName": "a-name-of-20-letters", "containerPort": "8443", "appPort": "4000",
 			"taskEgressPorts": "[443,5432]", "architecture": "ARM64",
 		}),
+		"database": stackSettings(t, "prod", map[string]string{
+			"taskEgress": `[{"port":5432,"securityGroupId":"` + databaseGroup + `","addIngressRule":true},` +
+				`{"port":6379,"securityGroupId":"` + cacheGroup + `"}]`,
+		}),
 		"rights": stackSettings(t, "prod", ownApp),
 		"scaled": stackSettings(t, "prod", map[string]string{
 			"autoscaling": "on", "scaleOnRequestsPerTask": "1000", "scheduledScaling": night, "spotPercent": "70",
@@ -303,6 +307,9 @@ func TestEveryAWSResourceIsTaggedByTheOneProvider(t *testing.T) {
 	})
 }
 
+// cacheGroup is a security group of another stack, to which its owner lets the tasks.
+const cacheGroup = "sg-0123456789abcdef8"
+
 // The test has the complete list of what the security groups allow; nothing else may come in or go out.
 func TestSecurityGroupsOpenOnlyTheWayThroughTheLoadBalancer(t *testing.T) {
 	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
@@ -314,6 +321,8 @@ func TestSecurityGroupsOpenOnlyTheWayThroughTheLoadBalancer(t *testing.T) {
 				t.Errorf("%s has inputs %v; want description and VPC alone", group.URN, group.Inputs)
 			}
 		}
+
+		groups[databaseGroup], groups[cacheGroup] = "database", "cache"
 
 		var got []string
 		for _, r := range slices.Concat(graph.OfType(ingressRule), graph.OfType(egressRule)) {
@@ -344,6 +353,13 @@ func TestSecurityGroupsOpenOnlyTheWayThroughTheLoadBalancer(t *testing.T) {
 		}
 		for _, out := range numbers(t, settings[infratest.Project+":taskEgressPorts"]) {
 			want = append(want, fmt.Sprintf("tasks out to 0.0.0.0/0: tcp %d-%d", out, out))
+		}
+		if settings[infratest.Project+":taskEgress"] != "[]" {
+			want = append(want,
+				"tasks out to database: tcp 5432-5432",
+				"database in from tasks: tcp 5432-5432",
+				"tasks out to cache: tcp 6379-6379",
+			)
 		}
 		slices.Sort(want)
 		if !slices.Equal(got, want) {

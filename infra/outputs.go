@@ -24,6 +24,15 @@ func (s *Stack) Outputs() pulumi.Map {
 		"tailNginxLogsCommand": tail(s.service.NginxLogGroup, s.settings.Region),
 		"listTasksCommand": pulumi.Sprintf("aws ecs list-tasks --cluster %s --service-name %s --region %s",
 			clusterName, serviceName, s.settings.Region),
+		// For other stacks, such as that of a database.
+		"vpcId":               s.network.VPCID,
+		"publicSubnetIds":     s.network.PublicSubnetIDs,
+		"taskSubnetIds":       s.network.TaskSubnetIDs,
+		"taskSecurityGroupId": s.service.SecurityGroupID,
+		"clusterArn":          s.service.ClusterARN,
+		"loadBalancerArn":     s.ingress.LoadBalancerARN,
+		"listenerArn":         s.ingress.ListenerARN,
+
 		"monthlyEstimate": pulumi.String(cost.Sentence(cost.Estimate(Priced(s.settings)))),
 	}
 	if zones := s.network.AvailabilityZones; len(zones) > 0 {

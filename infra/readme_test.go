@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"fargate-nginx-sidecar/infra/infratest"
+	"fargate-nginx-sidecar/infra/service"
 )
 
 // yamlBlock returns the first block of YAML in a document.
@@ -64,7 +66,11 @@ func TestTheStackFileOfTheREADMEIsAccepted(t *testing.T) {
 	}
 }
 
-// Names in camel case between backticks are settings or outputs, except those of two properties of awsx's subnets.
+// structured are settings whose values have fields.
+var structured = []reflect.Type{reflect.TypeFor[service.EgressGroup]()}
+
+// Names in camel case between backticks are settings, fields of settings or outputs, except those of two properties of
+// awsx's subnets.
 func TestDocumentsNameSettingsAndOutputsThatExist(t *testing.T) {
 	known := map[string]bool{"cidrBlocks": true, "cidrMask": true}
 	for name := range maps.Keys(declared(t)) {
@@ -72,6 +78,12 @@ func TestDocumentsNameSettingsAndOutputsThatExist(t *testing.T) {
 	}
 	for name := range outputs(t, stackSettings(t, "prod", nil)) {
 		known[name] = true
+	}
+
+	for _, setting := range structured {
+		for i := range setting.NumField() {
+			known[setting.Field(i).Tag.Get("json")] = true
+		}
 	}
 
 	documents, err := filepath.Glob("docs/*.md")

@@ -44,6 +44,9 @@ const (
 // exampleKey is the one of AWS's documentation.
 const exampleKey = "AKIAIOSFODNN7EXAMPLE" //nolint:gosec // the example of the AWS documentation
 
+// databaseGroup is a security group of another stack.
+const databaseGroup = "sg-0123456789abcdef9"
+
 const wafAllowed = "off, managed, or arn:aws:wafv2:<region>:<account>:regional/webacl/<name>/<id>, or profile"
 
 const serviceNameAllowed = "1 to 20 characters of a-z, 0-9 and single hyphens, beginning with a letter, but not with aws or ssm; " +
@@ -101,6 +104,10 @@ var wrong = []struct{ key, value, want string }{
 	{"secrets", `{"AWS_SECRET_ACCESS_KEY":"ssm:/key"}`, `secrets.AWS_SECRET_ACCESS_KEY: AWS keys are not passed to tasks; allowed: rights granted through taskPolicyArns`},
 	{"secrets", `{"DATABASE_URL":"/shop/database"}`, `secrets.DATABASE_URL: "/shop/database"; allowed: ssm:<name of a parameter>, secretsmanager:<name of a secret> or secretsmanager:<name>#<field>`},
 	{"secrets", `{"DATABASE_URL":"ssm:/shop/database#field"}`, `secrets.DATABASE_URL: "ssm:/shop/database#field"; allowed: ssm:<name of a parameter>, secretsmanager:<name of a secret> or secretsmanager:<name>#<field>`},
+	{"taskEgress", `[{"port":5432,"group":"sg-1"}]`, `taskEgress: "[{\"port\":5432,\"group\":\"sg-1\"}]"; allowed: a list of objects with the fields port, securityGroupId, addIngressRule`},
+	{"taskEgress", `[{"port":0,"securityGroupId":"` + databaseGroup + `"}]`, `taskEgress[0].port: 0; allowed: 1 to 65535 (TCP port)`},
+	{"taskEgress", `[{"port":5432}]`, `taskEgress[0].securityGroupId: ""; allowed: sg- and 8 or 17 hexadecimal digits`},
+	{"taskEgress", `[{"port":5432,"securityGroupId":"` + databaseGroup + `"},{"port":5432,"securityGroupId":"` + databaseGroup + `","addIngressRule":true}]`, `taskEgress[1]: port 5432 of ` + databaseGroup + ` twice; allowed: each once`},
 	{"taskPolicyArns", `["ReadOnly"]`, `taskPolicyArns: "ReadOnly"; allowed: a list of: the ARN of an IAM policy that grants less than everything`},
 	{"taskPolicyArns", `["arn:aws:iam::aws:policy/AdministratorAccess"]`, `taskPolicyArns: "arn:aws:iam::aws:policy/AdministratorAccess"; allowed: a list of: the ARN of an IAM policy that grants less than everything`},
 	{"exec", "on", `exec: "on"; allowed: true, false`},
@@ -467,6 +474,12 @@ var contradictory = map[string]struct {
 		},
 		[]string{"publicSubnetIds, privateSubnetIds: subnet-0123456789abcdef1 is in both; allowed: in one of them"},
 	},
+	"a port open to a group and to any address": {
+		map[string]string{
+			"taskEgress": `[{"port":5432,"securityGroupId":"` + databaseGroup + `"}]`, "taskEgressPorts": "[443,5432]",
+		},
+		[]string{"taskEgress, taskEgressPorts: 5432 is in both, so the tasks could reach it at any address; allowed: in one of them"},
+	},
 	"ids of a network that is made": {
 		map[string]string{
 			"network": "large", "vpcId": infratest.ExistingVPC, "publicSubnetIds": public, "privateSubnetIds": private,
@@ -635,6 +648,7 @@ var others = map[string]struct {
 	"publicSubnetIds":                   {`["subnet-0123456789abcdef3","subnet-0123456789abcdef4"]`, existing},
 	"privateSubnetIds":                  {`["subnet-0123456789abcdef5"]`, existing},
 	"taskEgressPorts":                   {"[443,5432]", nil},
+	"taskEgress":                        {`[{"port":5432,"securityGroupId":"` + databaseGroup + `"}]`, nil},
 	"alarms":                            {"on", nil},
 	"alarmEmail":                        {"team@example.com", map[string]string{"alarms": "on"}},
 	"alarmErrorPercent":                 {"6", map[string]string{"alarms": "on"}},
@@ -743,20 +757,27 @@ func TestOutputsAreReadyToUse(t *testing.T) {
 	}
 	// Invented names end in seven digits of the resource's own.
 	for key, pattern := range map[string]string{
-		"url":           `^http://web-alb-[0-9a-f]{7}\.eu-central-1\.elb\.amazonaws\.com$`,
-		"clusterName":   `^web-[0-9a-f]{7}$`,
-		"serviceName":   `^web-[0-9a-f]{7}$`,
-		"appLogGroup":   `^web-app-[0-9a-f]{7}$`,
-		"nginxLogGroup": `^web-nginx-[0-9a-f]{7}$`,
-		"appImage":      `/web-app-[0-9a-f]{7}@sha256:[0-9a-f]{64}$`,
-		"nginxImage":    `/web-nginx-[0-9a-f]{7}@sha256:[0-9a-f]{64}$`,
+		"taskSecurityGroupId": `^web-tasks-[0-9a-f]{7}-id$`,
+		"vpcId":               `^vpc-[0-9a-f]{17}$`,
+		"publicSubnetIds":     `^\[subnet-[0-9a-f]{17} subnet-[0-9a-f]{17}\]$`,
+		"taskSubnetIds":       `^\[subnet-[0-9a-f]{17} subnet-[0-9a-f]{17}\]$`,
+		"clusterArn":          `^arn:aws:ecs:eu-central-1:123456789012:cluster/web-[0-9a-f]{7}$`,
+		"loadBalancerArn":     `^arn:aws:elasticloadbalancing:eu-central-1:123456789012:loadbalancer/app/web-alb-[0-9a-f]{7}`,
+		"listenerArn":         `^arn:aws:elasticloadbalancing:eu-central-1:123456789012:listener/`,
+		"url":                 `^http://web-alb-[0-9a-f]{7}\.eu-central-1\.elb\.amazonaws\.com$`,
+		"clusterName":         `^web-[0-9a-f]{7}$`,
+		"serviceName":         `^web-[0-9a-f]{7}$`,
+		"appLogGroup":         `^web-app-[0-9a-f]{7}$`,
+		"nginxLogGroup":       `^web-nginx-[0-9a-f]{7}$`,
+		"appImage":            `/web-app-[0-9a-f]{7}@sha256:[0-9a-f]{64}$`,
+		"nginxImage":          `/web-nginx-[0-9a-f]{7}@sha256:[0-9a-f]{64}$`,
 	} {
 		if !regexp.MustCompile(pattern).MatchString(got[key]) {
 			t.Errorf("%s: %s; want %s", key, got[key], pattern)
 		}
 	}
-	if len(got) != 13 {
-		t.Errorf("%d outputs; want 13", len(got))
+	if len(got) != 20 {
+		t.Errorf("%d outputs; want 20", len(got))
 	}
 }
 

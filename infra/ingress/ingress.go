@@ -66,6 +66,8 @@ type Ingress struct {
 	TargetGroupARN  pulumi.StringOutput
 	SecurityGroupID pulumi.StringOutput
 	LoadBalancerARN pulumi.StringOutput
+	// ListenerARN is the listener that forwards requests to the targets.
+	ListenerARN pulumi.StringOutput
 	// LoadBalancerSuffix and TargetGroupSuffix are the last parts of the ARNs, by which metrics name the two.
 	LoadBalancerSuffix, TargetGroupSuffix pulumi.StringOutput
 	// Listeners must exist before a service registers targets: ECS refuses a target group without a load balancer.
@@ -118,6 +120,7 @@ func (i *Ingress) build(ctx *pulumi.Context, name string, args Args) error {
 	i.URL = address(args, i.loadBalancer)
 	i.TargetGroup, i.TargetGroupARN, i.TargetGroupSuffix = targets, targets.Arn, targets.ArnSuffix
 	i.LoadBalancerARN, i.LoadBalancerSuffix = i.loadBalancer.Arn, i.loadBalancer.ArnSuffix
+	i.ListenerARN = i.forwarding.Arn
 	i.SecurityGroupID = group.ID().ToStringOutput()
 
 	return nil

@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
@@ -10,7 +11,8 @@ import (
 )
 
 // securityGroup declares the tasks' security group and its rules: the load balancer may connect to one port of the tasks,
-// and the tasks may connect to any address on the given ports. It returns the rules, which a service has to wait for.
+// and the tasks may connect to any address on the given ports, and to the given security groups. It returns the rules,
+// which a service has to wait for.
 //
 // The tasks may connect to any address because ECR, S3 and CloudWatch have no fixed ones. Name resolution needs no rule:
 // traffic to the VPC's resolver does not pass through security groups.
@@ -36,7 +38,12 @@ func (s *Service) securityGroup(
 		return nil, nil, err
 	}
 
-	return group, append(ingress, egress...), nil
+	toGroups, err := s.egressToGroups(ctx, name, args, group)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	return group, slices.Concat(ingress, egress, toGroups), nil
 }
 
 // fromLoadBalancer lets the load balancer connect to one port of the tasks, with a rule in either group. The rules' names

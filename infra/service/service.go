@@ -84,8 +84,10 @@ func (a Args) validate() error {
 type Service struct {
 	pulumi.ResourceState
 
-	ClusterName, ServiceName   pulumi.StringOutput
-	NginxLogGroup, AppLogGroup pulumi.StringOutput
+	ClusterName, ServiceName pulumi.StringOutput
+	// ClusterARN and SecurityGroupID, which is the tasks', are for other stacks.
+	ClusterARN, SecurityGroupID pulumi.StringOutput
+	NginxLogGroup, AppLogGroup  pulumi.StringOutput
 	// TaskDefinitionARN is the running task definition. It fails if that is not the requested one. Being an output of
 	// the component is enough to make the update fail; the error of an output that nothing uses would be lost.
 	TaskDefinitionARN pulumi.StringOutput
@@ -158,7 +160,8 @@ func (s *Service) build(ctx *pulumi.Context, name string, args Args) error {
 		return err
 	}
 
-	s.ClusterName = cluster.Name
+	s.ClusterName, s.ClusterARN = cluster.Name, cluster.Arn
+	s.SecurityGroupID = group.ID().ToStringOutput()
 	s.ServiceName = service.Name
 	s.NginxLogGroup = nginxLogs.Name
 	s.AppLogGroup = appLogs.Name

@@ -22,8 +22,10 @@ type Settings struct {
 	Health             ContainerHealth
 	LogRetentionDays   int
 	LogBufferMegabytes int
-	// EgressPorts are the TCP ports to which tasks may open connections.
-	EgressPorts []int
+	// EgressPorts are the TCP ports to which tasks may open connections at any address. EgressGroups are security groups,
+	// such as a database's, to which they may do so, too.
+	EgressPorts  []int
+	EgressGroups []EgressGroup
 	// TaskPolicyARNs are the IAM policies of the tasks. Without any, and without Exec, the tasks have no role.
 	TaskPolicyARNs []string
 	// Exec lets people open a shell in a container. Its agent has to write files, so the root file systems are writable
@@ -110,6 +112,7 @@ func Read(r *settings.Reader) Settings {
 		LogBufferMegabytes: r.Between("logBufferMegabytes", 1, 1024, "MB"),
 		EgressPorts: r.Numbers("taskEgressPorts", "1 to 65535 (TCP port)",
 			func(port int) bool { return port >= 1 && port <= 65535 }),
+		EgressGroups: readEgressGroups(r),
 		TaskPolicyARNs: r.Texts("taskPolicyArns", "the ARN of an IAM policy that grants less than everything",
 			func(arn string) bool {
 				return policyPattern.MatchString(arn) && !strings.HasSuffix(arn, ":aws:policy/AdministratorAccess")
@@ -176,6 +179,7 @@ func checkTask(r *settings.Reader, s Settings) {
 		r.Fail("taskEgressPorts", strings.ReplaceAll(fmt.Sprint(s.EgressPorts), " ", ", "),
 			"a list that contains 443, the port through which the tasks pull images and write logs")
 	}
+	checkEgress(r, s)
 }
 
 // checkDeployment refuses limits that let ECS neither start another task nor stop one, so that no deployment could ever

@@ -1,0 +1,97 @@
+package service
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra/settings"
+)
+
+// EgressGroup is a security group to which tasks may open connections on one TCP port. AddIngressRule also declares the
+// rule in that group that lets the tasks in.
+type EgressGroup struct {
+	Port            int    `json:"port"`
+	SecurityGroupID string `json:"securityGroupId"`
+	AddIngressRule  bool   `json:"addIngressRule"`
+}
+
+var groupPattern = regexp.MustCompile(`^sg-([0-9a-f]{8}|[0-9a-f]{17})$`)
+
+func readEgressGroups(r *settings.Reader) []EgressGroup {
+	const key = "taskEgress"
+
+	all := settings.Objects[EgressGroup](r, key, "port, securityGroupId, addIngressRule")
+	for i, group := range all {
+		part := fmt.Sprintf("%s[%d]", key, i)
+		if group.Port < 1 || group.Port > 65535 {
+			r.FailIn(key, part+".port", strconv.Itoa(group.Port), "1 to 65535 (TCP port)")
+		}
+		if !groupPattern.MatchString(group.SecurityGroupID) {
+			r.FailIn(key, part+".securityGroupId", strconv.Quote(group.SecurityGroupID), "sg- and 8 or 17 hexadecimal digits")
+		}
+		if slices.ContainsFunc(all[:i], func(earlier EgressGroup) bool {
+			return earlier.Port == group.Port && earlier.SecurityGroupID == group.SecurityGroupID
+		}) {
+			r.FailIn(key, part, fmt.Sprintf("port %d of %s twice", group.Port, group.SecurityGroupID), "each once")
+		}
+	}
+
+	return all
+}
+
+// checkEgress refuses a port that is open to one group and to any address: the second makes the first pointless. Port
+// 443 is the exception, because AWS's services need it open to any address.
+func checkEgress(r *settings.Reader, s Settings) {
+	for _, group := range s.EgressGroups {
+		if group.Port != 443 && slices.Contains(s.EgressPorts, group.Port) {
+			r.Conflict([]string{"taskEgress", "taskEgressPorts"},
+				fmt.Sprintf("%d is in both, so the tasks could reach it at any address; allowed: in one of them", group.Port))
+		}
+	}
+}
+
+// egressToGroups lets the tasks connect to the given security groups and, where that is asked for, lets them into these
+// groups. A rule is named after what it opens, so that adding or removing an entry touches no other rule.
+func (s *Service) egressToGroups(
+	ctx *pulumi.Context, name string, args Args, group *ec2.SecurityGroup,
+) ([]pulumi.Resource, error) {
+	var rules []pulumi.Resource
+	for _, to := range args.EgressGroups {
+		suffix := fmt.Sprintf("%s-%d", to.SecurityGroupID, to.Port)
+		out, err := vpc.NewSecurityGroupEgressRule(ctx, name+"-tasks-to-"+suffix, &vpc.SecurityGroupEgressRuleArgs{
+			SecurityGroupId:           group.ID(),
+			ReferencedSecurityGroupId: pulumi.String(to.SecurityGroupID),
+			Description:               pulumi.String("Connections of the tasks"),
+			IpProtocol:                pulumi.String("tcp"),
+			FromPort:                  pulumi.Int(to.Port),
+			ToPort:                    pulumi.Int(to.Port),
+		}, pulumi.Parent(s))
+		if err != nil {
+			return nil, fmt.Errorf("security group rule: %w", err)
+		}
+		rules = append(rules, out)
+		if !to.AddIngressRule {
+			continue
+		}
+		in, err := vpc.NewSecurityGroupIngressRule(ctx, name+"-tasks-into-"+suffix, &vpc.SecurityGroupIngressRuleArgs{
+			SecurityGroupId:           pulumi.String(to.SecurityGroupID),
+			ReferencedSecurityGroupId: group.ID(),
+			Description:               pulumi.Sprintf("Connections of the tasks of %s", name),
+			IpProtocol:                pulumi.String("tcp"),
+			FromPort:                  pulumi.Int(to.Port),
+			ToPort:                    pulumi.Int(to.Port),
+		}, pulumi.Parent(s))
+		if err != nil {
+			return nil, fmt.Errorf("security group rule: %w", err)
+		}
+		rules = append(rules, in)
+	}
+
+	return rules, nil
+}
