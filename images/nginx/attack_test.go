@@ -370,7 +370,7 @@ func countForwarded(t *testing.T, m mode) {
 	time.Sleep(1500 * time.Millisecond) // the log is flushed after a second
 	forwarded := 0
 	for _, line := range strings.Split(task.Logs(t), "\n") {
-		if strings.HasPrefix(line, "{") && !strings.Contains(line, `"upstream_time":""`) {
+		if strings.HasPrefix(line, "{") && !strings.Contains(line, `"upstream_status":""`) {
 			forwarded++
 		}
 	}

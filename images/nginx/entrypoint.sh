@@ -185,9 +185,11 @@ connect_timeout=10
 listen_options=''
 [ "$NGINX_WORKER_PROCESSES" -eq 1 ] || listen_options=' reuseport'
 [ "$NGINX_TLS" = off ] || listen_options=" ssl$listen_options"
+log_options='buffer=4k flush=1s'
 case $NGINX_ACCESS_LOG in
-off) access_log=off ;;
-*) access_log="/dev/stdout $NGINX_ACCESS_LOG buffer=4k flush=1s" ;;
+off) access_log=off refused_log=off ;;
+text) access_log="/dev/stdout text $log_options" refused_log=$access_log ;;
+*) access_log="/dev/stdout json $log_options" refused_log="/dev/stdout refused $log_options" ;;
 esac
 health_log='access_log off;'
 [ "$NGINX_LOG_HEALTH_CHECKS" = off ] || health_log=''
@@ -343,7 +345,8 @@ sed \
     -e "s,@HEALTH_PAGE@,$health_page,g" \
     -e "s,@METHODS@,$methods,g" \
     -e "s/@METHODS_LIST@/$methods_list/g" \
-    -e "s/@ACCESS_LOG@/$(printf %s "$access_log" | sed 's,/,\\/,g')/g" \
+    -e "s,@ACCESS_LOG@,$access_log,g" \
+    -e "s,@REFUSED_LOG@,$refused_log,g" \
     -e "s,@HEALTH_LOG@,$health_log,g" \
     -e "s,@MAX_BODY@,${NGINX_MAX_BODY_KB}k,g" \
     -e "s,@CLIENT_TIMEOUT@,$NGINX_CLIENT_TIMEOUT,g" \

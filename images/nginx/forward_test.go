@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -388,7 +389,7 @@ func TestTheAccessLogHasALinePerRequestAndNoneForHealthChecks(t *testing.T) {
 	task := imagetest.Start(t, imagetest.Options{})
 	got := task.Get(t, `/api/users/1?token=secret`, `User-Agent: a "quoted" \ agent`, "X-Amzn-Trace-Id: Root=1-67891233-abcdef012345678912345678",
 		"Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
-	task.Get(t, "/nothing", "Traceparent: 00-not-a-trace-01")
+	task.Get(t, "/api/nothing", "Traceparent: 00-not-a-trace-01")
 	task.Get(t, "/")
 	task.Get(t, "/api/"+strings.Repeat("x", 3000))
 	task.Get(t, "/last")
@@ -425,6 +426,68 @@ func TestTheAccessLogHasALinePerRequestAndNoneForHealthChecks(t *testing.T) {
 		if strings.Contains(line, "[error]") {
 			t.Errorf("error line: %s", line)
 		}
+	}
+}
+
+func TestARefusalHasAShorterLineWithAllThatItsMetricNeeds(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_MAX_BODY_KB=2", "NGINX_RATE_LIMIT=1", "NGINX_RATE_BURST=0"}})
+	cases := []struct {
+		method, target, path string
+		status               float64
+	}{
+		{"GET", "/web/phpmyadmin?secret=1", "/web/phpmyadmin", 404},
+		{"GET", "/%61pi/users", "/%61pi/users", 404},
+		{"GET", "/api/../secret", "/api/../secret", 400},
+		{"PROPFIND", "/api/users", "/api/users", 405},
+		{"PURGE", "/other", "/other", 405},
+		{"POST", "/", "/", 405},
+		{"GET", "/api/second", "/api/second", 429},
+		{"POST", "/api/large", "/api/large", 413},
+	}
+	task.Get(t, "/api/first") // spends the rate
+	ids := map[string]string{}
+	for _, c := range cases {
+		header := []string{"User-Agent: scanner"}
+		if c.status == 413 {
+			header = append(header, "Content-Length: 2049")
+		}
+		ids[c.path] = task.Send(t, c.method+" "+c.target+" HTTP/1.1", header...).Header.Get("X-Request-Id")
+	}
+	found := map[any]map[string]any{}
+	for _, entry := range logLines(t, task, "/api/large") {
+		found[entry["path"]] = entry
+	}
+	for _, c := range cases {
+		entry := found[c.path]
+		if client, _ := entry["client"].(string); net.ParseIP(client) == nil {
+			t.Errorf("%s %s: client: %v", c.method, c.target, entry["client"])
+		}
+		if at, _ := entry["time"].(string); len(at) != len("2006-01-02T15:04:05+00:00") {
+			t.Errorf("%s %s: time: %v", c.method, c.target, entry["time"])
+		}
+		want := map[string]any{
+			"request_id": ids[c.path], "client": entry["client"], "method": c.method, "path": c.path,
+			"status": c.status, "upstream_status": "", "user_agent": "scanner", "time": entry["time"],
+		}
+		if !reflect.DeepEqual(entry, want) {
+			t.Errorf("%s %s: got the line\n%v, want\n%v", c.method, c.target, entry, want)
+		}
+	}
+}
+
+// What the application fails to answer is no refusal: its line has the times.
+func TestAFailureOfTheApplicationHasTheWholeLine(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{Env: []string{"APP_PORT=1"}})
+	task.Get(t, "/api/failed")
+	found := false
+	for _, entry := range logLines(t, task, "/api/failed") {
+		found = found || entry["path"] == "/api/failed"
+		if entry["upstream_status"] != "502" || entry["upstream_time"] == nil || entry["trace_id"] == nil {
+			t.Errorf("got %v", entry)
+		}
+	}
+	if !found {
+		t.Error("no line for the request")
 	}
 }
 
