@@ -39,17 +39,6 @@ func TestTheGoSampleNeedsNothingButSettings(t *testing.T) {
 		graph := run(t, stackSettings(t, stack, goSample(t)))
 		sameFile(t, at(t, named(t, graph, dockerImage, "web-app"), "build", "dockerfile").(string), "images/app-go/Dockerfile")
 		app := containers(t, graph)["app"]
-		var command []string
-		if err := json.Unmarshal([]byte("["+dockerfile(t, "app-go", `^HEALTHCHECK .*CMD \[(.*)\]$`)+"]"), &command); err != nil {
-			t.Fatal(err)
-		}
-		want := []any{"CMD"}
-		for _, word := range command {
-			want = append(want, word)
-		}
-		if got := app["healthCheck"].(map[string]any)["command"]; !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: health command %v; the Dockerfile has %v", stack, got, want)
-		}
 		if user := dockerfile(t, "app-go", `^USER (\S+)$`); app["user"] != user || app["readonlyRootFilesystem"] != true {
 			t.Errorf("%s: user %v, read-only %v; the Dockerfile has user %s", stack, app["user"], app["readonlyRootFilesystem"], user)
 		}

@@ -127,6 +127,25 @@ func TestASiteMovesTheHealthPage(t *testing.T) {
 	}
 }
 
+// Whoever checks the app, NGINX or a command in its image, the other does not, and clients wait for the first success.
+func TestEitherNginxOrTheImageChecksTheApp(t *testing.T) {
+	for name, settings := range map[string]map[string]string{
+		"NGINX":   {"appHealthPath": "/up", "containerHealthTimeoutSeconds": "5"},
+		"command": {"appHealthPath": "/up", "appHealthCommand": `["CMD","/app","-healthy"]`},
+	} {
+		all := containers(t, run(t, defaults(t, settings)))
+		variables, app := environment(all["nginx"]), all["app"]
+		depends := all["nginx"]["dependsOn"].([]any)[0].(map[string]any)["condition"]
+		if _, checked := app["healthCheck"]; name == "NGINX" && (checked || depends != "START" ||
+			variables["NGINX_APP_HEALTH_PATH"] != "/up" || variables["NGINX_APP_HEALTH_TIMEOUT"] != "4") {
+			t.Errorf("%s: NGINX waits for %v and has %v; the app's check is %v", name, depends, variables, app["healthCheck"])
+		}
+		if name == "command" && (app["healthCheck"] == nil || depends != "HEALTHY" || variables["NGINX_APP_HEALTH_PATH"] != "") {
+			t.Errorf("%s: NGINX waits for %v and has %v; the app's check is %v", name, depends, variables, app["healthCheck"])
+		}
+	}
+}
+
 // The delay is taken from the time that NGINX has for its last requests, not added to it.
 func TestADelayedStopFitsIntoTheStopTimeout(t *testing.T) {
 	graph := run(t, defaults(t, map[string]string{"stopDelaySeconds": "20", "unhealthyThreshold": "3"}))

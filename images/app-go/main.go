@@ -1,12 +1,10 @@
 // Command app-go is the sample API once more, in Go and from the standard library alone: an app of another language
-// that moves in behind the sidecar by settings. With -healthy it is its own health check, because an image made from
-// nothing holds no other program.
+// that moves in behind the sidecar by settings. Its image is made from nothing and holds no other program.
 package main
 
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -24,18 +22,11 @@ import (
 const drain = 50 * time.Second
 
 func main() {
-	healthy := flag.Bool("healthy", false, "ask a running app whether it is healthy, and end with 0 if it is")
-	flag.Parse()
-
 	cfg, err := readSettings(os.Getenv)
 	if err == nil {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 		defer stop()
-		if *healthy {
-			err = check(ctx, cfg)
-		} else {
-			err = serve(ctx, cfg, logged(slog.New(slog.NewJSONHandler(os.Stdout, nil)), routes()))
-		}
+		err = serve(ctx, cfg, logged(slog.New(slog.NewJSONHandler(os.Stdout, nil)), routes()))
 	}
 	if err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, err)
@@ -206,31 +197,4 @@ type statusWriter struct {
 func (w *statusWriter) WriteHeader(status int) {
 	w.status = status
 	w.ResponseWriter.WriteHeader(status)
-}
-
-// check asks the app that listens under the same settings, on the way that NGINX takes.
-func check(ctx context.Context, cfg settings) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+cfg.address()+"/healthz", nil)
-	if err != nil {
-		return err
-	}
-	transport := &http.Transport{}
-	if cfg.socket != "" {
-		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var dialer net.Dialer
-			return dialer.DialContext(ctx, "unix", cfg.socket)
-		}
-	}
-	response, err := (&http.Client{Transport: transport}).Do(request)
-	if err != nil {
-		return err
-	}
-	_ = response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("status %s; allowed: 200", response.Status)
-	}
-
-	return nil
 }

@@ -12,5 +12,4 @@ ENV HOST=127.0.0.1 \
 USER 1000:1000
 EXPOSE 3000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=5s --timeout=3s --retries=3 --start-period=10s CMD ["/app", "-healthy"]
 ENTRYPOINT ["/app"]

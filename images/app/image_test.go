@@ -59,11 +59,7 @@ func TestTheImageIsWhatTheTaskDefinitionSaysOfIt(t *testing.T) {
 	var c struct {
 		User, StopSignal, WorkingDir string
 		Cmd                          []string
-		Healthcheck                  struct {
-			Test                           []string
-			Interval, Timeout, StartPeriod time.Duration
-			Retries                        int
-		}
+		Healthcheck                  any
 	}
 	if err := json.Unmarshal([]byte(imagetest.Docker(t, "image", "inspect", "--format={{json .Config}}", imagetest.AppImage)), &c); err != nil {
 		t.Fatal(err)
@@ -71,10 +67,9 @@ func TestTheImageIsWhatTheTaskDefinitionSaysOfIt(t *testing.T) {
 	if c.User != "1000:1000" || c.StopSignal != "SIGTERM" || c.WorkingDir != "/app" || !slices.Equal(c.Cmd, []string{"node", "server.js"}) {
 		t.Errorf("got %+v", c)
 	}
-	h := c.Healthcheck
-	if !slices.Equal(h.Test, []string{"CMD", "node", "healthcheck.js"}) || h.Interval != 5*time.Second || h.Timeout != 3*time.Second ||
-		h.Retries != 3 || h.StartPeriod != 10*time.Second {
-		t.Errorf("health check: got %+v", h)
+	// To start Node for a check takes a tenth of a second of CPU. The sidecar asks instead.
+	if c.Healthcheck != nil {
+		t.Errorf("health check: got %v, want none", c.Healthcheck)
 	}
 }
 

@@ -18,7 +18,7 @@ func TestTheAPIAnswersThroughASocket(t *testing.T) {
 	task, app := startOnSocket(t)
 	imagetest.AnswersThePattern(t, task, app)
 	imagetest.UsesTheSocket(t, task, app)
-	imagetest.Docker(t, "exec", app, "node", "healthcheck.js")
+	imagetest.IsFoundHealthy(t, task, app)
 	imagetest.Docker(t, "stop", "--time=20", app)
 	if code := imagetest.Docker(t, "inspect", "--format={{.State.ExitCode}}", app); code != "0\n" {
 		t.Errorf("exit code: got %q, want 0", code)

@@ -63,14 +63,28 @@ func UsesTheSocket(t testing.TB, task *Task, app string) {
 	}
 }
 
+// IsFoundHealthy lets the sidecar check an application that answers, one that hangs, and one that goes on.
+func IsFoundHealthy(t testing.TB, task *Task, app string) {
+	t.Helper()
+	for _, signal := range []string{"CONT", "STOP", "CONT"} {
+		Docker(t, "kill", "--signal="+signal, app)
+		_, err := docker("exec", task.Nginx, "/usr/local/bin/healthcheck")
+		if answers := signal == "CONT"; (err == nil) != answers {
+			t.Errorf("after SIG%s the health check says %v", signal, err)
+		}
+	}
+}
+
 func startApp(t testing.TB, image string, opts Options, more []string) (task *Task, app string) {
 	t.Helper()
 	opts.Backend = []string{"-app="}
+	opts.Env = append(opts.Env, "NGINX_APP_HEALTH_PATH=/healthz")
 	task = Start(t, opts)
 	args := append([]string{"--network=container:" + task.Backend}, Hardened...)
 	app = Container(t, t, append(append(args, more...), image)...)
 	for range 200 {
-		if task.Get(t, "/api/users/0").Status == 200 {
+		// The health page is there once the sidecar has found the application healthy.
+		if task.Get(t, "/").Status == 200 && task.Get(t, "/api/users/0").Status == 200 {
 			return task, app
 		}
 		time.Sleep(25 * time.Millisecond)

@@ -65,12 +65,12 @@ func TestTheGoSampleAnswersThroughASocket(t *testing.T) {
 	task, app := imagetest.StartAppOnSocket(t, goImage)
 	imagetest.AnswersThePattern(t, task, app)
 	imagetest.UsesTheSocket(t, task, app)
-	imagetest.Docker(t, "exec", app, "/app", "-healthy")
+	imagetest.IsFoundHealthy(t, task, app)
 }
 
-func TestAnImageFromNothingChecksItsOwnHealthAndStopsByItself(t *testing.T) {
-	_, app := startGo(t)
-	imagetest.Docker(t, "exec", app, "/app", "-healthy")
+func TestAnImageFromNothingIsFoundHealthyAndStopsByItself(t *testing.T) {
+	task, app := startGo(t)
+	imagetest.IsFoundHealthy(t, task, app)
 	imagetest.Docker(t, "stop", "--time=10", app)
 	if code := strings.TrimSpace(imagetest.Docker(t, "inspect", "--format={{.State.ExitCode}}", app)); code != "0" {
 		t.Errorf("stopped with code %s; want 0:\n%s", code, imagetest.Logs(t, app))

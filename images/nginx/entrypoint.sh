@@ -82,6 +82,7 @@ number NGINX_CONCURRENCY_LIMIT 0 0 65535 'requests at once and client'
 number NGINX_GZIP_LEVEL 1 0 9
 number NGINX_CACHE_SECONDS 0 0 3600 s
 number NGINX_STATUS_INTERVAL 0 0 3600 s
+number NGINX_APP_HEALTH_TIMEOUT 2 1 59 s
 choice NGINX_GZIP all all safe
 choice NGINX_ACCESS_LOG json json text off
 choice NGINX_LOG_HEALTH_CHECKS off on off
@@ -162,6 +163,13 @@ esac
 if [ "$socket_ok" = no ] || [ ${#NGINX_APP_SOCKET} -gt 107 ]; then
     wrong NGINX_APP_SOCKET "$NGINX_APP_SOCKET" 'a path like /run/app/http.sock, of at most 107 letters, digits and . _ - /'
 fi
+
+# A path of the application's: what is a word in nginx's configuration and the same
+# however often it is decoded.
+NGINX_APP_HEALTH_PATH=${NGINX_APP_HEALTH_PATH:-}
+case $NGINX_APP_HEALTH_PATH in
+*[!A-Za-z0-9._~/-]* | *//* | [!/]*) wrong NGINX_APP_HEALTH_PATH "$NGINX_APP_HEALTH_PATH" 'a path like /healthz, of letters, digits and . _ ~ - /' ;;
+esac
 
 if [ -n "$errors" ]; then
     printf '%s' "$errors" >&2
@@ -310,6 +318,44 @@ location = /.sidecar/status {
 END
 fi
 
+# The application's health, for healthcheck.sh and for nobody else. It goes the way
+# that requests go, and the client's part of a request is left out. A redirect is an
+# answer, too, and nobody follows it. How a failure ends is ECS's to tell: its
+# events name the task.
+# https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_pass
+: >"$directory/app-health.conf"
+if [ -n "$NGINX_APP_HEALTH_PATH" ]; then
+    cat >"$directory/app-health.conf" <<END
+location = /.sidecar/app {
+    access_log off;
+    error_log stderr crit;
+    if (\$realip_remote_addr != 127.0.0.1) {
+        return 404 \$error_body;
+    }
+    error_page 502 504 @ill;
+    proxy_pass http://app$NGINX_APP_HEALTH_PATH;
+    include $directory/next-peer.conf;
+    proxy_http_version 1.1;
+    proxy_method GET;
+    proxy_pass_request_headers off;
+    proxy_pass_request_body off;
+    proxy_set_header Host localhost;
+    proxy_set_header Connection "";
+    proxy_set_header User-Agent sidecar-health-check;
+    proxy_hide_header Location;
+    proxy_connect_timeout ${NGINX_APP_HEALTH_TIMEOUT}s;
+    proxy_read_timeout ${NGINX_APP_HEALTH_TIMEOUT}s;
+    proxy_buffer_size 16k;
+    proxy_buffers 4 16k;
+    proxy_busy_buffers_size 32k;
+}
+location @ill {
+    access_log off;
+    return 503 "The application does not answer";
+}
+END
+fi
+
 # A key that no other container has and that nobody reads from an image: the load
 # balancer encrypts, and does not ask who signed.
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-target-groups.html#target-group-routing-configuration
@@ -386,9 +432,23 @@ awk 'index($0, "connect() to unix:") && index($0, " failed (11: ") { next }
 }' <"$directory/errors" >&2 &
 errors_filter=$!
 
+# The health page answers 503 as long as this file is there.
 rm -f "$directory/maintenance"
+[ -z "$NGINX_APP_HEALTH_PATH" ] || : >"$directory/maintenance"
 nginx -e stderr -c "$directory/nginx.conf" 2>"$directory/errors" &
 nginx=$!
+
+# await_app: without a health check of its own the application may still be starting.
+# The load balancer sends no request here until it has answered once.
+await_app() {
+    until /usr/local/bin/healthcheck >/dev/null 2>&1; do sleep 1; done
+    rm -f "$directory/maintenance"
+}
+awaiting=''
+if [ -n "$NGINX_APP_HEALTH_PATH" ]; then
+    await_app &
+    awaiting=$!
+fi
 
 # report: a line with nginx's counts into the access log at each interval. `dropped`
 # are connections that nginx had to close at once, because it had no room. The
@@ -421,6 +481,7 @@ report() {
 # way; SIGQUIT finishes them. https://nginx.org/en/docs/control.html
 stopping=''
 stop() {
+    [ -z "$awaiting" ] || kill "$awaiting" 2>/dev/null || :
     : >"$directory/maintenance"
     if [ -z "$stopping" ] && [ "$NGINX_STOP_DELAY" -gt 0 ]; then
         { sleep "$NGINX_STOP_DELAY" && kill -QUIT "$nginx"; } &

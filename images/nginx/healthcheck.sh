@@ -1,17 +1,22 @@
 #!/bin/sh
 # The container's health check: 0 when nginx answers its health page within 2 s.
 # In maintenance the page says 503, for the load balancer; nginx is well.
-url=127.0.0.1:${NGINX_PORT:-8080}
-page=/
+#
+# With NGINX_APP_HEALTH_PATH it asks the application, through nginx: 0 when that
+# path is answered within NGINX_APP_HEALTH_TIMEOUT by any status from 200 to 399.
+url=127.0.0.1:${NGINX_PORT:-8080} page=/ limit=2
 [ "${NGINX_PATH_PREFIXES:-}" != / ] || page=/.sidecar/health
+if [ -n "${NGINX_APP_HEALTH_PATH:-}" ]; then
+    page=/.sidecar/app limit=${NGINX_APP_HEALTH_TIMEOUT:-2}
+fi
 if [ "${NGINX_TLS:-off}" = on ]; then
     # -quiet also means: wait for the answer although the input ends.
-    answer=$(printf 'GET %s HTTP/1.0\r\n\r\n' "$page" | timeout 2 openssl s_client -quiet -connect "$url" 2>/dev/null | head -n 1)
+    answer=$(printf 'GET %s HTTP/1.0\r\n\r\n' "$page" | timeout "$limit" openssl s_client -quiet -connect "$url" 2>/dev/null | head -n 1)
 else
-    answer=$(wget -q -T 2 -O /dev/null "http://$url$page" 2>&1) && answer='HTTP/1.1 200 '
+    answer=$(wget -q -T "$limit" -O /dev/null "http://$url$page" 2>&1) && answer='HTTP/1.1 200 '
 fi
 case $answer in
-*'HTTP/1.1 200 '*) ;;
-*'HTTP/1.1 503 '*) [ -e /tmp/nginx/maintenance ] ;;
+*'HTTP/1.1 '[23]*) ;;
+*'HTTP/1.1 503 '*) [ "$page" != /.sidecar/app ] && [ -e /tmp/nginx/maintenance ] ;;
 *) exit 1 ;;
 esac

@@ -35,6 +35,7 @@ var renderings = map[string][]string{
 		"NGINX_PORT=1025", "APP_PORT=1", "NGINX_WORKER_PROCESSES=1", "NGINX_WORKER_CONNECTIONS=64", "NGINX_IDLE_TIMEOUT=5",
 		"NGINX_CLIENT_TIMEOUT=1", "NGINX_SHUTDOWN_TIMEOUT=1", "NGINX_UPSTREAM_KEEPALIVE=1", "NGINX_MAX_BODY_KB=1", "NGINX_RATE_LIMIT=1",
 		"NGINX_RATE_BURST=0", "NGINX_GZIP_LEVEL=0", "NGINX_ACCESS_LOG=off", "NGINX_METHODS=GET", "NGINX_CACHE_SECONDS=1", "NGINX_CONCURRENCY_LIMIT=1", "NGINX_GZIP=safe",
+		"NGINX_APP_HEALTH_PATH=/", "NGINX_APP_HEALTH_TIMEOUT=1",
 	},
 	"a site": {"NGINX_PATH_PREFIXES=/"},
 	"largest": {
@@ -44,6 +45,7 @@ var renderings = map[string][]string{
 		"NGINX_LOG_HEALTH_CHECKS=on", "NGINX_PATH_PREFIXES=/api,/v1/orders,/a-b_c", "NGINX_METHODS=OPTIONS,GET,HEAD",
 		"NGINX_TRUSTED_PROXIES=10.0.0.0/8,192.168.1.1,fd00::/8,::1", "NGINX_CACHE_SECONDS=3600", "NGINX_STOP_DELAY=110", "NGINX_STATUS_INTERVAL=3600",
 		"NGINX_APP_SOCKET=/" + strings.Repeat("s", 106), "NGINX_CONCURRENCY_LIMIT=65535",
+		"NGINX_APP_HEALTH_PATH=/healthz/v1.0_~-", "NGINX_APP_HEALTH_TIMEOUT=59",
 	},
 }
 
@@ -91,7 +93,7 @@ func TestEveryWrongSettingIsNamedAtOnceAndNginxDoesNotStart(t *testing.T) {
 		"NGINX_PATH_PREFIXES=api,/,/a b,/v1/,/v1//x,/.*,/ok", "NGINX_METHODS=GET,TRACE,get",
 		"NGINX_TRUSTED_PROXIES=10.0.0.0/33,256.1.1.1,evil,10.0.0.0/8", "NGINX_CACHE_SECONDS=3601",
 		"NGINX_CONCURRENCY_LIMIT=65536", "NGINX_GZIP=off", "NGINX_STOP_DELAY=111", "NGINX_STATUS_INTERVAL=1m",
-		"NGINX_APP_SOCKET=run/app.sock")
+		"NGINX_APP_SOCKET=run/app.sock", "NGINX_APP_HEALTH_PATH=healthz", "NGINX_APP_HEALTH_TIMEOUT=60")
 	want := `NGINX_PORT: got "0", allowed: 1 to 65535
 APP_PORT: got "http", allowed: 1 to 65535
 NGINX_WORKER_PROCESSES: got "auto", allowed: 1 to 64
@@ -108,6 +110,7 @@ NGINX_CONCURRENCY_LIMIT: got "65536", allowed: 0 to 65535 requests at once and c
 NGINX_GZIP_LEVEL: got "10", allowed: 0 to 9
 NGINX_CACHE_SECONDS: got "3601", allowed: 0 to 3600 s
 NGINX_STATUS_INTERVAL: got "1m", allowed: 0 to 3600 s
+NGINX_APP_HEALTH_TIMEOUT: got "60", allowed: 1 to 59 s
 NGINX_GZIP: got "off", allowed: all safe
 NGINX_ACCESS_LOG: got "combined", allowed: json text off
 NGINX_LOG_HEALTH_CHECKS: got "yes", allowed: on off
@@ -123,6 +126,7 @@ NGINX_TRUSTED_PROXIES: got "10.0.0.0/33", allowed: address ranges like 10.0.0.0/
 NGINX_TRUSTED_PROXIES: got "256.1.1.1", allowed: address ranges like 10.0.0.0/16, separated by commas
 NGINX_TRUSTED_PROXIES: got "evil", allowed: address ranges like 10.0.0.0/16, separated by commas
 NGINX_APP_SOCKET: got "run/app.sock", allowed: a path like /run/app/http.sock, of at most 107 letters, digits and . _ - /
+NGINX_APP_HEALTH_PATH: got "healthz", allowed: a path like /healthz, of letters, digits and . _ ~ - /
 `
 	if out != want {
 		t.Errorf("got\n%s\nwant\n%s", out, want)
@@ -133,7 +137,7 @@ NGINX_APP_SOCKET: got "run/app.sock", allowed: a path like /run/app/http.sock, o
 }
 
 func TestASettingCannotBecomeConfiguration(t *testing.T) {
-	names := []string{"NGINX_PORT", "NGINX_ACCESS_LOG", "NGINX_PATH_PREFIXES", "NGINX_METHODS", "NGINX_TRUSTED_PROXIES", "NGINX_APP_SOCKET"}
+	names := []string{"NGINX_PORT", "NGINX_ACCESS_LOG", "NGINX_PATH_PREFIXES", "NGINX_METHODS", "NGINX_TRUSTED_PROXIES", "NGINX_APP_SOCKET", "NGINX_APP_HEALTH_PATH"}
 	for _, value := range []string{"/api;return 200", "/api)|(.*", "/api\nevil", "$(id)", "`id`", "/api'", `/api"`, "/api\\", "/api&", "*"} {
 		var env []string
 		for _, name := range names {
@@ -492,6 +496,8 @@ var meanings = map[string]string{
 	"NGINX_PORT":                       "where nginx listens; above 1024, because it runs without rights",
 	"APP_PORT":                         "where the application listens, on 127.0.0.1",
 	"NGINX_APP_SOCKET":                 "where the application listens as well, on a volume that both containers share: it costs less than the port, which stays for what the socket has no room for",
+	"NGINX_APP_HEALTH_PATH":            "where the container's health check asks the application, through nginx; until it has answered once, the health page is 503. None: the check asks nginx alone",
+	"NGINX_APP_HEALTH_TIMEOUT":         "how long the application may take for that answer, whose status may be 200 to 399",
 	"NGINX_WORKER_PROCESSES":           "one for each whole vCPU of the task",
 	"NGINX_WORKER_CONNECTIONS":         "clients and connections to the application together, per worker; about 420 bytes each",
 	"NGINX_IDLE_TIMEOUT":               "the load balancer's idle timeout; the next four follow from it",
@@ -518,6 +524,9 @@ var meanings = map[string]string{
 	"NGINX_TLS":                        "whether the port speaks TLS, with a certificate made at the start; needs an image with openssl (`--target tls`)",
 	"NGINX_TRUSTED_PROXIES":            "address ranges whose X-Forwarded-For and X-Forwarded-Proto count: the load balancer's subnets",
 }
+
+// paths are the settings that hold one, with what it is the path of.
+var paths = map[string]string{"NGINX_APP_SOCKET": "path of a Unix socket", "NGINX_APP_HEALTH_PATH": "path that the application answers"}
 
 // TestTheDocumentHasTheTableOfSettings makes the table from the entrypoint, so
 // that a new setting cannot be forgotten.
@@ -555,7 +564,7 @@ func TestTheDocumentHasTheTableOfSettings(t *testing.T) {
 		row(m[1], fallback, "list with commas")
 	}
 	for _, m := range regexp.MustCompile(`(?m)^(NGINX_\w+)=\$\{\w+:-\}$`).FindAllStringSubmatch(string(script), -1) {
-		row(m[1], "none", "path of a Unix socket")
+		row(m[1], "none", paths[m[1]])
 	}
 	if found != len(meanings) {
 		t.Errorf("got %d settings in entrypoint.sh, %d meanings", found, len(meanings))

@@ -13,8 +13,12 @@ import (
 
 // App describes the app's container, apart from its image.
 type App struct {
-	// Command replaces the image's command unless it is empty. HealthCommand begins with CMD or CMD-SHELL.
-	Command, HealthCommand []string
+	// Command replaces the image's command unless it is empty.
+	Command []string
+	// HealthPath is a path that a healthy app answers to NGINX. HealthCommand, which begins with CMD or CMD-SHELL, is run
+	// in the app's container instead, unless it is empty.
+	HealthPath    string
+	HealthCommand []string
 	// User is the number of a user other than root, optionally followed by a colon and the number of a group.
 	User string
 	// WritablePaths are directories that the app may write to; the rest of its file system is read-only. Each is empty
@@ -36,8 +40,12 @@ type Secret struct{ Store, Name, Key string }
 
 var (
 	userPattern  = regexp.MustCompile(`^[1-9][0-9]{0,8}(:[1-9][0-9]{0,8})?$`)
+	healthPath   = regexp.MustCompile(`^/([A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*)?$`)
 	pathOfVolume = regexp.MustCompile(`^(/[A-Za-z0-9._-]+)+$`)
 )
+
+// checksItself reports whether a command in the app's own container says whether it is healthy.
+func (a App) checksItself() bool { return len(a.HealthCommand) > 0 }
 
 // ownVariables are set by the program. Each comes with what an error names as allowed instead.
 var ownVariables = map[string]string{
@@ -50,9 +58,11 @@ var ownVariables = map[string]string{
 func readApp(r *settings.Reader) App {
 	app := App{
 		Command: r.Words("appCommand", "a list of words without an empty one, or an empty list for the image's own command", func([]string) bool { return true }),
-		HealthCommand: r.Words("appHealthCommand", "CMD, a program and its arguments, or CMD-SHELL and one line",
+		HealthPath: r.Text("appHealthPath", "a path of letters, digits, dots, hyphens, underscores and tildes, at most 1024 characters",
+			func(path string) bool { return len(path) <= 1024 && healthPath.MatchString(path) }),
+		HealthCommand: r.Words("appHealthCommand", "CMD, a program and its arguments, or CMD-SHELL and one line, or an empty list",
 			func(words []string) bool {
-				return len(words) >= 2 && words[0] == "CMD" || len(words) == 2 && words[0] == "CMD-SHELL"
+				return len(words) == 0 || len(words) >= 2 && words[0] == "CMD" || len(words) == 2 && words[0] == "CMD-SHELL"
 			}),
 		User: r.Text("appUser", "a number above 0, or two with a colon between them, such as 1000:1000", userPattern.MatchString),
 		WritablePaths: r.Texts("appWritablePaths", "an absolute path below /, such as /tmp",

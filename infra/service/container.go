@@ -51,7 +51,7 @@ type container struct {
 	VolumesFrom      []struct{}       `json:"volumesFrom"`
 	SystemControls   []struct{}       `json:"systemControls"`
 	DependsOn        []dependency     `json:"dependsOn,omitempty"`
-	HealthCheck      healthCheck      `json:"healthCheck"`
+	HealthCheck      *healthCheck     `json:"healthCheck,omitempty"`
 	LogConfiguration logConfiguration `json:"logConfiguration"`
 }
 
@@ -133,9 +133,14 @@ func nginx(service string, args Args, values resolved) container {
 	if args.Sidecar.AppListen == OnSocket {
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: socketVolume, ContainerPath: socketDirectory, ReadOnly: true})
 	}
-	// ECS stops containers in the reverse order, so NGINX finishes its requests while the app still answers.
-	c.DependsOn = []dependency{{ContainerName: appName, Condition: "HEALTHY"}}
-	c.HealthCheck.Command = []string{"CMD", "/usr/local/bin/healthcheck"}
+	// ECS stops containers in the reverse order, so NGINX finishes its requests while the app still answers. If the app has
+	// no health check of its own, NGINX's health page waits for the app's first answer.
+	// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDependency.html
+	c.DependsOn = []dependency{{ContainerName: appName, Condition: "START"}}
+	if args.App.checksItself() {
+		c.DependsOn[0].Condition = "HEALTHY"
+	}
+	c.HealthCheck = health(args, "CMD", "/usr/local/bin/healthcheck")
 	c.LogConfiguration = logs(service, args, nginxName, values.nginxLogGroup)
 
 	return c
@@ -161,7 +166,9 @@ func app(service string, args Args, values resolved) container {
 	for i, path := range args.App.WritablePaths {
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: appVolume(i), ContainerPath: path})
 	}
-	c.HealthCheck.Command = args.App.HealthCommand
+	if args.App.checksItself() {
+		c.HealthCheck = health(args, args.App.HealthCommand...)
+	}
 	c.LogConfiguration = logs(service, args, appName, values.appLogGroup)
 
 	return c
@@ -180,12 +187,16 @@ func common(args Args, name, image string) container {
 		MountPoints:    []mountPoint{},
 		VolumesFrom:    []struct{}{},
 		SystemControls: []struct{}{},
-		HealthCheck: healthCheck{
-			Interval:    int(args.Health.Interval.Seconds()),
-			Timeout:     int(args.Health.Timeout.Seconds()),
-			Retries:     args.Health.Retries,
-			StartPeriod: int(args.Health.StartPeriod.Seconds()),
-		},
+	}
+}
+
+func health(args Args, command ...string) *healthCheck {
+	return &healthCheck{
+		Command:     command,
+		Interval:    int(args.Health.Interval.Seconds()),
+		Timeout:     int(args.Health.Timeout.Seconds()),
+		Retries:     args.Health.Retries,
+		StartPeriod: int(args.Health.StartPeriod.Seconds()),
 	}
 }
 

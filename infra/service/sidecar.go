@@ -208,6 +208,10 @@ func sidecarEnvironment(args Args, loadBalancerRanges string) map[string]string 
 	if sidecar.Gzip == GzipSafe {
 		all["NGINX_GZIP"] = string(sidecar.Gzip)
 	}
+	if !args.App.checksItself() {
+		all["NGINX_APP_HEALTH_PATH"] = args.App.HealthPath
+		all["NGINX_APP_HEALTH_TIMEOUT"] = seconds(args.Health.Timeout - time.Second) // the rest is for the check itself
+	}
 	if sidecar.AppListen == OnSocket {
 		all["NGINX_APP_SOCKET"] = socketPath
 	}

@@ -13,11 +13,12 @@ import (
 // patternStack is the environment whose settings are the pattern's own; newCheckout adds its file.
 const patternStack = "pattern"
 
-// What the tests change in the sample app: its answer, and the first line of its health check that does something.
+// What the tests change in the sample app: its answer, and what it says about its health.
 const (
 	sampleAnswer  = "User ${req.params.id} found!"
 	changedAnswer = "User ${req.params.id} found again!"
-	healthProbe   = "const { host, port, socket } ="
+	healthyAnswer = "res.type('text/plain').send('ok')"
+	illAnswer     = "res.status(500).send('ill')"
 )
 
 // TestTheStackLivesAWholeLife takes one stack from nothing to nothing. The steps build on each other, so the first
@@ -53,7 +54,7 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 		}
 	})
 	step("a deploy whose tasks never get healthy fails, and the old one goes on serving", func(t *testing.T) {
-		c.edit(t, "images/app/healthcheck.js", healthProbe, "process.exit(1);\n"+healthProbe)
+		c.edit(t, "images/app/app.js", healthyAnswer, illAnswer)
 		var output string
 		failures := c.hammer(t, func() {
 			var err error
@@ -74,7 +75,7 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 		}
 	})
 	step("a corrected app, now with secrets and on another port, is deployed over the failed one without one failed request", func(t *testing.T) {
-		c.edit(t, "images/app/healthcheck.js", "process.exit(1);\n", "")
+		c.edit(t, "images/app/app.js", illAnswer, healthyAnswer)
 		c.edit(t, "images/app/app.js", changedAnswer, sampleAnswer)
 		settings := "Pulumi." + patternStack + ".yaml"
 		// Another port takes another target group and another service, which take over beside the old ones.

@@ -34,11 +34,6 @@ async function start(env = {}) {
   throw new Error('server.js does not accept connections after 5 s');
 }
 
-function health(port) {
-  const check = spawn(process.execPath, ['healthcheck.js'], { cwd: root, env: { ...process.env, PORT: port } });
-  return once(check, 'exit').then(([code]) => code);
-}
-
 test('SIGTERM: a request under way is finished, its connection closed, and the exit code is 0', async () => {
   const { child, port } = await start();
   const socket = connect(port, '127.0.0.1');
@@ -78,14 +73,6 @@ test('an idle connection stays open beyond the setting and is closed soon after'
   child.kill('SIGTERM');
   // Newer Node releases add a second to what they announce.
   assert.ok(seconds > 0.95 && seconds < 5, `closed after ${seconds} s`);
-});
-
-test('the health check tells a running server from a dead one', async () => {
-  const { child, port } = await start();
-  assert.equal(await health(port), 0);
-  child.kill('SIGKILL');
-  await once(child, 'exit');
-  assert.equal(await health(port), 1);
 });
 
 test('wrong settings end the process with 1 and say which', async () => {

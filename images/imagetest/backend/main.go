@@ -26,6 +26,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -55,6 +56,7 @@ type recorder struct {
 func main() {
 	addr := flag.String("app", "127.0.0.1:3000", "where to be the application; empty: nowhere")
 	control := flag.String("control", ":3001", "where tests read what came in")
+	down := flag.Bool("down", false, "wait for POST /up before being the application")
 	idle := flag.Duration("idle", 0, "close connections that are idle for this long; 0: never")
 	attack := flag.String("flood", "", "instead of all that: send this flood to -to and print how often")
 	to := flag.String("to", "127.0.0.1:8080", "where the flood goes")
@@ -68,7 +70,7 @@ func main() {
 		return
 	}
 	r := &recorder{addr: *addr, open: map[net.Conn]bool{}, keep: true, idle: *idle}
-	if *addr != "" {
+	if *addr != "" && !*down {
 		if err := r.up(); err != nil {
 			log.Fatal(err)
 		}
@@ -257,6 +259,9 @@ func (req request) number(name string, fallback int) int {
 	return fallback
 }
 
+// statusPath is a status in the path, for who cannot send a query.
+var statusPath = regexp.MustCompile(`^/api/[2-5][0-9]{2}$`)
+
 // answer reports whether the connection goes on.
 func (r *recorder) answer(c net.Conn, br *bufio.Reader, req request, n int) bool {
 	if token := req.header.Get("Upgrade"); token != "" {
@@ -283,6 +288,9 @@ func (r *recorder) answer(c net.Conn, br *bufio.Reader, req request, n int) bool
 	case req.path == "/api/garbage":
 		_, _ = io.WriteString(c, "this is no HTTP\r\n\r\n")
 		return false
+	case statusPath.MatchString(req.path):
+		code, _ := strconv.Atoi(req.path[len("/api/"):])
+		return reply(c, req, code, "text/plain", "", "Location: https://elsewhere.example/")
 	case req.path == "/api/status":
 		code := req.number("code", 200)
 		return reply(c, req, code, "text/plain", strconv.Itoa(code), "Allow: PATCH", "X-Powered-By: backend")

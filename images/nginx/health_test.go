@@ -1,0 +1,102 @@
+package nginx
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"fargate-nginx-sidecar/images/imagetest"
+)
+
+// healthy runs the container's health check.
+func healthy(t *testing.T, task *imagetest.Task) bool {
+	t.Helper()
+	return exec.CommandContext(t.Context(), "docker", "exec", task.Nginx, "/usr/local/bin/healthcheck").Run() == nil
+}
+
+// eventually waits for what takes a moment.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if holds() {
+			return
+		}
+	}
+	t.Errorf("after 20 s: %s", what)
+}
+
+// An image without a shell or any other command cannot check itself, so the sidecar asks the application.
+func TestTheSidecarChecksTheApplication(t *testing.T) {
+	for _, tls := range []bool{false, true} {
+		task := imagetest.Start(t, imagetest.Options{TLS: tls, Env: []string{"NGINX_APP_HEALTH_PATH=/api/status", "NGINX_APP_HEALTH_TIMEOUT=1"}})
+		if !healthy(t, task) {
+			t.Errorf("TLS %v: an application that answers 200 is not healthy", tls)
+		}
+		seen := task.Seen(t).Requests
+		last := seen[len(seen)-1]
+		if host, _ := last.Header("Host"); last.Line() != "GET /api/status HTTP/1.1" || host != "localhost" {
+			t.Errorf("TLS %v: the application was asked\n%s", tls, last.Head)
+		}
+		task.Down(t)
+		if healthy(t, task) {
+			t.Errorf("TLS %v: an application that does not run is healthy", tls)
+		}
+		task.Up(t)
+		// Stopped, not ended: the kernel still takes its connections, and nobody answers.
+		imagetest.Docker(t, "kill", "--signal=STOP", task.Backend)
+		if healthy(t, task) {
+			t.Errorf("TLS %v: an application that hangs is healthy", tls)
+		}
+		imagetest.Docker(t, "kill", "--signal=CONT", task.Backend)
+		eventually(t, "an application that goes on is healthy again", func() bool { return healthy(t, task) })
+	}
+}
+
+func TestTheApplicationsStatusDecides(t *testing.T) {
+	for path, want := range map[string]bool{
+		"/api/204": true, "/api/302": true, "/api/307": true, "/api/404": false, "/api/500": false, "/api/503": false,
+	} {
+		task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_APP_HEALTH_PATH=" + path}})
+		if got := healthy(t, task); got != want {
+			t.Errorf("%s: healthy: %v; want %v", path, got, want)
+		}
+	}
+}
+
+// Until then a request would be answered with 502, as NGINX no longer waits for a health check of the application's own.
+func TestTheLoadBalancerSendsNothingBeforeTheApplicationHasAnswered(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{Backend: []string{"-down"}, Env: []string{"NGINX_APP_HEALTH_PATH=/api/status"}})
+	for range 3 {
+		if got := task.Get(t, "/"); got.Status != 503 {
+			t.Fatalf("health page before the application: got %d, want 503", got.Status)
+		}
+		time.Sleep(500 * time.Millisecond)
+	}
+	task.Up(t)
+	eventually(t, "the health page is 200 once the application answers", func() bool { return task.Get(t, "/").Status == 200 })
+	// From now on the page is the sidecar's own again: ECS replaces a task whose application fails.
+	task.Down(t)
+	time.Sleep(1500 * time.Millisecond)
+	if got := task.Get(t, "/"); got.Status != 200 {
+		t.Errorf("health page after the application: got %d, want 200", got.Status)
+	}
+	if log := task.Logs(t); strings.Contains(log, "/.sidecar/app") || strings.Contains(log, "/api/status") {
+		t.Errorf("the health check is in the log:\n%s", log)
+	}
+}
+
+// The page that asks the application is for the container's own check.
+func TestNobodyElseCanAskForTheApplicationsHealth(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_APP_HEALTH_PATH=/internal/health", "NGINX_TRUSTED_PROXIES=0.0.0.0/0"}})
+	eventually(t, "the application has answered", func() bool { return task.Get(t, "/").Status == 200 })
+	task.Reset(t, true)
+	for _, forged := range []string{"X: y", "X-Forwarded-For: 127.0.0.1"} {
+		if got := task.Get(t, "/.sidecar/app", forged); got.Status != 404 {
+			t.Errorf("%s: got %d, want 404", forged, got.Status)
+		}
+	}
+	if seen := task.Seen(t); seen.Total != 0 {
+		t.Errorf("application saw %q", lines(seen))
+	}
+}
