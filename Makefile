@@ -3,8 +3,9 @@
 # The environment that `make local` runs: Pulumi.$(STACK).yaml.
 STACK ?= dev
 
-CACHE  := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/fargate-nginx-sidecar
-DRIVER := $(CACHE)/bin/local
+# The command of the local run, built from this checkout, for this checkout: its path may have spaces.
+BUILD := $(CURDIR)/.build/bin
+LOCAL := '$(BUILD)/local' --root '$(CURDIR)'
 
 # Tools of `make check`, built from the Go module proxy at these versions.
 GOLANGCI   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.11.4
@@ -13,6 +14,9 @@ ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 # Each folder is a Go module of its own, so that nothing of the local run or the benchmark reaches the program.
 MODULES := . local local/offline/plugins bench images/app-go
 
+# A workspace file in a folder above does not know these modules.
+export GOWORK := off
+
 .DEFAULT_GOAL := help
 .PHONY: help
 help: ## List the commands
@@ -20,23 +24,23 @@ help: ## List the commands
 
 .PHONY: local
 local: driver ## Run the whole stack on this machine, without an AWS account (STACK=dev)
-	@$(DRIVER) --root $(CURDIR) up --stack $(STACK)
+	@$(LOCAL) up --stack $(STACK)
 
 .PHONY: local-status
 local-status: driver ## Show what the local run is doing
-	@$(DRIVER) --root $(CURDIR) status
+	@$(LOCAL) status
 
 .PHONY: local-logs
 local-logs: driver ## Print the containers' logs and follow them
-	@$(DRIVER) --root $(CURDIR) logs
+	@$(LOCAL) logs
 
 .PHONY: local-down
 local-down: driver ## Destroy the local stack and leave nothing behind
-	@$(DRIVER) --root $(CURDIR) down
+	@$(LOCAL) down
 
 .PHONY: test
 test: driver ## Run all tests, the end-to-end ones included
-	@$(DRIVER) --root $(CURDIR) with-docker -- $(MAKE) --no-print-directory test-all
+	@$(LOCAL) with-docker -- $(MAKE) --no-print-directory test-all
 
 # Everything below needs a Docker engine, which `make test` starts for as long as it runs. Tests that flood, time out and
 # count come first and one package at a time: others beside them would disturb them. The end-to-end tests wait most of the
@@ -52,12 +56,12 @@ test-all: base-images
 test-rest: test-refusals test-program test-plugins test-bench
 
 # timed writes down how long the commands of a target take.
-TIMES := $(CACHE)/test-times
-timed = @start=$$(date +%s); { $(2); } || exit 1; mkdir -p $(CACHE); printf '  %-14s %4d s\n' $(1) $$(($$(date +%s) - start)) >>$(TIMES)
+TIMES := '$(BUILD)/test-times'
+timed = @start=$$(date +%s); { $(2); } || exit 1; printf '  %-14s %4d s\n' $(1) $$(($$(date +%s) - start)) >>$(TIMES)
 
 .PHONY: base-images
 base-images: driver
-	@$(DRIVER) --root $(CURDIR) base-images
+	@$(LOCAL) base-images
 
 .PHONY: test-images
 test-images: ## Attack, flood and measure the images (needs Docker)
@@ -122,7 +126,7 @@ workflows: ## Check the GitHub workflows
 
 .PHONY: bench
 bench: driver ## Measure the sidecar beside other proxies and draw docs/benchmark.md
-	@$(DRIVER) --root $(CURDIR) with-docker -- sh -c '$(DRIVER) --root $(CURDIR) base-images && cd bench && go run . $(BENCH)'
+	@$(LOCAL) with-docker -- sh -c "$(LOCAL) base-images && cd bench && go run . $(BENCH)"
 
 .PHONY: bench-quick
 bench-quick: ## Print rough tables of the benchmark and change no file
@@ -132,4 +136,4 @@ bench-quick: ## Print rough tables of the benchmark and change no file
 .PHONY: driver
 driver:
 	@command -v go >/dev/null || { echo "go is not on PATH; install it: https://go.dev/doc/install"; exit 1; }
-	@cd local && go build -o $(DRIVER) .
+	@cd local && go build -o '$(BUILD)/local' .

@@ -8,6 +8,8 @@ require (
 	golang.org/x/oauth2 v0.36.0
 )
 
+require golang.org/x/mod v0.39.0 // indirect
+
 require (
 	github.com/Microsoft/go-winio v0.6.2 // indirect
 	github.com/aws/aws-sdk-go-v2 v1.41.5 // indirect

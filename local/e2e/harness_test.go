@@ -55,11 +55,11 @@ type checkout struct {
 }
 
 // left are the folders that no run reads.
-var left = []string{".git", ".local", ".github", "node_modules", "docs", "bench"}
+var left = []string{".git", ".build", ".local", ".github", "node_modules", "docs", "bench"}
 
 func newCheckout(t *testing.T) *checkout {
 	t.Helper()
-	c := &checkout{root: filepath.Join(t.TempDir(), "checkout"), port: freePorts(t)}
+	c := &checkout{root: filepath.Join(t.TempDir(), "a checkout"), port: freePorts(t)}
 	source := filepath.Join("..", "..")
 	err := filepath.WalkDir(source, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {

@@ -4,14 +4,18 @@ package source
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"fargate-nginx-sidecar/local/machine"
+
+	"golang.org/x/mod/sumdb/dirhash"
 )
 
 // pluginsModule is the Go module of the stand-ins, which also pins the CLI that is built from source.
@@ -43,27 +47,65 @@ func (b Builder) CLI(ctx context.Context, version string) error {
 	})
 }
 
+// keepPlugins is how long stand-ins stay that no run has used. A stack that runs longer needs them in its own shell, too.
+const keepPlugins = 30 * 24 * time.Hour
+
 // Plugins builds the stand-ins and makes a folder that holds one under each of the names, by which the engine looks for
-// plugins on PATH.
+// plugins on PATH. The folder goes by the stand-ins' source: checkouts of different versions do not change each other's.
 func (b Builder) Plugins(ctx context.Context, names []string) (dir string, err error) {
-	binary := filepath.Join(b.CacheDir, "bin", "plugins")
-	err = b.Progress.Step("build stand-ins for the Pulumi plugins (minutes the first time)", func() error {
-		return b.build(ctx, binary, ".")
-	})
+	parent := filepath.Join(b.CacheDir, "plugins")
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return "", err
+	}
+	unlock, err := b.Progress.Lock(ctx, filepath.Join(parent, "lock"), "the plugins' folder is")
 	if err != nil {
 		return "", err
 	}
-	dir = filepath.Join(b.CacheDir, "plugins")
-	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
+	defer unlock()
+	source, err := dirhash.HashDir(filepath.Join(b.Root, pluginsModule), "", dirhash.Hash1)
+	if err != nil {
 		return "", err
 	}
-	for _, name := range names {
-		if err := os.Symlink(binary, filepath.Join(dir, name)); err != nil {
-			return "", err
-		}
+	dir = filepath.Join(parent, fmt.Sprintf("%x", sha256.Sum256([]byte(source+strings.Join(names, " "))))[:16])
+	if err := b.plugins(ctx, dir, names); err != nil {
+		return "", err
 	}
+	sweep(parent, time.Now().Add(-keepPlugins))
 	b.Progress.Line("plugins   stand-ins built from %s for %s", pluginsModule, strings.Join(names, ", "))
 	return dir, nil
+}
+
+// plugins makes the folder, whole or not at all, or notes that it is used.
+func (b Builder) plugins(ctx context.Context, dir string, names []string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return os.Chtimes(dir, time.Time{}, time.Now())
+	}
+	unfinished := dir + ".new"
+	if err := errors.Join(os.RemoveAll(unfinished), os.Mkdir(unfinished, 0o755)); err != nil {
+		return err
+	}
+	err := b.Progress.Step("build stand-ins for the Pulumi plugins (minutes the first time)", func() error {
+		return b.build(ctx, filepath.Join(unfinished, "stand-ins"), ".")
+	})
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := os.Symlink("stand-ins", filepath.Join(unfinished, name)); err != nil {
+			return err
+		}
+	}
+	return os.Rename(unfinished, dir)
+}
+
+// sweep removes the folders that were last used before a moment.
+func sweep(parent string, before time.Time) {
+	entries, _ := os.ReadDir(parent)
+	for _, entry := range entries {
+		if info, err := entry.Info(); err == nil && info.IsDir() && info.ModTime().Before(before) {
+			_ = os.RemoveAll(filepath.Join(parent, entry.Name())) // what stays now goes next time
+		}
+	}
 }
 
 // build builds a package of the plugins module. All builds use the same flags, so that they share the build cache.
