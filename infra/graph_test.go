@@ -947,6 +947,16 @@ func TestADeploymentThatFailsOrIsRolledBackFailsTheUpdate(t *testing.T) {
 	}
 }
 
+func TestADeploymentToADeletedServiceFailsTheUpdate(t *testing.T) {
+	deleted := options(defaults(t, nil))
+	deleted.Deployments = func(infratest.Resource) []infratest.Deployment { return nil }
+
+	_, err := infratest.Run(infra.Program, deleted)
+	if want := "its status is INACTIVE, so it has been deleted; for a new one, run: pulumi up --refresh"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error: %v\nwant: …%s…", err, want)
+	}
+}
+
 // The provider stops waiting when the desired number of tasks is running; ECS may still roll back after that, on an alarm.
 func TestAnUpdateWaitsUntilTheDeploymentHasEnded(t *testing.T) {
 	looks := 0

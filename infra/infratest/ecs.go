@@ -52,6 +52,7 @@ func (r *recorder) describeServices(w http.ResponseWriter, request *http.Request
 	defer r.mutex.Unlock()
 	type service struct {
 		Name        string       `json:"serviceName"`
+		Status      string       `json:"status"`
 		Deployments []Deployment `json:"deployments"`
 	}
 	found := []service{}
@@ -63,7 +64,11 @@ func (r *recorder) describeServices(w http.ResponseWriter, request *http.Request
 			if r.options.Deployments != nil {
 				deployments = r.options.Deployments(declared)
 			}
-			found = append(found, service{name, deployments})
+			status := "ACTIVE"
+			if len(deployments) == 0 {
+				status = "INACTIVE"
+			}
+			found = append(found, service{name, status, deployments})
 		}
 	}
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")

@@ -33,7 +33,8 @@ type Options struct {
 	Replaced func(Resource) bool
 	// Outputs may change the invented outputs of a resource, to imitate a provider that misbehaves.
 	Outputs func(Resource, resource.PropertyMap)
-	// Deployments may return the deployments of a service. Without it, a service has one, which is completed.
+	// Deployments may return the deployments of a service; if there are none, the service has been deleted. Without it, a
+	// service has one deployment, which is completed.
 	Deployments func(service Resource) []Deployment
 	// Answer may answer a call in place of the recorder; the second result says whether it did.
 	Answer func(token string, args resource.PropertyMap) (resource.PropertyMap, bool)

@@ -79,10 +79,16 @@ func (r rollout) look(ctx context.Context) ([]types.Deployment, error) {
 	if err != nil {
 		return nil, fmt.Errorf("deployments of %s: %w", r.service, err)
 	}
-	if len(described.Services) != 1 || len(described.Services[0].Deployments) == 0 {
-		return nil, fmt.Errorf("deployments of %s: ECS knows none in cluster %s", r.service, r.cluster)
+	if len(described.Services) != 1 {
+		return nil, fmt.Errorf("deployments of %s: ECS knows no such service in cluster %s", r.service, r.cluster)
+	}
+	if status := aws.ToString(described.Services[0].Status); status != "ACTIVE" {
+		return nil, fmt.Errorf("deployments of %s: its status is %s, so it has been deleted; for a new one, run: pulumi up --refresh", r.service, status)
 	}
 	all := described.Services[0].Deployments
+	if len(all) == 0 {
+		return nil, fmt.Errorf("deployments of %s: ECS knows none", r.service)
+	}
 	for i, deployment := range all {
 		if aws.ToString(deployment.Status) == "PRIMARY" {
 			all[0], all[i] = all[i], all[0]

@@ -54,7 +54,13 @@ func (e *Endpoint) answerECS(w http.ResponseWriter, c call) bool {
 		return respond(w, e.describeTasks(request))
 	case "StopTask":
 		return e.stopTask(w, request)
-	case "CreateService", "UpdateService":
+	case "UpdateService":
+		// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html#API_UpdateService_Errors
+		if running, known := e.options.Tasks.Service(text(request, "service")); known && aws.ToString(running.Status) != "ACTIVE" {
+			return fail(w, "ServiceNotActiveException", "Service was not ACTIVE.")
+		}
+		e.remember(c.action, request)
+	case "CreateService":
 		e.remember(c.action, request)
 	}
 	return false

@@ -29,14 +29,19 @@ const (
 // tasks is a scheduler with one service and one task.
 type tasks struct {
 	stopped, reason string
-	followed        int // how often the load balancer was asked to follow
+	deleted         bool // the service
+	followed        int  // how often the load balancer was asked to follow
 }
 
 func (*tasks) Sync(context.Context) error { return nil }
 
-func (*tasks) Service(arn string) (types.Service, bool) {
+func (s *tasks) Service(arn string) (types.Service, bool) {
+	status := "ACTIVE"
+	if s.deleted {
+		status = "DRAINING"
+	}
 	return types.Service{
-		Status: aws.String("ACTIVE"), DesiredCount: 2, RunningCount: 1, PendingCount: 1,
+		Status: &status, DesiredCount: 2, RunningCount: 1, PendingCount: 1,
 		Deployments: []types.Deployment{{Id: aws.String("ecs-svc/1"), Status: aws.String("PRIMARY"), RolloutState: types.DeploymentRolloutStateInProgress, CreatedAt: aws.Time(time.Unix(1, 5e8))}},
 		Events:      []types.ServiceEvent{{Id: aws.String("1"), Message: aws.String("(service web) has started 1 tasks.")}},
 	}, arn == service
@@ -176,6 +181,14 @@ func TestAServiceCreatedAgainForgetsTheOneBefore(t *testing.T) {
 	call(t, url, ecsAPI+"CreateService", `{"cluster":"web","serviceName":"web","platformVersion":"1.4.0"}`)
 	_, got := call(t, url, ecsAPI+"CreateService", `{"cluster":"web","serviceName":"web"}`)
 	if strings.Contains(got, "1.4.0") {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestADeletedServiceTakesNoUpdate(t *testing.T) {
+	url, scheduler := start(t, 200, `{"service":{}}`)
+	scheduler.deleted = true
+	if _, got := call(t, url, ecsAPI+"UpdateService", `{"cluster":"web","service":"`+service+`"}`); !strings.Contains(got, "ServiceNotActiveException") {
 		t.Errorf("got %s", got)
 	}
 }
