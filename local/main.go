@@ -31,7 +31,7 @@ const usage = `usage: local [--root DIR] COMMAND
 const defaultPort = 8080
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	err := dispatch(ctx, os.Args[1:])
 	stop()
 	var exit *exec.ExitError
@@ -55,11 +55,15 @@ func dispatch(ctx context.Context, arguments []string) error {
 	if global.NArg() == 0 {
 		return errors.New("no command given\n" + usage)
 	}
-	local, err := command.New(*root, machine.NewPrinter(os.Stdout))
+	name, rest := global.Arg(0), global.Args()[1:]
+	printer := machine.NewPrinter(os.Stdout)
+	if err := ownEnvironment(name, printer); err != nil {
+		return err
+	}
+	local, err := command.New(ctx, *root, printer)
 	if err != nil {
 		return err
 	}
-	name, rest := global.Arg(0), global.Args()[1:]
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.Usage = global.Usage
 	switch name {
@@ -76,6 +80,9 @@ func dispatch(ctx context.Context, arguments []string) error {
 	case "down":
 		return local.Down(ctx)
 	case "base-images":
+		if len(rest) == 0 {
+			rest = local.Dockerfiles()
+		}
 		return local.BaseImages(ctx, rest...)
 	case "with-docker":
 		if err := flags.Parse(rest); err != nil {
@@ -94,6 +101,18 @@ func dispatch(ctx context.Context, arguments []string) error {
 		return local.Serve(ctx, *emulator, *run)
 	}
 	return fmt.Errorf("unknown command %q\n%s", name, usage)
+}
+
+// ownEnvironment keeps what the user's shell has for other work out of a command, unless that runs the user's own one.
+func ownEnvironment(name string, printer *machine.Printer) error {
+	if name == "with-docker" {
+		return nil
+	}
+	dropped, err := machine.OwnEnvironment()
+	if err == nil && name == "up" && len(dropped) > 0 {
+		printer.Line("shell     without %s, which would lead the run elsewhere", strings.Join(dropped, ", "))
+	}
+	return err
 }
 
 func up(ctx context.Context, local *command.Local, flags *flag.FlagSet, arguments []string) error {

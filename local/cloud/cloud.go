@@ -55,6 +55,11 @@ type cloud struct {
 
 // Serve runs until ctx ends or a part of it fails. At its end nothing of it runs any more.
 func Serve(ctx context.Context, options Options) (err error) {
+	release, err := run.Hold(options.Dir)
+	if err != nil {
+		return err
+	}
+	defer release()
 	c := &cloud{options: options}
 	if c.emulator, err = emulator.Start(ctx, options.Emulator, options.Dir); err != nil {
 		return err

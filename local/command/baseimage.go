@@ -26,8 +26,8 @@ const (
 	pullWait  = 10 * time.Minute
 )
 
-// dockerfiles are the files whose base images a run needs.
-func (l *Local) dockerfiles() []string {
+// Dockerfiles are those of the project's own images.
+func (l *Local) Dockerfiles() []string {
 	return []string{
 		filepath.Join(l.Root, "images", "app", "Dockerfile"),
 		filepath.Join(l.Root, "images", "nginx", "Dockerfile"),
@@ -36,12 +36,8 @@ func (l *Local) dockerfiles() []string {
 
 // BaseImages makes sure that what the Dockerfiles build upon is on the Docker engine, and prints where each image came
 // from. It keeps an image that is there, pulls the official one, or builds a stand-in under the same tag. Images are
-// worked on at the same time, because most of a stand-in's time is one package unpacking after the other. Without a
-// Dockerfile it is about those that a run needs.
+// worked on at the same time, because most of a stand-in's time is one package unpacking after the other.
 func (l *Local) BaseImages(ctx context.Context, dockerfiles ...string) error {
-	if len(dockerfiles) == 0 {
-		dockerfiles = l.dockerfiles()
-	}
 	references, err := baseImages(dockerfiles)
 	if err != nil {
 		return err
@@ -54,7 +50,7 @@ func (l *Local) BaseImages(ctx context.Context, dockerfiles ...string) error {
 		return fmt.Errorf("base images: %w", err)
 	}
 	// Two runs on one machine would write the same files; the second waits.
-	unlock, err := machine.Lock(filepath.Join(cache, "lock"))
+	unlock, err := l.Progress.Lock(ctx, filepath.Join(cache, "lock"), "the base images are")
 	if err != nil {
 		return fmt.Errorf("base images: %w", err)
 	}
@@ -103,7 +99,8 @@ func (l *Local) baseImage(ctx context.Context, maker baseimage.Maker, reference 
 // baseArg is the line by which the project's Dockerfiles name their base image.
 var baseArg = regexp.MustCompile(`(?m)^ARG[ \t]+BASE_IMAGE=(\S+)[ \t]*$`)
 
-// baseImages reads the base image of each Dockerfile, each image once.
+// baseImages reads the base image of each Dockerfile, each image once. A Dockerfile that names its base images otherwise
+// has none here: its build pulls them.
 func baseImages(dockerfiles []string) ([]string, error) {
 	var references []string
 	var failures []error
@@ -114,12 +111,8 @@ func baseImages(dockerfiles []string) ([]string, error) {
 			continue
 		}
 		found := baseArg.FindSubmatch(text)
-		if found == nil {
-			failures = append(failures, fmt.Errorf("base image: %s: no line `ARG BASE_IMAGE=<reference>`", path))
-			continue
-		}
-		if reference := string(found[1]); !slices.Contains(references, reference) {
-			references = append(references, reference)
+		if found != nil && !slices.Contains(references, string(found[1])) {
+			references = append(references, string(found[1]))
 		}
 	}
 	return references, errors.Join(failures...)

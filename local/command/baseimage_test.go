@@ -26,11 +26,17 @@ func writeDockerfile(t *testing.T, text string) string {
 // here is the local run of this checkout.
 func here(t *testing.T, out io.Writer) *Local {
 	t.Helper()
-	l, err := New("../..", machine.NewPrinter(out))
+	l, err := New(t.Context(), "../..", machine.NewPrinter(out))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return l
+}
+
+// base makes sure of the base images of the project's own Dockerfiles.
+func base(t *testing.T, l *Local) error {
+	t.Helper()
+	return l.BaseImages(t.Context(), l.Dockerfiles()...)
 }
 
 func TestBaseImageIsTheDefaultOfTheArgument(t *testing.T) {
@@ -42,17 +48,31 @@ func TestBaseImageIsTheDefaultOfTheArgument(t *testing.T) {
 	}
 }
 
-func TestEveryUnusableDockerfileIsNamed(t *testing.T) {
-	none := writeDockerfile(t, "FROM scratch\n")
+func TestOnlyADockerfileThatNamesABaseImageNeedsOne(t *testing.T) {
+	references, err := baseImages([]string{writeDockerfile(t, "FROM scratch\nCOPY app /\n")})
+	if err != nil || len(references) > 0 {
+		t.Errorf("got %q, %v", references, err)
+	}
 	missing := filepath.Join(t.TempDir(), "Dockerfile")
-	_, err := baseImages([]string{none, missing})
-	if err == nil || !strings.Contains(err.Error(), none+": no line") || !strings.Contains(err.Error(), missing+": no such file") {
-		t.Fatalf("got %v", err)
+	if _, err := baseImages([]string{missing}); err == nil || !strings.Contains(err.Error(), missing+": no such file") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTheBaseImagesAreThoseOfWhatTheStackBuilds(t *testing.T) {
+	given := map[string]any{"appContext": "web", "appDockerfile": "docker/Dockerfile", "appImage": "", "nginxImage": "", "nginxContext": "images/nginx"}
+	setting := func(name string) any { return given[name] }
+	if got, want := dockerfiles("/x", setting), []string{"/x/web/docker/Dockerfile", "/x/images/nginx/Dockerfile"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	given["appImage"] = "public.ecr.aws/x/app:1"
+	if got, want := dockerfiles("/x", setting), []string{"/x/images/nginx/Dockerfile"}; !slices.Equal(got, want) {
+		t.Errorf("with a prebuilt app: got %q, want %q", got, want)
 	}
 }
 
 func TestTheProjectsDockerfilesHaveRecipes(t *testing.T) {
-	references, err := baseImages(here(t, io.Discard).dockerfiles())
+	references, err := baseImages(here(t, io.Discard).Dockerfiles())
 	if err != nil || len(references) != 2 {
 		t.Fatalf("got %q, %v", references, err)
 	}
@@ -87,12 +107,12 @@ func TestAnOldStandInIsReplacedAndAnOfficialImageIsNot(t *testing.T) {
 
 func TestAMissingEngineSaysWhatToDo(t *testing.T) {
 	t.Setenv("DOCKER_HOST", "unix://"+filepath.Join(t.TempDir(), "none.sock"))
-	if err := here(t, io.Discard).BaseImages(t.Context()); err == nil || !strings.Contains(err.Error(), "start it, or set DOCKER_HOST") {
+	if err := base(t, here(t, io.Discard)); err == nil || !strings.Contains(err.Error(), "start it, or set DOCKER_HOST") {
 		t.Fatalf("got %v", err)
 	}
 	l := here(t, io.Discard)
 	t.Setenv("PATH", t.TempDir())
-	if err := l.BaseImages(t.Context()); err == nil || !strings.Contains(err.Error(), "install Docker Engine") {
+	if err := base(t, l); err == nil || !strings.Contains(err.Error(), "install Docker Engine") {
 		t.Fatalf("got %v", err)
 	}
 }
@@ -109,11 +129,11 @@ func TestARegistryThatSaysNothingIsGivenUpInTime(t *testing.T) {
 // BaseImages as a whole: the second call finds what the first one made. On a machine without the images the first call
 // takes about 40 s.
 func TestBaseImagesLeavesImagesThatTheNextRunFinds(t *testing.T) {
-	if err := here(t, io.Discard).BaseImages(t.Context()); err != nil {
+	if err := base(t, here(t, io.Discard)); err != nil {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	if err := here(t, &out).BaseImages(t.Context()); err != nil {
+	if err := base(t, here(t, &out)); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")

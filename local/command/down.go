@@ -20,6 +20,11 @@ const endWait = 180 * time.Second
 // Down destroys the stack as `pulumi destroy` would in AWS, and then removes all that the run consists of, even
 // where destroying failed.
 func (l *Local) Down(ctx context.Context) error {
+	unlock, err := l.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	current, err := run.Load(l.dir())
 	if errors.Is(err, run.ErrNone) {
 		if _, statErr := os.Stat(l.dir()); errors.Is(statErr, os.ErrNotExist) {
@@ -64,8 +69,11 @@ func (l *Local) remove(current run.Run) error {
 	return err
 }
 
-// endCloud ends the background process.
+// endCloud ends the background process, if it runs.
 func (l *Local) endCloud(pid int) error {
+	if _, err := run.Load(l.dir()); errors.Is(err, run.ErrNone) {
+		return nil
+	}
 	if err := machine.End(pid, endWait); err != nil {
 		return fmt.Errorf("cloud: %w; its log is %s", err, LogFile(l.dir()))
 	}

@@ -28,13 +28,16 @@ type Local struct {
 }
 
 // New returns the local run of a checkout, running or not.
-func New(root string, printer *machine.Printer) (*Local, error) {
+func New(ctx context.Context, root string, printer *machine.Printer) (*Local, error) {
 	root, err := filepath.Abs(root)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := os.Stat(filepath.Join(root, "Pulumi.yaml")); err != nil {
 		return nil, fmt.Errorf("checkout: %w; run this from the folder that holds Pulumi.yaml, or name it with --root", err)
+	}
+	if err := toolchain.UseContext(ctx); err != nil {
+		return nil, err
 	}
 	finder, err := toolchain.New(root, printer)
 	if err != nil {
@@ -50,6 +53,15 @@ func (l *Local) builder() source.Builder {
 
 func (l *Local) dir() string { return run.Dir(l.Root) }
 
+// lock lets one command at a time change the checkout's run.
+func (l *Local) lock(ctx context.Context) (release func(), err error) {
+	dir := filepath.Join(l.Root, ".build")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("checkout: %w", err)
+	}
+	return l.Progress.Lock(ctx, filepath.Join(dir, "local.lock"), "this checkout's run is")
+}
+
 // tools are what one run needs from the machine.
 type tools struct {
 	pulumi   toolchain.Tools
@@ -58,7 +70,7 @@ type tools struct {
 }
 
 // prepare finds or makes everything, side by side where one does not need the other.
-func (l *Local) prepare(ctx context.Context) (found tools, err error) {
+func (l *Local) prepare(ctx context.Context, dockerfiles []string) (found tools, err error) {
 	if err := l.finder.Disk(); err != nil {
 		return tools{}, err
 	}
@@ -81,7 +93,7 @@ func (l *Local) prepare(ctx context.Context) (found tools, err error) {
 		})
 	}
 	start(0, func() (err error) { found.emulator, err = l.finder.Emulator(ctx); return err })
-	start(1, func() error { return l.BaseImages(ctx) })
+	start(1, func() error { return l.BaseImages(ctx, dockerfiles...) })
 	start(2, func() (err error) {
 		if found.pulumi, err = l.finder.Pulumi(ctx, l.builder()); err != nil {
 			return err

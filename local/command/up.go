@@ -27,6 +27,11 @@ type UpOptions struct {
 // Up brings the stack to what the checkout says, and proves that it answers. A first run
 // that fails is removed again; a change that fails leaves the running stack as it was.
 func (l *Local) Up(ctx context.Context, options UpOptions) (err error) {
+	unlock, err := l.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	current, err := run.Load(l.dir())
 	fresh := errors.Is(err, run.ErrNone)
 	if err != nil && !fresh {
@@ -46,7 +51,7 @@ func (l *Local) Up(ctx context.Context, options UpOptions) (err error) {
 			return err
 		}
 	}
-	found, err := l.prepare(ctx)
+	found, err := l.prepare(ctx, config.dockerfiles)
 	if err != nil {
 		return errors.Join(err, l.stopDocker(found.docker))
 	}
@@ -74,9 +79,10 @@ func (l *Local) stopDocker(started bool) error {
 
 // stackSettings are the values of a stack's file that the local run itself needs.
 type stackSettings struct {
-	project string
-	region  string
-	secrets any // as YAML
+	project     string
+	region      string
+	secrets     any      // as YAML
+	dockerfiles []string // that the stack builds from
 }
 
 func (l *Local) stackConfig(stack string) (stackSettings, error) {
@@ -93,11 +99,35 @@ func (l *Local) stackConfig(stack string) (stackSettings, error) {
 	if err != nil {
 		return stackSettings{}, err
 	}
-	secrets, given := config[project+":secrets"]
-	if !given {
-		secrets, err = reader.ProjectDefault("secrets")
+	values := func(setting string) any {
+		if value, given := config[project+":"+setting]; given || err != nil {
+			return value
+		}
+		var value any
+		value, err = reader.ProjectDefault(setting)
+		return value
 	}
-	return stackSettings{project: project, region: region, secrets: secrets}, err
+	settings := stackSettings{
+		project: project, region: region, secrets: values("secrets"), dockerfiles: dockerfiles(l.Root, values),
+	}
+	return settings, err
+}
+
+// dockerfiles are those of the images that a stack with these settings builds; a prebuilt image has none. What is wrong with
+// a setting is the program's to say.
+func dockerfiles(root string, setting func(string) any) []string {
+	text := func(name string) string {
+		value, _ := setting(name).(string)
+		return value
+	}
+	var files []string
+	if text("appImage") == "" {
+		files = append(files, filepath.Join(root, text("appContext"), text("appDockerfile")))
+	}
+	if text("nginxImage") == "" {
+		files = append(files, filepath.Join(root, text("nginxContext"), "Dockerfile"))
+	}
+	return files
 }
 
 // deploy runs Pulumi and then asks the stack what it promises.

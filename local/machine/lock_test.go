@@ -1,20 +1,25 @@
 package machine
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
 
 func TestOneHoldsTheLockAtATime(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "lock")
-	release, err := Lock(file)
+	release, err := TryLock(file)
 	if err != nil {
 		t.Fatal(err)
 	}
+	var said bytes.Buffer
 	second := make(chan error)
 	go func() {
-		release, err := Lock(file)
+		release, err := NewPrinter(&said).Lock(t.Context(), file, "the cache is")
 		if err == nil {
 			release()
 		}
@@ -23,10 +28,30 @@ func TestOneHoldsTheLockAtATime(t *testing.T) {
 	select {
 	case <-second:
 		t.Error("two hold the lock at once")
-	case <-time.After(200 * time.Millisecond):
+	case <-time.After(2 * lockRetry):
 		release()
 		if err := <-second; err != nil {
 			t.Error(err)
 		}
+	}
+	if !strings.Contains(said.String(), "waiting: the cache is in use by another command") {
+		t.Errorf("the one that waited said %q", said.String())
+	}
+	if held, err := Held(file); held || err != nil {
+		t.Errorf("held after both: %v, %v", held, err)
+	}
+}
+
+func TestWhoWaitsForALockCanBeInterrupted(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "lock")
+	release, err := TryLock(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := NewPrinter(&bytes.Buffer{}).Lock(ctx, file, "the cache is"); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -27,7 +27,7 @@ type Process struct {
 
 // Start runs the command with its output in logFile. The child dies with this process, however that ends.
 func Start(name, logFile string, cmd *exec.Cmd) (*Process, error) {
-	dieWithParent(cmd)
+	DieWithParent(cmd)
 	return start(name, logFile, cmd)
 }
 

@@ -2,7 +2,12 @@
 
 package machine
 
-import "os/exec"
+import (
+	"os/exec"
+	"syscall"
+)
 
-// dieWithParent does nothing: only Linux ties a child to its parent. `down` ends what a killed driver left.
-func dieWithParent(*exec.Cmd) {}
+// DieWithParent keeps the terminal's signals from the child. Only Linux ties it to its parent, too.
+func DieWithParent(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+}

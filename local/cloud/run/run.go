@@ -12,8 +12,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
+
+	"fargate-nginx-sidecar/local/machine"
 )
 
 // Run is a local run, as its background process describes it.
@@ -50,11 +51,22 @@ func Load(dir string) (Run, error) {
 	if err := json.Unmarshal(content, &run); err != nil {
 		return Run{}, fmt.Errorf("run: %s: %w", file(dir), err)
 	}
-	if err := syscall.Kill(run.PID, 0); err != nil {
+	held, err := machine.Held(lock(dir))
+	if err != nil {
+		return run, fmt.Errorf("run: %w", err)
+	}
+	if !held {
 		return run, fmt.Errorf("%w (the background process %d of an earlier run is gone)", ErrNone, run.PID)
 	}
 	return run, nil
 }
+
+// lock is the file that the background process holds as long as it lives. A process id alone says nothing: after a
+// restart of the machine it is a stranger's.
+func lock(dir string) string { return filepath.Join(dir, "run.lock") }
+
+// Hold makes this process the one that the folder's run belongs to, until release or its own end.
+func Hold(dir string) (release func(), err error) { return machine.TryLock(lock(dir)) }
 
 // Save writes the run's description, whole or not at all.
 func (r Run) Save(dir string) error {
@@ -94,7 +106,8 @@ func WriteEnv(dir string, settings map[string]string) error {
 	}
 	slices.Sort(keys)
 	var text strings.Builder
-	text.WriteString("# Points the AWS CLI and pulumi at the local run: . .local/env\nunset AWS_PROFILE\n")
+	text.WriteString("# Points the AWS CLI and pulumi at the local run: . .local/env\n" +
+		"for name in $(env | sed -nE 's/^((AWS|PULUMI)_[A-Za-z0-9_]*)=.*/\\1/p'); do unset \"$name\"; done\n")
 	for _, key := range keys {
 		if settings[key] == "" && key != "AWS_PAGER" {
 			fmt.Fprintf(&text, "unset %s\n", key)

@@ -13,10 +13,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"fargate-nginx-sidecar/local/machine"
 
 	"gopkg.in/yaml.v3"
 )
@@ -31,6 +34,8 @@ type Stack struct {
 	Name string            // dev, staging, prod
 	CLI  string            // the program
 	Env  map[string]string // for the CLI and all its plugins, beside this process's own environment
+
+	interrupted bool // an update ended before it had recorded everything
 }
 
 // ProjectDir is where the copies lie, which is the CLI's working directory.
@@ -72,7 +77,7 @@ func (s *Stack) Prepare(ctx context.Context, values map[string]any) error {
 	if err := s.run(ctx, &output, "stack", "select", "--create", "--stack", s.Name); err != nil {
 		return fmt.Errorf("stack %s: %w\n%s", s.Name, err, output.String())
 	}
-	return nil
+	return s.unlock(ctx)
 }
 
 // copyProject writes Pulumi.yaml with one line more: where the program is, seen from the copy.
@@ -176,16 +181,46 @@ func readYAML(name string) (map[string]any, error) {
 	return file, nil
 }
 
+// unlock takes away the lock of an update that was killed. The caller makes sure that no other command works on the stack.
+// https://www.pulumi.com/docs/iac/cli/commands/pulumi_cancel/
+func (s *Stack) unlock(ctx context.Context) error {
+	locks, err := filepath.Glob(filepath.Join(escape(s.Dir), "state", ".pulumi", "locks", "*", "*", "*", "*.json"))
+	if err != nil || len(locks) == 0 {
+		return err
+	}
+	var output strings.Builder
+	if err := s.run(ctx, &output, "cancel", "--yes", "--stack", s.Name); err != nil {
+		return fmt.Errorf("stack %s: lock: %w\n%s", s.Name, err, output.String())
+	}
+	s.interrupted = true
+	return nil
+}
+
 // Up deploys and streams the CLI's own report.
 func (s *Stack) Up(ctx context.Context, out io.Writer) error {
+	if s.interrupted {
+		// What the killed command was doing is in nobody's record: the state learns it from AWS.
+		// https://www.pulumi.com/docs/support/troubleshooting/common-issues/update-conflicts/
+		if err := s.run(ctx, &quiet{out: out}, "refresh", "--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress", "--clear-pending-creates"); err != nil {
+			return err
+		}
+	}
 	return s.run(ctx, &quiet{out: out}, "up", "--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress")
 }
 
 // noResources is what the CLI says of a stack in which nothing was ever made.
 const noResources = "no resources found"
 
+// escape makes a folder's name mean itself in a pattern.
+func escape(dir string) string {
+	return regexp.MustCompile(`[*?\[\\]`).ReplaceAllString(dir, `\$0`)
+}
+
 // Destroy deletes every resource of the stack, the protected ones too.
 func (s *Stack) Destroy(ctx context.Context, out io.Writer) error {
+	if err := s.unlock(ctx); err != nil {
+		return err
+	}
 	// Protection is for what people depend on, and nobody depends on a local run.
 	var output strings.Builder
 	if err := s.run(ctx, &output, "state", "unprotect", "--all", "--yes"); err != nil && !strings.Contains(output.String(), noResources) {
@@ -216,6 +251,9 @@ func (s *Stack) run(ctx context.Context, out io.Writer, arguments ...string) err
 		cmd.Env = append(cmd.Env, key+"="+value)
 	}
 	cmd.Stdout, cmd.Stderr = out, out
+	// The CLI ends at once when it is interrupted twice, by the terminal and by this process, and so leaves its lock and
+	// half a state. https://github.com/pulumi/pulumi/blob/v3.230.0/pkg/backend/cancellation_scope.go
+	machine.DieWithParent(cmd)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
 	cmd.WaitDelay = interruptWait
 	if err := cmd.Run(); err != nil {

@@ -52,14 +52,14 @@ func (t Tools) Path() string {
 // Pulumi finds or makes the CLI, the language host and the three resource plugins.
 func (f *Finder) Pulumi(ctx context.Context, builder Builder) (Tools, error) {
 	tools := Tools{Home: filepath.Join(f.CacheDir, "pulumi-home")}
-	reachable := f.reachable(ctx)
-	path, origin, err := f.cli(ctx, builder, reachable)
+	unreachable := f.unreachable(ctx)
+	path, origin, err := f.cli(ctx, builder, unreachable)
 	if err != nil {
 		return Tools{}, fmt.Errorf("pulumi: %w", err)
 	}
 	tools.Pulumi = path
 	f.Progress.Line("pulumi    %s", origin)
-	missing, err := f.missingPlugins(ctx, tools, reachable)
+	missing, err := f.missingPlugins(ctx, tools, unreachable == nil)
 	if err == nil && len(missing) > 0 {
 		tools.PluginDir, err = builder.Plugins(ctx, missing)
 	}
@@ -69,24 +69,36 @@ func (f *Finder) Pulumi(ctx context.Context, builder Builder) (Tools, error) {
 	return tools, nil
 }
 
-// reachable asks Pulumi's download server for anything at all.
-func (f *Finder) reachable(ctx context.Context) bool {
+// unreachable says why nothing can be downloaded from Pulumi's server; nil if it answers anything at all.
+func (f *Finder) unreachable(ctx context.Context) (err error) {
+	for range reachTries {
+		if err = f.ask(ctx); err == nil || ctx.Err() != nil {
+			return err
+		}
+	}
+	return err
+}
+
+func (f *Finder) ask(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, reachWait)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodHead, f.releases, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodHead, f.releases, http.NoBody)
 	if err != nil {
-		return false
+		return err
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return false
+		return err
 	}
 	_ = response.Body.Close()
-	return response.StatusCode < http.StatusInternalServerError
+	if response.StatusCode >= http.StatusInternalServerError {
+		return fmt.Errorf("%s: %s", f.releases, response.Status)
+	}
+	return nil
 }
 
 // cli finds the Pulumi CLI, downloads it, or builds it. It returns its path and one line about where it comes from.
-func (f *Finder) cli(ctx context.Context, builder Builder, reachable bool) (path, origin string, err error) {
+func (f *Finder) cli(ctx context.Context, builder Builder, unreachable error) (path, origin string, err error) {
 	if path, err := exec.LookPath("pulumi"); err == nil && path != builder.CLIPath() {
 		return path, "found at " + path, nil
 	}
@@ -94,18 +106,20 @@ func (f *Finder) cli(ctx context.Context, builder Builder, reachable bool) (path
 	if err != nil {
 		return "", "", err
 	}
-	var downloadErr error
-	if reachable {
-		path, err := f.downloadCLI(ctx, version)
-		if err == nil {
-			return path, "official " + version + " from " + f.releases, nil
-		}
-		downloadErr = fmt.Errorf("download: %w", err)
+	if path := f.downloadedCLI(version); exists(path) {
+		return path, "official " + version + ", downloaded earlier", nil
+	}
+	why := unreachable
+	if why == nil {
+		path, why = f.downloadCLI(ctx, version)
+	}
+	if why == nil {
+		return path, "official " + version + " from " + f.releases, nil
 	}
 	if err := builder.CLI(ctx, version); err != nil {
-		return "", "", errors.Join(fmt.Errorf("no CLI on PATH, and building one failed: %w", err), downloadErr)
+		return "", "", fmt.Errorf("no CLI on PATH, the download failed: %w, and building one failed: %w", why, err)
 	}
-	return builder.CLIPath(), "built from source " + version + ", since " + f.releases + " cannot be reached", nil
+	return builder.CLIPath(), "built from source " + version + ", since the download failed: " + why.Error(), nil
 }
 
 // missingPlugins names the executables of the plugins that are neither there nor to be downloaded.
@@ -133,11 +147,25 @@ func (f *Finder) missingPlugins(ctx context.Context, tools Tools, reachable bool
 // officialPlugin says whether the engine has, or can now get, the official plugin.
 func (f *Finder) officialPlugin(ctx context.Context, tools Tools, name, version string, reachable bool) bool {
 	installed := filepath.Join(tools.Home, "plugins", fmt.Sprintf("resource-%s-v%s", name, version))
-	if _, err := os.Stat(installed); err == nil {
+	// The CLI leaves a file beside a folder that it has not unpacked to the end.
+	// https://github.com/pulumi/pulumi/blob/v3.230.0/sdk/go/common/workspace/plugins.go
+	if exists(filepath.Join(installed, "pulumi-resource-"+name)) && !exists(installed+".partial") {
 		return true
 	}
-	install := machine.Command{Env: []string{"PULUMI_HOME=" + tools.Home}, Name: tools.Pulumi, Args: []string{"plugin", "install", "resource", name, version}}
-	return reachable && f.Progress.Step("download the "+name+" plugin "+version, func() error { return install.Run(ctx) }) == nil
+	if !reachable {
+		return false
+	}
+	install := machine.Command{Env: []string{"PULUMI_HOME=" + tools.Home}, Name: tools.Pulumi, Args: []string{"plugin", "install", "--reinstall", "resource", name, version}}
+	err := f.Progress.Step("download the "+name+" plugin "+version, func() error { return install.Run(ctx) })
+	if err != nil {
+		f.Progress.Line("%-9s the official plugin %s cannot be downloaded: %v", name, version, err)
+	}
+	return err == nil
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
 }
 
 // CompileProgram compiles the Pulumi program, so that the engine, which shows nothing while it does, need not.
@@ -150,13 +178,18 @@ func (f *Finder) CompileProgram(ctx context.Context) error {
 	})
 }
 
+// downloads is the folder of a downloaded release of the CLI.
+func (f *Finder) downloads(version string) string {
+	return filepath.Join(f.CacheDir, "pulumi-"+version)
+}
+
+func (f *Finder) downloadedCLI(version string) string {
+	return filepath.Join(f.downloads(version), "pulumi", "pulumi")
+}
+
 // downloadCLI fetches the official release, which brings the language hosts with it.
 func (f *Finder) downloadCLI(ctx context.Context, version string) (string, error) {
-	dir := filepath.Join(f.CacheDir, "pulumi-"+version)
-	path := filepath.Join(dir, "pulumi", "pulumi")
-	if _, err := os.Stat(path); err == nil {
-		return path, nil
-	}
+	dir, path := f.downloads(version), f.downloadedCLI(version)
 	architecture := map[string]string{"amd64": "x64", "arm64": "arm64"}[runtime.GOARCH]
 	address := fmt.Sprintf("%s/releases/sdk/pulumi-%s-%s-%s.tar.gz", f.releases, version, runtime.GOOS, architecture)
 	err := f.Progress.Step("download "+address, func() error { return fetch(ctx, address, dir) })

@@ -19,8 +19,12 @@ import (
 // project names the cache folder.
 const project = "fargate-nginx-sidecar"
 
-// reachWait bounds the one question whether Pulumi's download server can be reached.
-const reachWait = 4 * time.Second
+// Pulumi's download server is asked up to reachTries times, reachWait each, whether it can be reached: one lost packet must not
+// mean half an hour of builds.
+const (
+	reachWait  = 4 * time.Second
+	reachTries = 3
+)
 
 // Disk space needed, in bytes: measured, an empty Go build cache grows by 3.5 GB, the base images take 1 GB.
 const (
@@ -66,7 +70,7 @@ func (f *Finder) Emulator(ctx context.Context) (program string, err error) {
 		return program, nil
 	}
 	venv := filepath.Join(f.CacheDir, "moto")
-	unlock, err := machine.Lock(venv + ".lock")
+	unlock, err := f.Progress.Lock(ctx, venv+".lock", "the emulator's folder is")
 	if err != nil {
 		return "", fmt.Errorf("emulator: %w", err)
 	}

@@ -71,10 +71,10 @@ func TestTheOfficialCLIIsPreferredWhereItCanBeDownloaded(t *testing.T) {
 	})
 	t.Setenv("PATH", withoutPulumi(t))
 	f := finder(t, server.URL, &bytes.Buffer{})
-	if !f.reachable(context.Background()) {
-		t.Fatal("the download server is not reachable")
+	if err := f.unreachable(context.Background()); err != nil {
+		t.Fatal(err)
 	}
-	path, origin, err := f.cli(context.Background(), builder{}, true)
+	path, origin, err := f.cli(context.Background(), builder{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,6 +87,11 @@ func TestTheOfficialCLIIsPreferredWhereItCanBeDownloaded(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, info, err)
 		}
 	}
+	// Online yesterday, offline today.
+	again, origin, err := f.cli(context.Background(), builder{}, errors.New("no route to host"))
+	if err != nil || again != path || !strings.Contains(origin, "downloaded earlier") {
+		t.Errorf("offline: got %s, %s, %v", again, origin, err)
+	}
 }
 
 func TestACLIOnPathIsPreferredToADownload(t *testing.T) {
@@ -95,7 +100,7 @@ func TestACLIOnPathIsPreferredToADownload(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir)
-	path, origin, err := finder(t, "http://127.0.0.1:1", &bytes.Buffer{}).cli(context.Background(), builder{}, false)
+	path, origin, err := finder(t, "http://127.0.0.1:1", &bytes.Buffer{}).cli(context.Background(), builder{}, errors.New("not asked"))
 	if err != nil || path != filepath.Join(dir, "pulumi") {
 		t.Errorf("got %s, %s, %v", path, origin, err)
 	}
@@ -115,8 +120,48 @@ func TestADownloadThatLeavesItsFolderIsRefusedAndLeavesNothing(t *testing.T) {
 }
 
 func TestAnUnreachableServerIsNoticed(t *testing.T) {
-	if finder(t, "http://127.0.0.1:1", &bytes.Buffer{}).reachable(context.Background()) {
+	if finder(t, "http://127.0.0.1:1", &bytes.Buffer{}).unreachable(context.Background()) == nil {
 		t.Error("a server that nobody runs counts as reachable")
+	}
+}
+
+func TestOneLostAnswerIsNoReasonToBuild(t *testing.T) {
+	asked := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked++; asked == 1 {
+			w.WriteHeader(http.StatusBadGateway)
+		}
+	}))
+	t.Cleanup(server.Close)
+	if err := finder(t, server.URL, &bytes.Buffer{}).unreachable(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAFailedDownloadIsSaidWithItsReason(t *testing.T) {
+	t.Setenv("PATH", withoutPulumi(t))
+	_, _, err := finder(t, "", &bytes.Buffer{}).cli(context.Background(), builder{}, errors.New("no route to host"))
+	if err == nil || !strings.Contains(err.Error(), "the download failed: no route to host") {
+		t.Errorf("got %v", err)
+	}
+	var out bytes.Buffer
+	f := finder(t, "", &out)
+	tools := Tools{Pulumi: "false", Home: t.TempDir()}
+	half := filepath.Join(tools.Home, "plugins", "resource-aws-v6.83.0")
+	if err := errors.Join(os.MkdirAll(half, 0o755), os.WriteFile(filepath.Join(half, "pulumi-resource-aws"), nil, 0o755), os.WriteFile(half+".partial", nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if f.officialPlugin(context.Background(), tools, "aws", "6.83.0", true) {
+		t.Error("a half unpacked plugin counts as there")
+	}
+	if !strings.Contains(out.String(), "the official plugin 6.83.0 cannot be downloaded: false: exit status 1") {
+		t.Errorf("said %q", out.String())
+	}
+	if err := os.Remove(half + ".partial"); err != nil {
+		t.Fatal(err)
+	}
+	if !f.officialPlugin(context.Background(), tools, "aws", "6.83.0", false) {
+		t.Error("a plugin that is there does not count offline")
 	}
 }
 

@@ -1,0 +1,127 @@
+package e2e_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"fargate-nginx-sidecar/local/cloud/run"
+)
+
+// interruptions is how many moments TestTheNextCommandRecoversFromAnyInterruption tries: INTERRUPTIONS, or these few, which
+// cover a killed command and one that its user interrupts.
+const interruptions = 2
+
+// longestMoment is about as long as an update of the app takes.
+const longestMoment = 20 * time.Second
+
+// interruption is what ends a command, or a part of the run, in the middle.
+type interruption struct {
+	name    string
+	command []string
+	signal  syscall.Signal
+	of      func(t *testing.T, c *checkout, command int) (pid int) // 0 if it does not run at this moment
+}
+
+func theCommand(_ *testing.T, _ *checkout, command int) int { return command }
+
+func theBackgroundProcess(_ *testing.T, c *checkout, _ int) int {
+	current, err := run.Load(run.Dir(c.root))
+	if err != nil {
+		return 0
+	}
+	return current.PID
+}
+
+func theEmulator(t *testing.T, c *checkout, command int) int {
+	t.Helper()
+	parent := theBackgroundProcess(t, c, command)
+	output, _ := exec.Command("pgrep", "--parent", strconv.Itoa(parent), "--full", "moto_server").Output()
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(output)))
+	return pid
+}
+
+// What can end in the middle. Those before the last three keep what the emulator knows, so the next command goes on from
+// there; after the others, the stack is made anew.
+var kinds = []interruption{
+	{"the command is killed", []string{"up", "--stack", patternStack}, syscall.SIGKILL, theCommand},
+	{"the user interrupts the command", []string{"up", "--stack", patternStack}, syscall.SIGINT, theCommand},
+	{"the command is killed", []string{"up", "--stack", patternStack}, syscall.SIGKILL, theCommand},
+	{"the terminal is closed", []string{"up", "--stack", patternStack}, syscall.SIGHUP, theCommand},
+	{"the command is killed", []string{"up", "--stack", patternStack}, syscall.SIGKILL, theCommand},
+	{"taking the stack down is killed", []string{"down"}, syscall.SIGKILL, theCommand},
+	{"the background process is killed", []string{"up", "--stack", patternStack}, syscall.SIGKILL, theBackgroundProcess},
+	{"the emulator is killed", []string{"up", "--stack", patternStack}, syscall.SIGKILL, theEmulator},
+}
+
+// TestTheNextCommandRecoversFromAnyInterruption ends commands at moments that a seed decides. INTERRUPTIONS=50 tries more,
+// and SEED repeats a run.
+func TestTheNextCommandRecoversFromAnyInterruption(t *testing.T) {
+	count, seed := environmentNumber(t, "INTERRUPTIONS", interruptions), environmentNumber(t, "SEED", uint64(time.Now().UnixNano()))
+	t.Logf("SEED=%d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	c := newCheckout(t)
+	t.Cleanup(func() { _, _ = c.try(t, "down") })
+	c.local(t, "up", "--stack", patternStack)
+	answer := sampleAnswer
+	for i := range count {
+		kind := kinds[i%uint64(len(kinds))]
+		next := fmt.Sprintf("User ${req.params.id} found by revision %d!", i)
+		c.edit(t, "images/app/app.js", answer, next)
+		answer = next
+		moment := time.Duration(random.Int64N(int64(longestMoment)))
+		t.Run(fmt.Sprintf("%s after %s", kind.name, moment.Round(10*time.Millisecond)), func(t *testing.T) {
+			t.Log(c.interrupt(t, kind, moment))
+			begun := time.Now()
+			c.local(t, "up", "--stack", patternStack)
+			t.Logf("recovered in %s", time.Since(begun).Round(time.Second))
+			if got, want := c.get(t, "/api/users/1"), strings.ReplaceAll(next, "${req.params.id}", "1"); got != want {
+				t.Errorf("GET /api/users/1 answers %q, want %q", got, want)
+			}
+			assertUnchanged(t, c)
+		})
+	}
+	ended := c.current(t)
+	c.local(t, "down")
+	c.assertNothingLeft(t, ended)
+}
+
+// interrupt starts a command, sends the signal at the moment, and returns how the command had ended by itself, or what it
+// last said.
+func (c *checkout) interrupt(t *testing.T, kind interruption, moment time.Duration) string {
+	t.Helper()
+	var output strings.Builder
+	cmd := exec.Command(driver, append([]string{"--root", c.root}, kind.command...)...)
+	cmd.Env = append(os.Environ(), "LOCAL_PORT="+strconv.Itoa(c.port))
+	cmd.Stdout, cmd.Stderr = &output, &output
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(moment)
+	if pid := kind.of(t, c, cmd.Process.Pid); pid > 0 {
+		_ = syscall.Kill(pid, kind.signal) // a command that was faster has ended by itself
+	}
+	err := cmd.Wait()
+	lines := strings.Split(strings.TrimSpace(output.String()), "\n")
+	return fmt.Sprintf("%v; the last line: %s", err, lines[len(lines)-1])
+}
+
+func environmentNumber(t *testing.T, name string, otherwise uint64) uint64 {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	number, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("%s=%s: %v", name, text, err)
+	}
+	return number
+}
