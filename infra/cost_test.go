@@ -38,8 +38,11 @@ func TestTheEstimateCountsWhatTheProgramDeclares(t *testing.T) {
 		got := counted(t, settings)
 		want := cost.Stack{
 			Dashboards: len(graph.OfType(dashboard)), CustomMetrics: len(graph.OfType(logMetricFilter)),
-			WebACLs: len(graph.OfType(webACL)), Zones: len(at(t, one(t, graph, loadBalancer), "subnets").([]any)),
+			WebACLs:     len(graph.OfType(webACL)),
 			PublicTasks: at(t, one(t, graph, ecsService), "networkConfiguration", "assignPublicIp").(bool),
+		}
+		for _, balancer := range graph.OfType(loadBalancer) {
+			want.LoadBalancers, want.Zones = 1, len(at(t, balancer, "subnets").([]any))
 		}
 		for _, alarm := range graph.OfType(metricAlarm) {
 			want.AlarmMetrics += len(read(t, alarm))

@@ -93,7 +93,7 @@ func (s *Stack) imageArgs(settings image.Settings) image.Args {
 func (s *Stack) declareArchive(ctx *pulumi.Context) (err error) {
 	s.archive, err = archive.New(ctx, s.settings.ServiceName, archive.Args{
 		Settings:   s.settings.Archive,
-		AccessLogs: s.settings.Ingress.AccessLogs,
+		AccessLogs: s.settings.Ingress.LogsToBucket(),
 		FlowLogs:   s.settings.Network.HasFlowLogs(),
 		Partition:  s.partition,
 		Account:    s.account,
@@ -142,15 +142,22 @@ func (s *Stack) declareFirewall(ctx *pulumi.Context) error {
 // declareTraffic comes before the service, whose deployments are rolled back on these alarms.
 func (s *Stack) declareTraffic(ctx *pulumi.Context) (err error) {
 	s.traffic, err = observability.NewTraffic(ctx, s.settings.ServiceName, observability.TrafficArgs{
-		Settings:     s.settings.Observability,
-		Partition:    s.partition,
-		Account:      s.account,
-		Region:       s.settings.Region,
-		LoadBalancer: s.ingress.LoadBalancerSuffix,
-		TargetGroup:  s.ingress.TargetGroupSuffix,
+		Settings:  s.settings.Observability,
+		Partition: s.partition,
+		Account:   s.account,
+		Region:    s.settings.Region,
+		Ingress:   s.watchedIngress(),
 	}, s.provider)
 
 	return err
+}
+
+func (s *Stack) watchedIngress() observability.Ingress {
+	return observability.Ingress{
+		LoadBalancer: s.ingress.LoadBalancerSuffix,
+		TargetGroup:  s.ingress.TargetGroupSuffix,
+		Shared:       s.settings.Ingress.Kind == ingress.Shared,
+	}
 }
 
 func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
@@ -161,29 +168,30 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 		}
 	}
 	s.service, err = service.New(ctx, s.settings.ServiceName, service.Args{
-		Settings:            s.settings.Service,
-		Partition:           s.partition,
-		Account:             s.account,
-		Region:              s.settings.Region,
-		KMSKeyARN:           s.settings.KMSKeyARN,
-		VPCID:               s.network.VPCID,
-		SubnetIDs:           s.network.TaskSubnetIDs,
-		PublicAddresses:     s.settings.Network.PublicTasks(),
-		LoadBalancerGroupID: s.ingress.SecurityGroupID,
-		TargetGroup:         s.ingress.TargetGroup,
-		TargetGroupARN:      s.ingress.TargetGroupARN,
-		LoadBalancerRanges:  s.network.PublicRanges,
-		IdleTimeout:         s.settings.Ingress.IdleTimeout,
-		TLS:                 s.settings.Ingress.TargetTLS,
-		RequestsLabel:       pulumi.Sprintf("%s/%s", s.ingress.LoadBalancerSuffix, s.ingress.TargetGroupSuffix),
-		NginxImage:          s.nginx.Reference,
-		AppImage:            s.app.Reference,
-		RepositoryARNs:      joined(s.nginx.RepositoryARNs, s.app.RepositoryARNs),
-		RollbackAlarms:      s.traffic.RollbackAlarms,
-		RollbackOnAlarms:    s.settings.Observability.RollbackOnAlarms,
-		Deployments:         deployments,
-		Protect:             s.settings.Ingress.DeletionProtection,
-		After:               slices.Concat(s.ingress.Listeners, s.network.Routes),
+		Settings:           s.settings.Service,
+		Partition:          s.partition,
+		Account:            s.account,
+		Region:             s.settings.Region,
+		KMSKeyARN:          s.settings.KMSKeyARN,
+		VPCID:              s.network.VPCID,
+		SubnetIDs:          s.network.TaskSubnetIDs,
+		PublicAddresses:    s.settings.Network.PublicTasks(),
+		IngressKind:        string(s.settings.Ingress.Kind),
+		IngressGroupID:     s.ingress.SecurityGroupID,
+		TargetGroup:        s.ingress.Target,
+		TargetGroupARN:     s.ingress.TargetGroupARN,
+		LoadBalancerRanges: s.network.PublicRanges,
+		IdleTimeout:        s.settings.Ingress.IdleTimeout,
+		TLS:                s.settings.Ingress.TargetTLS,
+		RequestsLabel:      pulumi.Sprintf("%s/%s", s.ingress.LoadBalancerSuffix, s.ingress.TargetGroupSuffix),
+		NginxImage:         s.nginx.Reference,
+		AppImage:           s.app.Reference,
+		RepositoryARNs:     joined(s.nginx.RepositoryARNs, s.app.RepositoryARNs),
+		RollbackAlarms:     s.traffic.RollbackAlarms,
+		RollbackOnAlarms:   s.settings.Observability.RollbackOnAlarms,
+		Deployments:        deployments,
+		Protect:            s.settings.Ingress.DeletionProtection,
+		After:              slices.Concat(s.ingress.Before, s.network.Routes),
 	}, s.provider)
 
 	return err
@@ -213,8 +221,7 @@ func (s *Stack) declareTasks(ctx *pulumi.Context) (err error) {
 		AlarmARNs:     s.traffic.AlarmARNs,
 		Cluster:       s.service.ClusterName,
 		Service:       s.service.ServiceName,
-		LoadBalancer:  s.ingress.LoadBalancerSuffix,
-		TargetGroup:   s.ingress.TargetGroupSuffix,
+		Ingress:       s.watchedIngress(),
 		NginxLogGroup: s.service.NginxLogGroup,
 		AppLogGroup:   s.service.AppLogGroup,
 		TaskCounts:    s.settings.Service.ContainerInsights != service.InsightsOff,

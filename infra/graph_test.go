@@ -55,6 +55,15 @@ var existing = map[string]string{
 	"privateSubnetIds": `["subnet-0123456789abcdef2"]`,
 }
 
+// behindAnother is a stack on the load balancer of another one.
+var behindAnother = map[string]string{
+	"ingress": "shared",
+	"sharedLoadBalancer": `{"listenerArn":"` + infratest.SharedListener + `","hosts":["*.example.com","shop.example.com"],` +
+		`"paths":["/api/*"],"priority":10}`,
+	"network": "existing", "vpcId": infratest.ExistingVPC, "publicSubnetIds": existing["publicSubnetIds"],
+	"privateSubnetIds": existing["privateSubnetIds"],
+}
+
 var prebuilt = map[string]string{
 	"appImage":   "public.ecr.aws/team/app:1.2.3",
 	"nginxImage": infratest.Account + ".dkr.ecr.eu-west-1.amazonaws.com/team/nginx@sha256:" + strings.Repeat("a", 64),
@@ -109,6 +118,7 @@ func shapes(t *testing.T) map[string]map[string]string {
 				`{"port":6379,"securityGroupId":"` + cacheGroup + `"}]`,
 		}),
 		"rights": stackSettings(t, "prod", ownApp),
+		"shared": stackSettings(t, "prod", behindAnother),
 		"scaled": stackSettings(t, "prod", map[string]string{
 			"autoscaling": "on", "scaleOnRequestsPerTask": "1000", "scheduledScaling": night, "spotPercent": "70",
 		}),
@@ -313,7 +323,7 @@ const cacheGroup = "sg-0123456789abcdef8"
 // The test has the complete list of what the security groups allow; nothing else may come in or go out.
 func TestSecurityGroupsOpenOnlyTheWayThroughTheLoadBalancer(t *testing.T) {
 	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
-		groups := map[string]string{}
+		groups := map[string]string{infratest.SharedGroup: "shared"}
 		for _, group := range graph.OfType(securityGroup) {
 			id := referenced(t, graph, group)
 			groups[id] = strings.TrimPrefix(group.Name, settings[infratest.Project+":serviceName"]+"-")
@@ -343,11 +353,11 @@ func TestSecurityGroupsOpenOnlyTheWayThroughTheLoadBalancer(t *testing.T) {
 		slices.Sort(got)
 
 		port := settings[infratest.Project+":containerPort"]
-		want := clientRules(t, settings)
-		want = append(want,
-			"alb out to tasks: tcp "+port+"-"+port,
-			"tasks in from alb: tcp "+port+"-"+port,
-		)
+		kind := settings[infratest.Project+":ingress"]
+		want := []string{kind + " out to tasks: tcp " + port + "-" + port, "tasks in from " + kind + ": tcp " + port + "-" + port}
+		if kind == "alb" {
+			want = append(want, clientRules(t, settings)...)
+		}
 		if settings[infratest.Project+":egress"] == "endpoints" {
 			want = append(want, "endpoints in from 10.0.0.0/16: tcp 443-443")
 		}
@@ -723,17 +733,18 @@ func TestRepositoriesKeepWhatRunsAndTheNewestImagesWhateverTheirTags(t *testing.
 // A target group cannot move to another load balancer, nor a load balancer to another VPC.
 func TestLoadBalancerAndTargetGroupAreReplacedTogether(t *testing.T) {
 	forEveryShape(t, func(t *testing.T, _ map[string]string, graph *infratest.Graph) {
-		balancer := one(t, graph, loadBalancer)
-		for _, pair := range []struct {
+		type pair struct {
 			r    infratest.Resource
 			with []string
-		}{
-			{one(t, graph, targetGroup), []string{balancer.URN}},
-			{balancer, []string{named(t, graph, securityGroup, balancer.Name).URN}},
-			{one(t, graph, ecsService), []string{
-				named(t, graph, securityGroup, one(t, graph, ecsService).Name+"-tasks").URN, one(t, graph, targetGroup).URN,
-			}},
-		} {
+		}
+		pairs := []pair{{one(t, graph, ecsService), []string{
+			named(t, graph, securityGroup, one(t, graph, ecsService).Name+"-tasks").URN, one(t, graph, targetGroup).URN,
+		}}}
+		for _, balancer := range graph.OfType(loadBalancer) {
+			pairs = append(pairs, pair{one(t, graph, targetGroup), []string{balancer.URN}},
+				pair{balancer, []string{named(t, graph, securityGroup, balancer.Name).URN}})
+		}
+		for _, pair := range pairs {
 			if !slices.Equal(pair.r.ReplaceWith, pair.with) {
 				t.Errorf("%s is replaced with %v; want %s", pair.r.URN, pair.r.ReplaceWith, pair.with)
 			}
@@ -1162,9 +1173,13 @@ func opened(value any) any {
 
 // The golden graphs show in a review what a change does to each stack. Whether that is right is for the other tests.
 func TestGoldenGraphs(t *testing.T) {
+	all := map[string]map[string]string{"shared": stackSettings(t, "dev", behindAnother)}
 	for _, stack := range stacks {
+		all[stack] = stackSettings(t, stack, nil)
+	}
+	for stack, settings := range all {
 		golden := filepath.Join("infra", "testdata", "graph."+stack+".json")
-		got := goldenGraph(t, run(t, stackSettings(t, stack, nil)))
+		got := goldenGraph(t, run(t, settings))
 
 		if *update {
 			if err := os.WriteFile(golden, got, 0o644); err != nil {

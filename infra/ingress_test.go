@@ -127,19 +127,19 @@ func TestAnotherServiceNameKeepsWhatBelongsToTheDomain(t *testing.T) {
 // When a new service takes over, its tasks come first, then the listener rule, and finally the DNS record.
 func TestClientsAreSentToAServiceOnlyWhenItIsReady(t *testing.T) {
 	forEveryShape(t, func(t *testing.T, _ map[string]string, graph *infratest.Graph) {
-		rule := one(t, graph, listenerRule)
-		forwarding := graph.OfType(listener)[len(graph.OfType(listener))-1]
+		service := one(t, graph, ecsService)
+		rule := named(t, graph, listenerRule, service.Name+"-traffic")
+		forwarding, conditions := infratest.SharedListener, []any{onHosts("*.example.com", "shop.example.com"), onPaths("/api/*")}
 		for _, l := range graph.OfType(listener) {
 			if at(t, l, "defaultActions", 0, "type") == "forward" {
-				forwarding = l
+				forwarding, conditions = graph.Outputs[l.URN]["arn"].StringValue(), []any{onPaths("/*")}
 			}
 		}
-		if at(t, rule, "listenerArn") != graph.Outputs[forwarding.URN]["arn"].StringValue() ||
-			at(t, rule, "actions", 0, "targetGroupArn") != graph.Outputs[one(t, graph, targetGroup).URN]["arn"].StringValue() ||
-			!reflect.DeepEqual(at(t, rule, "conditions"), []any{map[string]any{"pathPattern": map[string]any{"values": []any{"/*"}}}}) {
+		if at(t, rule, "listenerArn") != forwarding || !reflect.DeepEqual(at(t, rule, "conditions"), conditions) ||
+			at(t, rule, "actions", 0, "targetGroupArn") != graph.Outputs[one(t, graph, targetGroup).URN]["arn"].StringValue() {
 			t.Errorf("rule: %v", rule.Inputs)
 		}
-		if service := one(t, graph, ecsService); !slices.Contains(rule.DependsOn, service.URN) {
+		if !slices.Contains(rule.DependsOn, service.URN) {
 			t.Errorf("the rule waits for %v; want the service among them", rule.DependsOn)
 		}
 		for _, r := range graph.OfType(record) {
@@ -148,6 +148,14 @@ func TestClientsAreSentToAServiceOnlyWhenItIsReady(t *testing.T) {
 			}
 		}
 	})
+}
+
+func onHosts(values ...any) map[string]any {
+	return map[string]any{"hostHeader": map[string]any{"values": values}}
+}
+
+func onPaths(values ...any) map[string]any {
+	return map[string]any{"pathPattern": map[string]any{"values": values}}
 }
 
 func TestTheURLHasTheNameOfTheCertificate(t *testing.T) {

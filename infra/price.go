@@ -2,6 +2,7 @@ package infra
 
 import (
 	"fargate-nginx-sidecar/infra/cost"
+	"fargate-nginx-sidecar/infra/ingress"
 	"fargate-nginx-sidecar/infra/network"
 	"fargate-nginx-sidecar/infra/observability"
 	"fargate-nginx-sidecar/infra/service"
@@ -15,14 +16,16 @@ func Priced(s *Settings) cost.Stack {
 		Tasks: s.Service.DesiredCount, CPU: s.Service.CPU, Memory: s.Service.Memory,
 		ARM:         s.Service.Architecture == service.ARM,
 		PublicTasks: s.Network.PublicTasks(),
-		Zones:       network.Zones,
+	}
+	if s.Ingress.Kind == ingress.Own {
+		stack.LoadBalancers, stack.Zones = 1, network.Zones
 	}
 	if s.Service.Scaling.On {
 		stack.Tasks = s.Service.Scaling.Min
 	}
 
 	switch {
-	case s.Network.Mode == network.Existing:
+	case s.Network.Mode == network.Existing && s.Ingress.Kind == ingress.Own:
 		stack.Zones = len(s.Network.PublicSubnetIDs)
 	case s.Network.EndpointsOnly():
 		stack.Endpoints = network.Zones * len(s.Service.AWSServices())
@@ -36,7 +39,7 @@ func Priced(s *Settings) cost.Stack {
 		stack.WebACLs, stack.WebACLRules = 1, 1+len(waf.ManagedRules)
 	}
 	if s.Observability.Alarms {
-		stack.AlarmMetrics = observability.AlarmMetrics()
+		stack.AlarmMetrics = observability.AlarmMetrics(observability.Ingress{Shared: s.Ingress.Kind == ingress.Shared})
 	}
 	if s.Observability.LogMetrics {
 		stack.CustomMetrics = observability.LogMetrics()

@@ -8,8 +8,11 @@ import (
 	"strings"
 	"time"
 
+	"fargate-nginx-sidecar/infra/ingress"
+	"fargate-nginx-sidecar/infra/network"
 	"fargate-nginx-sidecar/infra/service"
 	"fargate-nginx-sidecar/infra/settings"
+	"fargate-nginx-sidecar/infra/waf"
 )
 
 // check finds settings of different topics that contradict each other although each is allowed by itself. Each message
@@ -22,6 +25,7 @@ func check(r *settings.Reader, s *Settings) {
 	checkTargetTLS(r, s)
 	checkEndpoints(r, s)
 	checkWatching(r, s)
+	checkIngress(r, s)
 }
 
 var arnRegion = regexp.MustCompile(`^arn:[a-z-]+:[a-z0-9]+:([a-z0-9-]+):`)
@@ -30,6 +34,7 @@ var arnRegion = regexp.MustCompile(`^arn:[a-z-]+:[a-z0-9]+:([a-z0-9-]+):`)
 func checkRegions(r *settings.Reader, s *Settings) {
 	for _, named := range []struct{ key, arn, what, allowed string }{
 		{"certificateArn", s.Ingress.CertificateARN, "the certificate is in %s", "; allowed: one in %s, like the load balancer"},
+		{"sharedLoadBalancer", s.Ingress.SharedLoadBalancer.ListenerARN, "the listener is in %s", "; allowed: one in %s, like the tasks"},
 		{"waf", s.WAF.WebACLARN(), "the web ACL is in %s", "; allowed: one in %s, like the load balancer"},
 		{"kmsKeyArn", s.KMSKeyARN, "the key is in %s", "; allowed: one in %s, like the logs and images"},
 	} {
@@ -172,5 +177,17 @@ func checkWatching(r *settings.Reader, s *Settings) {
 		r.Conflict([]string{"alarmLatencyMilliseconds", "idleTimeoutSeconds"},
 			fmt.Sprintf("%d ms is not less than %d ms, after which NGINX gives up, so the alarm would never go off",
 				latency.Milliseconds(), (idle-time.Second).Milliseconds()))
+	}
+}
+
+// checkIngress refuses what the kind of ingress does not have.
+func checkIngress(r *settings.Reader, s *Settings) {
+	kind := s.Ingress.Kind
+	if kind == ingress.Shared && s.Network.Mode != network.Existing {
+		r.Conflict([]string{"ingress", "network"},
+			fmt.Sprintf("ingress is shared, but network is %s; allowed with: existing, the network of the load balancer", s.Network.Mode))
+	}
+	if kind != ingress.Own && s.WAF.Mode != waf.Off {
+		r.Conflict([]string{"waf", "ingress"}, fmt.Sprintf("a firewall is given, but ingress is %s; allowed with: alb", kind))
 	}
 }

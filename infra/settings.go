@@ -53,6 +53,7 @@ func Read(ctx *pulumi.Context) (*Settings, error) {
 }
 
 func read(ctx *pulumi.Context, r *settings.Reader) *Settings {
+	way := ingress.Read(r)
 	s := &Settings{
 		Region:      readRegion(ctx, r),
 		Provider:    readProvider(ctx, r),
@@ -62,8 +63,8 @@ func read(ctx *pulumi.Context, r *settings.Reader) *Settings {
 
 		Archive:       archive.Read(r),
 		Network:       network.Read(r),
-		Ingress:       ingress.Read(r),
-		WAF:           waf.Read(r),
+		Ingress:       way,
+		WAF:           waf.Read(r, way.Kind == ingress.Own),
 		Service:       service.Read(r),
 		Observability: observability.Read(r),
 	}

@@ -153,6 +153,8 @@ var wrong = []struct{ key, value, want string }{
 	{"scheduledScaling", `[{"name":"night","schedule":"0 20 * * *","max":1}]`, `scheduledScaling[0].schedule: "0 20 * * *"; allowed: at(2030-01-31T08:00:00), rate(5 minutes) or cron(0 8 ? * MON-FRI *)`},
 	{"scheduledScaling", `[{"name":"night","schedule":"rate(1 day)","timezone":"+02:00","max":1}]`, `scheduledScaling[0].timezone: "+02:00"; allowed: empty (UTC), or a name such as Europe/Berlin`},
 	{"scheduledScaling", `[{"name":"night","schedule":"rate(1 day)","min":2,"max":1}]`, `scheduledScaling[0].min: 2 and max 1; allowed: 0 <= min <= max <= 5000, max at least 1`},
+	{"ingress", "nlb", `ingress: "nlb"; allowed: alb, shared`},
+	{"sharedLoadBalancer", `{"listener":"x"}`, `sharedLoadBalancer: "{\"listener\":\"x\"}"; allowed: an object with the fields listenerArn, hosts, paths, priority`},
 	{"healthCheckPath", "health", `healthCheckPath: "health"; allowed: empty, or a path of letters, digits, dots, hyphens, underscores and tildes, at most 1024 characters`},
 	{"healthCheckPath", "/a?b", `healthCheckPath: "/a?b"; allowed: empty, or a path of letters, digits, dots, hyphens, underscores and tildes, at most 1024 characters`},
 	{"pathPrefixes", `[]`, `pathPrefixes: []; allowed: at least one: /, or a path such as /api or /v1/orders, of letters, digits, hyphens and underscores`},
@@ -253,6 +255,36 @@ var contradictory = map[string]struct {
 	settings map[string]string
 	want     []string
 }{
+	"a listener, but a load balancer of its own": {
+		map[string]string{"sharedLoadBalancer": behindAnother["sharedLoadBalancer"]},
+		[]string{"sharedLoadBalancer, ingress: given, but ingress is alb; allowed with: shared"},
+	},
+	"a shared load balancer without one": {
+		with(existing, map[string]string{"ingress": "shared"}),
+		[]string{"ingress, sharedLoadBalancer: ingress is shared, but the listener or what is for this stack is missing; allowed: a listenerArn, and hosts or paths"},
+	},
+	"a shared load balancer in a network of its own": {
+		map[string]string{"ingress": "shared", "sharedLoadBalancer": behindAnother["sharedLoadBalancer"]},
+		[]string{"ingress, network: ingress is shared, but network is low-cost; allowed with: existing, the network of the load balancer"},
+	},
+	"a listener in another region": {
+		with(behindAnother, map[string]string{
+			"sharedLoadBalancer": strings.Replace(behindAnother["sharedLoadBalancer"], "eu-central-1", "us-east-1", 1),
+		}),
+		[]string{"sharedLoadBalancer, aws:region: the listener is in us-east-1; allowed: one in eu-central-1, like the tasks"},
+	},
+	"what belongs to the load balancer's owner": {
+		with(behindAnother, map[string]string{
+			"certificateArn": certificateARN, "clientPrefixListId": "pl-0123456789abcdef0", "clientCidrs": "[]",
+			"accessLogs": "on", "waf": "managed",
+		}),
+		[]string{
+			"certificateArn, ingress: given, but ingress is shared, and this belongs to the load balancer's owner; allowed with: alb",
+			"clientPrefixListId, ingress: given, but ingress is shared, and this belongs to the load balancer's owner; allowed with: alb",
+			"accessLogs, ingress: given, but ingress is shared, and this belongs to the load balancer's owner; allowed with: alb",
+			"waf, ingress: a firewall is given, but ingress is shared; allowed with: alb",
+		},
+	},
 	"an address for no alarms": {
 		map[string]string{"alarmEmail": "team@example.com"},
 		[]string{"alarmEmail, alarms: an address is given, but alarms is off, so no alarm would ever be sent to it"},
@@ -574,6 +606,8 @@ var others = map[string]struct {
 	"deploymentTimeoutMinutes":          {"21", nil},
 	"zoneRebalancing":                   {"disabled", nil},
 	"containerInsights":                 {"enhanced", nil},
+	"ingress":                           {"shared", existing},
+	"sharedLoadBalancer":                {strings.Replace(behindAnother["sharedLoadBalancer"], "shop.", "store.", 1), behindAnother},
 	"healthCheckPath":                   {"/api/health", nil},
 	"healthCheckIntervalSeconds":        {"7", nil},
 	"healthCheckTimeoutSeconds":         {"4", nil},
@@ -674,6 +708,9 @@ func TestEverySettingReachesTheGraph(t *testing.T) {
 			continue
 		}
 		t.Run(key, func(t *testing.T) {
+			if key == "ingress" {
+				return // It needs other settings with it; see TestAStackBehindTheLoadBalancerOfAnother.
+			}
 			before := run(t, defaults(t, other.with))
 			changed := map[string]string{}
 			maps.Copy(changed, other.with)
@@ -686,6 +723,14 @@ func TestEverySettingReachesTheGraph(t *testing.T) {
 			}
 		})
 	}
+}
+
+// with returns the settings of a stack with changes.
+func with(settings, changes map[string]string) map[string]string {
+	all := maps.Clone(settings)
+	maps.Copy(all, changes)
+
+	return all
 }
 
 func TestSubnetsOfAnotherVPCAreRefused(t *testing.T) {

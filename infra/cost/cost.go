@@ -84,8 +84,8 @@ type Stack struct {
 	ARM                bool
 	// PublicTasks says that each task has a public address.
 	PublicTasks bool
-	// Zones is the number of zones of the load balancer, which has a public address in each.
-	Zones int
+	// LoadBalancers is their number, and Zones that of their zones, in each of which there is a public address.
+	LoadBalancers, Zones int
 	// NATGateways is their number. Each has a public address.
 	NATGateways int
 	// Endpoints is the number of interface endpoints, each counted once per zone.
@@ -123,7 +123,7 @@ func Estimate(s Stack) []Line {
 	}
 	add("vCPU of the tasks", float64(s.Tasks*s.CPU)/1024, vCPU)
 	add("GB of memory of the tasks", float64(s.Tasks*s.Memory)/1024, gb)
-	add("load balancer", 1, LoadBalancer)
+	add("load balancer", float64(s.LoadBalancers), LoadBalancer)
 	add("NAT gateways", float64(s.NATGateways), NATGateway)
 	add("public IPv4 addresses", float64(addresses), PublicAddress)
 	add("interface endpoints, counted in each zone", float64(s.Endpoints), Endpoint)

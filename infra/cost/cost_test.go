@@ -10,7 +10,7 @@ import (
 
 // Calculated by hand: 730 hours; 2 tasks of half a vCPU and 1 GB, each with a public address; a load balancer in two zones.
 func TestEstimateOfASmallStackEqualsACalculationByHand(t *testing.T) {
-	lines := cost.Estimate(cost.Stack{Tasks: 2, CPU: 512, Memory: 1024, PublicTasks: true, Zones: 2})
+	lines := cost.Estimate(cost.Stack{Tasks: 2, CPU: 512, Memory: 1024, PublicTasks: true, LoadBalancers: 1, Zones: 2})
 	want := 730 * (1*0.04048 + 2*0.004445 + 0.0225 + 4*0.005)
 	if got := cost.Total(lines); math.Abs(got-want) > 1e-9 {
 		t.Errorf("%.2f USD; want %.2f", got, want)
@@ -21,7 +21,7 @@ func TestEstimateOfASmallStackEqualsACalculationByHand(t *testing.T) {
 }
 
 func TestEveryCountAddsItsPrice(t *testing.T) {
-	base := cost.Stack{Tasks: 1, CPU: 1024, Memory: 1024, Zones: 2}
+	base := cost.Stack{Tasks: 1, CPU: 1024, Memory: 1024, LoadBalancers: 1, Zones: 2}
 	before := cost.Total(cost.Estimate(base))
 	for name, test := range map[string]struct {
 		change func(*cost.Stack)
@@ -48,7 +48,7 @@ func TestEveryCountAddsItsPrice(t *testing.T) {
 }
 
 func TestSentenceNamesRegionDateAndWhatIsLeftOut(t *testing.T) {
-	got := cost.Sentence(cost.Estimate(cost.Stack{Tasks: 1, CPU: 1024, Memory: 1024, Zones: 2}))
+	got := cost.Sentence(cost.Estimate(cost.Stack{Tasks: 1, CPU: 1024, Memory: 1024, LoadBalancers: 1, Zones: 2}))
 	want := "about 57 USD a month at list prices of " + cost.Date + " in " + cost.Region + ", " +
 		"without traffic, data and logs; an estimate, not a bill: see docs/cost.md"
 	if got != want {

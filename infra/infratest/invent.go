@@ -197,6 +197,37 @@ func Zones(names, ids []string) resource.PropertyMap {
 // ExistingVPC is the VPC of every subnet that a program looks up.
 const ExistingVPC = "vpc-0123456789abcdef0"
 
+// SharedListener is the only listener that a program can look up. Its load balancer is in ExistingVPC and has SharedGroup.
+const (
+	SharedListener = "arn:" + Partition + ":elasticloadbalancing:eu-central-1:" + Account +
+		":listener/app/owner/0123456789abcdef/0123456789abcdef"
+	SharedGroup = "sg-0123456789abcdef0"
+
+	sharedBalancer = "arn:" + Partition + ":elasticloadbalancing:eu-central-1:" + Account + ":loadbalancer/app/owner/0123456789abcdef"
+)
+
+func texts(values ...string) resource.PropertyValue {
+	var list []resource.PropertyValue
+	for _, value := range values {
+		list = append(list, resource.NewProperty(value))
+	}
+
+	return resource.NewProperty(list)
+}
+
+// SharedBalancer is the load balancer of SharedListener.
+func SharedBalancer() resource.PropertyMap {
+	return resource.PropertyMap{
+		"arn":            resource.NewProperty(sharedBalancer),
+		"arnSuffix":      resource.NewProperty("app/owner/0123456789abcdef"),
+		"dnsName":        resource.NewProperty("owner-0123456789.eu-central-1.elb.amazonaws.com"),
+		"idleTimeout":    resource.NewProperty(30.0),
+		"securityGroups": texts(SharedGroup, "sg-0123456789abcdef1"),
+		"subnets":        texts("subnet-0123456789abcdef0", "subnet-0123456789abcdef1"),
+		"vpcId":          resource.NewProperty(ExistingVPC),
+	}
+}
+
 // subnet answers a look-up. Each id is in a zone of its own and has an address range of its own.
 func subnet(id string) resource.PropertyMap {
 	number := digest(id)[:2]
@@ -235,6 +266,18 @@ func (r *recorder) answer(token string, args resource.PropertyMap) (resource.Pro
 		})}, nil
 	case "aws:ec2/getSubnet:getSubnet":
 		return subnet(args["id"].StringValue()), nil
+	case "aws:lb/getListener:getListener":
+		if got := args["arn"].StringValue(); got != SharedListener {
+			return nil, fmt.Errorf("listener %s: there is none", got)
+		}
+		return resource.PropertyMap{
+			"arn": args["arn"], "loadBalancerArn": resource.NewProperty(sharedBalancer), "protocol": resource.NewProperty("HTTPS"),
+		}, nil
+	case "aws:lb/getLoadBalancer:getLoadBalancer":
+		if got := args["arn"].StringValue(); got != sharedBalancer {
+			return nil, fmt.Errorf("load balancer %s: there is none", got)
+		}
+		return SharedBalancer(), nil
 	case "aws:secretsmanager/getSecret:getSecret":
 		return resource.PropertyMap{"arn": resource.NewProperty(SecretARN(args["name"].StringValue()))}, nil
 	case "aws:ecs/getCluster:getCluster":

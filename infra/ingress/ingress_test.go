@@ -14,6 +14,7 @@ import (
 func TestWrongArgumentsDeclareNothing(t *testing.T) {
 	good := ingress.Args{
 		Settings: ingress.Settings{
+			Kind:        ingress.Own,
 			HealthCheck: ingress.HealthCheck{Path: "/", Interval: 6 * time.Second, Timeout: 5 * time.Second, Healthy: 2, Unhealthy: 10},
 			IdleTimeout: 30 * time.Second, ClientCIDRs: []string{"0.0.0.0/0"},
 		},

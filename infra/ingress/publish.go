@@ -8,50 +8,73 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// Publish sends clients to the service once it is ready. It declares a rule that forwards every request to the target
-// group, and the domain's DNS record. ready is any output that becomes known when the service's tasks are healthy.
-//
-// When a change replaces the target group, the engine first creates the new group and a new service for it, then changes
-// this rule, and finally deletes the old group and service. Until the rule changes, it keeps forwarding to the old group.
-// The listener's default action already points to the new group, which is still empty, but the rule takes precedence.
-func (i *Ingress) Publish(ctx *pulumi.Context, name string, ready pulumi.StringInput) error {
-	targets := i.TargetGroupARN
-	if !ctx.DryRun() {
-		// In a preview of a deployment, ready is unknown, and the rule would always seem to change.
-		targets = pulumi.StringArray{i.TargetGroupARN, ready}.ToStringArrayOutput().Index(pulumi.Int(0))
-	}
-	rule, err := lb.NewListenerRule(ctx, name+"-traffic", &lb.ListenerRuleArgs{
-		ListenerArn: i.forwarding.Arn,
-		Priority:    pulumi.Int(1),
-		Conditions: lb.ListenerRuleConditionArray{lb.ListenerRuleConditionArgs{
-			PathPattern: lb.ListenerRuleConditionPathPatternArgs{Values: pulumi.StringArray{pulumi.String("/*")}},
-		}},
-		Actions: lb.ListenerRuleActionArray{lb.ListenerRuleActionArgs{
-			Type:           pulumi.String("forward"),
-			TargetGroupArn: targets,
-		}},
-	}, pulumi.Parent(i), pulumi.Protect(i.args.DeletionProtection))
-	if err != nil {
-		return fmt.Errorf("ingress %s: listener rule: %w", name, err)
-	}
-	if i.args.HostedZoneID == "" {
-		return nil
+// lastPriority is the highest number that the priority of a rule can have. The rule with the lowest number comes first.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html
+const lastPriority = 50000
+
+// readyTargets is the ARN of the target group, known once the service is ready. In a preview of a deployment, ready is
+// unknown, and whatever waits for it would always seem to change.
+func (i *Ingress) readyTargets(ctx *pulumi.Context, ready pulumi.StringInput) pulumi.StringOutput {
+	if ctx.DryRun() {
+		return i.TargetGroupARN
 	}
 
-	_, err = route53.NewRecord(ctx, i.args.Domain, &route53.RecordArgs{
-		ZoneId: pulumi.String(i.args.HostedZoneID),
-		Name:   pulumi.String(i.args.Domain),
+	return pulumi.StringArray{i.TargetGroupARN, ready}.ToStringArrayOutput().Index(pulumi.Int(0))
+}
+
+// rule is a rule of the listener that forwards requests to a target group.
+type rule struct {
+	name       string
+	priority   int
+	conditions lb.ListenerRuleConditionArray
+	targets    pulumi.StringInput
+}
+
+func (i *Ingress) declareRule(ctx *pulumi.Context, args Args, r rule, opts ...pulumi.ResourceOption) (*lb.ListenerRule, error) {
+	declared, err := lb.NewListenerRule(ctx, r.name, &lb.ListenerRuleArgs{
+		ListenerArn: i.ListenerARN,
+		Priority:    pulumi.Int(r.priority),
+		Conditions:  r.conditions,
+		Actions: lb.ListenerRuleActionArray{lb.ListenerRuleActionArgs{
+			Type:           pulumi.String("forward"),
+			TargetGroupArn: r.targets,
+		}},
+	}, append(opts, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection))...)
+	if err != nil {
+		return nil, fmt.Errorf("listener rule: %w", err)
+	}
+
+	return declared, nil
+}
+
+func onPaths(patterns ...string) lb.ListenerRuleConditionArgs {
+	return lb.ListenerRuleConditionArgs{
+		PathPattern: lb.ListenerRuleConditionPathPatternArgs{Values: pulumi.ToStringArray(patterns)},
+	}
+}
+
+func onHosts(patterns ...string) lb.ListenerRuleConditionArgs {
+	return lb.ListenerRuleConditionArgs{
+		HostHeader: lb.ListenerRuleConditionHostHeaderArgs{Values: pulumi.ToStringArray(patterns)},
+	}
+}
+
+// alias declares the DNS record that sends clients from the domain to where the zone of an AWS service knows the address.
+func (i *Ingress) alias(ctx *pulumi.Context, name string, args Args, address, zone pulumi.StringInput, after pulumi.Resource) error {
+	_, err := route53.NewRecord(ctx, args.Domain, &route53.RecordArgs{
+		ZoneId: pulumi.String(args.HostedZoneID),
+		Name:   pulumi.String(args.Domain),
 		Type:   pulumi.String("A"),
 		Aliases: route53.RecordAliasArray{route53.RecordAliasArgs{
-			Name:   i.loadBalancer.DnsName,
-			ZoneId: i.loadBalancer.ZoneId,
-			// There is only one load balancer to send clients to. Without healthy tasks, clients should still find it and
-			// get its 503 instead of no answer at all.
+			Name:   address,
+			ZoneId: zone,
+			// There is only one address to send clients to. Without healthy tasks, clients should still find it and get
+			// its 503 instead of no answer at all.
 			EvaluateTargetHealth: pulumi.Bool(false),
 		}},
-	}, pulumi.Parent(i), pulumi.Protect(i.args.DeletionProtection), pulumi.DependsOn([]pulumi.Resource{rule}), once(name+"-alias"))
+	}, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection), pulumi.DependsOn([]pulumi.Resource{after}), once(name+"-alias"))
 	if err != nil {
-		return fmt.Errorf("ingress %s: alias record: %w", name, err)
+		return fmt.Errorf("alias record: %w", err)
 	}
 
 	return nil

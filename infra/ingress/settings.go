@@ -14,6 +14,9 @@ import (
 // Settings says how clients reach the service: from where, under which name, with or without TLS. It also says how the
 // load balancer treats connections and tasks.
 type Settings struct {
+	Kind Kind
+	// SharedLoadBalancer is for the kind Shared.
+	SharedLoadBalancer SharedLoadBalancer
 	// Domain is the service's host name, HostedZoneID the zone that gets its DNS records, and CertificateARN an existing
 	// certificate. Each may be empty, but a domain needs a zone or a certificate.
 	Domain, HostedZoneID, CertificateARN string
@@ -41,6 +44,26 @@ type Settings struct {
 	DeletionProtection bool
 }
 
+// Kind is what sends the clients' requests to the tasks.
+type Kind string
+
+const (
+	// Own is a load balancer that belongs to the stack.
+	Own Kind = "alb"
+	// Shared is a rule on a load balancer that belongs to somebody else.
+	Shared Kind = "shared"
+)
+
+// SharedLoadBalancer says which requests to a listener of somebody else's are for this stack: those with one of the hosts
+// and one of the paths, in the patterns of the load balancer. If either list is empty, any will do. A priority of zero is
+// derived from the names of project, stack and service.
+type SharedLoadBalancer struct {
+	ListenerARN string   `json:"listenerArn"`
+	Hosts       []string `json:"hosts"`
+	Paths       []string `json:"paths"`
+	Priority    int      `json:"priority"`
+}
+
 // HTTP says what port 80 does if there is a certificate.
 type HTTP string
 
@@ -62,6 +85,9 @@ type HealthCheck struct {
 // Encrypted says whether there is a certificate, and therefore a listener on port 443.
 func (s Settings) Encrypted() bool { return s.Domain != "" || s.CertificateARN != "" }
 
+// LogsToBucket says whether a load balancer of the stack's own writes access logs to a bucket.
+func (s Settings) LogsToBucket() bool { return s.AccessLogs && s.Kind == Own }
+
 // listensOnHTTP says whether there is a listener on port 80.
 func (s Settings) listensOnHTTP() bool { return !s.Encrypted() || s.HTTP == Redirect }
 
@@ -80,7 +106,10 @@ var tlsPolicies = []string{"ELBSecurityPolicy-TLS13-1-2-Res-2021-06", "ELBSecuri
 
 // Read returns the settings of the ingress.
 func Read(r *settings.Reader) Settings {
+	kind := settings.OneOf(r, "ingress", Own, Shared)
 	s := Settings{
+		Kind:               kind,
+		SharedLoadBalancer: readShared(r),
 		// A certificate's common name has at most 64 characters.
 		// https://docs.aws.amazon.com/acm/latest/APIReference/API_RequestCertificate.html
 		Domain: r.Text("domain", "empty, or a host name in lower case of at most 64 characters, such as www.example.com",
@@ -95,7 +124,7 @@ func Read(r *settings.Reader) Settings {
 		ClientCIDRs: r.Texts("clientCidrs", "an IPv4 range without host bits, such as 203.0.113.0/24", isIPv4Range),
 		ClientPrefixListID: r.Text("clientPrefixListId", "empty, or pl- and 8 or 17 hexadecimal digits",
 			func(id string) bool { return id == "" || prefixListPattern.MatchString(id) }),
-		AccessLogs:          r.Switch("accessLogs", "off", "on"),
+		AccessLogs:          r.Switch("accessLogs", "off", inProd(kind == Own)),
 		HealthCheck:         readHealthCheck(r),
 		DeregistrationDelay: r.Seconds("deregistrationDelaySeconds", 0, 3600),
 		// AWS allows 1 to 4000. The lower limit here is 5, because NGINX waits one second less than the load balancer, and
@@ -108,8 +137,18 @@ func Read(r *settings.Reader) Settings {
 	}
 	checkCertificate(r, s)
 	checkClients(r, s)
+	checkShared(r, s)
 
 	return s
+}
+
+// inProd is the profile's value of a switch that only some kinds of ingress have.
+func inProd(has bool) string {
+	if has {
+		return "on"
+	}
+
+	return "off"
 }
 
 func isIPv4Range(value string) bool {

@@ -40,6 +40,8 @@ type alarm struct {
 	missing string
 	// deployment marks alarms on which a deployment is rolled back.
 	deployment bool
+	// whole marks alarms on the whole load balancer, whoever the requests are for.
+	whole bool
 }
 
 // metric is one of AWS's metrics with a statistic, such as Sum or p99.
@@ -124,18 +126,28 @@ func (a alarm) queries() cloudwatch.MetricAlarmMetricQueryArray {
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
 const errorShare = "IF(FILL(errors, 0) > 0, 100 * errors / IF(FILL(requests, 0) > errors, requests, errors), 0)"
 
+func (i Ingress) onLoadBalancer() pulumi.StringMap {
+	return pulumi.StringMap{"LoadBalancer": i.LoadBalancer.ToStringOutput()}
+}
+
+func (i Ingress) onTargets() pulumi.StringMap {
+	return pulumi.StringMap{"LoadBalancer": i.LoadBalancer.ToStringOutput(), "TargetGroup": i.TargetGroup.ToStringOutput()}
+}
+
 // trafficAlarms are the alarms on what clients see, as the load balancer measures it.
 func trafficAlarms(args TrafficArgs) []alarm {
-	loadBalancer := pulumi.StringMap{"LoadBalancer": args.LoadBalancer.ToStringOutput()}
-	targets := pulumi.StringMap{"LoadBalancer": args.LoadBalancer.ToStringOutput(), "TargetGroup": args.TargetGroup.ToStringOutput()}
+	loadBalancer, targets := args.onLoadBalancer(), args.onTargets()
 	requests := metric{"requests", loadBalancerNamespace, "RequestCount", "Sum", loadBalancer}
+	if args.Shared {
+		requests.dimensions = targets
+	}
 	milliseconds := args.Latency.Milliseconds()
 
-	return []alarm{
+	all := []alarm{
 		{
 			// Deployments are not rolled back on this alarm: a new target group has no tasks for a moment, and a rollback
 			// would then restore a revision to which no listener sends requests.
-			name: "alb-5xx",
+			name: "alb-5xx", whole: true,
 			description: fmt.Sprintf("The load balancer itself answered at least %d %% of the requests with 5xx in 3 of the last 5 minutes: "+
 				"either no task is healthy, or the tasks do not answer in time.", args.ErrorPercent),
 			metrics:    []metric{requests, {"errors", loadBalancerNamespace, "HTTPCode_ELB_5XX_Count", "Sum", loadBalancer}},
@@ -155,7 +167,7 @@ func trafficAlarms(args TrafficArgs) []alarm {
 			threshold:   args.Latency.Seconds(), bad: 5, of: 5, missing: quietIsFine, deployment: true,
 		},
 		{
-			name:        "rejected-connections",
+			name: "rejected-connections", whole: true,
 			description: "The load balancer rejected connections in 3 of the last 5 minutes, because it had reached its maximum number of connections.",
 			metrics:     []metric{{"", loadBalancerNamespace, "RejectedConnectionCount", "Sum", loadBalancer}},
 			threshold:   1, bad: 3, of: 5, missing: quietIsFine,
@@ -169,6 +181,7 @@ func trafficAlarms(args TrafficArgs) []alarm {
 			threshold:   1, bad: 5, of: 5, missing: quietIsFine,
 		},
 	}
+	return slices.DeleteFunc(all, func(a alarm) bool { return a.whole && args.Shared })
 }
 
 // taskAlarms are the alarms on the tasks themselves.
@@ -204,12 +217,13 @@ func taskAlarms(args TasksArgs) []alarm {
 	}
 }
 
-// AlarmMetrics is the number of metrics that all alarms read together. AWS charges alarms by it.
-func AlarmMetrics() int {
+// AlarmMetrics is the number of metrics that all alarms read together. AWS charges alarms by it. Of the ingress, only its
+// kind matters.
+func AlarmMetrics(ingress Ingress) int {
 	unnamed := pulumi.String("")
+	ingress.LoadBalancer, ingress.TargetGroup = unnamed, unnamed
 	alarms := slices.Concat(
-		trafficAlarms(TrafficArgs{LoadBalancer: unnamed, TargetGroup: unnamed}),
-		taskAlarms(TasksArgs{Cluster: unnamed, Service: unnamed}))
+		trafficAlarms(TrafficArgs{Ingress: ingress}), taskAlarms(TasksArgs{Cluster: unnamed, Service: unnamed}))
 
 	metrics := 0
 	for _, a := range alarms {

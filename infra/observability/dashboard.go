@@ -18,13 +18,13 @@ type shown struct {
 	nginxLogGroup, appLogGroup    string
 	alarms                        []string
 	taskCounts, alarmed, logLines bool
-	connectionCounts              bool
+	connectionCounts, shared      bool
 }
 
 func (t *Tasks) dashboard(ctx *pulumi.Context, name string, args TasksArgs, alarms pulumi.StringArray) error {
 	fixed := shown{
 		region: args.Region, taskCounts: args.TaskCounts, alarmed: len(alarms) > 0, logLines: args.LogMetrics,
-		connectionCounts: args.ConnectionCounts,
+		connectionCounts: args.ConnectionCounts, shared: args.Shared,
 	}
 	names := append(pulumi.StringArray{
 		args.Cluster, args.Service, args.LoadBalancer, args.TargetGroup, args.NginxLogGroup, args.AppLogGroup,
@@ -168,16 +168,27 @@ func (s shown) onService() []string {
 }
 
 func (s shown) requests() widget {
+	where := s.onLoadBalancer()
+	if s.shared {
+		where = s.onTargets()
+	}
+
 	return s.graph("Requests", "per minute",
-		series(loadBalancerNamespace, "RequestCount", s.onLoadBalancer(), look("requests", "Sum", blue)),
+		series(loadBalancerNamespace, "RequestCount", where, look("requests", "Sum", blue)),
 		series(loadBalancerNamespace, "HTTPCode_Target_2XX_Count", s.onTargets(), look("2xx", "Sum", green)))
 }
 
 func (s shown) errors() widget {
-	return s.graph("Errors", "per minute",
+	lines := [][]any{
 		series(loadBalancerNamespace, "HTTPCode_Target_4XX_Count", s.onTargets(), look("4xx of the tasks", "Sum", orange)),
 		series(loadBalancerNamespace, "HTTPCode_Target_5XX_Count", s.onTargets(), look("5xx of the tasks", "Sum", red)),
-		series(loadBalancerNamespace, "HTTPCode_ELB_5XX_Count", s.onLoadBalancer(), look("5xx of the load balancer", "Sum", "#7f0000")))
+	}
+	if !s.shared {
+		lines = append(lines,
+			series(loadBalancerNamespace, "HTTPCode_ELB_5XX_Count", s.onLoadBalancer(), look("5xx of the load balancer", "Sum", "#7f0000")))
+	}
+
+	return s.graph("Errors", "per minute", lines...)
 }
 
 func (s shown) latency() widget {

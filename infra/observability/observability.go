@@ -19,14 +19,21 @@ const (
 	TasksToken   = "fargate-nginx-sidecar:observability:Tasks"   //nolint:gosec // A type, not a credential.
 )
 
-// TrafficArgs describes the alarms on what clients see.
-type TrafficArgs struct {
-	Settings
-	Partition, Account pulumi.StringInput
-	Region             string
+// Ingress is the way that requests take to the tasks, by the names that its metrics have.
+type Ingress struct {
 	// LoadBalancer and TargetGroup are the last parts of the ARNs, by which CloudWatch knows the two.
 	// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html#load-balancer-metric-dimensions-alb
 	LoadBalancer, TargetGroup pulumi.StringInput
+	// Shared says that the load balancer also serves others, so that only the target group's metrics are about this service.
+	Shared bool
+}
+
+// TrafficArgs describes the alarms on what clients see.
+type TrafficArgs struct {
+	Settings
+	Ingress
+	Partition, Account pulumi.StringInput
+	Region             string
 }
 
 // validate reports missing arguments that the rest of the program has to provide.
@@ -110,8 +117,8 @@ type TasksArgs struct {
 	Topic     pulumi.StringPtrInput
 	AlarmARNs pulumi.StringArray
 
+	Ingress
 	Cluster, Service           pulumi.StringInput
-	LoadBalancer, TargetGroup  pulumi.StringInput
 	NginxLogGroup, AppLogGroup pulumi.StringInput
 
 	// TaskCounts says that Container Insights counts running and desired tasks. Otherwise there are no such metrics.

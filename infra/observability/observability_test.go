@@ -14,7 +14,7 @@ func TestMissingArgumentsOfTrafficDeclareNothing(t *testing.T) {
 	good := TrafficArgs{
 		Settings:  Settings{Alarms: true, ErrorPercent: 5, Latency: time.Second},
 		Partition: pulumi.String("aws"), Account: pulumi.String("1"), Region: "eu-central-1",
-		LoadBalancer: pulumi.String("app/web/1"), TargetGroup: pulumi.String("targetgroup/web/1"),
+		Ingress: Ingress{LoadBalancer: pulumi.String("app/web/1"), TargetGroup: pulumi.String("targetgroup/web/1")},
 	}
 	for want, change := range map[string]func(*TrafficArgs){
 		"traffic of web: partition, account and region must be given":  func(a *TrafficArgs) { a.Region = "" },
@@ -35,7 +35,7 @@ func TestMissingArgumentsOfTasksDeclareNothing(t *testing.T) {
 	good := TasksArgs{
 		Settings:  Settings{Alarms: true, UtilizationPercent: 85, LogMetrics: true, Dashboard: true},
 		Partition: pulumi.String("aws"), Region: "eu-central-1", Topic: pulumi.String("arn:aws:sns:eu-central-1:1:topic"),
-		Cluster: name, Service: name, LoadBalancer: name, TargetGroup: name, NginxLogGroup: name, AppLogGroup: name,
+		Cluster: name, Service: name, Ingress: Ingress{LoadBalancer: name, TargetGroup: name}, NginxLogGroup: name, AppLogGroup: name,
 		TaskCounts: true,
 	}
 	for want, change := range map[string]func(*TasksArgs){

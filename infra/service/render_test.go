@@ -25,7 +25,7 @@ func someArgs() Args {
 			App: App{User: "1000:1000", HealthCommand: []string{"CMD", "node", "healthcheck.js"}},
 		},
 		Partition: pulumi.String("aws"), Account: pulumi.String("1"), Region: "eu-central-1",
-		VPCID: pulumi.String("vpc"), SubnetIDs: pulumi.StringArray{}, LoadBalancerGroupID: pulumi.String("sg"),
+		VPCID: pulumi.String("vpc"), SubnetIDs: pulumi.StringArray{}, IngressKind: "alb", IngressGroupID: pulumi.String("sg"),
 		TargetGroup: &pulumi.ResourceState{}, TargetGroupARN: pulumi.String("tg"), LoadBalancerRanges: pulumi.StringArray{},
 		IdleTimeout: 30 * time.Second, TLS: true, RequestsLabel: pulumi.String("app/web/1/targetgroup/web/1"),
 		NginxImage: pulumi.String("n"), AppImage: pulumi.String("a"), RepositoryARNs: pulumi.StringArray{},

@@ -29,7 +29,7 @@ func (s *Service) securityGroup(
 		return nil, nil, fmt.Errorf("security group: %w", err)
 	}
 
-	ingress, err := s.fromLoadBalancer(ctx, name, args, group)
+	ingress, err := s.fromIngress(ctx, name, args, group)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -46,15 +46,15 @@ func (s *Service) securityGroup(
 	return group, slices.Concat(ingress, egress, toGroups), nil
 }
 
-// fromLoadBalancer lets the load balancer connect to one port of the tasks, with a rule in either group. The rules' names
-// contain the port, so that when it changes, the old port stays open until the tasks that listen on it are gone.
-func (s *Service) fromLoadBalancer(
+// fromIngress lets the ingress connect to one port of the tasks, with a rule in either group. The rules' names contain the
+// kind of ingress and the port, so that when one changes, the old way stays open until the tasks that need it are gone.
+func (s *Service) fromIngress(
 	ctx *pulumi.Context, name string, args Args, group *ec2.SecurityGroup,
 ) ([]pulumi.Resource, error) {
-	port := strconv.Itoa(args.ContainerPort)
-	in, err := vpc.NewSecurityGroupIngressRule(ctx, name+"-tasks-from-alb-"+port, &vpc.SecurityGroupIngressRuleArgs{
+	kind, port := args.IngressKind, strconv.Itoa(args.ContainerPort)
+	in, err := vpc.NewSecurityGroupIngressRule(ctx, fmt.Sprintf("%s-tasks-from-%s-%s", name, kind, port), &vpc.SecurityGroupIngressRuleArgs{
 		SecurityGroupId:           group.ID(),
-		ReferencedSecurityGroupId: args.LoadBalancerGroupID,
+		ReferencedSecurityGroupId: args.IngressGroupID,
 		Description:               pulumi.String("Requests from the load balancer"),
 		IpProtocol:                pulumi.String("tcp"),
 		FromPort:                  pulumi.Int(args.ContainerPort),
@@ -64,8 +64,8 @@ func (s *Service) fromLoadBalancer(
 		return nil, fmt.Errorf("security group rule: %w", err)
 	}
 
-	out, err := vpc.NewSecurityGroupEgressRule(ctx, name+"-alb-to-tasks-"+port, &vpc.SecurityGroupEgressRuleArgs{
-		SecurityGroupId:           args.LoadBalancerGroupID,
+	out, err := vpc.NewSecurityGroupEgressRule(ctx, fmt.Sprintf("%s-%s-to-tasks-%s", name, kind, port), &vpc.SecurityGroupEgressRuleArgs{
+		SecurityGroupId:           args.IngressGroupID,
 		ReferencedSecurityGroupId: group.ID(),
 		Description:               pulumi.String("Requests and health checks to the tasks"),
 		IpProtocol:                pulumi.String("tcp"),

@@ -32,8 +32,10 @@ type Args struct {
 	// PublicAddresses gives tasks public addresses, without which they could not reach ECR and CloudWatch from a public
 	// subnet.
 	PublicAddresses bool
-	// LoadBalancerGroupID is the load balancer's security group, the only one that may connect to the tasks.
-	LoadBalancerGroupID pulumi.StringInput
+	// IngressKind is a word for what sends requests to the tasks, in the names of the rules between the two.
+	IngressKind string
+	// IngressGroupID is the security group of what sends requests, the only one that may connect to the tasks.
+	IngressGroupID pulumi.StringInput
 	// TargetGroup is the group in which the tasks register. When it is replaced, a new service is created beside the old
 	// one.
 	TargetGroup    pulumi.Resource
@@ -69,7 +71,7 @@ func (a Args) validate() error {
 	if a.Partition == nil || a.Account == nil || a.Region == "" {
 		errs = append(errs, errors.New("partition, account and region must be given"))
 	}
-	if a.VPCID == nil || a.SubnetIDs == nil || a.LoadBalancerGroupID == nil || a.TargetGroup == nil || a.TargetGroupARN == nil ||
+	if a.VPCID == nil || a.SubnetIDs == nil || a.IngressKind == "" || a.IngressGroupID == nil || a.TargetGroup == nil || a.TargetGroupARN == nil ||
 		a.LoadBalancerRanges == nil || a.IdleTimeout == 0 || a.RequestsLabel == nil {
 		errs = append(errs, errors.New("VPC, subnets, target group, load balancer's security group and ranges, idle timeout and metrics label must be given"))
 	}
@@ -252,11 +254,14 @@ func (s *Service) service(
 		// new service is then created beside the old one and takes over.
 		pulumi.ReplaceWith([]pulumi.Resource{group, args.TargetGroup}),
 	}
+	// A stack that changes its ingress also gets a new service beside the old one.
+	replace := []string{"loadBalancers"}
 	if args.RollbackAlarms == nil {
 		// The provider cannot remove the alarms of a service: if there are none, it sends nothing, and ECS keeps the
 		// names of alarms that no longer exist. So the service is replaced.
-		options = append(options, pulumi.ReplaceOnChanges([]string{"alarms"}))
+		replace = append(replace, "alarms")
 	}
+	options = append(options, pulumi.ReplaceOnChanges(replace))
 	if args.Scaling.On {
 		// From now on load decides the number of tasks, and an update must not reset it.
 		options = append(options, pulumi.IgnoreChanges([]string{"desiredCount"}))

@@ -134,3 +134,20 @@ func Objects[T any](r *Reader, key, fields string) []T {
 
 	return all
 }
+
+// Object returns an object that has some of the fields of T and no others.
+func Object[T any](r *Reader, key, fields string) T {
+	var object T
+	value, ok := r.value(key)
+	if !ok {
+		return object
+	}
+
+	decoder := json.NewDecoder(strings.NewReader(value))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&object); err != nil {
+		r.Fail(key, strconv.Quote(value), "an object with the fields "+fields)
+	}
+
+	return object
+}

@@ -31,9 +31,13 @@ func (s Settings) WebACLARN() string {
 	return s.Mode
 }
 
-// Read returns the settings of the firewall.
-func Read(r *settings.Reader) Settings {
-	r.FollowProfile("waf", Off, Managed)
+// Read returns the settings of the firewall. It stands before a load balancer of the stack's own, if there is one.
+func Read(r *settings.Reader, ownLoadBalancer bool) Settings {
+	inProd := Off
+	if ownLoadBalancer {
+		inProd = Managed
+	}
+	r.FollowProfile("waf", Off, inProd)
 
 	return Settings{
 		Mode: r.Text("waf", "off, managed, or arn:aws:wafv2:<region>:<account>:regional/webacl/<name>/<id>",

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/acm"
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/route53"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
@@ -62,26 +61,4 @@ func (i *Ingress) certificate(ctx *pulumi.Context, name string, args Args) (pulu
 // once names the logical name that a resource has in stacks of earlier versions, so that the engine recognizes it.
 func once(name string) pulumi.ResourceOption {
 	return pulumi.Aliases([]pulumi.Alias{{Name: pulumi.String(name)}})
-}
-
-func (i *Ingress) httpsListener(
-	ctx *pulumi.Context, name string, args Args, targets *lb.TargetGroup,
-) (*lb.Listener, error) {
-	certificate, err := i.certificate(ctx, name, args)
-	if err != nil {
-		return nil, err
-	}
-	listener, err := lb.NewListener(ctx, name+"-https", &lb.ListenerArgs{
-		LoadBalancerArn: i.loadBalancer.Arn,
-		Port:            pulumi.Int(httpsPort),
-		Protocol:        pulumi.String("HTTPS"),
-		SslPolicy:       pulumi.String(args.TLSPolicy),
-		CertificateArn:  certificate,
-		DefaultActions:  lb.ListenerDefaultActionArray{forward(targets)},
-	}, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection))
-	if err != nil {
-		return nil, fmt.Errorf("HTTPS listener: %w", err)
-	}
-
-	return listener, nil
 }

@@ -1,0 +1,260 @@
+package ingress
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+const (
+	httpPort  = 80
+	httpsPort = 443
+	anywhere  = "0.0.0.0/0"
+)
+
+// ownLoadBalancer is a load balancer that the stack has for itself, until other stacks put rules on its listener.
+type ownLoadBalancer struct {
+	*Ingress
+	args         Args
+	loadBalancer *lb.LoadBalancer
+	forwarding   *lb.Listener
+}
+
+func (i *ownLoadBalancer) build(ctx *pulumi.Context, name string) error {
+	args := i.args
+	group, err := i.securityGroup(ctx, name, args)
+	if err != nil {
+		return err
+	}
+	if i.loadBalancer, err = i.newLoadBalancer(ctx, name, args, group); err != nil {
+		return err
+	}
+	targets, err := i.newTargetGroup(ctx, name+"-tg", args, pulumi.ReplaceWith([]pulumi.Resource{i.loadBalancer}))
+	if err != nil {
+		return err
+	}
+	if err := i.listen(ctx, name, args, targets); err != nil {
+		return err
+	}
+
+	i.URL = address(args, i.loadBalancer)
+	i.ListenerARN, i.LoadBalancerARN, i.LoadBalancerSuffix = i.forwarding.Arn, i.loadBalancer.Arn, i.loadBalancer.ArnSuffix
+	i.SecurityGroupID = group.ID().ToStringOutput()
+
+	return nil
+}
+
+// listen declares the listeners. The last one forwards requests to the targets.
+func (i *ownLoadBalancer) listen(ctx *pulumi.Context, name string, args Args, targets *lb.TargetGroup) (err error) {
+	if args.listensOnHTTP() {
+		if i.forwarding, err = i.httpListener(ctx, name, args, targets); err != nil {
+			return err
+		}
+		i.Before = append(i.Before, i.forwarding)
+	}
+	if args.Encrypted() {
+		if i.forwarding, err = i.httpsListener(ctx, name, args, targets); err != nil {
+			return err
+		}
+		i.Before = append(i.Before, i.forwarding)
+	}
+
+	return nil
+}
+
+// address returns the URL at which clients reach the service.
+func address(args Args, loadBalancer *lb.LoadBalancer) pulumi.StringOutput {
+	switch {
+	case !args.Encrypted():
+		return pulumi.Sprintf("http://%s", loadBalancer.DnsName)
+	case args.Domain == "":
+		return pulumi.Sprintf("https://%s", loadBalancer.DnsName)
+	default:
+		return pulumi.Sprintf("https://%s", args.Domain)
+	}
+}
+
+// securityGroup lets clients connect to the listeners' ports. The rule for the load balancer's own connections, which may
+// go to the targets alone, is added by the service, because only the service knows the targets' security group.
+func (i *ownLoadBalancer) securityGroup(ctx *pulumi.Context, name string, args Args) (*ec2.SecurityGroup, error) {
+	group, err := ec2.NewSecurityGroup(ctx, name+"-alb", &ec2.SecurityGroupArgs{
+		// A changed description would replace the group, so this one mentions nothing that may change.
+		Description: pulumi.String("Load balancer"),
+		VpcId:       args.VPCID,
+	}, pulumi.Parent(i))
+	if err != nil {
+		return nil, fmt.Errorf("security group: %w", err)
+	}
+
+	ports := map[string]int{}
+	if args.listensOnHTTP() {
+		ports["http"] = httpPort
+	}
+	if args.Encrypted() {
+		ports["https"] = httpsPort
+	}
+	for protocol, port := range ports {
+		if err := i.letIn(ctx, name+"-alb-"+protocol, port, args, group); err != nil {
+			return nil, err
+		}
+	}
+
+	return group, nil
+}
+
+// letIn declares one rule for each source of clients. Each rule is named after its source, so that adding or removing a
+// source does not touch the other rules.
+func (i *ownLoadBalancer) letIn(ctx *pulumi.Context, name string, port int, args Args, group *ec2.SecurityGroup) error {
+	rules := map[string]*vpc.SecurityGroupIngressRuleArgs{}
+	for _, cidr := range args.ClientCIDRs {
+		from := name + "-from-" + strings.ReplaceAll(cidr, "/", "-")
+		if cidr == anywhere {
+			from = name
+		}
+		rules[from] = &vpc.SecurityGroupIngressRuleArgs{CidrIpv4: pulumi.String(cidr)}
+	}
+	if args.ClientPrefixListID != "" {
+		rules[name+"-from-"+args.ClientPrefixListID] = &vpc.SecurityGroupIngressRuleArgs{
+			PrefixListId: pulumi.String(args.ClientPrefixListID),
+		}
+	}
+
+	for from, rule := range rules {
+		rule.SecurityGroupId = group.ID()
+		rule.Description = pulumi.String("Clients")
+		rule.IpProtocol = pulumi.String("tcp")
+		rule.FromPort, rule.ToPort = pulumi.Int(port), pulumi.Int(port)
+		if _, err := vpc.NewSecurityGroupIngressRule(ctx, from, rule, pulumi.Parent(i)); err != nil {
+			return fmt.Errorf("security group rule: %w", err)
+		}
+	}
+
+	return nil
+}
+
+func (i *ownLoadBalancer) newLoadBalancer(
+	ctx *pulumi.Context, name string, args Args, group *ec2.SecurityGroup,
+) (*lb.LoadBalancer, error) {
+	loadBalancer, err := lb.NewLoadBalancer(ctx, name+"-alb", &lb.LoadBalancerArgs{
+		LoadBalancerType: pulumi.String("application"),
+		Internal:         pulumi.Bool(false),
+		IpAddressType:    pulumi.String("ipv4"),
+		Subnets:          args.SubnetIDs,
+		SecurityGroups:   pulumi.StringArray{group.ID()},
+		IdleTimeout:      pulumi.Int(int(args.IdleTimeout.Seconds())),
+		ClientKeepAlive:  pulumi.Int(int(args.ClientKeepAlive.Seconds())),
+		// https://docs.aws.amazon.com/securityhub/latest/userguide/elb-controls.html#elb-4
+		DropInvalidHeaderFields: pulumi.Bool(true),
+		// https://docs.aws.amazon.com/securityhub/latest/userguide/elb-controls.html#elb-12
+		DesyncMitigationMode:     pulumi.String("defensive"),
+		AccessLogs:               accessLogs(args.AccessLogBucket),
+		EnableDeletionProtection: pulumi.Bool(args.DeletionProtection),
+	},
+		pulumi.Parent(i), pulumi.Protect(args.DeletionProtection),
+		// The security group is replaced when the VPC changes, and a load balancer cannot move to another VPC.
+		pulumi.ReplaceWith([]pulumi.Resource{group}),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("load balancer: %w", err)
+	}
+
+	return loadBalancer, nil
+}
+
+// accessLogs states explicitly that there are none, too. If the block were left out, the AWS provider would leave the
+// load balancer as it is, and it would go on writing to a bucket that is about to be deleted.
+func accessLogs(bucket pulumi.StringInput) lb.LoadBalancerAccessLogsArgs {
+	if bucket == nil {
+		return lb.LoadBalancerAccessLogsArgs{Enabled: pulumi.Bool(false), Bucket: pulumi.String("")}
+	}
+
+	return lb.LoadBalancerAccessLogsArgs{Enabled: pulumi.Bool(true), Bucket: bucket}
+}
+
+func (i *ownLoadBalancer) httpListener(
+	ctx *pulumi.Context, name string, args Args, targets *lb.TargetGroup,
+) (*lb.Listener, error) {
+	action := forward(targets)
+	if args.Encrypted() {
+		action = lb.ListenerDefaultActionArgs{
+			Type: pulumi.String("redirect"),
+			Redirect: lb.ListenerDefaultActionRedirectArgs{
+				Protocol:   pulumi.String("HTTPS"),
+				Port:       pulumi.String(strconv.Itoa(httpsPort)),
+				Host:       pulumi.String("#{host}"),
+				Path:       pulumi.String("/#{path}"),
+				Query:      pulumi.String("#{query}"),
+				StatusCode: pulumi.String("HTTP_301"),
+			},
+		}
+	}
+	listener, err := lb.NewListener(ctx, name+"-http", &lb.ListenerArgs{
+		LoadBalancerArn: i.loadBalancer.Arn,
+		Port:            pulumi.Int(httpPort),
+		Protocol:        pulumi.String("HTTP"),
+		DefaultActions:  lb.ListenerDefaultActionArray{action},
+		// A listener that only redirects may be deleted: it sends no request to the service.
+	}, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection && !args.Encrypted()))
+	if err != nil {
+		return nil, fmt.Errorf("HTTP listener: %w", err)
+	}
+
+	return listener, nil
+}
+
+// forward sends requests to the targets.
+func forward(targets *lb.TargetGroup) lb.ListenerDefaultActionArgs {
+	return lb.ListenerDefaultActionArgs{
+		Type: pulumi.String("forward"),
+		Forward: lb.ListenerDefaultActionForwardArgs{
+			TargetGroups: lb.ListenerDefaultActionForwardTargetGroupArray{
+				lb.ListenerDefaultActionForwardTargetGroupArgs{Arn: targets.Arn, Weight: pulumi.Int(weight)},
+			},
+		},
+	}
+}
+
+func (i *ownLoadBalancer) httpsListener(
+	ctx *pulumi.Context, name string, args Args, targets *lb.TargetGroup,
+) (*lb.Listener, error) {
+	certificate, err := i.certificate(ctx, name, args)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := lb.NewListener(ctx, name+"-https", &lb.ListenerArgs{
+		LoadBalancerArn: i.loadBalancer.Arn,
+		Port:            pulumi.Int(httpsPort),
+		Protocol:        pulumi.String("HTTPS"),
+		SslPolicy:       pulumi.String(args.TLSPolicy),
+		CertificateArn:  certificate,
+		DefaultActions:  lb.ListenerDefaultActionArray{forward(targets)},
+	}, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection))
+	if err != nil {
+		return nil, fmt.Errorf("HTTPS listener: %w", err)
+	}
+
+	return listener, nil
+}
+
+// publish declares the rule that forwards every request to the target group, and the domain's DNS record. The rule comes
+// last, so that other stacks can put rules of their own before it.
+//
+// When a change replaces the target group, the engine first creates the new group and a new service for it, then changes
+// this rule, and finally deletes the old group and service. Until the rule changes, it keeps forwarding to the old group.
+// The listener's default action already points to the new group, which is still empty, but the rule takes precedence.
+func (i *ownLoadBalancer) publish(ctx *pulumi.Context, name string, ready pulumi.StringInput) error {
+	traffic, err := i.declareRule(ctx, i.args, rule{
+		name: name + "-traffic", priority: lastPriority,
+		conditions: lb.ListenerRuleConditionArray{onPaths("/*")}, targets: i.readyTargets(ctx, ready),
+	})
+	if err != nil || i.args.HostedZoneID == "" {
+		return err
+	}
+
+	return i.alias(ctx, name, i.args, i.loadBalancer.DnsName, i.loadBalancer.ZoneId, traffic)
+}

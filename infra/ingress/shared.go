@@ -1,0 +1,216 @@
+package ingress
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra/settings"
+)
+
+// sharedLoadBalancer puts rules on a listener that belongs to somebody else, such as another stack of this program.
+type sharedLoadBalancer struct {
+	*Ingress
+	args  Args
+	first int
+}
+
+// Each stack takes three numbers in a row for its rules: from the given or derived one, in this order.
+const (
+	attachRule = iota
+	loginRule
+	trafficRule
+	rulesOfAStack
+)
+
+// lastFirstPriority is the highest first priority of a stack. The last three numbers belong to the load balancer's owner,
+// whose own rule takes whatever no other rule has taken.
+const lastFirstPriority = lastPriority - 2*rulesOfAStack + 1
+
+// attachPath is a path that the sidecar answers with 404.
+const attachPath = "/.sidecar/attached"
+
+func (s *sharedLoadBalancer) build(ctx *pulumi.Context, name string) error {
+	s.first = s.args.SharedLoadBalancer.Priority
+	if s.first == 0 {
+		s.first = derivedPriority(ctx.Project(), ctx.Stack(), name)
+	}
+	s.ListenerARN = pulumi.String(s.args.SharedLoadBalancer.ListenerARN).ToStringOutput()
+	s.lookUp(ctx)
+
+	// Its name differs from that of the group behind a load balancer of the stack's own: when a stack changes its ingress, it
+	// needs a new group.
+	targets, err := s.newTargetGroup(ctx, name+"-shr", s.args, pulumi.ReplacementTrigger(pulumi.String(s.args.SharedLoadBalancer.ListenerARN)))
+	if err != nil {
+		return err
+	}
+	// ECS registers tasks only in a target group that has a load balancer. This rule gives it one before there are tasks,
+	// and sends it nothing but requests for a page that does not exist.
+	attached, err := s.declareRule(ctx, s.args, rule{
+		name: name + "-attach", priority: s.first + attachRule, conditions: s.conditions(attachPath), targets: targets.Arn,
+	})
+	s.Before = []pulumi.Resource{attached}
+
+	return err
+}
+
+// lookUp finds what the load balancer's owner decided.
+func (s *sharedLoadBalancer) lookUp(ctx *pulumi.Context) {
+	listener := lb.LookupListenerOutput(ctx, lb.LookupListenerOutputArgs{Arn: s.ListenerARN}, pulumi.Parent(s))
+	found := lb.LookupLoadBalancerOutput(ctx, lb.LookupLoadBalancerOutputArgs{Arn: listener.LoadBalancerArn()}, pulumi.Parent(s))
+	checked := pulumi.All(found, s.args.VPCID, s.args.SubnetIDs).ApplyT(func(values []any) (lb.LookupLoadBalancerResult, error) {
+		balancer := values[0].(lb.LookupLoadBalancerResult)
+		return balancer, compare(balancer, values[1].(string), values[2].([]string), s.args.IdleTimeout)
+	}).(lb.LookupLoadBalancerResultOutput)
+
+	s.LoadBalancerARN, s.LoadBalancerSuffix = checked.Arn(), checked.ArnSuffix()
+	s.SecurityGroupID = checked.SecurityGroups().Index(pulumi.Int(0))
+	s.URL = pulumi.Sprintf("%s://%s", listener.Protocol().ApplyT(strings.ToLower), s.host(found.DnsName()))
+}
+
+// compare compares what was set for this stack with what is true of the load balancer.
+func compare(balancer lb.LookupLoadBalancerResult, vpcID string, subnets []string, idle time.Duration) error {
+	var errs []error
+	if balancer.VpcId != vpcID {
+		errs = append(errs, fmt.Errorf("vpcId: %s; allowed: the load balancer's, %s", vpcID, balancer.VpcId))
+	}
+	for _, id := range balancer.Subnets {
+		if !slices.Contains(subnets, id) {
+			errs = append(errs, fmt.Errorf("publicSubnetIds: %s is missing; allowed: all subnets of the load balancer, from which it sends requests", id))
+		}
+	}
+	if seconds := int(idle.Seconds()); seconds != balancer.IdleTimeout {
+		errs = append(errs, fmt.Errorf("idleTimeoutSeconds: %d; allowed: the load balancer's, %d", seconds, balancer.IdleTimeout))
+	}
+	if len(balancer.SecurityGroups) == 0 {
+		errs = append(errs, errors.New("sharedLoadBalancer.listenerArn: the load balancer has no security group; allowed: an Application Load Balancer"))
+	}
+
+	return errors.Join(errs...)
+}
+
+// host is the first host that is a name, or else the load balancer's own.
+func (s *sharedLoadBalancer) host(own pulumi.StringOutput) pulumi.StringOutput {
+	for _, host := range s.args.SharedLoadBalancer.Hosts {
+		if !strings.ContainsAny(host, "*?") {
+			return pulumi.String(host).ToStringOutput()
+		}
+	}
+
+	return own
+}
+
+// conditions are those of the settings, or the hosts of the settings together with other paths.
+func (s *sharedLoadBalancer) conditions(paths ...string) lb.ListenerRuleConditionArray {
+	var all lb.ListenerRuleConditionArray
+	if hosts := s.args.SharedLoadBalancer.Hosts; len(hosts) > 0 {
+		all = append(all, onHosts(hosts...))
+	}
+	if len(paths) > 0 {
+		all = append(all, onPaths(paths...))
+	}
+
+	return all
+}
+
+// publish declares the rule that sends clients to the tasks. Until then they get the answer of the owner's last rule.
+func (s *sharedLoadBalancer) publish(ctx *pulumi.Context, name string, ready pulumi.StringInput) error {
+	_, err := s.declareRule(ctx, s.args, rule{
+		name: name + "-traffic", priority: s.first + trafficRule,
+		conditions: s.conditions(s.args.SharedLoadBalancer.Paths...), targets: s.readyTargets(ctx, ready),
+	})
+
+	return err
+}
+
+// derivedPriority is the same at every update of a stack, and most likely differs from those of other stacks. AWS refuses
+// a priority that is in use. The AWS provider would choose the number after the highest one, which lies beyond the rule
+// of an owner that takes all other requests.
+// https://github.com/hashicorp/terraform-provider-aws/blob/v5.100.0/internal/service/elbv2/listener_rule.go (highestListenerRulePriority)
+func derivedPriority(names ...string) int {
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(strings.Join(names, "/"))) // it never fails
+
+	return 1 + rulesOfAStack*int(hash.Sum32()%(lastFirstPriority/rulesOfAStack))
+}
+
+var (
+	listenerPattern = regexp.MustCompile(`^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:listener/app/[A-Za-z0-9-]{1,32}/[0-9a-f]{16}/[0-9a-f]{16}$`)
+	// Patterns as a load balancer takes them, with * for any characters and ? for one.
+	// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html
+	hostPattern      = regexp.MustCompile(`^[A-Za-z0-9*?.-]{1,128}$`)
+	rulePathPattern  = regexp.MustCompile("^/[A-Za-z0-9*?_.$/~\"'@:+&-]{0,127}$")
+	sharedFields     = "listenerArn, hosts, paths, priority"
+	listenerARNShape = "arn:aws:elasticloadbalancing:<region>:<account>:listener/app/<name>/<id>/<id>"
+)
+
+// mostPatterns is the number of patterns that the conditions of one rule can have.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html
+const mostPatterns = 5
+
+func readShared(r *settings.Reader) SharedLoadBalancer {
+	const key = "sharedLoadBalancer"
+
+	s := settings.Object[SharedLoadBalancer](r, key, sharedFields)
+	if s.ListenerARN != "" && !listenerPattern.MatchString(s.ListenerARN) {
+		r.FailIn(key, key+".listenerArn", fmt.Sprintf("%q", s.ListenerARN), listenerARNShape)
+	}
+	for _, list := range []struct {
+		field, allowed string
+		values         []string
+		pattern        *regexp.Regexp
+	}{
+		{"hosts", "host names of letters, digits, hyphens and dots, in which * stands for any characters and ? for one", s.Hosts, hostPattern},
+		{"paths", "paths that begin with /, in which * stands for any characters and ? for one", s.Paths, rulePathPattern},
+	} {
+		for _, value := range list.values {
+			if !list.pattern.MatchString(value) {
+				r.FailIn(key, key+"."+list.field, fmt.Sprintf("%q", value), list.allowed)
+			}
+		}
+	}
+	if patterns := len(s.Hosts) + len(s.Paths); patterns > mostPatterns {
+		r.FailIn(key, key, fmt.Sprintf("%d hosts and paths", patterns), fmt.Sprintf("at most %d together", mostPatterns))
+	}
+	if s.Priority < 0 || s.Priority > lastFirstPriority {
+		r.FailIn(key, key+".priority", fmt.Sprint(s.Priority), fmt.Sprintf("1 to %d, or 0 for one that the program derives", lastFirstPriority))
+	}
+
+	return s
+}
+
+// checkShared refuses a shared load balancer that is not described, and settings of what belongs to its owner.
+func checkShared(r *settings.Reader, s Settings) {
+	given := s.SharedLoadBalancer
+	if s.Kind != Shared {
+		if given.ListenerARN != "" || len(given.Hosts)+len(given.Paths) > 0 || given.Priority != 0 {
+			r.Conflict([]string{"sharedLoadBalancer", "ingress"}, fmt.Sprintf("given, but ingress is %s; allowed with: shared", s.Kind))
+		}
+		return
+	}
+
+	if given.ListenerARN == "" || len(given.Hosts)+len(given.Paths) == 0 {
+		r.Conflict([]string{"ingress", "sharedLoadBalancer"},
+			"ingress is shared, but the listener or what is for this stack is missing; allowed: a listenerArn, and hosts or paths")
+	}
+	for _, owners := range []struct {
+		key   string
+		given bool
+	}{
+		{"domain", s.Domain != ""},
+		{"certificateArn", s.CertificateARN != ""},
+		{"clientPrefixListId", s.ClientPrefixListID != ""},
+		{"accessLogs", s.AccessLogs},
+	} {
+		if owners.given {
+			r.Conflict([]string{owners.key, "ingress"}, "given, but ingress is shared, and this belongs to the load balancer's owner; allowed with: alb")
+		}
+	}
+}
