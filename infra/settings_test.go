@@ -409,7 +409,7 @@ var contradictory = map[string]struct {
 	},
 	"a Dockerfile that does not exist": {
 		map[string]string{"appDockerfile": "Dockerfile.prod"},
-		[]string{`appContext, appDockerfile: "images/app" contains no file "Dockerfile.prod"`},
+		[]string{`appDockerfile: "Dockerfile.prod", which is no file in "images/app"; allowed: a file inside appContext`},
 	},
 	"a stage of an image that is not built": {
 		map[string]string{"appTarget": "run", "appImage": "team/app:1"},

@@ -93,7 +93,7 @@ func context(r *settings.Reader, key, dockerfileKey string, image Settings) stri
 	case image.Dockerfile == dockerfile:
 		r.Fail(key, fmt.Sprintf("%q contains no Dockerfile", directory), "a directory that contains one")
 	default:
-		r.Conflict([]string{key, dockerfileKey}, fmt.Sprintf("%q contains no file %q", directory, image.Dockerfile))
+		r.Fail(dockerfileKey, fmt.Sprintf("%q, which is no file in %q", image.Dockerfile, directory), "a file inside "+key)
 	}
 
 	return directory

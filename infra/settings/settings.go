@@ -54,7 +54,23 @@ func (r *Reader) FailIn(key, part, got, allowed string) {
 		allowed += ", or " + byProfile
 	}
 	r.wrong[key] = true
-	r.errs = append(r.errs, fmt.Errorf("%s: %s; allowed: %s", part, got, allowed))
+	r.errs = append(r.errs, fmt.Errorf("%s: %s; allowed: %s", part, shown(got), allowed))
+}
+
+// longestShown is how much of a wrong value an error shows, in bytes: enough to recognize it by.
+const longestShown = 400
+
+// shown is text from a setting as a terminal can show it: in one line, without characters that it would act upon, and
+// without the middle of what is too long to read.
+func shown(text string) string {
+	if cut := len(text) - longestShown; cut > 0 {
+		text = strings.ToValidUTF8(fmt.Sprintf("%s… (%d bytes) …%s", text[:longestShown/2], cut, text[len(text)-longestShown/2:]), "")
+	}
+	if quoted := strconv.Quote(text); strings.ContainsFunc(text, func(c rune) bool { return !strconv.IsPrint(c) }) {
+		return quoted[1 : len(quoted)-1]
+	}
+
+	return text
 }
 
 // Wrong says whether the value of a key has been reported as not allowed.
