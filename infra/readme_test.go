@@ -67,7 +67,7 @@ func TestTheStackFileOfTheREADMEIsAccepted(t *testing.T) {
 }
 
 // structured are settings whose values have fields.
-var structured = []reflect.Type{reflect.TypeFor[service.EgressGroup]()}
+var structured = []reflect.Type{reflect.TypeFor[service.EgressGroup](), reflect.TypeFor[service.PathRate]()}
 
 // Names in camel case between backticks are settings, fields of settings or outputs, except those of two properties of
 // awsx's subnets.

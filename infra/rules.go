@@ -22,6 +22,7 @@ func check(r *settings.Reader, s *Settings) {
 	checkTimes(r, s)
 	checkStop(r, s)
 	checkHealthPath(r, s)
+	checkHosts(r, s)
 	checkTargetTLS(r, s)
 	checkEndpoints(r, s)
 	checkWatching(r, s)
@@ -115,6 +116,17 @@ func checkHealthPath(r *settings.Reader, s *Settings) {
 	}
 	r.Conflict([]string{"healthCheckPath", "pathPrefixes"}, fmt.Sprintf("%s is neither %s (answered by NGINX) nor below %s (answered by the app)",
 		path, sidecar.HealthPage(), strings.Join(sidecar.PathPrefixes, ", ")))
+}
+
+// checkHosts refuses health checks of the load balancer that NGINX would refuse: they have the task's address as their
+// Host, which changes with each task. NGINX's own page asks for no Host.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
+func checkHosts(r *settings.Reader, s *Settings) {
+	page := s.Service.Sidecar.HealthPage()
+	if path := s.Ingress.HealthCheck.Path; len(s.Service.Sidecar.AllowedHosts) > 0 && path != page {
+		r.Conflict([]string{"allowedHosts", "healthCheckPath"}, fmt.Sprintf(
+			"the load balancer asks %s with the task's address as its Host, which is not among the names; allowed with: %s, which is for any Host", path, page))
+	}
 }
 
 // tlsStage is the stage of NGINX's Dockerfile that adds what TLS needs. An image without TLS is built without this stage

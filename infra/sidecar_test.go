@@ -64,7 +64,7 @@ func TestSettingsAndEntrypointAcceptTheSameNumbers(t *testing.T) {
 		"bodyLimitKilobytes": "NGINX_MAX_BODY_KB", "rateLimitPerSecond": "NGINX_RATE_LIMIT", "rateLimitBurst": "NGINX_RATE_BURST",
 		"clientTimeoutSeconds": "NGINX_CLIENT_TIMEOUT", "gzipLevel": "NGINX_GZIP_LEVEL", "cacheSeconds": "NGINX_CACHE_SECONDS",
 		"idleTimeoutSeconds": "NGINX_IDLE_TIMEOUT", "readTimeoutSeconds": "NGINX_READ_TIMEOUT", "nginxWorkers": "NGINX_WORKER_PROCESSES",
-		"concurrencyLimit": "NGINX_CONCURRENCY_LIMIT", "connectionLogSeconds": "NGINX_STATUS_INTERVAL", "stopDelaySeconds": "NGINX_STOP_DELAY",
+		"concurrencyLimit": "NGINX_CONCURRENCY_LIMIT", "connectionLogSeconds": "NGINX_STATUS_INTERVAL", "headerLimitKilobytes": "NGINX_HEADER_KB", "stopDelaySeconds": "NGINX_STOP_DELAY",
 	} {
 		complaint := refused(t, defaults(t, map[string]string{key: "-1"}))[0]
 		limits := regexp.MustCompile(`[0-9]+ to [0-9]+`).FindString(complaint)
@@ -84,7 +84,8 @@ func TestSidecarSettingsReachNginx(t *testing.T) {
 		"rateLimitPerSecond": "50", "rateLimitBurst": "5", "readTimeoutSeconds": "7", "appKeepAliveSeconds": "75",
 		"clientTimeoutSeconds": "3", "gzipLevel": "0", "cacheSeconds": "2", "accessLog": "text", "logHealthChecks": "true",
 		"trustedProxies": `["130.176.0.0/16","2600:9000::/28"]`, "nginxWorkers": "3", "healthCheckPath": "/v1/orders/health",
-		"concurrencyLimit": "9", "gzip": "safe", "connectionLogSeconds": "60",
+		"concurrencyLimit": "9", "gzip": "safe", "connectionLogSeconds": "60", "headerLimitKilobytes": "16",
+		"pathRateLimits": `[{"path":"/api/login","perMinute":10,"burst":5},{"path":"/api/mail","perMinute":1}]`,
 	}))
 	got := environment(containers(t, graph)["nginx"])
 	for name, want := range map[string]string{
@@ -93,6 +94,7 @@ func TestSidecarSettingsReachNginx(t *testing.T) {
 		"NGINX_CLIENT_TIMEOUT": "3", "NGINX_GZIP_LEVEL": "0", "NGINX_CACHE_SECONDS": "2", "NGINX_ACCESS_LOG": "text",
 		"NGINX_LOG_HEALTH_CHECKS": "on", "NGINX_WORKER_PROCESSES": "3",
 		"NGINX_CONCURRENCY_LIMIT": "9", "NGINX_GZIP": "safe", "NGINX_STATUS_INTERVAL": "60",
+		"NGINX_HEADER_KB": "16", "NGINX_PATH_RATES": "/api/login:10:5,/api/mail:1:0",
 		"NGINX_TRUSTED_PROXIES": "10.0.0.0/19,10.0.32.0/19,130.176.0.0/16,2600:9000::/28",
 	} {
 		if got[name] != want {
@@ -124,6 +126,13 @@ func TestASiteMovesTheHealthPage(t *testing.T) {
 	}
 	if !strings.Contains(string(script), "health_page=/.sidecar/health\n") {
 		t.Error("the entrypoint has another health page")
+	}
+}
+
+func TestAllowedHostsReachNginx(t *testing.T) {
+	graph := run(t, defaults(t, map[string]string{"allowedHosts": `["example.com","*.example.com"]`}))
+	if got := environment(containers(t, graph)["nginx"])["NGINX_ALLOWED_HOSTS"]; got != "example.com,*.example.com" {
+		t.Errorf("NGINX allows %q", got)
 	}
 }
 

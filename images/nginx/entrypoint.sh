@@ -76,6 +76,7 @@ number NGINX_SHUTDOWN_TIMEOUT 50 1 120 s
 number NGINX_STOP_DELAY 0 0 110 s
 number NGINX_UPSTREAM_KEEPALIVE 512 1 10000
 number NGINX_MAX_BODY_KB 1024 1 1048576 KiB
+number NGINX_HEADER_KB 8 2 16 KiB
 number NGINX_RATE_LIMIT 0 0 100000 'requests per second and client'
 number NGINX_RATE_BURST 20 0 100000 requests
 number NGINX_CONCURRENCY_LIMIT 0 0 65535 'requests at once and client'
@@ -129,6 +130,25 @@ for word in ${NGINX_METHODS:-GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS}; do
         ;;
     *) wrong NGINX_METHODS "$word" 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, separated by commas' ;;
     esac
+done
+
+# Host names, each exact or with `*.` for one label. None: any name.
+hosts=''
+for word in ${NGINX_ALLOWED_HOSTS:-}; do
+    case ${word#\*.} in
+    *[!a-z0-9.-]* | *..* | *. | .* | -* | '') wrong NGINX_ALLOWED_HOSTS "$word" 'host names like example.com or *.example.com in small letters, separated by commas' ;;
+    *) hosts="$hosts${hosts:+|}$(printf %s "$word" | sed -e 's/\./[.]/g' -e 's/^\*/[a-z0-9_-]+/')" ;;
+    esac
+done
+
+# Limits of a client below single paths: path:requests a minute:burst.
+path_rates=''
+for word in ${NGINX_PATH_RATES:-}; do
+    if printf '%s\n' "$word" | grep -Eq '^(/[A-Za-z0-9_-]+)+:[1-9][0-9]{0,5}:(0|[1-9][0-9]{0,4})$'; then
+        path_rates="$path_rates $word"
+    else
+        wrong NGINX_PATH_RATES "$word" 'a path, its requests a minute, 1 to 999999, and a burst, 0 to 99999, like /api/login:10:5, separated by commas'
+    fi
 done
 
 # cidr WORD: is it an address range? IPv4 exactly; IPv6 by its characters, the
@@ -201,9 +221,12 @@ text) access_log="/dev/stdout text $log_options" refused_log=$access_log ;;
 esac
 health_log='access_log off;'
 [ "$NGINX_LOG_HEALTH_CHECKS" = off ] || health_log=''
-# In front of an answer's headers the cache keeps the request's target, up to 8 KiB.
-header_buffer=16k
-[ "$NGINX_CACHE_SECONDS" -eq 0 ] || header_buffer=32k
+# In front of an answer's headers the cache keeps the request's target, which is as
+# long as a line may be. nginx wants the last of the two numbers as large as the first.
+header_buffer=16k busy_buffers=32k
+if [ "$NGINX_CACHE_SECONDS" -gt 0 ]; then
+    header_buffer=$((24 + NGINX_HEADER_KB))k busy_buffers=40k
+fi
 gzip=on gzip_level=$NGINX_GZIP_LEVEL
 if [ "$NGINX_GZIP_LEVEL" -eq 0 ]; then
     gzip=off gzip_level=1
@@ -216,6 +239,15 @@ mkdir -p "$directory"
 # https://nginx.org/en/docs/http/ngx_http_geo_module.html#geo
 printf '%sgeo $realip_remote_addr $trusted_peer {\n%s}\n' "$trusted" "$trusted_geo" \
     >"$directory/trusted-proxies.conf"
+# A Host is a name or an address, with a port or without. The health page asks for none.
+if [ -n "$hosts" ]; then
+    printf '"~*^(?:%s)(?::[0-9]{1,5})?$" 1;\n' "$hosts" >"$directory/hosts.conf"
+else
+    cat >"$directory/hosts.conf" <<'END'
+"~^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253})(?::[0-9]{1,5})?$" 1;
+"~^\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?$" 1;
+END
+fi
 # A socket that has no room for one more connection says so at once, where a port
 # lets it wait. So the port stays as the way out, for what has not been sent yet.
 # After a time-out there is no other way to try: it is the same application.
@@ -233,15 +265,30 @@ printf '%s\n' "$peers" >"$directory/peers.conf"
 # level would add an error line for each, and error lines are not buffered.
 # https://nginx.org/en/docs/http/ngx_http_limit_req_module.html
 # https://nginx.org/en/docs/http/ngx_http_limit_conn_module.html
-: >"$directory/client-zones.conf"
+printf 'limit_req_status 429;\nlimit_req_log_level info;\n' >"$directory/client-zones.conf"
 : >"$directory/client-limits.conf"
 if [ "$NGINX_RATE_LIMIT" -gt 0 ]; then
-    printf 'limit_req_zone $client zone=rates:10m rate=%sr/s;\nlimit_req_status 429;\nlimit_req_log_level info;\n' \
-        "$NGINX_RATE_LIMIT" >>"$directory/client-zones.conf"
+    printf 'limit_req_zone $client zone=rates:10m rate=%sr/s;\n' "$NGINX_RATE_LIMIT" >>"$directory/client-zones.conf"
     burst=''
     [ "$NGINX_RATE_BURST" -eq 0 ] || burst=" burst=$NGINX_RATE_BURST nodelay"
     printf 'limit_req zone=rates%s;\n' "$burst" >>"$directory/client-limits.conf"
 fi
+# Requests outside the path have an empty key and are not counted. Many frameworks take
+# /Login for /login. A path that is written in yet another way is refused anyway.
+number=0 IFS=' '
+for rate in $path_rates; do
+    number=$((number + 1)) path=${rate%%:*} burst=${rate##*:} minute=${rate#*:} minute=${minute%:*}
+    cat >>"$directory/client-zones.conf" <<END
+map \$request_uri \$client_of_path_$number {
+    default "";
+    "~*^$path(?:[/?]|$)" \$client;
+}
+limit_req_zone \$client_of_path_$number zone=path_$number:10m rate=${minute}r/m;
+END
+    [ "$burst" -eq 0 ] && burst='' || burst=" burst=$burst nodelay"
+    printf 'limit_req zone=path_%s%s;\n' "$number" "$burst" >>"$directory/client-limits.conf"
+done
+IFS=,
 if [ "$NGINX_CONCURRENCY_LIMIT" -gt 0 ]; then
     printf 'limit_conn_zone $client zone=requests:10m;\nlimit_conn_status 429;\nlimit_conn_log_level info;\n' \
         >>"$directory/client-zones.conf"
@@ -400,6 +447,8 @@ sed \
     -e "s,@CONNECT_TIMEOUT@,$connect_timeout,g" \
     -e "s,@READ_TIMEOUT@,$NGINX_READ_TIMEOUT,g" \
     -e "s,@HEADER_BUFFER@,$header_buffer,g" \
+    -e "s,@BUSY_BUFFERS@,$busy_buffers,g" \
+    -e "s,@HEADER_KB@,$NGINX_HEADER_KB,g" \
     -e "s,@GZIP@,$gzip,g" \
     -e "s,@GZIP_LEVEL@,$gzip_level,g" \
     -e "s,@GZIP_SAFE@,$gzip_safe,g" \

@@ -36,6 +36,7 @@ var renderings = map[string][]string{
 		"NGINX_CLIENT_TIMEOUT=1", "NGINX_SHUTDOWN_TIMEOUT=1", "NGINX_UPSTREAM_KEEPALIVE=1", "NGINX_MAX_BODY_KB=1", "NGINX_RATE_LIMIT=1",
 		"NGINX_RATE_BURST=0", "NGINX_GZIP_LEVEL=0", "NGINX_ACCESS_LOG=off", "NGINX_METHODS=GET", "NGINX_CACHE_SECONDS=1", "NGINX_CONCURRENCY_LIMIT=1", "NGINX_GZIP=safe",
 		"NGINX_APP_HEALTH_PATH=/", "NGINX_APP_HEALTH_TIMEOUT=1",
+		"NGINX_HEADER_KB=2", "NGINX_ALLOWED_HOSTS=a", "NGINX_PATH_RATES=/a:1:0",
 	},
 	"a site": {"NGINX_PATH_PREFIXES=/"},
 	"largest": {
@@ -46,6 +47,7 @@ var renderings = map[string][]string{
 		"NGINX_TRUSTED_PROXIES=10.0.0.0/8,192.168.1.1,fd00::/8,::1", "NGINX_CACHE_SECONDS=3600", "NGINX_STOP_DELAY=110", "NGINX_STATUS_INTERVAL=3600",
 		"NGINX_APP_SOCKET=/" + strings.Repeat("s", 106), "NGINX_CONCURRENCY_LIMIT=65535",
 		"NGINX_APP_HEALTH_PATH=/healthz/v1.0_~-", "NGINX_APP_HEALTH_TIMEOUT=59",
+		"NGINX_HEADER_KB=16", "NGINX_ALLOWED_HOSTS=example.com,*.shop.example.com,10.0.0.1", "NGINX_PATH_RATES=/api/login:999999:99999,/v1/orders:1:0",
 	},
 }
 
@@ -93,7 +95,8 @@ func TestEveryWrongSettingIsNamedAtOnceAndNginxDoesNotStart(t *testing.T) {
 		"NGINX_PATH_PREFIXES=api,/,/a b,/v1/,/v1//x,/.*,/ok", "NGINX_METHODS=GET,TRACE,get",
 		"NGINX_TRUSTED_PROXIES=10.0.0.0/33,256.1.1.1,evil,10.0.0.0/8", "NGINX_CACHE_SECONDS=3601",
 		"NGINX_CONCURRENCY_LIMIT=65536", "NGINX_GZIP=off", "NGINX_STOP_DELAY=111", "NGINX_STATUS_INTERVAL=1m",
-		"NGINX_APP_SOCKET=run/app.sock", "NGINX_APP_HEALTH_PATH=healthz", "NGINX_APP_HEALTH_TIMEOUT=60")
+		"NGINX_APP_SOCKET=run/app.sock", "NGINX_APP_HEALTH_PATH=healthz", "NGINX_APP_HEALTH_TIMEOUT=60", "NGINX_HEADER_KB=17",
+		"NGINX_ALLOWED_HOSTS=Example.com,a..b,*,*.*.example.com,example.com:80,ok", "NGINX_PATH_RATES=/api,/api:0:1,/a.b:1:1,/api:1:-1,/ok:1:1")
 	want := `NGINX_PORT: got "0", allowed: 1 to 65535
 APP_PORT: got "http", allowed: 1 to 65535
 NGINX_WORKER_PROCESSES: got "auto", allowed: 1 to 64
@@ -104,6 +107,7 @@ NGINX_SHUTDOWN_TIMEOUT: got "-1", allowed: 1 to 120 s
 NGINX_STOP_DELAY: got "111", allowed: 0 to 110 s
 NGINX_UPSTREAM_KEEPALIVE: got "99999999999999999999", allowed: 1 to 10000
 NGINX_MAX_BODY_KB: got "1.5", allowed: 1 to 1048576 KiB
+NGINX_HEADER_KB: got "17", allowed: 2 to 16 KiB
 NGINX_RATE_LIMIT: got "0x10", allowed: 0 to 100000 requests per second and client
 NGINX_RATE_BURST: got "007", allowed: 0 to 100000 requests
 NGINX_CONCURRENCY_LIMIT: got "65536", allowed: 0 to 65535 requests at once and client
@@ -122,6 +126,15 @@ NGINX_PATH_PREFIXES: got "/v1//x", allowed: / alone, or paths like /api or /v1/o
 NGINX_PATH_PREFIXES: got "/.*", allowed: / alone, or paths like /api or /v1/orders, separated by commas
 NGINX_METHODS: got "TRACE", allowed: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, separated by commas
 NGINX_METHODS: got "get", allowed: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, separated by commas
+NGINX_ALLOWED_HOSTS: got "Example.com", allowed: host names like example.com or *.example.com in small letters, separated by commas
+NGINX_ALLOWED_HOSTS: got "a..b", allowed: host names like example.com or *.example.com in small letters, separated by commas
+NGINX_ALLOWED_HOSTS: got "*", allowed: host names like example.com or *.example.com in small letters, separated by commas
+NGINX_ALLOWED_HOSTS: got "*.*.example.com", allowed: host names like example.com or *.example.com in small letters, separated by commas
+NGINX_ALLOWED_HOSTS: got "example.com:80", allowed: host names like example.com or *.example.com in small letters, separated by commas
+NGINX_PATH_RATES: got "/api", allowed: a path, its requests a minute, 1 to 999999, and a burst, 0 to 99999, like /api/login:10:5, separated by commas
+NGINX_PATH_RATES: got "/api:0:1", allowed: a path, its requests a minute, 1 to 999999, and a burst, 0 to 99999, like /api/login:10:5, separated by commas
+NGINX_PATH_RATES: got "/a.b:1:1", allowed: a path, its requests a minute, 1 to 999999, and a burst, 0 to 99999, like /api/login:10:5, separated by commas
+NGINX_PATH_RATES: got "/api:1:-1", allowed: a path, its requests a minute, 1 to 999999, and a burst, 0 to 99999, like /api/login:10:5, separated by commas
 NGINX_TRUSTED_PROXIES: got "10.0.0.0/33", allowed: address ranges like 10.0.0.0/16, separated by commas
 NGINX_TRUSTED_PROXIES: got "256.1.1.1", allowed: address ranges like 10.0.0.0/16, separated by commas
 NGINX_TRUSTED_PROXIES: got "evil", allowed: address ranges like 10.0.0.0/16, separated by commas
@@ -137,7 +150,7 @@ NGINX_APP_HEALTH_PATH: got "healthz", allowed: a path like /healthz, of letters,
 }
 
 func TestASettingCannotBecomeConfiguration(t *testing.T) {
-	names := []string{"NGINX_PORT", "NGINX_ACCESS_LOG", "NGINX_PATH_PREFIXES", "NGINX_METHODS", "NGINX_TRUSTED_PROXIES", "NGINX_APP_SOCKET", "NGINX_APP_HEALTH_PATH"}
+	names := []string{"NGINX_PORT", "NGINX_ACCESS_LOG", "NGINX_PATH_PREFIXES", "NGINX_METHODS", "NGINX_TRUSTED_PROXIES", "NGINX_APP_SOCKET", "NGINX_APP_HEALTH_PATH", "NGINX_ALLOWED_HOSTS", "NGINX_PATH_RATES"}
 	for _, value := range []string{"/api;return 200", "/api)|(.*", "/api\nevil", "$(id)", "`id`", "/api'", `/api"`, "/api\\", "/api&", "*"} {
 		var env []string
 		for _, name := range names {
@@ -510,6 +523,9 @@ var meanings = map[string]string{
 	"NGINX_STOP_DELAY":                 "how long requests are served on after the signal to stop, while the health page answers 503; the line above counts from then on",
 	"NGINX_UPSTREAM_KEEPALIVE":         "idle connections to the application kept per worker",
 	"NGINX_MAX_BODY_KB":                "largest request body; more is 413",
+	"NGINX_HEADER_KB":                  "longest request line and header line; all of them together may be four times as long. More is 414 or 431",
+	"NGINX_ALLOWED_HOSTS":              "host names that a request may be for, each exact or with `*.` for one label; others are 400. None: any",
+	"NGINX_PATH_RATES":                 "requests a minute of one client at a path and below it, in any case, and the burst beyond: `/api/login:10:5`; more is 429",
 	"NGINX_RATE_LIMIT":                 "requests a second of one client; more is 429. 0: no limit",
 	"NGINX_RATE_BURST":                 "requests above the rate that are let through at once",
 	"NGINX_CONCURRENCY_LIMIT":          "requests of one client under way at once; more is 429. A WebSocket counts as long as it is open. 0: no limit",

@@ -18,7 +18,7 @@ func someArgs() Args {
 			Health:             ContainerHealth{Interval: 5 * time.Second, Timeout: 3 * time.Second, StartPeriod: 10 * time.Second, Retries: 3},
 			LogBufferMegabytes: 25,
 			Sidecar: Sidecar{
-				PathPrefixes: []string{"/api", "/v1"}, Methods: []string{"GET", "HEAD"}, BodyLimitKilobytes: 1024, RateBurst: 20,
+				PathPrefixes: []string{"/api", "/v1"}, Methods: []string{"GET", "HEAD"}, BodyLimitKilobytes: 1024, HeaderLimitKilobytes: 8, RateBurst: 20,
 				ClientTimeout: 10 * time.Second, GzipLevel: 1, AccessLog: LogJSON,
 				TrustedProxies: []netip.Prefix{netip.MustParsePrefix("130.176.0.0/16")},
 			},

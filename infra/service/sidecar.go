@@ -1,6 +1,7 @@
 package service
 
 import (
+	"fmt"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -16,11 +17,14 @@ type Sidecar struct {
 	// PathPrefixes are the only paths that reach the app, and Methods the only methods. The prefix / alone stands for a
 	// whole site: every path but those of the sidecar's own pages.
 	PathPrefixes, Methods []string
-	// BodyLimitKilobytes is in KiB.
-	BodyLimitKilobytes int
+	// BodyLimitKilobytes and HeaderLimitKilobytes are in KiB. The latter is for one line.
+	BodyLimitKilobytes, HeaderLimitKilobytes int
+	// AllowedHosts are the names that a request may be for; without any, every name is.
+	AllowedHosts []string
 	// RatePerSecond is the number of requests that a client may send per second, RateBurst the number that it may send
 	// at once beyond that. A rate of zero is no limit.
 	RatePerSecond, RateBurst int
+	PathRates                []PathRate
 	// ClientTimeout is how long NGINX waits for a client.
 	ClientTimeout time.Duration
 	// ReadTimeout is how long NGINX waits for the app, AppKeepAlive how long the app keeps an idle connection open. If
@@ -44,6 +48,14 @@ type Sidecar struct {
 	TrustedProxies []netip.Prefix
 	// Workers is the number of processes; zero is one for each vCPU of the task.
 	Workers int
+}
+
+// PathRate limits what a client may send to a path and to what lies below it: PerMinute requests, and Burst at once
+// beyond that.
+type PathRate struct {
+	Path      string `json:"path"`
+	PerMinute int    `json:"perMinute"`
+	Burst     int    `json:"burst"`
 }
 
 // Gzip is which answers are compressed, at a level above zero.
@@ -87,6 +99,8 @@ const (
 
 var (
 	prefixPattern = regexp.MustCompile(`^(/|(/[A-Za-z0-9_-]+)+)$`)
+	pathOfRate    = regexp.MustCompile(`^(/[A-Za-z0-9_-]+)+$`)
+	hostPattern   = regexp.MustCompile(`^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
 	methods       = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 )
 
@@ -97,20 +111,26 @@ func readSidecar(r *settings.Reader) Sidecar {
 		Methods: r.SomeTexts("allowedMethods", "one of "+strings.Join(methods, ", "),
 			func(method string) bool { return slices.Contains(methods, method) }),
 		BodyLimitKilobytes: r.Between("bodyLimitKilobytes", 1, 1048576, "KiB"),
-		RatePerSecond:      r.Between("rateLimitPerSecond", 0, 100000, "requests a second"),
-		RateBurst:          r.Between("rateLimitBurst", 0, 100000, "requests"),
-		ConcurrencyLimit:   r.Between("concurrencyLimit", 0, 65535, "requests at once"),
-		ReadTimeout:        r.Seconds("readTimeoutSeconds", 0, 3999),
-		ClientTimeout:      r.Seconds("clientTimeoutSeconds", 1, 300),
-		AppKeepAlive:       r.Seconds("appKeepAliveSeconds", 0, 5000),
-		GzipLevel:          r.Between("gzipLevel", 0, 9, "(0 is off)"),
-		Gzip:               settings.OneOf(r, "gzip", GzipAll, GzipSafe),
-		CacheSeconds:       r.Between("cacheSeconds", 0, 3600, "seconds"),
-		AccessLog:          settings.OneOf(r, "accessLog", LogJSON, LogText, LogOff),
-		LogHealthChecks:    r.Boolean("logHealthChecks"),
-		ConnectionLog:      r.Seconds("connectionLogSeconds", 0, 3600),
-		StopDelay:          r.Seconds("stopDelaySeconds", 0, 110),
-		AppListen:          settings.OneOf(r, "appListen", OnPort, OnSocket),
+		// A load balancer takes no line that is longer than 16 KiB.
+		// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html
+		HeaderLimitKilobytes: r.Between("headerLimitKilobytes", 2, 16, "KiB"),
+		AllowedHosts: r.Texts("allowedHosts", "a host name in small letters, such as www.example.com or *.example.com",
+			func(name string) bool { return len(name) <= 253 && hostPattern.MatchString(name) }),
+		PathRates:        readPathRates(r),
+		RatePerSecond:    r.Between("rateLimitPerSecond", 0, 100000, "requests a second"),
+		RateBurst:        r.Between("rateLimitBurst", 0, 100000, "requests"),
+		ConcurrencyLimit: r.Between("concurrencyLimit", 0, 65535, "requests at once"),
+		ReadTimeout:      r.Seconds("readTimeoutSeconds", 0, 3999),
+		ClientTimeout:    r.Seconds("clientTimeoutSeconds", 1, 300),
+		AppKeepAlive:     r.Seconds("appKeepAliveSeconds", 0, 5000),
+		GzipLevel:        r.Between("gzipLevel", 0, 9, "(0 is off)"),
+		Gzip:             settings.OneOf(r, "gzip", GzipAll, GzipSafe),
+		CacheSeconds:     r.Between("cacheSeconds", 0, 3600, "seconds"),
+		AccessLog:        settings.OneOf(r, "accessLog", LogJSON, LogText, LogOff),
+		LogHealthChecks:  r.Boolean("logHealthChecks"),
+		ConnectionLog:    r.Seconds("connectionLogSeconds", 0, 3600),
+		StopDelay:        r.Seconds("stopDelaySeconds", 0, 110),
+		AppListen:        settings.OneOf(r, "appListen", OnPort, OnSocket),
 		TrustedProxies: r.Ranges("trustedProxies",
 			"an address range without host bits, such as 130.176.0.0/16 or 2600:9000::/28"),
 		Workers: r.Between("nginxWorkers", 0, 64, "processes"),
@@ -123,6 +143,33 @@ func readSidecar(r *settings.Reader) Sidecar {
 	}
 
 	return s
+}
+
+// readPathRates allows ten, because each takes up to 10 MiB of the task's memory, for about 80,000 clients.
+func readPathRates(r *settings.Reader) []PathRate {
+	const (
+		key  = "pathRateLimits"
+		most = 10
+	)
+
+	all := settings.Objects[PathRate](r, key, "path, perMinute, burst")
+	if len(all) > most {
+		r.Fail(key, fmt.Sprintf("%d limits", len(all)), fmt.Sprintf("at most %d", most))
+	}
+	for i, rate := range all {
+		one := func(field string) string { return fmt.Sprintf("%s[%d].%s", key, i, field) }
+		if !pathOfRate.MatchString(rate.Path) {
+			r.FailIn(key, one("path"), strconv.Quote(rate.Path), "a path such as /api/login, of letters, digits, hyphens and underscores")
+		}
+		if rate.PerMinute < 1 || rate.PerMinute > 999_999 {
+			r.FailIn(key, one("perMinute"), strconv.Itoa(rate.PerMinute), "1 to 999999 requests a minute")
+		}
+		if rate.Burst < 0 || rate.Burst > 99_999 {
+			r.FailIn(key, one("burst"), strconv.Itoa(rate.Burst), "0 to 99999 requests")
+		}
+	}
+
+	return all
 }
 
 // HealthPage is the path of the page that NGINX answers itself, for the load balancer's health check.
@@ -170,6 +217,9 @@ func (a Args) appKeepAlive() time.Duration {
 	return a.IdleTimeout + appMargin
 }
 
+// entrypointHeaderLimit is the entrypoint's own default, with which a task definition stays as it is.
+const entrypointHeaderLimit = 8
+
 // sidecarEnvironment renders NGINX's settings as its entrypoint reads them. The entrypoint has the same defaults, but a
 // value that is set here can be seen in the task definition.
 func sidecarEnvironment(args Args, loadBalancerRanges string) map[string]string {
@@ -207,6 +257,19 @@ func sidecarEnvironment(args Args, loadBalancerRanges string) map[string]string 
 	}
 	if sidecar.Gzip == GzipSafe {
 		all["NGINX_GZIP"] = string(sidecar.Gzip)
+	}
+	if sidecar.HeaderLimitKilobytes != entrypointHeaderLimit {
+		all["NGINX_HEADER_KB"] = strconv.Itoa(sidecar.HeaderLimitKilobytes)
+	}
+	if len(sidecar.AllowedHosts) > 0 {
+		all["NGINX_ALLOWED_HOSTS"] = strings.Join(sidecar.AllowedHosts, ",")
+	}
+	if len(sidecar.PathRates) > 0 {
+		var rates []string
+		for _, rate := range sidecar.PathRates {
+			rates = append(rates, fmt.Sprintf("%s:%d:%d", rate.Path, rate.PerMinute, rate.Burst))
+		}
+		all["NGINX_PATH_RATES"] = strings.Join(rates, ",")
 	}
 	if !args.App.checksItself() {
 		all["NGINX_APP_HEALTH_PATH"] = args.App.HealthPath

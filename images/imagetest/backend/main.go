@@ -303,6 +303,14 @@ func (r *recorder) answer(c net.Conn, br *bufio.Reader, req request, n int) bool
 			return reply(c, req, 200, kind, noise(req.number("bytes", 20000)))
 		}
 		return reply(c, req, 200, kind, text(req.number("bytes", 20000)))
+	case req.path == "/api/events":
+		if req.query.Has("unbuffered") { // up to the end of the connection
+			_, _ = io.WriteString(c, "HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\nX-Accel-Buffering: no\r\n\r\ndata: one\n\n")
+		} else {
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\nb\r\ndata: one\n\n\r\n")
+		}
+		_, _ = io.Copy(io.Discard, br)
+		return false
 	case req.path == "/api/headers":
 		return reply(c, req, 200, "text/plain", "long headers", "X-Long: "+text(req.number("bytes", 5000)))
 	case req.path == "/api/cookie":
