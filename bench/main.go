@@ -3,7 +3,8 @@
 // Linux, root, two CPUs and Docker.
 //
 //	go run .                     the published run: every row, 10 rounds
-//	go run . -quick              a look in some minutes; writes no document
+//	go run . -continue           goes on with it after an interruption
+//	go run . -quick              a rough look; writes no document
 //	go run . -rows small,gzip    these rows alone; writes no document
 //	go run . -report FILE        the document from the results of an earlier run
 package main
@@ -34,6 +35,7 @@ type options struct {
 	rounds    int
 	window    time.Duration
 	quick     bool
+	goOn      bool
 	app       string
 	rows      string
 	opponents string
@@ -45,12 +47,13 @@ type options struct {
 func main() {
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 10, "rounds over all targets, for each row; at least 6 give an interval")
-	flag.DurationVar(&o.window, "window", 2*time.Second, "how long each measurement lasts")
-	flag.BoolVar(&o.quick, "quick", false, "6 rounds of half a second; writes no document")
-	flag.StringVar(&o.app, "app", "port", "how proxies reach the application: port, socket, both (both where a row asks for it, otherwise a port)")
+	flag.DurationVar(&o.window, "window", 500*time.Millisecond, "how long each measurement lasts; 1 to 3 s where there are many connections or a fixed rate")
+	flag.BoolVar(&o.quick, "quick", false, "6 rounds of a fifth of a second; writes no document")
+	flag.BoolVar(&o.goOn, "continue", false, "measure only the rows that the file of -results does not have yet")
+	flag.StringVar(&o.app, "app", "both", "how proxies reach the application: port, socket, both (both where a row asks for it, otherwise a port)")
 	flag.StringVar(&o.rows, "rows", "", "only rows whose name contains one of these words, with commas; writes no document")
 	flag.StringVar(&o.opponents, "opponents", "", "only these, with commas; writes no document")
-	flag.StringVar(&o.results, "results", filepath.Join(os.TempDir(), "fargate-nginx-sidecar-bench.json"), "where the rounds' figures are kept")
+	flag.StringVar(&o.results, "results", filepath.Join(os.TempDir(), "fargate-nginx-sidecar-bench.json"), "where the rounds' figures are kept, after each row")
 	flag.StringVar(&o.report, "report", "", "measure nothing: write the document from this file of figures")
 	flag.StringVar(&o.docs, "docs", filepath.Join("..", "docs"), "where benchmark.md and its plots are")
 	flag.Parse()
@@ -72,7 +75,7 @@ func run(ctx context.Context, o options) error {
 		return report.Write(results, o.docs)
 	}
 	if o.quick {
-		o.rounds, o.window = 6, 500*time.Millisecond
+		o.rounds, o.window = 6, 200*time.Millisecond
 	}
 	results, err := measured(ctx, o)
 	if err != nil {
@@ -111,6 +114,13 @@ func measured(ctx context.Context, o options) (*measure.Results, error) {
 	defer s.Close()
 	results := &measure.Results{Started: time.Now(), Machine: machine(), Contracts: map[string]contract.Report{}, Missing: s.Missing}
 	results.Busy[0] = loadAverage()
+	var earlier *measure.Results
+	if o.goOn {
+		if earlier, err = measure.Read(o.results); err != nil {
+			return nil, err
+		}
+		results.Contracts = earlier.Contracts
+	}
 	if err := contracts(ctx, s, cases, results); err != nil {
 		return nil, err
 	}
@@ -118,7 +128,7 @@ func measured(ctx context.Context, o options) (*measure.Results, error) {
 		return nil, err
 	}
 	err = measure.Run(ctx, s, results, measure.Options{
-		Rounds: o.rounds, Window: o.window, Socket: o.app == "socket", Rows: words(o.rows), Progress: progress,
+		Rounds: o.rounds, Window: o.window, Socket: o.app == "socket", Rows: words(o.rows), Earlier: earlier, Progress: progress,
 		Save: func(r *measure.Results) error { r.Busy[1] = loadAverage(); return r.Save(o.results) },
 	})
 	progress("figures in %s", o.results)

@@ -26,6 +26,7 @@ type Options struct {
 	Window   time.Duration // of one measurement
 	Socket   bool          // the application listens on a Unix socket, where a row measures one way alone
 	Rows     []string      // parts of rows' names; empty: all
+	Earlier  *Results      // of an interrupted run, to be continued
 	Progress func(format string, args ...any)
 	// Save is called after each row, so that an interrupted run leaves something.
 	Save func(*Results) error
@@ -53,8 +54,14 @@ func Run(ctx context.Context, s *stage.Stage, results *Results, o Options) error
 	r := &run{Options: o, stage: s, results: results, order: rand.New(rand.NewPCG(1, 2))} //nolint:gosec // an order, the same in each run
 	results.Rounds, results.Window, results.Most, results.Socket = o.Rounds, o.Window, Connections(row.MostConnections), o.Socket
 	for _, t := range append([]*stage.Target{s.App}, s.Targets...) {
-		results.Targets = append(results.Targets, Target{t.Name(), t.Opponent.Name, t.Version, t.Socket, t.TLS})
+		results.Targets = append(results.Targets, Target{t.Name(), t.Opponent.Name, t.Version, t.Socket, t.TLS, t.Cache})
 	}
+	if o.Earlier != nil {
+		if err := results.Continues(o.Earlier); err != nil {
+			return err
+		}
+	}
+	o.Progress("measuring takes about %v", r.estimate().Round(time.Minute))
 	for _, bothCPUs := range []bool{false, true} {
 		if err := s.Pin(ctx, !bothCPUs); err != nil {
 			return err
@@ -91,11 +98,11 @@ func (r *run) targets(each row.Row, bothCPUs bool) []*stage.Target {
 		list = append(list, r.stage.App)
 	}
 	for _, t := range r.stage.Targets {
-		if !each.For(t.Opponent) || each.TLS != t.TLS {
+		if !each.For(t.Opponent) || each.TLS != t.TLS || (t.Cache && !each.Cached) {
 			continue
 		}
-		// A TLS target is there once, with the way that the run is about.
-		if each.TLS || t.Socket == r.Socket || (each.BothWays && !bothCPUs) || !r.otherWay(t) {
+		// A target with TLS or a cache is there once, with the way that the run is about.
+		if each.TLS || t.Cache || t.Socket == r.Socket || (each.BothWays && !bothCPUs) || !r.otherWay(t) {
 			list = append(list, t)
 		}
 	}
@@ -106,7 +113,7 @@ func (r *run) targets(each row.Row, bothCPUs bool) []*stage.Target {
 // the run is about.
 func (r *run) otherWay(t *stage.Target) bool {
 	return slices.ContainsFunc(r.stage.Targets, func(o *stage.Target) bool {
-		return o.Opponent.Name == t.Opponent.Name && !o.TLS && o.Socket == r.Socket
+		return o.Opponent.Name == t.Opponent.Name && !o.TLS && !o.Cache && o.Socket == r.Socket
 	})
 }
 
@@ -142,9 +149,11 @@ func (r *run) fixedRates(ctx context.Context) error {
 		}
 	}
 	if slowest > 0 {
-		for _, part := range row.Paces.Parts {
+		for i, part := range row.Paces.Parts {
 			rate := slowest * part
-			r.results.Pace = append(r.results.Pace, rate)
+			if i == len(r.results.Pace) {
+				r.results.Pace = append(r.results.Pace, rate)
+			}
 			shape := func(t *stage.Target) []load.Stream {
 				stream := small.Stream(t.Opponent)
 				stream.Rate = rate
@@ -180,6 +189,10 @@ func (r *run) fixedRates(ctx context.Context) error {
 
 // rounds measures targets in turns.
 func (r *run) rounds(ctx context.Context, name string, targets []*stage.Target, bothCPUs, silent bool, shape func(*stage.Target) []load.Stream) error {
+	if r.done(name, targets, bothCPUs) {
+		r.Progress("%-11s %-4s measured already", name, cpus(bothCPUs))
+		return nil
+	}
 	before, err := r.stage.Streams()
 	if err != nil {
 		return err
@@ -213,21 +226,64 @@ func cpus(both bool) string {
 	return "own"
 }
 
-// job is one measurement. Many connections take their time to open, and the
+// done reports whether all targets have all rounds of a row, from an earlier run.
+func (r *run) done(name string, targets []*stage.Target, bothCPUs bool) bool {
+	return !slices.ContainsFunc(targets, func(t *stage.Target) bool { return !r.results.done(name, t.Name(), bothCPUs) })
+}
+
+// around is what a measurement takes beside its warm-up and its window.
+const around = 100 * time.Millisecond
+
+// estimate is how long the rest of the run takes, without stragglers.
+func (r *run) estimate() time.Duration {
+	var total time.Duration
+	add := func(name string, targets []*stage.Target, bothCPUs bool, connections int, paced bool) {
+		if !r.done(name, targets, bothCPUs) {
+			warm, window := r.times(connections, paced)
+			total += time.Duration(r.Rounds*len(targets)) * (warm + window + around)
+		}
+	}
+	for _, each := range row.All {
+		if r.wanted(each.Name) {
+			add(each.Name, r.targets(each, false), false, each.Connections, false)
+			if each.BothCPUs {
+				add(each.Name, r.targets(each, true), true, each.Connections, false)
+			}
+		}
+	}
+	targets := r.targets(row.Row{}, true)
+	if r.wanted(row.Paces.Of) {
+		for _, part := range row.Paces.Parts {
+			add(PaceName(part), targets, false, 0, true)
+		}
+	}
+	if r.wanted(Flood) {
+		add(FloodAlone, targets, false, 0, true)
+		add(Flood, targets, false, 0, true)
+	}
+	return total
+}
+
+// job is one measurement.
+func (r *run) job(t *stage.Target, streams []load.Stream) load.Job {
+	job := load.Job{Address: t.Address(), TLS: t.TLS, Drain: 20 * time.Second, Streams: streams}
+	job.Warm, job.Window = r.times(streams[0].Connections, streams[0].Rate > 0)
+	return job
+}
+
+// times are warm-up and window. Many connections take their time to open, and the
 // application takes one new connection for each turn of its event loop: then the
 // first seconds are not like the others.
-func (r *run) job(t *stage.Target, streams []load.Stream) load.Job {
-	job := load.Job{Address: t.Address(), TLS: t.TLS, Warm: r.Window / 4, Window: r.Window, Drain: 20 * time.Second, Streams: streams}
-	if streams[0].Rate > 0 {
-		job.Window = max(r.Window, time.Second) // for a p99 of enough answers
+func (r *run) times(connections int, paced bool) (warm, window time.Duration) {
+	switch {
+	case connections > 1000:
+		return max(r.Window, 2*time.Second), max(r.Window, 3*time.Second)
+	case connections > 100:
+		return max(r.Window, time.Second), max(r.Window, time.Second)
+	case paced:
+		return r.Window / 4, max(r.Window, time.Second) // for a p99 of enough answers
 	}
-	if streams[0].Connections > 100 {
-		job.Warm, job.Window = r.Window, max(r.Window, 2*time.Second)
-	}
-	if streams[0].Connections > 1000 {
-		job.Warm, job.Window = max(r.Window, 2*time.Second), max(r.Window, 3*time.Second)
-	}
-	return job
+	return r.Window / 4, r.Window
 }
 
 // once measures one target, and returns how many responses there were in all.

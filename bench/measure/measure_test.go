@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"fargate-nginx-sidecar/bench/opponent"
 	"fargate-nginx-sidecar/bench/row"
@@ -18,7 +19,7 @@ func cast(t *testing.T, names ...string) *stage.Stage {
 	s.App.Opponent, _ = opponent.Find(opponent.Direct)
 	for _, name := range names {
 		base, rest, _ := strings.Cut(name, "-")
-		v := opponent.Variant{Opponent: base, Socket: strings.Contains(rest, "socket"), TLS: strings.Contains(rest, "tls")}
+		v := opponent.Variant{Opponent: base, Socket: strings.Contains(rest, "socket"), TLS: strings.Contains(rest, "tls"), Cache: strings.Contains(rest, "cache")}
 		o, ok := opponent.Find(base)
 		if !ok {
 			t.Fatalf("%s: no such opponent", base)
@@ -29,7 +30,7 @@ func cast(t *testing.T, names ...string) *stage.Stage {
 }
 
 func TestEachRowHasTheTargetsThatItIsAbout(t *testing.T) {
-	s := cast(t, "ours", "ours-socket", "ours-tls", "haproxy", "haproxy-socket", "haproxy-tls", "pattern")
+	s := cast(t, "ours", "ours-socket", "ours-tls", "ours-cache", "haproxy", "haproxy-socket", "haproxy-tls", "pattern")
 	for _, c := range []struct {
 		row      string
 		socket   bool
@@ -42,6 +43,7 @@ func TestEachRowHasTheTargetsThatItIsAbout(t *testing.T) {
 		{"small-64", false, true, "direct ours haproxy pattern"},
 		{"small-64", true, true, "direct ours-socket haproxy-socket pattern"},
 		{"tls", false, false, "ours-tls haproxy-tls"},
+		{"cached", false, false, "direct ours ours-cache"},
 	} {
 		each, _ := row.Find(c.row)
 		r := &run{Options: Options{Socket: c.socket}, stage: s}
@@ -56,7 +58,7 @@ func TestEachRowHasTheTargetsThatItIsAbout(t *testing.T) {
 }
 
 func TestAnOpponentIsJudgedByTheWayThatTheRunIsAbout(t *testing.T) {
-	r := &Results{Targets: []Target{{Name: "ours", Opponent: "ours"}, {Name: "ours-socket", Opponent: "ours", Socket: true}, {Name: "ours-tls", Opponent: "ours", TLS: true}, {Name: "pattern", Opponent: "pattern"}}}
+	r := &Results{Targets: []Target{{Name: "ours", Opponent: "ours"}, {Name: "ours-socket", Opponent: "ours", Socket: true}, {Name: "ours-tls", Opponent: "ours", TLS: true}, {Name: "ours-cache", Opponent: "ours", Socket: true, Cache: true}, {Name: "pattern", Opponent: "pattern"}}}
 	if got := r.Target("ours").Name; got != "ours" {
 		t.Errorf("port: got %s", got)
 	}
@@ -101,5 +103,66 @@ func TestConnectionsAreNoMoreThanTheMachineAllows(t *testing.T) {
 	}
 	if got := Connections(1 << 30); got != (stage.OpenFiles()-400)/2 {
 		t.Errorf("got %d of %d open files", got, stage.OpenFiles())
+	}
+}
+
+// Only what an interruption has left out is measured again, and only beside figures of the same kind.
+func TestAnInterruptedRunGoesOnWithTheRowsThatAreMissing(t *testing.T) {
+	fresh := func() *Results {
+		return &Results{Rounds: 2, Window: time.Second, Started: time.Unix(2, 0), Targets: []Target{{Name: "direct", Version: "1"}, {Name: "ours", Version: "1"}}}
+	}
+	earlier := fresh()
+	earlier.Started, earlier.Pace = time.Unix(1, 0), []float64{300}
+	for _, name := range []string{"direct", "ours"} {
+		earlier.cell("small-64", name, false).Rounds = make([]Measurement, 2)
+	}
+	earlier.cell("gzip", "ours", false).Rounds = make([]Measurement, 2)
+	results := fresh()
+	if err := results.Continues(earlier); err != nil {
+		t.Fatal(err)
+	}
+	r := &run{Options: Options{Rounds: 2, Window: time.Second}, stage: cast(t, "ours"), results: results}
+	targets := append([]*stage.Target{r.stage.App}, r.stage.Targets...)
+	for _, c := range []struct {
+		row      string
+		bothCPUs bool
+		want     bool
+	}{{"small-64", false, true}, {"small-64", true, false}, {"gzip", false, false}, {"post", false, false}} {
+		if got := r.done(c.row, targets, c.bothCPUs); got != c.want {
+			t.Errorf("%+v: got %v", c, got)
+		}
+	}
+	if !results.Started.Equal(time.Unix(1, 0)) || len(results.Continued) != 1 || len(results.Pace) != 1 {
+		t.Errorf("got %+v", results)
+	}
+	for what, change := range map[string]func(*Results){
+		"rounds":  func(r *Results) { r.Rounds = 3 },
+		"window":  func(r *Results) { r.Window = time.Minute },
+		"way":     func(r *Results) { r.Socket = true },
+		"version": func(r *Results) { r.Targets[1].Version = "2" },
+		"proxies": func(r *Results) { r.Targets = r.Targets[:1] },
+		"machine": func(r *Results) { r.Machine = "another" },
+	} {
+		other := fresh()
+		change(other)
+		if err := other.Continues(earlier); err == nil || len(other.Cells) > 0 {
+			t.Errorf("another %s: got %v", what, err)
+		}
+	}
+}
+
+// Two targets, two rounds, 1.25 s and what is around it for each.
+func TestTheEstimateCountsWhatIsLeft(t *testing.T) {
+	results := &Results{Rounds: 2}
+	r := &run{Options: Options{Rounds: 2, Window: time.Second, Rows: []string{"gzip"}}, stage: cast(t, "ours"), results: results}
+	each := 1250*time.Millisecond + around
+	if got, want := r.estimate(), 2*2*2*each; got != want {
+		t.Errorf("with its own CPU and with both: got %v, want %v", got, want)
+	}
+	for _, name := range []string{"direct", "ours"} {
+		results.cell("gzip", name, false).Rounds = make([]Measurement, 2)
+	}
+	if got, want := r.estimate(), 2*2*each; got != want {
+		t.Errorf("with one of them measured: got %v, want %v", got, want)
 	}
 }

@@ -2,9 +2,11 @@ package measure
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"time"
 
 	"fargate-nginx-sidecar/bench/contract"
@@ -15,7 +17,8 @@ import (
 type Results struct {
 	Started   time.Time
 	Machine   string
-	Busy      [2]string // load average at the start and at the end
+	Busy      [2]string   // load average at the start and at the end
+	Continued []time.Time `json:",omitempty"` // when the run went on after an interruption
 	Rounds    int
 	Window    time.Duration
 	Most      int  // connections of the row with the most
@@ -34,6 +37,7 @@ type Target struct {
 	Version  string
 	Socket   bool
 	TLS      bool
+	Cache    bool `json:",omitempty"`
 }
 
 // Cell is all rounds of one row and target.
@@ -81,7 +85,7 @@ func (l Logged) Lost() int { return max(l.Wanted-l.Written, 0) }
 func (r *Results) Target(opponent string) Target {
 	var found Target
 	for _, t := range r.Targets {
-		if t.Opponent == opponent && !t.TLS && (found.Name == "" || t.Socket == r.Socket) {
+		if t.Opponent == opponent && !t.TLS && !t.Cache && (found.Name == "" || t.Socket == r.Socket) {
 			found = t
 		}
 	}
@@ -129,13 +133,18 @@ func (c *Cell) Lost() int {
 	return total
 }
 
-// Save writes the results, so that a report can be made again without measuring.
+// Save writes the results, so that a report can be made again without measuring,
+// and an interrupted run can be continued.
 func (r *Results) Save(path string) error {
 	text, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("results: %w", err)
 	}
-	return os.WriteFile(path, text, 0o644)
+	// An interruption leaves the old file or the new one.
+	if err := os.WriteFile(path+".new", text, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 // Read reads what Save wrote.
@@ -149,4 +158,25 @@ func Read(path string) (*Results, error) {
 		return nil, fmt.Errorf("results: %s: %w", path, err)
 	}
 	return &r, nil
+}
+
+// Continues takes over what an interrupted run has measured, if it was a run of
+// the same kind. The results have their contracts and targets already.
+func (r *Results) Continues(earlier *Results) error {
+	if earlier.Rounds != r.Rounds || earlier.Window != r.Window || earlier.Socket != r.Socket || earlier.Most != r.Most {
+		return fmt.Errorf("results to continue: got %d rounds of %v, socket %v, %d connections at most; needed: %d, %v, %v, %d",
+			earlier.Rounds, earlier.Window, earlier.Socket, earlier.Most, r.Rounds, r.Window, r.Socket, r.Most)
+	}
+	if !slices.Equal(earlier.Targets, r.Targets) || earlier.Machine != r.Machine {
+		return errors.New("results to continue: they are of other proxies, other versions of them or another machine")
+	}
+	r.Continued = append(earlier.Continued, r.Started)
+	r.Started, r.Busy[0], r.Pace, r.Cells = earlier.Started, earlier.Busy[0], earlier.Pace, earlier.Cells
+	return nil
+}
+
+// done reports whether a row was measured whole.
+func (r *Results) done(row, target string, bothCPUs bool) bool {
+	c := r.Cell(row, target, bothCPUs)
+	return c != nil && len(c.Rounds) == r.Rounds
 }

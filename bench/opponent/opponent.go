@@ -109,6 +109,7 @@ type Variant struct {
 	Port     int    // it listens here
 	Socket   bool   // reaches the application through a Unix socket
 	TLS      bool   // takes TLS
+	Cache    bool   // keeps answers for a second, where the application allows it
 	// Dropped are the headers that the sidecar keeps from the application.
 	Dropped []string
 }
@@ -121,6 +122,9 @@ func (v Variant) Name() string {
 	}
 	if v.TLS {
 		name += "-tls"
+	}
+	if v.Cache {
+		name += "-cache"
 	}
 	return name
 }

@@ -63,6 +63,9 @@ func Markdown(r *measure.Results) string {
 func head(b *strings.Builder, r *measure.Results) {
 	fmt.Fprintf(b, "Measured on %s: %s. %d rounds of %v for each row and proxy. Load average at the start %s, at the end %s.\n",
 		r.Started.UTC().Format("2006-01-02"), r.Machine, r.Rounds, r.Window, r.Busy[0], r.Busy[1])
+	if n := len(r.Continued); n > 0 {
+		fmt.Fprintf(b, "The run was interrupted and continued %d times, between rows.\n", n)
+	}
 	way := "a port"
 	if r.Socket {
 		way = "a Unix socket"

@@ -239,3 +239,38 @@ func TestAPictureOfNothingIsStillAPicture(t *testing.T) {
 		}
 	}
 }
+
+// The pattern's directives and the application itself have no socket.
+func TestOursIsComparedWithTheSameWayAndOtherwiseWithTheWayOfTheRun(t *testing.T) {
+	r := &measure.Results{}
+	for _, o := range []string{opponent.Direct, opponent.Ours, opponent.Published, "haproxy"} {
+		r.Targets = append(r.Targets, measure.Target{Name: o, Opponent: o})
+		if o == opponent.Ours || o == "haproxy" {
+			r.Targets = append(r.Targets, measure.Target{Name: o + "-socket", Opponent: o, Socket: true}, measure.Target{Name: o + "-tls", Opponent: o, TLS: true})
+		}
+	}
+	r.Targets = append(r.Targets, measure.Target{Name: "ours-cache", Opponent: opponent.Ours, Cache: true})
+	for _, c := range []struct {
+		socket       bool
+		target, want string
+	}{
+		{false, "direct", "ours"},
+		{false, "pattern", "ours"},
+		{false, "haproxy", "ours"},
+		{false, "haproxy-socket", "ours-socket"},
+		{false, "haproxy-tls", "ours-tls"},
+		{false, "ours-cache", "ours"},
+		{true, "direct", "ours-socket"},
+		{true, "pattern", "ours-socket"},
+		{true, "haproxy", "ours"},
+		{true, "haproxy-socket", "ours-socket"},
+		{true, "haproxy-tls", "ours-tls"},
+	} {
+		r.Socket = c.socket
+		for _, target := range r.Targets {
+			if got := oursBeside(r, target); target.Name == c.target && got != c.want {
+				t.Errorf("%+v: got %s", c, got)
+			}
+		}
+	}
+}

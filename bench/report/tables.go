@@ -101,7 +101,7 @@ func figures(r *measure.Results, c *measure.Cell, t measure.Target) []string {
 	if t.Opponent == opponent.Direct {
 		cpu, cpuBeside = "–", "–"
 	}
-	if t.Opponent == opponent.Ours {
+	if t.Opponent == opponent.Ours && !t.Cache {
 		cpuBeside, rateBeside = "", ""
 	}
 	answers := between(stats.Of(c.Values(rate)))
@@ -123,20 +123,24 @@ func logged(c *measure.Cell) string {
 	return strconv.Itoa(c.Logged.Lost())
 }
 
-// oursBeside is our target with the same way to the application and from the
-// client, if there is one.
+// oursBeside is our target that is compared with another: with TLS as well, and
+// with the same way to the application. Whoever does not have the way that the run
+// is about is compared with ours as the run is about it.
 func oursBeside(r *measure.Results, t measure.Target) string {
+	way := t.Socket
+	if r.Target(t.Opponent).Socket != r.Socket {
+		way = r.Socket
+	}
+	beside := r.Target(opponent.Ours).Name
 	for _, o := range r.Targets {
-		if o.Opponent == opponent.Ours && o.Socket == t.Socket && o.TLS == t.TLS && t.Opponent != opponent.Direct {
-			return o.Name
+		if o.Opponent != opponent.Ours || o.Cache || o.TLS != t.TLS {
+			continue
+		}
+		if o.Socket == way || t.TLS {
+			beside = o.Name
 		}
 	}
-	for _, o := range r.Targets {
-		if o.Opponent == opponent.Ours && o.TLS == t.TLS && t.TLS {
-			return o.Name
-		}
-	}
-	return r.Target(opponent.Ours).Name
+	return beside
 }
 
 // paces shows the answers' times at fixed rates.

@@ -32,6 +32,9 @@ func title(t measure.Target) string {
 	if t.Socket {
 		name += ", socket"
 	}
+	if t.Cache {
+		name += ", answers kept 1 s"
+	}
 	return name
 }
 

@@ -23,6 +23,7 @@ type Row struct {
 	Fresh       bool    // a connection for each request
 	Message     int     // WebSocket messages of so many bytes
 	TLS         bool    // from the client to the proxy
+	Cached      bool    // through the sidecar alone, without and with its cache
 	CPUs        float64 // limit for application and proxy together; 0: none
 	Silent      bool    // nobody logs it
 	BothCPUs    bool    // measured once more with everything on both CPUs
@@ -46,6 +47,7 @@ var All = []Row{
 	{Name: "method", Title: "Refused method (405), 64 connections", Method: "PROPFIND", Path: "/api/users/1", Connections: 64, Want: 405, WantDirect: 404},
 	{Name: "close", Title: "A connection for each request, 64 at once", Path: "/api/users/1", Headers: []string{"Connection: close"}, Connections: 64, Fresh: true},
 	{Name: "tls", Title: "Small answer over TLS, 64 connections", Path: "/api/users/1", Connections: 64, TLS: true, WantDirect: -1},
+	{Name: "cached", Title: "Small answer that may be kept, 64 connections", Path: "/api/public", Connections: 64, Cached: true},
 	{Name: "websocket", Title: "WebSocket messages of 100 bytes, 64 connections", Path: "/api/ws", Message: 100, Connections: 64, Want: 101, Silent: true},
 	{Name: "quota", Title: "Small answer, 64 connections, application and proxy together at 0.25 vCPU", Path: "/api/users/1", Connections: 64, CPUs: 0.25},
 }
@@ -81,6 +83,9 @@ func Find(name string) (Row, bool) {
 func (r Row) For(o opponent.Opponent) bool {
 	if o.Name == opponent.Direct {
 		return r.WantDirect >= 0
+	}
+	if r.Cached {
+		return o.Name == opponent.Ours
 	}
 	return !r.TLS || o.TLS
 }

@@ -116,6 +116,9 @@ func (s *Stage) proxy(ctx context.Context, t *Target) error {
 		if t.Socket {
 			args = append(args, "--env="+socketVariable+"="+socket)
 		}
+		if t.Cache {
+			args = append(args, "--env=NGINX_CACHE_SECONDS=1")
+		}
 	case t.Opponent.Root:
 		args = append(args, "--tmpfs=/tmp")
 	default:

@@ -134,6 +134,9 @@ func (s *Stage) cast(o Options) {
 		} else if o.Socket && each.Name == opponent.Ours {
 			s.Missing = append(s.Missing, "ours through a Unix socket: this tree's entrypoint has no "+socketVariable)
 		}
+		if each.Name == opponent.Ours {
+			add(each, opponent.Variant{Cache: true, Socket: o.TLSSocket && socket})
+		}
 		if o.TLS && each.TLS {
 			add(each, opponent.Variant{TLS: true, Socket: o.TLSSocket && socket})
 		}

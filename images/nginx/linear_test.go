@@ -95,6 +95,8 @@ var growths = []growth{
 	inHeader("an agent of quotes", 200, "User-Agent", "", `"`, ""),
 	inHeader("a long trace", 200, "X-Amzn-Trace-Id", "", "a", ""),
 	inHeader("a trace of blanks", 200, "X-Amzn-Trace-Id", "a", " ", "a"),
+	inHeader("a long W3C trace", 200, "Traceparent", "00-", "0af7651916cd43dd", "-01"),
+	inHeader("a W3C trace of hyphens", 200, "Traceparent", "00", "-", ""),
 	inHeader("a long scheme", 200, "X-Forwarded-Proto", "", "https", ""),
 	inHeader("a chain of addresses", 200, "X-Forwarded-For", "", "10.1.1.1, ", "10.1.1.1"),
 	inHeader("a chain of what is no address", 200, "X-Forwarded-For", "", "x, ", "x"),

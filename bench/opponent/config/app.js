@@ -1,6 +1,6 @@
 // The sample API as it is in its image, listening on a port and on a Unix socket,
-// with three routes more: JSON of 20 kB to compress, a body to read, and a
-// WebSocket that sends every message back.
+// with four routes more: JSON of 20 kB to compress, a body to read, an answer that
+// is the same for everybody, and a WebSocket that sends every message back.
 import { chmodSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createHash } from 'node:crypto';
@@ -28,10 +28,11 @@ more.use((req, res, next) => {
   next();
 });
 more.get('/api/big', (req, res) => res.type('application/json').send(body));
+more.get('/api/public', (req, res) => res.set('Cache-Control', 'public, max-age=60').type('text/plain').send('User 1 found!'));
 more.post('/api/items', express.json(), (req, res) => res.type('text/plain').send(`${req.body.items.length} items`));
 
 const api = createApp({ log });
-const handler = (req, res) => (req.url === '/api/big' || req.url === '/api/items' ? more : api)(req, res);
+const handler = (req, res) => (['/api/big', '/api/items', '/api/public'].includes(req.url) ? more : api)(req, res);
 
 // https://www.rfc-editor.org/rfc/rfc6455: messages up to 125 bytes, masked, and a
 // message may arrive in pieces.
