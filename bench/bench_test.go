@@ -18,7 +18,7 @@ func TestOneRowFromImageToTable(t *testing.T) {
 		t.Skip("needs root and a Docker engine")
 	}
 	results, err := measured(t.Context(), options{
-		rounds: 2, window: 300 * time.Millisecond, app: "port", rows: "refused,websocket", opponents: "direct,ours,pattern",
+		rounds: 2, window: 300 * time.Millisecond, app: "port", rows: "refused,websocket,cached", opponents: "direct,ours,pattern",
 		results: filepath.Join(t.TempDir(), "results.json"),
 	})
 	if err != nil {
@@ -61,6 +61,17 @@ func TestOneRowFromImageToTable(t *testing.T) {
 		if c.logs != (cell.Logged.Wanted > 0) || cell.Logged.Lost() > 0 {
 			t.Errorf("%+v: log lines: %+v", c, cell.Logged)
 		}
+	}
+	// What is kept does not reach the application, but for one request a second.
+	appCPU := func(target string) float64 {
+		cell := results.Cell("cached", target, false)
+		if cell == nil || len(cell.Rounds) != 2 || cell.Lost() > 0 {
+			t.Fatalf("cached, %s: got %+v", target, cell)
+		}
+		return min(cell.Rounds[0].AppCPU, cell.Rounds[1].AppCPU)
+	}
+	if kept, asked := appCPU("ours-cache"), appCPU(opponent.Ours); kept > asked/2 {
+		t.Errorf("the application takes %.1f µs an answer with the cache, %.1f without", kept, asked)
 	}
 	for _, target := range results.Targets {
 		if !strings.Contains(target.Version, ".") {
