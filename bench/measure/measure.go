@@ -102,7 +102,7 @@ func (r *run) targets(each row.Row, bothCPUs bool) []*stage.Target {
 			continue
 		}
 		// A target with TLS or a cache is there once, with the way that the run is about.
-		if each.TLS || t.Cache || t.Socket == r.Socket || (each.BothWays && !bothCPUs) || !r.otherWay(t) {
+		if each.TLS || t.Cache || t.Socket == r.Socket || (!bothCPUs && slices.Contains(each.BothWays, t.Opponent.Name)) || !r.otherWay(t) {
 			list = append(list, t)
 		}
 	}
@@ -231,8 +231,14 @@ func (r *run) done(name string, targets []*stage.Target, bothCPUs bool) bool {
 	return !slices.ContainsFunc(targets, func(t *stage.Target) bool { return !r.results.done(name, t.Name(), bothCPUs) })
 }
 
-// around is what a measurement takes beside its warm-up and its window.
-const around = 100 * time.Millisecond
+// around is what a measurement takes beside its warm-up and its window: to open the
+// connections, and to wait for the last answers.
+func around(connections int) time.Duration {
+	if connections > 1000 {
+		return 4 * time.Second
+	}
+	return 100 * time.Millisecond
+}
 
 // estimate is how long the rest of the run takes, without stragglers.
 func (r *run) estimate() time.Duration {
@@ -240,7 +246,7 @@ func (r *run) estimate() time.Duration {
 	add := func(name string, targets []*stage.Target, bothCPUs bool, connections int, paced bool) {
 		if !r.done(name, targets, bothCPUs) {
 			warm, window := r.times(connections, paced)
-			total += time.Duration(r.Rounds*len(targets)) * (warm + window + around)
+			total += time.Duration(r.Rounds*len(targets)) * (warm + window + around(connections))
 		}
 	}
 	for _, each := range row.All {

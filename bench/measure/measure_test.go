@@ -43,6 +43,8 @@ func TestEachRowHasTheTargetsThatItIsAbout(t *testing.T) {
 		{"small-64", false, true, "direct ours haproxy pattern"},
 		{"small-64", true, true, "direct ours-socket haproxy-socket pattern"},
 		{"tls", false, false, "ours-tls haproxy-tls"},
+		{"small-9800", false, false, "direct ours ours-socket haproxy haproxy-socket pattern"},
+		{"small-9800", true, false, "direct ours ours-socket haproxy haproxy-socket pattern"},
 		{"cached", false, false, "direct ours ours-cache"},
 	} {
 		each, _ := row.Find(c.row)
@@ -155,7 +157,7 @@ func TestAnInterruptedRunGoesOnWithTheRowsThatAreMissing(t *testing.T) {
 func TestTheEstimateCountsWhatIsLeft(t *testing.T) {
 	results := &Results{Rounds: 2}
 	r := &run{Options: Options{Rounds: 2, Window: time.Second, Rows: []string{"gzip"}}, stage: cast(t, "ours"), results: results}
-	each := 1250*time.Millisecond + around
+	each := 1250*time.Millisecond + around(64)
 	if got, want := r.estimate(), 2*2*2*each; got != want {
 		t.Errorf("with its own CPU and with both: got %v, want %v", got, want)
 	}

@@ -18,30 +18,34 @@ type Row struct {
 	Headers     []string
 	Body        string
 	Connections int
-	Want        int     // the status that counts as an answer; 200 unless given
-	WantDirect  int     // from the application itself, where it is another; -1: it is not asked
-	Fresh       bool    // a connection for each request
-	Message     int     // WebSocket messages of so many bytes
-	TLS         bool    // from the client to the proxy
-	Cached      bool    // through the sidecar alone, without and with its cache
-	CPUs        float64 // limit for application and proxy together; 0: none
-	Silent      bool    // nobody logs it
-	BothCPUs    bool    // measured once more with everything on both CPUs
-	BothWays    bool    // measured once more through the other way to the application
-	Memory      bool    // memory is shown: rows in rising order, before any other load
-	Afresh      bool    // the proxies are started anew after it
+	Want        int      // the status that counts as an answer; 200 unless given
+	WantDirect  int      // from the application itself, where it is another; -1: it is not asked
+	Fresh       bool     // a connection for each request
+	Message     int      // WebSocket messages of so many bytes
+	TLS         bool     // from the client to the proxy
+	Cached      bool     // through the sidecar alone, without and with its cache
+	CPUs        float64  // limit for application and proxy together; 0: none
+	Silent      bool     // nobody logs it
+	BothCPUs    bool     // measured once more with everything on both CPUs
+	BothWays    []string // opponents that are measured once more through the other way to the application
+	Without     string   // an opponent that is left out
+	Memory      bool     // memory is shown: rows in rising order, before any other load
+	Afresh      bool     // the proxies are started anew after it
 }
 
 // MostConnections stands for as many as the machine's limit on open files allows.
 const MostConnections = 9800
 
+// socketed are the opponents that can reach the application through a socket.
+var socketed = []string{opponent.Ours, opponent.Control, "haproxy", "caddy"}
+
 // All are the rows in the order in which they are measured and shown.
 var All = []Row{
-	{Name: "small-64", Title: "Small answer, 64 connections", Path: "/api/users/1", Connections: 64, BothCPUs: true, BothWays: true, Memory: true},
-	{Name: "small-512", Title: "Small answer, 512 connections", Path: "/api/users/1", Connections: 512, BothCPUs: true, BothWays: true, Memory: true},
-	{Name: "small-9800", Title: "Small answer, %d connections", Path: "/api/users/1", Connections: MostConnections, BothWays: true, Memory: true, Afresh: true},
+	{Name: "small-64", Title: "Small answer, 64 connections", Path: "/api/users/1", Connections: 64, BothCPUs: true, BothWays: socketed, Memory: true},
+	{Name: "small-512", Title: "Small answer, 512 connections", Path: "/api/users/1", Connections: 512, BothWays: socketed, Memory: true},
+	{Name: "small-9800", Title: "Small answer, %d connections", Path: "/api/users/1", Connections: MostConnections, BothWays: []string{opponent.Ours, "haproxy"}, Without: opponent.Control, Memory: true, Afresh: true},
 	{Name: "gzip", Title: "20 kB of JSON, compressed, 64 connections", Path: "/api/big", Headers: []string{"Accept-Encoding: gzip"}, Connections: 64, BothCPUs: true},
-	{Name: "post", Title: "POST of 2 kB of JSON, 64 connections", Method: "POST", Path: "/api/items", Headers: []string{"Content-Type: application/json"}, Body: items(), Connections: 64, BothWays: true},
+	{Name: "post", Title: "POST of 2 kB of JSON, 64 connections", Method: "POST", Path: "/api/items", Headers: []string{"Content-Type: application/json"}, Body: items(), Connections: 64, BothWays: socketed},
 	{Name: "health", Title: "Health page, 64 connections", Path: "/", Connections: 64, Silent: true, BothCPUs: true},
 	{Name: "refused", Title: "Refused path (404), 64 connections", Path: "/web/phpmyadmin", Connections: 64, Want: 404, BothCPUs: true},
 	{Name: "method", Title: "Refused method (405), 64 connections", Method: "PROPFIND", Path: "/api/users/1", Connections: 64, Want: 405, WantDirect: 404},
@@ -87,7 +91,7 @@ func (r Row) For(o opponent.Opponent) bool {
 	if r.Cached {
 		return o.Name == opponent.Ours
 	}
-	return !r.TLS || o.TLS
+	return o.Name != r.Without && (!r.TLS || o.TLS)
 }
 
 // Stream is the load of the row for an opponent.

@@ -61,6 +61,11 @@ func TestWhoCannotTakePartDoesNot(t *testing.T) {
 	if tls.For(direct) || tls.For(pattern) || !tls.For(ours) {
 		t.Error("TLS: the application or the pattern takes part, or the sidecar does not")
 	}
+	control, _ := opponent.Find(opponent.Control)
+	many, _ := Find("small-9800")
+	if many.For(control) || !many.For(ours) || !many.For(direct) {
+		t.Error("9,800 connections: the control takes part, or somebody else does not")
+	}
 	method, _ := Find("method")
 	if method.Stream(direct).Want[0] != 404 || method.Stream(ours).Want[0] != 405 {
 		t.Error("405: the application has no such answer")
