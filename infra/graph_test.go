@@ -55,6 +55,11 @@ var existing = map[string]string{
 	"privateSubnetIds": `["subnet-0123456789abcdef2"]`,
 }
 
+// dualstack is a load balancer with IPv6, in somebody's network that has it.
+var dualstack = with(existing, with(encrypted, map[string]string{
+	"ipAddressType": "dualstack", "clientCidrs": `["0.0.0.0/0","2001:db8::/32"]`, "domainAliases": `["example.com"]`,
+}))
+
 // behindAnother is a stack on the load balancer of another one.
 var behindAnother = map[string]string{
 	"ingress": "shared",
@@ -105,6 +110,7 @@ func shapes(t *testing.T) map[string]map[string]string {
 		"prebuilt":  stackSettings(t, "dev", prebuilt),
 		"endpoints": stackSettings(t, "prod", map[string]string{"egress": "endpoints"}),
 		"https":     stackSettings(t, "prod", encrypted),
+		"dualstack": stackSettings(t, "prod", dualstack),
 		"restricted": stackSettings(t, "prod", map[string]string{
 			"certificateArn": certificateARN, "http": "none", "waf": webACLARN,
 			"clientCidrs": `["198.51.100.0/24","203.0.113.0/24"]`, "clientPrefixListId": "pl-0123456789abcdef0",
@@ -341,6 +347,9 @@ func TestSecurityGroupsOpenOnlyTheWayThroughTheLoadBalancer(t *testing.T) {
 				direction = "out to"
 			}
 			other, _ := at(t, r, "cidrIpv4").(string)
+			if range6, ok := at(t, r, "cidrIpv6").(string); ok {
+				other = range6
+			}
 			if list, ok := at(t, r, "prefixListId").(string); ok {
 				other = list
 			}

@@ -49,6 +49,38 @@ func TestACertificateIsValidatedInTheZoneBeforeTheListenerUsesIt(t *testing.T) {
 	}
 }
 
+func TestFurtherNamesGetWhatTheDomainGets(t *testing.T) {
+	graph := run(t, stackSettings(t, "prod", dualstack))
+	requested := one(t, graph, certificate)
+	if names := at(t, requested, "subjectAlternativeNames"); !reflect.DeepEqual(names, []any{"example.com"}) {
+		t.Errorf("the certificate is also for %v", names)
+	}
+
+	proved := map[string]string{}
+	for _, proof := range graph.Outputs[requested.URN]["domainValidationOptions"].ArrayValue() {
+		proved[proof.ObjectValue()["domainName"].StringValue()] = proof.ObjectValue()["resourceRecordName"].StringValue()
+	}
+	var got []string
+	for _, r := range graph.OfType(record) {
+		got = append(got, at(t, r, "type").(string)+" "+at(t, r, "name").(string))
+	}
+	want := []string{
+		"A www.example.com", "AAAA www.example.com", "A example.com", "AAAA example.com",
+		"CNAME " + proved["www.example.com"], "CNAME " + proved["example.com"],
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("records:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if records := at(t, one(t, graph, validation), "validationRecordFqdns"); len(records.([]any)) != 2 {
+		t.Errorf("the validation waits for %v; want both names", records)
+	}
+	if kind := at(t, one(t, graph, loadBalancer), "ipAddressType"); kind != "dualstack" {
+		t.Errorf("address type %v", kind)
+	}
+}
+
 func TestListenersAreThoseOfTheSettings(t *testing.T) {
 	const http, https, redirect = "HTTP 80 forward", "HTTPS 443 forward", "HTTP 80 redirect"
 	given := map[string]string{"certificateArn": certificateARN}

@@ -199,6 +199,10 @@ func checkIngress(r *settings.Reader, s *Settings) {
 		r.Conflict([]string{"ingress", "network"},
 			fmt.Sprintf("ingress is shared, but network is %s; allowed with: existing, the network of the load balancer", s.Network.Mode))
 	}
+	if s.Ingress.AddressType == ingress.Dualstack && s.Network.Mode != network.Existing {
+		r.Conflict([]string{"ipAddressType", "network"},
+			fmt.Sprintf("dualstack, but network is %s, whose subnets have no IPv6 ranges; allowed with: existing", s.Network.Mode))
+	}
 	if kind != ingress.Own && s.WAF.Mode != waf.Off {
 		r.Conflict([]string{"waf", "ingress"}, fmt.Sprintf("a firewall is given, but ingress is %s; allowed with: alb", kind))
 	}

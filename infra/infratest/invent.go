@@ -130,14 +130,22 @@ func invent(r Resource) (resource.PropertyMap, error) {
 
 // proof returns the DNS record with which ACM checks that the domain belongs to whoever requests the certificate.
 func proof(certificate Resource) resource.PropertyValue {
-	domain := certificate.Inputs["domainName"].StringValue()
+	names := []resource.PropertyValue{certificate.Inputs["domainName"]}
+	if further := certificate.Inputs["subjectAlternativeNames"]; further.IsArray() {
+		names = append(further.ArrayValue(), names...)
+	}
+	proofs := make([]resource.PropertyValue, len(names))
+	for i, name := range names {
+		domain := name.StringValue()
+		proofs[i] = resource.NewProperty(resource.PropertyMap{
+			"domainName":          name,
+			"resourceRecordName":  resource.NewProperty("_" + digest(certificate.URN)[:32] + "." + domain + "."),
+			"resourceRecordType":  resource.NewProperty("CNAME"),
+			"resourceRecordValue": resource.NewProperty("_" + digest(domain)[:32] + ".acm-validations.aws."),
+		})
+	}
 
-	return resource.NewProperty([]resource.PropertyValue{resource.NewProperty(resource.PropertyMap{
-		"domainName":          certificate.Inputs["domainName"],
-		"resourceRecordName":  resource.NewProperty("_" + digest(certificate.URN)[:32] + "." + domain + "."),
-		"resourceRecordType":  resource.NewProperty("CNAME"),
-		"resourceRecordValue": resource.NewProperty("_" + digest(domain)[:32] + ".acm-validations.aws."),
-	})})
+	return resource.NewProperty(proofs)
 }
 
 // subnets returns one id for each range of the given type.

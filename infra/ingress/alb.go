@@ -14,7 +14,9 @@ import (
 const (
 	httpPort  = 80
 	httpsPort = 443
-	anywhere  = "0.0.0.0/0"
+
+	anywhere     = "0.0.0.0/0"
+	anywhereIPv6 = "::/0"
 )
 
 // ownLoadBalancer is a load balancer that the stack has for itself, until other stacks put rules on its listener.
@@ -112,11 +114,15 @@ func (i *ownLoadBalancer) securityGroup(ctx *pulumi.Context, name string, args A
 func (i *ownLoadBalancer) letIn(ctx *pulumi.Context, name string, port int, args Args, group *ec2.SecurityGroup) error {
 	rules := map[string]*vpc.SecurityGroupIngressRuleArgs{}
 	for _, cidr := range args.ClientCIDRs {
-		from := name + "-from-" + strings.ReplaceAll(cidr, "/", "-")
-		if cidr == anywhere {
-			from = name
+		from := name + "-from-" + strings.NewReplacer("/", "-", ":", ".").Replace(cidr)
+		switch {
+		case cidr == anywhere:
+			rules[name] = &vpc.SecurityGroupIngressRuleArgs{CidrIpv4: pulumi.String(cidr)}
+		case isIPv6(cidr):
+			rules[from] = &vpc.SecurityGroupIngressRuleArgs{CidrIpv6: pulumi.String(cidr)}
+		default:
+			rules[from] = &vpc.SecurityGroupIngressRuleArgs{CidrIpv4: pulumi.String(cidr)}
 		}
-		rules[from] = &vpc.SecurityGroupIngressRuleArgs{CidrIpv4: pulumi.String(cidr)}
 	}
 	if args.ClientPrefixListID != "" {
 		rules[name+"-from-"+args.ClientPrefixListID] = &vpc.SecurityGroupIngressRuleArgs{
@@ -143,7 +149,7 @@ func (i *ownLoadBalancer) newLoadBalancer(
 	loadBalancer, err := lb.NewLoadBalancer(ctx, name+"-alb", &lb.LoadBalancerArgs{
 		LoadBalancerType: pulumi.String("application"),
 		Internal:         pulumi.Bool(false),
-		IpAddressType:    pulumi.String("ipv4"),
+		IpAddressType:    pulumi.String(string(args.AddressType)),
 		Subnets:          args.SubnetIDs,
 		SecurityGroups:   pulumi.StringArray{group.ID()},
 		IdleTimeout:      pulumi.Int(int(args.IdleTimeout.Seconds())),

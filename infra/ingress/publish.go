@@ -59,12 +59,32 @@ func onHosts(patterns ...string) lb.ListenerRuleConditionArgs {
 	}
 }
 
-// alias declares the DNS record that sends clients from the domain to where the zone of an AWS service knows the address.
+// alias declares the DNS records that send clients from the domain and its aliases to where the zone of an AWS service
+// knows the address.
 func (i *Ingress) alias(ctx *pulumi.Context, name string, args Args, address, zone pulumi.StringInput, after pulumi.Resource) error {
-	_, err := route53.NewRecord(ctx, args.Domain, &route53.RecordArgs{
+	for _, host := range append([]string{args.Domain}, args.DomainAliases...) {
+		if err := i.record(ctx, host, host, "A", args, address, zone, after, once(name+"-alias")); err != nil {
+			return err
+		}
+		if args.AddressType != Dualstack {
+			continue
+		}
+		if err := i.record(ctx, host+"-ipv6", host, "AAAA", args, address, zone, after); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+func (i *Ingress) record(
+	ctx *pulumi.Context, name, host, kind string, args Args, address, zone pulumi.StringInput, after pulumi.Resource,
+	opts ...pulumi.ResourceOption,
+) error {
+	_, err := route53.NewRecord(ctx, name, &route53.RecordArgs{
 		ZoneId: pulumi.String(args.HostedZoneID),
-		Name:   pulumi.String(args.Domain),
-		Type:   pulumi.String("A"),
+		Name:   pulumi.String(host),
+		Type:   pulumi.String(kind),
 		Aliases: route53.RecordAliasArray{route53.RecordAliasArgs{
 			Name:   address,
 			ZoneId: zone,
@@ -72,7 +92,7 @@ func (i *Ingress) alias(ctx *pulumi.Context, name string, args Args, address, zo
 			// its 503 instead of no answer at all.
 			EvaluateTargetHealth: pulumi.Bool(false),
 		}},
-	}, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection), pulumi.DependsOn([]pulumi.Resource{after}), once(name+"-alias"))
+	}, append(opts, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection), pulumi.DependsOn([]pulumi.Resource{after}))...)
 	if err != nil {
 		return fmt.Errorf("alias record: %w", err)
 	}

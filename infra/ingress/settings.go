@@ -20,6 +20,10 @@ type Settings struct {
 	// Domain is the service's host name, HostedZoneID the zone that gets its DNS records, and CertificateARN an existing
 	// certificate. Each may be empty, but a domain needs a zone or a certificate.
 	Domain, HostedZoneID, CertificateARN string
+	// DomainAliases are further host names, for which the same holds as for Domain.
+	DomainAliases []string
+	// AddressType says over which protocols clients can connect.
+	AddressType AddressType
 	// TLSPolicy is the name of one of the load balancer's security policies. It has no effect without a certificate.
 	TLSPolicy string
 	// HTTP says what port 80 does if there is a certificate.
@@ -63,6 +67,16 @@ type SharedLoadBalancer struct {
 	Paths       []string `json:"paths"`
 	Priority    int      `json:"priority"`
 }
+
+// AddressType says over which protocols clients can connect.
+type AddressType string
+
+const (
+	// IPv4 is for IPv4 alone.
+	IPv4 AddressType = "ipv4"
+	// Dualstack is for IPv4 and IPv6.
+	Dualstack AddressType = "dualstack"
+)
 
 // HTTP says what port 80 does if there is a certificate.
 type HTTP string
@@ -113,15 +127,17 @@ func Read(r *settings.Reader) Settings {
 		// A certificate's common name has at most 64 characters.
 		// https://docs.aws.amazon.com/acm/latest/APIReference/API_RequestCertificate.html
 		Domain: r.Text("domain", "empty, or a host name in lower case of at most 64 characters, such as www.example.com",
-			func(name string) bool { return name == "" || len(name) <= 64 && domainPattern.MatchString(name) }),
+			func(name string) bool { return name == "" || isHost(name) }),
+		DomainAliases: r.Texts("domainAliases", "a host name in lower case of at most 64 characters, such as example.com", isHost),
 		HostedZoneID: r.Text("hostedZoneId", "empty, or up to 32 digits and capital letters",
 			func(id string) bool { return id == "" || hostedZonePattern.MatchString(id) }),
 		CertificateARN: r.Text("certificateArn", "empty, or arn:aws:acm:<region>:<account>:certificate/<id>",
 			func(arn string) bool { return arn == "" || certificatePattern.MatchString(arn) }),
+		AddressType: settings.OneOf(r, "ipAddressType", IPv4, Dualstack),
 		TLSPolicy:   r.OneOf("tlsPolicy", tlsPolicies...),
 		HTTP:        settings.OneOf(r, "http", Redirect, Closed),
 		TargetTLS:   r.Switch("targetTls", "off", "on"),
-		ClientCIDRs: r.Texts("clientCidrs", "an IPv4 range without host bits, such as 203.0.113.0/24", isIPv4Range),
+		ClientCIDRs: r.Texts("clientCidrs", "a range without host bits, such as 203.0.113.0/24 or 2001:db8::/32", isRange),
 		ClientPrefixListID: r.Text("clientPrefixListId", "empty, or pl- and 8 or 17 hexadecimal digits",
 			func(id string) bool { return id == "" || prefixListPattern.MatchString(id) }),
 		AccessLogs:          r.Switch("accessLogs", "off", inProd(kind == Own)),
@@ -136,7 +152,9 @@ func Read(r *settings.Reader) Settings {
 		DeletionProtection: r.Switch("deletionProtection", "off", "on"),
 	}
 	checkCertificate(r, s)
+	checkAliases(r, s)
 	checkClients(r, s)
+	checkAddresses(r, s)
 	checkShared(r, s)
 
 	return s
@@ -151,11 +169,15 @@ func inProd(has bool) string {
 	return "off"
 }
 
-func isIPv4Range(value string) bool {
+func isHost(name string) bool { return len(name) <= 64 && domainPattern.MatchString(name) }
+
+func isRange(value string) bool {
 	prefix, err := netip.ParsePrefix(value)
 
-	return err == nil && prefix.Addr().Is4() && prefix == prefix.Masked() && prefix.String() == value
+	return err == nil && !prefix.Addr().Is4In6() && prefix == prefix.Masked() && prefix.String() == value
 }
+
+func isIPv6(cidr string) bool { return strings.Contains(cidr, ":") }
 
 func readHealthCheck(r *settings.Reader) HealthCheck {
 	check := HealthCheck{
@@ -189,14 +211,49 @@ func checkCertificate(r *settings.Reader, s Settings) {
 	}
 }
 
+// mostAliases is how many names a certificate has at most, unless the account's quota has been raised, without the first.
+// https://docs.aws.amazon.com/acm/latest/userguide/acm-limits.html
+const mostAliases = 10 - 1
+
+func checkAliases(r *settings.Reader, s Settings) {
+	keys := []string{"domainAliases", "domain"}
+	names := slices.Sorted(slices.Values(append([]string{s.Domain}, s.DomainAliases...)))
+	switch {
+	case len(s.DomainAliases) > mostAliases:
+		r.Fail("domainAliases", fmt.Sprintf("%d names", len(s.DomainAliases)), fmt.Sprintf("at most %d", mostAliases))
+	case len(s.DomainAliases) > 0 && s.Domain == "":
+		r.Conflict(keys, "further names are given, but domain is empty; allowed: a domain, and further names")
+	case len(slices.Compact(names)) <= len(s.DomainAliases):
+		r.Conflict(keys, "a name is given twice; allowed: each name once")
+	case len(s.DomainAliases) > 0 && s.Kind != Own:
+		r.Conflict([]string{"domainAliases", "ingress"}, fmt.Sprintf("given, but ingress is %s; allowed with: alb", s.Kind))
+	}
+}
+
+// checkAddresses refuses ranges that no client can come from, and a choice of protocols that lets nobody in over one of them.
+func checkAddresses(r *settings.Reader, s Settings) {
+	keys := []string{"ipAddressType", "clientCidrs"}
+	switch ranges := slices.ContainsFunc(s.ClientCIDRs, isIPv6); {
+	case s.AddressType == Dualstack && s.Kind != Own:
+		r.Conflict([]string{"ipAddressType", "ingress"}, fmt.Sprintf("dualstack, but ingress is %s; allowed with: alb", s.Kind))
+	case s.AddressType == Dualstack && !ranges && s.ClientPrefixListID == "":
+		r.Conflict(keys, "dualstack, but no IPv6 range may connect; allowed with: such a range, as in [0.0.0.0/0, ::/0]")
+	case s.AddressType == IPv4 && ranges:
+		r.Conflict(keys, "an IPv6 range is given, but the load balancer has IPv4 addresses alone; allowed with: dualstack")
+	}
+}
+
 func checkClients(r *settings.Reader, s Settings) {
 	keys := []string{"clientCidrs", "clientPrefixListId"}
 
 	if len(s.ClientCIDRs) == 0 && s.ClientPrefixListID == "" {
 		r.Conflict(keys, "both are empty, so nobody could reach the load balancer; allowed: at least one range or a list")
 	}
-	if slices.ContainsFunc(s.ClientCIDRs, func(cidr string) bool { return strings.HasSuffix(cidr, "/0") }) &&
-		(s.ClientPrefixListID != "" || len(s.ClientCIDRs) > 1) {
-		r.Conflict(keys, "0.0.0.0/0 admits everybody, so a further range or list would restrict nothing; allowed: 0.0.0.0/0 alone, or others without it")
+	for _, everybody := range []string{anywhere, anywhereIPv6} {
+		sameKind := func(cidr string) bool { return isIPv6(cidr) == isIPv6(everybody) }
+		others := slices.ContainsFunc(s.ClientCIDRs, func(cidr string) bool { return cidr != everybody && sameKind(cidr) })
+		if slices.Contains(s.ClientCIDRs, everybody) && (s.ClientPrefixListID != "" || others) {
+			r.Conflict(keys, fmt.Sprintf("%s admits everybody, so a further range or list would restrict nothing; allowed: %[1]s alone, or others without it", everybody))
+		}
 	}
 }

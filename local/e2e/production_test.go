@@ -22,6 +22,7 @@ func production(t *testing.T, c *checkout) {
 	settings := strings.Join([]string{
 		c.read(t, "Pulumi.prod.yaml"),
 		"  fargate-nginx-sidecar:domain: " + testDomain,
+		"  fargate-nginx-sidecar:domainAliases: [example.test]",
 		"  fargate-nginx-sidecar:hostedZoneId: " + makeZone(t, c, "example.test"),
 		"",
 	}, "\n")
