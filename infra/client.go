@@ -10,18 +10,28 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	provider "github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
+
+	"fargate-nginx-sidecar/infra/service"
 )
 
-// ecsClient returns a client of ECS, because no function of the AWS provider describes the deployments of a service. The
-// client uses the credentials and endpoints that the provider gets from the aws: settings. Proxy settings are the
+// clients do what no resource or function of the AWS provider does: describe the deployments of a service, run a task, and
+// read a log. All are nil in a preview.
+type clients struct {
+	deployments service.Deployments
+	tasks       service.Tasks
+	logs        service.Logs
+}
+
+// newClients returns the clients. They use the credentials and endpoints that the provider gets from the aws: settings. Proxy settings are the
 // exception: the AWS SDK takes them from the environment.
-func ecsClient(ctx context.Context, s *Settings) (*ecs.Client, error) {
+func newClients(ctx context.Context, s *Settings) (clients, error) {
 	loaded, err := config.LoadDefaultConfig(ctx, loadOptions(s)...)
 	if err != nil {
-		return nil, fmt.Errorf("AWS credentials: %w", err)
+		return clients{}, fmt.Errorf("AWS credentials: %w", err)
 	}
 	if role := setting[*provider.ProviderAssumeRole](s, "assumeRole"); role != nil && role.RoleArn != nil {
 		loaded.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(
@@ -32,13 +42,27 @@ func ecsClient(ctx context.Context, s *Settings) (*ecs.Client, error) {
 			sts.NewFromConfig(loaded), *role.RoleArn, token{role}))
 	}
 
-	return ecs.NewFromConfig(loaded, func(o *ecs.Options) {
-		for _, endpoint := range setting[[]provider.ProviderEndpoint](s, "endpoints") {
-			if endpoint.Ecs != nil {
-				o.BaseEndpoint = endpoint.Ecs
-			}
+	var endpoints provider.ProviderEndpoint
+	for _, given := range setting[[]provider.ProviderEndpoint](s, "endpoints") {
+		if given.Ecs != nil {
+			endpoints.Ecs = given.Ecs
 		}
-	}), nil
+		if given.Logs != nil {
+			endpoints.Logs = given.Logs
+		}
+	}
+	tasks := ecs.NewFromConfig(loaded, func(o *ecs.Options) {
+		if endpoints.Ecs != nil {
+			o.BaseEndpoint = endpoints.Ecs
+		}
+	})
+	logs := cloudwatchlogs.NewFromConfig(loaded, func(o *cloudwatchlogs.Options) {
+		if endpoints.Logs != nil {
+			o.BaseEndpoint = endpoints.Logs
+		}
+	})
+
+	return clients{deployments: tasks, tasks: tasks, logs: logs}, nil
 }
 
 // setting returns the value of one of the provider's settings, or the type's zero value.

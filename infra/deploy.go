@@ -161,9 +161,9 @@ func (s *Stack) watchedIngress() observability.Ingress {
 }
 
 func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
-	var deployments service.Deployments
+	var asked clients
 	if !ctx.DryRun() {
-		if deployments, err = ecsClient(ctx.Context(), s.settings); err != nil {
+		if asked, err = newClients(ctx.Context(), s.settings); err != nil {
 			return err
 		}
 	}
@@ -189,7 +189,9 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 		RepositoryARNs:     joined(s.nginx.RepositoryARNs, s.app.RepositoryARNs),
 		RollbackAlarms:     s.traffic.RollbackAlarms,
 		RollbackOnAlarms:   s.settings.Observability.RollbackOnAlarms,
-		Deployments:        deployments,
+		Deployments:        asked.deployments,
+		Tasks:              asked.tasks,
+		Logs:               asked.logs,
 		Protect:            s.settings.Ingress.DeletionProtection,
 		After:              slices.Concat(s.ingress.Before, s.network.Routes),
 	}, s.provider)

@@ -218,17 +218,7 @@ func at(t *testing.T, r infratest.Resource, path ...any) any {
 func containers(t *testing.T, graph *infratest.Graph) map[string]map[string]any {
 	t.Helper()
 
-	var all []map[string]any
-	text := one(t, graph, taskDefinition).Inputs["containerDefinitions"].StringValue()
-	if err := json.Unmarshal([]byte(text), &all); err != nil {
-		t.Fatal(err)
-	}
-	byName := map[string]map[string]any{}
-	for _, container := range all {
-		byName[container["name"].(string)] = container
-	}
-
-	return byName
+	return containersOf(t, one(t, graph, taskDefinition))
 }
 
 func environment(container map[string]any) map[string]string {

@@ -2,10 +2,13 @@ package infratest
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"slices"
+	"strings"
 )
 
 // Deployment is one deployment of a service, as ECS describes it.
@@ -17,13 +20,35 @@ type Deployment struct {
 	RolloutStateReason string `json:"rolloutStateReason,omitempty"`
 }
 
-// serveECS answers the program's requests to ECS while the program runs: each service has one completed deployment, of
-// the task definition that it was declared with. The machine's own AWS configuration is not read.
+// Command is a request to run a task.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
+type Command struct {
+	TaskDefinition string `json:"taskDefinition"`
+	StartedBy      string `json:"startedBy"`
+	Network        struct {
+		AWSVPC struct {
+			Subnets        []string `json:"subnets"`
+			SecurityGroups []string `json:"securityGroups"`
+			AssignPublicIP string   `json:"assignPublicIp"`
+		} `json:"awsvpcConfiguration"`
+	} `json:"networkConfiguration"`
+	Overrides struct {
+		Containers []struct {
+			Name    string   `json:"name"`
+			Command []string `json:"command"`
+		} `json:"containerOverrides"`
+	} `json:"overrides"`
+}
+
+// serveECS answers the program's requests to ECS and CloudWatch Logs while the program runs: each service has one
+// completed deployment, of the task definition that it was declared with, and a command ends at once. The machine's own
+// AWS configuration is not read.
 func (r *recorder) serveECS() (stop func()) {
-	server := httptest.NewServer(http.HandlerFunc(r.describeServices))
+	server := httptest.NewServer(http.HandlerFunc(r.answerECS))
 	before := map[string]string{}
 	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL_ECS": server.URL, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+		"AWS_ENDPOINT_URL_ECS": server.URL, "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": server.URL,
+		"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_PROFILE": "",
 	} {
 		before[name] = os.Getenv(name)
@@ -38,18 +63,54 @@ func (r *recorder) serveECS() (stop func()) {
 	}
 }
 
-func (r *recorder) describeServices(w http.ResponseWriter, request *http.Request) {
+func (r *recorder) answerECS(w http.ResponseWriter, request *http.Request) {
+	body, err := io.ReadAll(request.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	const task = "arn:aws:ecs:eu-central-1:" + Account + ":task/web/0123456789abcdef"
+	var answer map[string]any
+	_, action, _ := strings.Cut(request.Header.Get("X-Amz-Target"), ".")
+	switch action {
+	case "DescribeServices":
+		answer, err = r.describeServices(body)
+	case "ListServices":
+		// When the program asks, the recorder does not know the service yet, just as ECS does not at first.
+		answer = map[string]any{"serviceArns": []string{}}
+	case "ListTasks":
+		answer = map[string]any{"taskArns": []string{}}
+	case "RunTask":
+		var command Command
+		err = json.Unmarshal(body, &command)
+		r.graph.Commands = append(r.graph.Commands, command)
+		answer = map[string]any{"tasks": []any{map[string]any{"taskArn": task}}}
+	case "DescribeTasks":
+		answer = map[string]any{"tasks": []any{map[string]any{
+			"taskArn": task, "lastStatus": "STOPPED", "containers": []any{map[string]any{"name": "app", "exitCode": r.options.ExitCode}},
+		}}}
+	case "GetLogEvents":
+		answer = map[string]any{"events": []any{map[string]any{"message": "relation \"users\" does not exist"}}}
+	default:
+		err = fmt.Errorf("%s: no answer is known", action)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+	_ = json.NewEncoder(w).Encode(answer) // the client notices an answer that is cut off
+}
+
+func (r *recorder) describeServices(body []byte) (map[string]any, error) {
 	var asked struct {
 		Services []string `json:"services"`
 	}
-	if request.Header.Get("X-Amz-Target") != "AmazonEC2ContainerServiceV20141113.DescribeServices" ||
-		json.NewDecoder(request.Body).Decode(&asked) != nil {
-		http.Error(w, "only DescribeServices is answered", http.StatusBadRequest)
-		return
+	if err := json.Unmarshal(body, &asked); err != nil {
+		return nil, err
 	}
-
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
 	type service struct {
 		Name        string       `json:"serviceName"`
 		Status      string       `json:"status"`
@@ -71,6 +132,6 @@ func (r *recorder) describeServices(w http.ResponseWriter, request *http.Request
 			found = append(found, service{name, status, deployments})
 		}
 	}
-	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-	_ = json.NewEncoder(w).Encode(map[string]any{"services": found}) // the client notices an answer that is cut off
+
+	return map[string]any{"services": found}, nil
 }

@@ -36,6 +36,8 @@ type Options struct {
 	// Deployments may return the deployments of a service; if there are none, the service has been deleted. Without it, a
 	// service has one deployment, which is completed.
 	Deployments func(service Resource) []Deployment
+	// ExitCode is that of every command that the program runs as a task of its own.
+	ExitCode int
 	// Answer may answer a call in place of the recorder; the second result says whether it did.
 	Answer func(token string, args resource.PropertyMap) (resource.PropertyMap, bool)
 }
@@ -75,6 +77,8 @@ type Call struct {
 type Graph struct {
 	Resources []Resource
 	Calls     []Call
+	// Commands are the requests with which the program ran tasks of their own.
+	Commands []Command
 	// IDs and Outputs hold, by URN, what the recorder invented for each resource.
 	IDs     map[string]string
 	Outputs map[string]resource.PropertyMap

@@ -116,10 +116,14 @@ func containerDefinitions(service string, args Args, values resolved) (string, e
 		return "", fmt.Errorf("log groups %q and %q; allowed: two names", values.nginxLogGroup, values.appLogGroup)
 	}
 
+	return rendered([]container{nginx(service, args, values), app(service, args, values)})
+}
+
+func rendered(containers []container) (string, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
-	err := encoder.Encode([]container{nginx(service, args, values), app(service, args, values)})
+	err := encoder.Encode(containers)
 
 	return strings.TrimSpace(text.String()), err
 }

@@ -56,8 +56,11 @@ type Args struct {
 	// deployment back if one of them goes off during it.
 	RollbackAlarms   pulumi.StringArrayInput
 	RollbackOnAlarms bool
-	// Deployments asks ECS how a deployment ended. It may be nil in a preview.
+	// Deployments asks ECS how a deployment ended; Tasks and Logs run the deployment command and read what it has written.
+	// All three may be nil in a preview.
 	Deployments Deployments
+	Tasks       Tasks
+	Logs        Logs
 
 	// Protect makes the engine refuse to delete cluster, service and logs.
 	Protect bool
@@ -144,6 +147,12 @@ func (s *Service) build(ctx *pulumi.Context, name string, args Args) error {
 	if err != nil {
 		return err
 	}
+	var commands *ecs.TaskDefinition
+	if args.runsCommands() {
+		if commands, err = s.commandDefinition(ctx, name, args, cluster, roles{role, own}, secrets, appLogs); err != nil {
+			return err
+		}
+	}
 	group, rules, err := s.securityGroup(ctx, name, args)
 	if err != nil {
 		return err
@@ -154,7 +163,8 @@ func (s *Service) build(ctx *pulumi.Context, name string, args Args) error {
 		return err
 	}
 	after = append(after, capacity...)
-	service, err := s.service(ctx, name, args, cluster, definition, group, after)
+	revision := s.deployed(ctx, name, args, cluster, definition, commands, group, appLogs, after)
+	service, err := s.service(ctx, name, args, cluster, revision, group, after)
 	if err != nil {
 		return err
 	}
@@ -201,13 +211,13 @@ func (s *Service) logGroup(ctx *pulumi.Context, name string, args Args) (*cloudw
 
 func (s *Service) service(
 	ctx *pulumi.Context, name string, args Args,
-	cluster *ecs.Cluster, definition *ecs.TaskDefinition, group *ec2.SecurityGroup, after []pulumi.Resource,
+	cluster *ecs.Cluster, revision pulumi.StringOutput, group *ec2.SecurityGroup, after []pulumi.Resource,
 ) (*ecs.Service, error) {
 	minutes := fmt.Sprintf("%dm", int(args.DeploymentTimeout.Minutes()))
 
 	serviceArgs := &ecs.ServiceArgs{
 		Cluster:                         cluster.Arn,
-		TaskDefinition:                  definition.Arn,
+		TaskDefinition:                  revision,
 		PlatformVersion:                 pulumi.String("LATEST"),
 		SchedulingStrategy:              pulumi.String("REPLICA"),
 		DesiredCount:                    s.startCount(ctx, args, cluster),

@@ -45,7 +45,12 @@ type Settings struct {
 	HealthCheckGracePeriodSeconds int
 	// DeploymentTimeout is how long an update waits for a steady service.
 	DeploymentTimeout time.Duration
+	// DeployCommand runs with each new revision of the task definition before the service gets it, unless it is empty.
+	DeployCommand []string
 }
+
+// runsCommands reports whether the app's image also runs outside the service.
+func (s Settings) runsCommands() bool { return len(s.DeployCommand) > 0 }
 
 // Architecture is the processor of the tasks, as ECS spells it.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RuntimePlatform.html
@@ -132,6 +137,8 @@ func Read(r *settings.Reader) Settings {
 		// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html
 		HealthCheckGracePeriodSeconds: r.Between("healthCheckGracePeriodSeconds", 0, 2147483647, "seconds"),
 		DeploymentTimeout:             time.Duration(r.Between("deploymentTimeoutMinutes", 5, 120, "minutes")) * time.Minute,
+		DeployCommand: r.Words("deployCommand", "a list of words without an empty one, or an empty list for no command",
+			func([]string) bool { return true }),
 	}
 	s.CPU, s.Memory = readSize(r)
 	checkTask(r, s)

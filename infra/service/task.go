@@ -64,22 +64,27 @@ func (s *Service) taskDefinition(
 			return rendered, nil
 		})
 
-	definitionArgs := &ecs.TaskDefinitionArgs{
+	return s.newTaskDefinition(ctx, name, args, roles, &ecs.TaskDefinitionArgs{
 		// Pulumi gives a family no random suffix, because ECS numbers its revisions. The cluster's name has one, so a
 		// stack of the same name from another project in this account has a family of its own.
-		Family:                  cluster.Name,
-		NetworkMode:             pulumi.String("awsvpc"),
-		RequiresCompatibilities: pulumi.ToStringArray([]string{"FARGATE"}),
-		Cpu:                     pulumi.String(strconv.Itoa(args.CPU)),
-		Memory:                  pulumi.String(strconv.Itoa(args.Memory)),
-		RuntimePlatform: ecs.TaskDefinitionRuntimePlatformArgs{
-			OperatingSystemFamily: pulumi.String("LINUX"),
-			CpuArchitecture:       pulumi.String(string(args.Architecture)),
-		},
-		ExecutionRoleArn:     roles.execution.Arn,
+		Family:               cluster.Name,
 		Volumes:              volumes(args.Settings),
 		ContainerDefinitions: definitions,
+	})
+}
+
+// newTaskDefinition declares a task definition and fills in what those of a service have in common.
+func (s *Service) newTaskDefinition(
+	ctx *pulumi.Context, name string, args Args, roles roles, definitionArgs *ecs.TaskDefinitionArgs,
+) (*ecs.TaskDefinition, error) {
+	definitionArgs.NetworkMode = pulumi.String("awsvpc")
+	definitionArgs.RequiresCompatibilities = pulumi.ToStringArray([]string{"FARGATE"})
+	definitionArgs.Cpu, definitionArgs.Memory = pulumi.String(strconv.Itoa(args.CPU)), pulumi.String(strconv.Itoa(args.Memory))
+	definitionArgs.RuntimePlatform = ecs.TaskDefinitionRuntimePlatformArgs{
+		OperatingSystemFamily: pulumi.String("LINUX"),
+		CpuArchitecture:       pulumi.String(string(args.Architecture)),
 	}
+	definitionArgs.ExecutionRoleArn = roles.execution.Arn
 	if roles.task != nil {
 		definitionArgs.TaskRoleArn = roles.task.Arn
 	}

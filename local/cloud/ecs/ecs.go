@@ -67,10 +67,11 @@ type Scheduler struct {
 	source  *source
 	runtime *fargate.Runtime
 
-	mu       sync.Mutex
-	services map[string]*service
-	stopped  []*task // of every service, for one hour
-	stopping bool    // no new task starts
+	mu         sync.Mutex
+	services   map[string]*service
+	standalone []*task // of no service, not STOPPED
+	stopped    []*task // all of them, for one hour
+	stopping   bool    // no new task starts
 }
 
 // New checks the options and that the Docker engine answers, for which ctx is. It starts nothing.
@@ -123,31 +124,27 @@ func (s *Scheduler) look(ctx context.Context) error {
 func (s *Scheduler) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	s.stopping = true
-	for _, service := range s.services {
-		for _, task := range service.tasks {
-			task.Stop(types.TaskStopCodeUserInitiated, stoppedByUser)
-		}
+	for _, task := range s.everyTask() {
+		task.Stop(types.TaskStopCodeUserInitiated, stoppedByUser)
 	}
 	s.mu.Unlock()
 	return s.runtime.Wait(ctx)
 }
 
-// StopTask stops one task, given by ARN or id; its service starts another.
+// StopTask stops one task, given by ARN or id; its service, if it has one, starts another.
 func (s *Scheduler) StopTask(arn, reason string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, service := range s.services {
-		for _, task := range service.tasks {
-			if task.ARN == arn || task.ID == arn {
-				task.Stop(types.TaskStopCodeUserInitiated, cmp.Or(reason, stoppedByUser))
-				return nil
-			}
+	for _, task := range s.everyTask() {
+		if task.ARN == arn || task.ID == arn {
+			task.Stop(types.TaskStopCodeUserInitiated, cmp.Or(reason, stoppedByUser))
+			return nil
 		}
 	}
 	return ErrTaskNotFound
 }
 
-// task is a task of a service, and what the scheduler thinks of it. Scheduler.mu guards all that changes here.
+// task is a task, of a service or of none, and what the scheduler thinks of it. Scheduler.mu guards all that changes here.
 type task struct {
 	*fargate.Task
 	deployment      *deployment

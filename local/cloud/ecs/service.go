@@ -83,6 +83,7 @@ func (s *Scheduler) reconcile(ctx context.Context, all []declared, now time.Time
 		}
 		s.step(ctx, known, now)
 	}
+	s.collectEnded()
 	s.stopped = slices.DeleteFunc(s.stopped, func(t *task) bool { return now.Sub(*t.Describe().StoppedAt) > stoppedTaskKept })
 }
 

@@ -59,7 +59,7 @@ type revision struct {
 	targets        string
 }
 
-// source reads the ECS API. Only the scheduler's loop calls it.
+// source reads the ECS API. Only the scheduler's loop calls it, where nothing else is said.
 type source struct {
 	ecs         *ecs.Client
 	overlay     func(string) map[string]any
@@ -199,15 +199,35 @@ func (s *source) definition(ctx context.Context, reference string) (*fargate.Def
 	if known, ok := s.definitions[reference]; ok {
 		return known, nil
 	}
-	found, err := s.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &reference})
+	d, err := s.read(ctx, reference)
 	if err != nil {
-		return nil, fmt.Errorf("task definition %s: %w", reference, err)
+		return nil, err
 	}
-	d := &fargate.Definition{TaskDefinition: *found.TaskDefinition}
 	if hasRevision.MatchString(reference) {
 		s.definitions[reference] = d
 	}
 	return d, nil
+}
+
+// read asks the emulator for a task definition. Anybody may call it, and cluster.
+func (s *source) read(ctx context.Context, reference string) (*fargate.Definition, error) {
+	found, err := s.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &reference})
+	if err != nil {
+		return nil, fmt.Errorf("task definition %s: %w", reference, err)
+	}
+	return &fargate.Definition{TaskDefinition: *found.TaskDefinition}, nil
+}
+
+// cluster returns the ARN of a cluster, given by ARN or name.
+func (s *source) cluster(ctx context.Context, reference string) (string, error) {
+	found, err := s.ecs.DescribeClusters(ctx, &ecs.DescribeClustersInput{Clusters: []string{reference}})
+	if err != nil {
+		return "", fmt.Errorf("cluster %s: %w", reference, err)
+	}
+	if len(found.Clusters) != 1 {
+		return "", fmt.Errorf("%w: cluster %s does not exist", ErrInvalidParameter, reference)
+	}
+	return aws.ToString(found.Clusters[0].ClusterArn), nil
 }
 
 // rollBack gives a service its previous task definition, unless somebody has given it another one meanwhile.

@@ -23,10 +23,7 @@ func (s *Scheduler) Service(arn string) (types.Service, bool) {
 func (s *Scheduler) Tasks() []types.Task {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := slices.Clone(s.stopped)
-	for _, service := range s.services {
-		all = append(all, service.tasks...)
-	}
+	all := slices.Concat(s.stopped, s.everyTask())
 	slices.SortFunc(all, func(a, b *task) int {
 		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ARN, b.ARN))
 	})

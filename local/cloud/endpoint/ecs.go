@@ -13,6 +13,7 @@ import (
 	"fargate-nginx-sidecar/local/cloud/ecs"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
@@ -54,6 +55,8 @@ func (e *Endpoint) answerECS(w http.ResponseWriter, c call) bool {
 		return respond(w, e.describeTasks(request))
 	case "StopTask":
 		return e.stopTask(w, request)
+	case "RunTask":
+		return e.runTask(w, c.body)
 	case "UpdateService":
 		// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html#API_UpdateService_Errors
 		if running, known := e.options.Tasks.Service(text(request, "service")); known && aws.ToString(running.Status) != "ACTIVE" {
@@ -183,17 +186,26 @@ func (e *Endpoint) tasksOf(request map[string]any) []types.Task {
 }
 
 func (e *Endpoint) listTasks(request map[string]any) []string {
-	service, desired := text(request, "serviceName"), text(request, "desiredStatus")
+	service, family, startedBy := text(request, "serviceName"), text(request, "family"), text(request, "startedBy")
+	desired := text(request, "desiredStatus")
 	if desired == "" {
 		desired = "RUNNING" // the default of the API
 	}
 	arns := []string{}
 	for _, task := range e.tasksOf(request) {
-		if (service == "" || "service:"+path.Base(service) == *task.Group) && *task.DesiredStatus == desired {
+		if (service == "" || "service:"+path.Base(service) == *task.Group) &&
+			(family == "" || family == familyOf(task)) &&
+			(startedBy == "" || startedBy == aws.ToString(task.StartedBy)) && *task.DesiredStatus == desired {
 			arns = append(arns, *task.TaskArn)
 		}
 	}
 	return arns
+}
+
+// familyOf reads the family in the ARN of a task's definition, which ends in <family>:<revision>.
+func familyOf(task types.Task) string {
+	family, _, _ := strings.Cut(path.Base(aws.ToString(task.TaskDefinitionArn)), ":")
+	return family
 }
 
 func (e *Endpoint) describeTasks(request map[string]any) map[string]any {
@@ -233,6 +245,23 @@ func (e *Endpoint) stopTask(w http.ResponseWriter, request map[string]any) bool 
 		answer["task"] = jsonOf(task)
 	}
 	return respond(w, answer)
+}
+
+func (e *Endpoint) runTask(w http.ResponseWriter, body []byte) bool {
+	var request awsecs.RunTaskInput
+	if err := json.Unmarshal(body, &request); err != nil {
+		return fail(w, "SerializationException", err.Error())
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), syncWait)
+	defer cancel()
+	started, err := e.options.Tasks.RunTask(ctx, &request)
+	if errors.Is(err, ecs.ErrInvalidParameter) {
+		return fail(w, "InvalidParameterException", err.Error())
+	}
+	if err != nil {
+		return fail(w, "ClientException", err.Error())
+	}
+	return respond(w, map[string]any{"tasks": jsonOf(started), "failures": []any{}})
 }
 
 // text is a member of a request that is text, "" where there is none.

@@ -20,6 +20,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
@@ -257,5 +258,6 @@ type Tasks interface {
 	Service(arn string) (types.Service, bool)
 	Tasks() []types.Task
 	StopTask(arn, reason string) error
+	RunTask(ctx context.Context, request *ecs.RunTaskInput) ([]types.Task, error)
 	Sync(ctx context.Context) error
 }

@@ -3,6 +3,7 @@ package endpoint_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,7 @@ import (
 	"fargate-nginx-sidecar/local/cloud/endpoint"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
@@ -49,7 +51,7 @@ func (s *tasks) Service(arn string) (types.Service, bool) {
 
 func (*tasks) Tasks() []types.Task {
 	return []types.Task{{
-		TaskArn: aws.String(task), ClusterArn: aws.String(cluster), Group: aws.String("service:web"), DesiredStatus: aws.String("RUNNING"), LastStatus: aws.String("RUNNING"),
+		TaskArn: aws.String(task), ClusterArn: aws.String(cluster), Group: aws.String("service:web"), StartedBy: aws.String("ecs-svc/1"), TaskDefinitionArn: aws.String("arn:aws:ecs:eu-central-1:123456789012:task-definition/web:1"), DesiredStatus: aws.String("RUNNING"), LastStatus: aws.String("RUNNING"),
 		Containers: []types.Container{{Name: aws.String("app"), ExitCode: aws.Int32(137)}},
 	}}
 }
@@ -60,6 +62,15 @@ func (s *tasks) StopTask(arn, reason string) error {
 	}
 	s.stopped, s.reason = arn, reason
 	return nil
+}
+
+func (*tasks) RunTask(_ context.Context, request *awsecs.RunTaskInput) ([]types.Task, error) {
+	if aws.ToString(request.TaskDefinition) != "web:1" {
+		return nil, fmt.Errorf("%w: no such definition", ecs.ErrInvalidParameter)
+	}
+	return []types.Task{{
+		TaskArn: aws.String(task), StartedBy: request.StartedBy, Overrides: request.Overrides,
+	}}, nil
 }
 
 type targets struct{ followed *int }
@@ -201,6 +212,11 @@ func TestTasksAreTheSchedulers(t *testing.T) {
 		{"ListTasks", `{"cluster":"web","desiredStatus":"STOPPED"}`, `{"taskArns":[]}`},
 		{"DescribeTasks", `{"cluster":"web","tasks":["0123"]}`, `"exitCode":137`},
 		{"DescribeTasks", `{"cluster":"web","tasks":["4567"]}`, `"reason":"MISSING"`},
+		{"ListTasks", `{"cluster":"web","family":"web","startedBy":"ecs-svc/1"}`, `{"taskArns":["` + task + `"]}`},
+		{"ListTasks", `{"cluster":"web","family":"web-commands"}`, `{"taskArns":[]}`},
+		{"ListTasks", `{"cluster":"web","startedBy":"deploy/web/1"}`, `{"taskArns":[]}`},
+		{"RunTask", `{"cluster":"web","taskDefinition":"web:1","startedBy":"me","overrides":{"containerOverrides":[{"name":"app","command":["a"]}]}}`, `"overrides":{"containerOverrides":[{"command":["a"],"name":"app"}]},"startedBy":"me"`},
+		{"RunTask", `{"cluster":"web","taskDefinition":"web:2"}`, "InvalidParameterException"},
 		{"StopTask", `{"cluster":"web","task":"4567"}`, "InvalidParameterException"},
 		{"StopTask", `{"cluster":"web","task":"` + task + `","reason":"test"}`, task},
 	} {

@@ -101,6 +101,26 @@ func checkContainer(c types.ContainerDefinition) []error {
 	return wrong
 }
 
+// overridden is a container definition with what a client of RunTask put in place of its parts.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerOverride.html
+func overridden(c types.ContainerDefinition, overrides []types.ContainerOverride) types.ContainerDefinition {
+	for _, o := range overrides {
+		if aws.ToString(o.Name) != aws.ToString(c.Name) {
+			continue
+		}
+		if len(o.Command) > 0 {
+			c.Command = o.Command
+		}
+		// Of two variables with the same name, the later one counts.
+		c.Environment = slices.Concat(c.Environment, o.Environment)
+		if o.Cpu != nil {
+			c.Cpu = *o.Cpu
+		}
+		c.Memory, c.MemoryReservation = cmp.Or(o.Memory, c.Memory), cmp.Or(o.MemoryReservation, c.MemoryReservation)
+	}
+	return c
+}
+
 // arch is the architecture a task runs on, in Go's words.
 func (d *Definition) arch() string {
 	if d.RuntimePlatform != nil && d.RuntimePlatform.CpuArchitecture == types.CPUArchitectureArm64 {

@@ -1,6 +1,7 @@
 package fargate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -32,9 +33,10 @@ const reasonEssential = "Essential container in task exited"
 // Spec is a task to run.
 type Spec struct {
 	ClusterARN string
-	Service    string // its name
-	StartedBy  string // the deployment's id
+	Service    string // its name, "" for a task of its own
+	StartedBy  string // the deployment's id, or whatever the client of RunTask says
 	Definition *Definition
+	Overrides  []types.ContainerOverride // of the definition's containers, by name
 	Targets    []Target
 	Subnet     string // "" where the service names none
 
@@ -83,7 +85,7 @@ func newTask(r *Runtime, spec Spec) *Task {
 		dead:    make(chan struct{}),
 		described: types.Task{
 			ClusterArn:        &spec.ClusterARN,
-			Group:             aws.String("service:" + spec.Service),
+			Group:             aws.String(spec.group()),
 			StartedBy:         &spec.StartedBy,
 			TaskDefinitionArn: spec.Definition.TaskDefinitionArn,
 			LaunchType:        types.LaunchTypeFargate,
@@ -96,11 +98,25 @@ func newTask(r *Runtime, spec Spec) *Task {
 		volumes: map[string]string{},
 		ports:   map[int]string{},
 	}
+	if len(spec.Overrides) > 0 {
+		t.described.Overrides = &types.TaskOverride{ContainerOverrides: spec.Overrides}
+	}
 	for _, c := range t.Definition.ContainerDefinitions {
-		t.containers = append(t.containers, newTaskContainer(t, c))
+		t.containers = append(t.containers, newTaskContainer(t, overridden(c, spec.Overrides)))
 	}
 	return t
 }
+
+// group is what ECS calls the tasks of one service, or of one family.
+func (s Spec) group() string {
+	if s.Service == "" {
+		return "family:" + aws.ToString(s.Definition.Family)
+	}
+	return "service:" + s.Service
+}
+
+// owner is a short name for what the task belongs to.
+func (s Spec) owner() string { return cmp.Or(s.Service, aws.ToString(s.Definition.Family)) }
 
 // Stop asks a task to stop; the first reason given is the one it shows. It returns false when the task is already
 // stopping.
@@ -344,7 +360,7 @@ func (t *Task) complain(err error) {
 
 // name is the Docker name of one part of the task.
 func (t *Task) name(part string) string {
-	return fmt.Sprintf("%s%s-%s-%s-%s", namePrefix, t.runtime.options.RunID, t.Service, t.ID[:8], part)
+	return fmt.Sprintf("%s%s-%s-%s-%s", namePrefix, t.runtime.options.RunID, t.owner(), t.ID[:8], part)
 }
 
 func (t *Task) labels(container string) map[string]string {
@@ -352,7 +368,7 @@ func (t *Task) labels(container string) map[string]string {
 }
 
 func (t *Task) log() *slog.Logger {
-	return t.runtime.options.Logger.With("service", t.Service, "task", t.ID[:8])
+	return t.runtime.options.Logger.With("service", t.owner(), "task", t.ID[:8])
 }
 
 func (t *Task) setStatus(status string) {

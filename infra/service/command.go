@@ -1,0 +1,233 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+)
+
+// Tasks is the part of the AWS SDK's ECS client that runs a command as a task of its own and follows the task.
+type Tasks interface {
+	Deployments
+	ListServices(context.Context, *ecs.ListServicesInput, ...func(*ecs.Options)) (*ecs.ListServicesOutput, error)
+	RunTask(context.Context, *ecs.RunTaskInput, ...func(*ecs.Options)) (*ecs.RunTaskOutput, error)
+	ListTasks(context.Context, *ecs.ListTasksInput, ...func(*ecs.Options)) (*ecs.ListTasksOutput, error)
+	DescribeTasks(context.Context, *ecs.DescribeTasksInput, ...func(*ecs.Options)) (*ecs.DescribeTasksOutput, error)
+}
+
+// Logs is the part of the AWS SDK's CloudWatch Logs client that reads what a command has written.
+type Logs interface {
+	GetLogEvents(context.Context, *cloudwatchlogs.GetLogEventsInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.GetLogEventsOutput, error)
+}
+
+// command is a command that has to succeed before a service gets a new revision of its task definition.
+type command struct {
+	tasks   Tasks
+	logs    Logs
+	words   []string
+	cluster string
+	// revision is the ARN of the task definition that the service is about to get; definition is the one for commands.
+	revision, definition string
+	network              types.AwsVpcConfiguration
+	logGroup, logPrefix  string
+	region               string
+}
+
+// startedByDeployment is how the tasks of deployments are told from those that somebody else has started. ECS keeps it
+// with a task; at most 128 letters, digits, hyphens, slashes and underscores are allowed.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
+const startedByDeployment = "deploy/"
+
+// startedBy names the deployment, so that an update that follows an interrupted one finds the task that runs already.
+func (c command) startedBy() string {
+	_, family, _ := strings.Cut(c.revision, ":task-definition/")
+
+	return startedByDeployment + strings.ReplaceAll(family, ":", "/")
+}
+
+// succeed runs the command once and returns when it has ended, with an error unless it exited with 0. It does nothing
+// when a service of the cluster has the revision already, because then there is no deployment.
+func (c command) succeed(ctx context.Context, pause time.Duration) error {
+	if deployed, err := c.isDeployed(ctx); deployed || err != nil {
+		return err
+	}
+	task, err := c.find(ctx, pause)
+	if err != nil {
+		return err
+	}
+	if task == "" {
+		if task, err = c.start(ctx); err != nil {
+			return err
+		}
+	}
+	ended, err := c.await(ctx, task, pause)
+	if err != nil {
+		return err
+	}
+
+	return c.judge(ctx, ended, pause)
+}
+
+// describeLimit is how many services ECS describes at once.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html
+const describeLimit = 10
+
+// isDeployed asks all services of the cluster, because the program does not know the name of a service that is about to
+// be replaced: its replacement gets the same revision.
+func (c command) isDeployed(ctx context.Context) (bool, error) {
+	input := &ecs.ListServicesInput{Cluster: &c.cluster}
+	for pages := ecs.NewListServicesPaginator(c.tasks, input); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return false, fmt.Errorf("services of %s: %w", c.cluster, err)
+		}
+		for arns := range slices.Chunk(page.ServiceArns, describeLimit) {
+			described, err := c.tasks.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &c.cluster, Services: arns})
+			if err != nil {
+				return false, fmt.Errorf("services of %s: %w", c.cluster, err)
+			}
+			if slices.ContainsFunc(described.Services, func(s types.Service) bool {
+				return aws.ToString(s.Status) == "ACTIVE" && aws.ToString(s.TaskDefinition) == c.revision
+			}) {
+				return true, nil
+			}
+		}
+	}
+
+	return false, nil
+}
+
+// find returns the task of an earlier update for the same revision if it still runs. It waits for one of another
+// revision, so that never two run at once.
+func (c command) find(ctx context.Context, pause time.Duration) (string, error) {
+	_, family, _ := strings.Cut(c.definition, ":task-definition/")
+	family, _, _ = strings.Cut(family, ":")
+	listed, err := c.tasks.ListTasks(ctx, &ecs.ListTasksInput{Cluster: &c.cluster, Family: &family})
+	if err != nil {
+		return "", fmt.Errorf("tasks of %s: %w", family, err)
+	}
+	if len(listed.TaskArns) == 0 {
+		return "", nil
+	}
+	described, err := c.tasks.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &c.cluster, Tasks: listed.TaskArns})
+	if err != nil {
+		return "", fmt.Errorf("tasks of %s: %w", family, err)
+	}
+	for _, task := range described.Tasks {
+		switch by := aws.ToString(task.StartedBy); {
+		case by == c.startedBy():
+			return aws.ToString(task.TaskArn), nil
+		case strings.HasPrefix(by, startedByDeployment):
+			if _, err := c.await(ctx, aws.ToString(task.TaskArn), pause); err != nil {
+				return "", err
+			}
+		}
+	}
+
+	return "", nil
+}
+
+// start starts the task. The SDK adds a client token, so that ECS starts no second task if the SDK repeats the request.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/ECS_Idempotency.html
+func (c command) start(ctx context.Context) (string, error) {
+	started, err := c.tasks.RunTask(ctx, &ecs.RunTaskInput{
+		Cluster:              &c.cluster,
+		TaskDefinition:       &c.definition,
+		LaunchType:           types.LaunchTypeFargate,
+		NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &c.network},
+		Overrides: &types.TaskOverride{ContainerOverrides: []types.ContainerOverride{
+			{Name: aws.String(appName), Command: c.words},
+		}},
+		StartedBy:            aws.String(c.startedBy()),
+		EnableECSManagedTags: true,
+		PropagateTags:        types.PropagateTagsTaskDefinition,
+	})
+	if err != nil {
+		return "", fmt.Errorf("start: %w", err)
+	}
+	for _, failure := range started.Failures {
+		err = errors.Join(err, fmt.Errorf("start: %s %s", aws.ToString(failure.Reason), aws.ToString(failure.Detail)))
+	}
+	if err != nil {
+		return "", err
+	}
+	if len(started.Tasks) != 1 {
+		return "", fmt.Errorf("start: ECS started %d tasks; want 1", len(started.Tasks))
+	}
+
+	return aws.ToString(started.Tasks[0].TaskArn), nil
+}
+
+// await returns a task when it has stopped. ECS shows a stopped task for at least an hour.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
+func (c command) await(ctx context.Context, arn string, pause time.Duration) (types.Task, error) {
+	for {
+		described, err := c.tasks.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &c.cluster, Tasks: []string{arn}})
+		if err != nil && ctx.Err() == nil {
+			return types.Task{}, fmt.Errorf("task %s: %w", arn, err)
+		}
+		// A task that has just been started may not be known yet.
+		if err == nil && len(described.Tasks) == 1 && aws.ToString(described.Tasks[0].LastStatus) == "STOPPED" {
+			return described.Tasks[0], nil
+		}
+		select {
+		case <-ctx.Done():
+			return types.Task{}, fmt.Errorf("task %s has not ended within deploymentTimeoutMinutes and goes on; the next update waits for it.\n"+
+				"To end it: aws ecs stop-task --region %s --cluster %s --task %s", arn, c.region, c.cluster, arn)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// judge returns an error, with the last lines that the command has written, unless it exited with 0.
+func (c command) judge(ctx context.Context, ended types.Task, pause time.Duration) error {
+	for _, container := range ended.Containers {
+		if aws.ToString(container.Name) != appName {
+			continue
+		}
+		if container.ExitCode == nil {
+			return fmt.Errorf("the command was not started: %s %s", aws.ToString(ended.StoppedReason), aws.ToString(container.Reason))
+		}
+		if *container.ExitCode == 0 {
+			return nil
+		}
+		return fmt.Errorf("exit code %d; %s", *container.ExitCode, c.lastLines(ctx, aws.ToString(ended.TaskArn), pause))
+	}
+
+	return fmt.Errorf("the command was not started: %s", aws.ToString(ended.StoppedReason))
+}
+
+// linesShown are the last lines of a command that failed.
+const linesShown = 20
+
+// lastLines returns the last lines that the command has written, or where they can be found. They reach CloudWatch some
+// seconds after the command has written them.
+func (c command) lastLines(ctx context.Context, arn string, pause time.Duration) string {
+	stream := fmt.Sprintf("%s/%s/%s", c.logPrefix, appName, arn[strings.LastIndex(arn, "/")+1:])
+	for range 3 {
+		read, err := c.logs.GetLogEvents(ctx, &cloudwatchlogs.GetLogEventsInput{
+			LogGroupName: &c.logGroup, LogStreamName: &stream, Limit: aws.Int32(linesShown),
+		})
+		if err == nil && len(read.Events) > 0 {
+			lines := "the last lines of its log:"
+			for _, event := range read.Events {
+				lines += "\n  " + strings.TrimRight(aws.ToString(event.Message), "\r\n")
+			}
+			return lines
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+
+	return fmt.Sprintf("its log could not be read or is empty: stream %s of group %s", stream, c.logGroup)
+}

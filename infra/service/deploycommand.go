@@ -1,0 +1,112 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// commandsName is part of the names of the task definition for commands and of its log streams.
+const commandsName = "commands"
+
+// commandDefinition declares the task definition in which commands run: the app's container as in the service's tasks,
+// but alone. It has no NGINX, which would wait for a healthy app, and no health check, which would fail while the command
+// runs: ECS waits for the health of a container at most three minutes, and then it stops the task.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+func (s *Service) commandDefinition(
+	ctx *pulumi.Context, name string, args Args, cluster *ecs.Cluster, roles roles, secrets secretSources, appLogs *cloudwatch.LogGroup,
+) (*ecs.TaskDefinition, error) {
+	inputs := pulumi.StringArray{args.AppImage, appLogs.Name}
+	definitions := text(append(inputs, secrets.values()...), func(values []string) (string, error) {
+		rendered, err := commandContainer(name, args, resolved{
+			appImage: values[0], appLogGroup: values[1], secrets: secrets.named(values[2:]),
+		})
+		if err != nil {
+			return "", fmt.Errorf("service %s: commands: %w", name, err)
+		}
+		return rendered, nil
+	})
+	definition, err := s.newTaskDefinition(ctx, name+"-"+commandsName, args, roles, &ecs.TaskDefinitionArgs{
+		Family:               pulumi.Sprintf("%s-%s", cluster.Name, commandsName),
+		Volumes:              volumes(args.Settings),
+		ContainerDefinitions: definitions,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("commands: %w", err)
+	}
+
+	return definition, nil
+}
+
+// commandContainer renders the app's container for commands.
+func commandContainer(service string, args Args, values resolved) (string, error) {
+	if values.appImage == "" || values.appLogGroup == "" {
+		return "", fmt.Errorf("image %q and log group %q; allowed: a reference and a name", values.appImage, values.appLogGroup)
+	}
+	alone := app(service, args, values)
+	alone.HealthCheck = nil
+	alone.LogConfiguration = logs(service, args, commandsName, values.appLogGroup)
+
+	return rendered([]container{alone})
+}
+
+// deployed returns the service's task definition once the deployment command has succeeded. If the command fails, so does
+// the output, and the engine leaves the service as it is.
+//
+// This is an output and not one of the engine's resource hooks, because a hook knows only what the engine does: it would
+// run the command again when a service is replaced without a new task definition, and not when ECS has rolled back the
+// deployment for which it ran. What counts is the revision that ECS runs, so that is what the command asks for.
+func (s *Service) deployed(
+	ctx *pulumi.Context, name string, args Args, cluster *ecs.Cluster, definition, commands *ecs.TaskDefinition,
+	group *ec2.SecurityGroup, appLogs *cloudwatch.LogGroup, after []pulumi.Resource,
+) pulumi.StringOutput {
+	if len(args.DeployCommand) == 0 || ctx.DryRun() {
+		return definition.Arn
+	}
+
+	values := []any{definition.Arn, commands.Arn, cluster.Arn, group.ID().ToStringOutput(), appLogs.Name, args.SubnetIDs}
+	for _, resource := range after {
+		values = append(values, resource.URN())
+	}
+
+	return pulumi.All(values...).ApplyT(func(values []any) (string, error) {
+		c := command{
+			tasks: args.Tasks, logs: args.Logs, words: args.DeployCommand, region: args.Region,
+			revision: values[0].(string), definition: values[1].(string), cluster: values[2].(string),
+			network: types.AwsVpcConfiguration{
+				SecurityGroups: []string{values[3].(string)}, Subnets: values[5].([]string), AssignPublicIp: assign(args.PublicAddresses),
+			},
+			logGroup: values[4].(string), logPrefix: name + "/" + commandsName,
+		}
+		within, cancel := context.WithTimeout(ctx.Context(), args.DeploymentTimeout)
+		defer cancel()
+		if err := c.succeed(within, lookEvery); err != nil {
+			return "", fmt.Errorf("service %s: deployCommand %s: %w\nThe service has not been changed", name, quoted(c.words), err)
+		}
+		return c.revision, nil
+	}).(pulumi.StringOutput)
+}
+
+func assign(public bool) types.AssignPublicIp {
+	if public {
+		return types.AssignPublicIpEnabled
+	}
+
+	return types.AssignPublicIpDisabled
+}
+
+func quoted(words []string) string {
+	all := make([]string, len(words))
+	for i, word := range words {
+		all[i] = strconv.Quote(word)
+	}
+
+	return "[" + strings.Join(all, ", ") + "]"
+}

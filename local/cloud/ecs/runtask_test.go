@@ -1,0 +1,108 @@
+package ecs_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"fargate-nginx-sidecar/local/cloud/ecs"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+)
+
+// command is a request to run the world's image with another command.
+func (w *world) command(definition string, words ...string) *awsecs.RunTaskInput {
+	return &awsecs.RunTaskInput{
+		Cluster: &w.cluster, TaskDefinition: &definition, LaunchType: types.LaunchTypeFargate, StartedBy: aws.String("deploy/web/1"),
+		NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: []string{w.subnet}}},
+		Overrides: &types.TaskOverride{ContainerOverrides: []types.ContainerOverride{{
+			Name: aws.String("web"), Command: words,
+			Environment: []types.KeyValuePair{{Name: aws.String("VERSION"), Value: aws.String("overridden")}},
+		}}},
+	}
+}
+
+func TestATaskOfItsOwnRunsItsCommandOnceAndEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	definition := w.register(nil, web(w.image(nil), "one"))
+	started, err := w.scheduler.RunTask(t.Context(), w.command(definition, "exit", "3"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	arn := *started[0].TaskArn
+	var ended types.Task
+	for deadline := time.Now().Add(40 * time.Second); ended.TaskArn == nil; time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the task does not end")
+		}
+		for _, task := range w.scheduler.Tasks() {
+			if *task.TaskArn == arn && *task.LastStatus == "STOPPED" {
+				ended = task
+			}
+		}
+	}
+	if code := ended.Containers[0].ExitCode; code == nil || *code != 3 {
+		t.Errorf("exit code: %v; want 3", code)
+	}
+	if *ended.Group != "family:web" || *ended.StartedBy != "deploy/web/1" || *ended.StoppedReason != "Essential container in task exited" {
+		t.Errorf("task: group %s, started by %s, reason %q", *ended.Group, *ended.StartedBy, *ended.StoppedReason)
+	}
+	stream := "web/web/" + arn[strings.LastIndex(arn, "/")+1:]
+	read, err := w.logs.GetLogEvents(t.Context(), &cloudwatchlogs.GetLogEventsInput{LogGroupName: aws.String("/ecs/web"), LogStreamName: &stream})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(read.Events) != 1 || *read.Events[0].Message != "exits with 3" {
+		t.Errorf("log: %v", read.Events)
+	}
+	// Nobody starts it again.
+	if err := w.scheduler.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if all := w.scheduler.Tasks(); len(all) != 1 {
+		t.Errorf("%d tasks; want the one", len(all))
+	}
+}
+
+func TestATaskOfItsOwnCanBeStopped(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	definition := w.register(nil, web(w.image(nil), "one"))
+	started, err := w.scheduler.RunTask(t.Context(), w.command(definition, "idle"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.scheduler.StopTask(*started[0].TaskArn, "test"); err != nil {
+		t.Fatal(err)
+	}
+	if i := slices.IndexFunc(w.scheduler.Tasks(), func(task types.Task) bool { return aws.ToString(task.StoppedReason) == "test" }); i < 0 {
+		t.Errorf("no task shows the reason for its stop: %v", w.scheduler.Tasks())
+	}
+}
+
+func TestATaskThatECSWouldRefuseIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	definition := w.register(nil, web("image", "one"))
+	for want, change := range map[string]func(*awsecs.RunTaskInput){
+		"override for container named other": func(in *awsecs.RunTaskInput) { in.Overrides.ContainerOverrides[0].Name = aws.String("other") },
+		"network configuration must be":      func(in *awsecs.RunTaskInput) { in.NetworkConfiguration = nil },
+		"count 11; allowed: 1 to 10":         func(in *awsecs.RunTaskInput) { in.Count = aws.Int32(11) },
+		`launch type "EC2"`:                  func(in *awsecs.RunTaskInput) { in.LaunchType = types.LaunchTypeEc2 },
+		"task definition web:9":              func(in *awsecs.RunTaskInput) { in.TaskDefinition = aws.String("web:9") },
+		"cluster none does not exist":        func(in *awsecs.RunTaskInput) { in.Cluster = aws.String("none") },
+		"overrides of the task itself":       func(in *awsecs.RunTaskInput) { in.Overrides.Cpu = aws.String("512") },
+	} {
+		request := w.command(definition, "exit", "0")
+		change(request)
+		if _, err := w.scheduler.RunTask(t.Context(), request); !errors.Is(err, ecs.ErrInvalidParameter) || !strings.Contains(err.Error(), want) {
+			t.Errorf("error: %v; want: %s", err, want)
+		}
+	}
+}
