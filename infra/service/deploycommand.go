@@ -17,8 +17,8 @@ import (
 const commandsName = "commands"
 
 // commandDefinition declares the task definition in which commands run: the app's container as in the service's tasks,
-// but alone. It has no NGINX, which would wait for a healthy app, and no health check, which would fail while the command
-// runs: ECS waits for the health of a container at most three minutes, and then it stops the task.
+// but alone. NGINX would wait for an app that answers, and ECS stops a task whose containers wait for each other too long.
+// For the same reason there is no health check, which would fail while the command runs.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
 func (s *Service) commandDefinition(
 	ctx *pulumi.Context, name string, args Args, cluster *ecs.Cluster, roles roles, secrets secretSources, appLogs *cloudwatch.LogGroup,
