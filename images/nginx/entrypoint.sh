@@ -88,6 +88,7 @@ choice NGINX_GZIP all all safe
 choice NGINX_ACCESS_LOG json json text off
 choice NGINX_LOG_HEALTH_CHECKS off on off
 choice NGINX_TLS off on off
+choice NGINX_INGRESS balancer balancer api
 if [ "$NGINX_TLS" = on ] && ! command -v openssl >/dev/null; then
     wrong NGINX_TLS on 'off in an image without openssl; the stage tls of the Dockerfile has it'
 fi
@@ -173,6 +174,16 @@ for word in ${NGINX_TRUSTED_PROXIES:-}; do
     fi
 done
 
+# Paths of the application's behind a login: as above, and `/` for all.
+logins='(?!)'
+for word in ${NGINX_LOGIN_PATHS:-}; do
+    case $word in
+    /) logins="$logins|/" ;;
+    */ | *//* | *[!A-Za-z0-9_/-]* | [!/]* | '') wrong NGINX_LOGIN_PATHS "$word" '/, or paths like /api or /v1/orders, separated by commas' ;;
+    *) logins="$logins|$word(?:[/?]|\$)" ;;
+    esac
+done
+
 # A path that is a word in nginx's configuration; the kernel takes 107 bytes.
 # https://man7.org/linux/man-pages/man7/unix.7.html
 NGINX_APP_SOCKET=${NGINX_APP_SOCKET:-}
@@ -221,6 +232,15 @@ text) access_log="/dev/stdout text $log_options" refused_log=$access_log ;;
 esac
 health_log='access_log off;'
 [ "$NGINX_LOG_HEALTH_CHECKS" = off ] || health_log=''
+# A load balancer writes the client's address and scheme into X-Forwarded-For and
+# X-Forwarded-Proto. API Gateway has no HTTP but HTTPS, and writes the address into a
+# header that the integration names, over whatever a client sent under that name.
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/x-forwarded-headers.html
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-parameter-mapping.html
+client_header=X-Forwarded-For scheme='$http_x_forwarded_proto'
+if [ "$NGINX_INGRESS" = api ]; then
+    client_header=Sidecar-Client scheme=https
+fi
 # In front of an answer's headers the cache keeps the request's target, which is as
 # long as a line may be. nginx wants the last of the two numbers as large as the first.
 header_buffer=16k busy_buffers=32k
@@ -437,6 +457,9 @@ sed \
     -e "s,@PREFIXES@,$prefixes,g" \
     -e "s,@HEALTH_PAGE@,$health_page,g" \
     -e "s,@METHODS@,$methods,g" \
+    -e "s,@LOGINS@,$logins,g" \
+    -e "s,@CLIENT_HEADER@,$client_header,g" \
+    -e "s,@FORWARDED_SCHEME@,$scheme,g" \
     -e "s/@METHODS_LIST@/$methods_list/g" \
     -e "s,@ACCESS_LOG@,$access_log,g" \
     -e "s,@REFUSED_LOG@,$refused_log,g" \

@@ -57,7 +57,7 @@ func TestHeadersThatAnybodyCanForgeDoNotReachTheApplication(t *testing.T) {
 
 // forgeable are headers that anybody can send and that some library believes.
 var forgeable = []string{
-	"Forwarded", "Forwarded-For", "X-Forwarded", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Ssl",
+	"Sidecar-Client", "Forwarded", "Forwarded-For", "X-Forwarded", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Ssl",
 	"X-Forwarded-Scheme", "X-Forwarded-Protocol", "X-Forwarded-Server", "X-Original-Host", "X-Original-URL", "X-Rewrite-URL", "X-Host",
 	"X-Url-Scheme", "Front-End-Https", "X-Client-IP", "X-Cluster-Client-IP", "X-Originating-IP", "X-Remote-IP", "X-Remote-Addr",
 	"True-Client-IP", "CF-Connecting-IP", "CF-Connecting-IPv6", "CF-Pseudo-IPv4", "Fastly-Client-IP", "Fly-Client-IP", "DO-Connecting-IP",

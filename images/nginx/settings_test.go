@@ -46,7 +46,7 @@ var renderings = map[string][]string{
 		"NGINX_LOG_HEALTH_CHECKS=on", "NGINX_PATH_PREFIXES=/api,/v1/orders,/a-b_c", "NGINX_METHODS=OPTIONS,GET,HEAD",
 		"NGINX_TRUSTED_PROXIES=10.0.0.0/8,192.168.1.1,fd00::/8,::1", "NGINX_CACHE_SECONDS=3600", "NGINX_STOP_DELAY=110", "NGINX_STATUS_INTERVAL=3600",
 		"NGINX_APP_SOCKET=/" + strings.Repeat("s", 106), "NGINX_CONCURRENCY_LIMIT=65535",
-		"NGINX_APP_HEALTH_PATH=/healthz/v1.0_~-", "NGINX_APP_HEALTH_TIMEOUT=59",
+		"NGINX_APP_HEALTH_PATH=/healthz/v1.0_~-", "NGINX_APP_HEALTH_TIMEOUT=59", "NGINX_INGRESS=api", "NGINX_LOGIN_PATHS=/api/admin,/v1",
 		"NGINX_HEADER_KB=16", "NGINX_ALLOWED_HOSTS=example.com,*.shop.example.com,10.0.0.1", "NGINX_PATH_RATES=/api/login:999999:99999,/v1/orders:1:0",
 	},
 }
@@ -93,7 +93,7 @@ func TestEveryWrongSettingIsNamedAtOnceAndNginxDoesNotStart(t *testing.T) {
 		"NGINX_CLIENT_TIMEOUT=10s", "NGINX_SHUTDOWN_TIMEOUT=-1", "NGINX_UPSTREAM_KEEPALIVE=99999999999999999999", "NGINX_MAX_BODY_KB=1.5",
 		"NGINX_RATE_LIMIT=0x10", "NGINX_RATE_BURST=007", "NGINX_GZIP_LEVEL=10", "NGINX_ACCESS_LOG=combined", "NGINX_LOG_HEALTH_CHECKS=yes",
 		"NGINX_PATH_PREFIXES=api,/,/a b,/v1/,/v1//x,/.*,/ok", "NGINX_METHODS=GET,TRACE,get",
-		"NGINX_TRUSTED_PROXIES=10.0.0.0/33,256.1.1.1,evil,10.0.0.0/8", "NGINX_CACHE_SECONDS=3601",
+		"NGINX_TRUSTED_PROXIES=10.0.0.0/33,256.1.1.1,evil,10.0.0.0/8", "NGINX_LOGIN_PATHS=/ok,admin,/a.b", "NGINX_INGRESS=nlb", "NGINX_CACHE_SECONDS=3601",
 		"NGINX_CONCURRENCY_LIMIT=65536", "NGINX_GZIP=off", "NGINX_STOP_DELAY=111", "NGINX_STATUS_INTERVAL=1m",
 		"NGINX_APP_SOCKET=run/app.sock", "NGINX_APP_HEALTH_PATH=healthz", "NGINX_APP_HEALTH_TIMEOUT=60", "NGINX_HEADER_KB=17",
 		"NGINX_ALLOWED_HOSTS=Example.com,a..b,*,*.*.example.com,example.com:80,ok", "NGINX_PATH_RATES=/api,/api:0:1,/a.b:1:1,/api:1:-1,/ok:1:1")
@@ -118,6 +118,7 @@ NGINX_APP_HEALTH_TIMEOUT: got "60", allowed: 1 to 59 s
 NGINX_GZIP: got "off", allowed: all safe
 NGINX_ACCESS_LOG: got "combined", allowed: json text off
 NGINX_LOG_HEALTH_CHECKS: got "yes", allowed: on off
+NGINX_INGRESS: got "nlb", allowed: balancer api
 NGINX_PATH_PREFIXES: got "api", allowed: / alone, or paths like /api or /v1/orders, separated by commas
 NGINX_PATH_PREFIXES: got "api,/,/a b,/v1/,/v1//x,/.*,/ok", allowed: / alone, or paths without it
 NGINX_PATH_PREFIXES: got "/a b", allowed: / alone, or paths like /api or /v1/orders, separated by commas
@@ -138,6 +139,8 @@ NGINX_PATH_RATES: got "/api:1:-1", allowed: a path, its requests a minute, 1 to 
 NGINX_TRUSTED_PROXIES: got "10.0.0.0/33", allowed: address ranges like 10.0.0.0/16, separated by commas
 NGINX_TRUSTED_PROXIES: got "256.1.1.1", allowed: address ranges like 10.0.0.0/16, separated by commas
 NGINX_TRUSTED_PROXIES: got "evil", allowed: address ranges like 10.0.0.0/16, separated by commas
+NGINX_LOGIN_PATHS: got "admin", allowed: /, or paths like /api or /v1/orders, separated by commas
+NGINX_LOGIN_PATHS: got "/a.b", allowed: /, or paths like /api or /v1/orders, separated by commas
 NGINX_APP_SOCKET: got "run/app.sock", allowed: a path like /run/app/http.sock, of at most 107 letters, digits and . _ - /
 NGINX_APP_HEALTH_PATH: got "healthz", allowed: a path like /healthz, of letters, digits and . _ ~ - /
 `
@@ -150,7 +153,7 @@ NGINX_APP_HEALTH_PATH: got "healthz", allowed: a path like /healthz, of letters,
 }
 
 func TestASettingCannotBecomeConfiguration(t *testing.T) {
-	names := []string{"NGINX_PORT", "NGINX_ACCESS_LOG", "NGINX_PATH_PREFIXES", "NGINX_METHODS", "NGINX_TRUSTED_PROXIES", "NGINX_APP_SOCKET", "NGINX_APP_HEALTH_PATH", "NGINX_ALLOWED_HOSTS", "NGINX_PATH_RATES"}
+	names := []string{"NGINX_PORT", "NGINX_ACCESS_LOG", "NGINX_PATH_PREFIXES", "NGINX_METHODS", "NGINX_TRUSTED_PROXIES", "NGINX_LOGIN_PATHS", "NGINX_APP_SOCKET", "NGINX_APP_HEALTH_PATH", "NGINX_ALLOWED_HOSTS", "NGINX_PATH_RATES"}
 	for _, value := range []string{"/api;return 200", "/api)|(.*", "/api\nevil", "$(id)", "`id`", "/api'", `/api"`, "/api\\", "/api&", "*"} {
 		var env []string
 		for _, name := range names {
@@ -538,7 +541,9 @@ var meanings = map[string]string{
 	"NGINX_PATH_PREFIXES":              "what is forwarded: each prefix and what lies below it. With `/` everything is but the paths below `/.sidecar`, and the health page is `/.sidecar/health`",
 	"NGINX_METHODS":                    "methods that are forwarded; others are 405",
 	"NGINX_TLS":                        "whether the port speaks TLS, with a certificate made at the start; needs an image with openssl (`--target tls`)",
-	"NGINX_TRUSTED_PROXIES":            "address ranges whose X-Forwarded-For and X-Forwarded-Proto count: the load balancer's subnets",
+	"NGINX_TRUSTED_PROXIES":            "address ranges whose word about client and scheme counts: the load balancer's subnets, or those of the VPC link",
+	"NGINX_INGRESS":                    "whose word that is. A balancer's X-Forwarded-For and X-Forwarded-Proto, or the header Sidecar-Client of an api, which has no http",
+	"NGINX_LOGIN_PATHS":                "paths with what lies below them, `/` for all, on which the load balancer's X-Amzn-Oidc headers reach the application",
 }
 
 // paths are the settings that hold one, with what it is the path of.
