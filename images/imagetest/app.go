@@ -1,6 +1,7 @@
 package imagetest
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,12 +21,27 @@ const Socket = "/run/app/http.sock"
 // write to.
 func StartAppOnSocket(t testing.TB, image string) (task *Task, app string) {
 	t.Helper()
-	volume := strings.TrimSpace(Docker(t, "volume", "create"))
-	// Before the containers are started, hence after they are removed.
-	t.Cleanup(func() { _, _ = docker("volume", "rm", volume) })
+	volume := volume(t)
 	return startApp(t, image,
 		Options{Env: []string{"NGINX_APP_SOCKET=" + Socket}, Args: []string{"--volume=" + volume + ":/run/app:ro"}},
 		[]string{"--env=SOCKET=" + Socket, "--volume=" + volume + ":/run/app"})
+}
+
+// volume makes one for the containers that are started after it, hence removed before it.
+func volume(t testing.TB) string {
+	t.Helper()
+	name := strings.TrimSpace(Docker(t, "volume", "create"))
+	t.Cleanup(func() { _, _ = docker("volume", "rm", name) })
+	return name
+}
+
+// StartOnSocket is Start with a socket to the recording backend, which also listens on its port.
+func StartOnSocket(t testing.TB, opts Options) *Task {
+	t.Helper()
+	opts.Volume = volume(t)
+	opts.Backend = append(slices.Clone(opts.Backend), "-socket="+Socket)
+	opts.Env = append(slices.Clone(opts.Env), "NGINX_APP_SOCKET="+Socket)
+	return Start(t, opts)
 }
 
 // UsesTheSocket finds out whether requests come through the socket, and still do after a crash that leaves its file

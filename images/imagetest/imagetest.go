@@ -191,6 +191,7 @@ type Options struct {
 	TLS     bool     // requests go through TLS, as from the load balancer
 	Command []string // after the image
 	Backend []string // flags of the recording backend
+	Volume  string   // of the two containers, at /run/app
 	Cleaner Cleaner  // when the task outlives the test that starts it
 }
 
@@ -218,8 +219,12 @@ func Start(t testing.TB, opts Options) *Task {
 	}
 	task := &Task{TLS: opts.TLS, client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}}
 	// The backend holds the network namespace, as the pause container does on Fargate.
-	run := []string{"--publish=127.0.0.1::8080", "--publish=127.0.0.1::3001", BackendImage}
-	task.Backend = Container(t, cleaner, append(run, opts.Backend...)...)
+	run := []string{"--publish=127.0.0.1::8080", "--publish=127.0.0.1::3001"}
+	if opts.Volume != "" {
+		run = append(run, "--volume="+opts.Volume+":/run/app")
+		opts.Args = append(slices.Clone(opts.Args), "--volume="+opts.Volume+":/run/app:ro")
+	}
+	task.Backend = Container(t, cleaner, append(append(run, BackendImage), opts.Backend...)...)
 	task.Addr = address(t, task.Backend, "8080")
 	task.control = "http://" + address(t, task.Backend, "3001")
 

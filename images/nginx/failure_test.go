@@ -243,3 +243,25 @@ func TestNginxKeepsAnIdleClientLongerThanTheLoadBalancerDoes(t *testing.T) {
 		t.Errorf("still open after 7 s and more: %v", err)
 	}
 }
+
+// The port is a second try for what the socket has not answered: for a GET whose connection broke, never for what may
+// have been done already, and not for a request that has waited long enough.
+func TestOnlyAGetWhoseConnectionBrokeIsSentAgainThroughThePort(t *testing.T) {
+	task := imagetest.StartOnSocket(t, imagetest.Options{Env: []string{"NGINX_IDLE_TIMEOUT=5", "NGINX_READ_TIMEOUT=1"}})
+	for _, c := range []struct {
+		line         string
+		status, sent int
+	}{
+		{"GET /api/x HTTP/1.1", 200, 1},
+		{"GET /api/reset HTTP/1.1", 502, 2},
+		{"POST /api/reset HTTP/1.1\r\nContent-Length: 0", 502, 1},
+		{"GET /api/hang HTTP/1.1", 504, 1},
+		{"POST /api/hang HTTP/1.1\r\nContent-Length: 0", 504, 1},
+	} {
+		task.Reset(t, true)
+		got := task.Send(t, c.line)
+		if seen := task.Seen(t); got.Status != c.status || seen.Total != c.sent {
+			t.Errorf("%q: got %d and %d requests at the application, want %d and %d", c.line, got.Status, seen.Total, c.status, c.sent)
+		}
+	}
+}

@@ -26,6 +26,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -55,6 +56,7 @@ type recorder struct {
 
 func main() {
 	addr := flag.String("app", "127.0.0.1:3000", "where to be the application; empty: nowhere")
+	socket := flag.String("socket", "", "a Unix socket where to be the application as well")
 	control := flag.String("control", ":3001", "where tests read what came in")
 	down := flag.Bool("down", false, "wait for POST /up before being the application")
 	idle := flag.Duration("idle", 0, "close connections that are idle for this long; 0: never")
@@ -72,6 +74,11 @@ func main() {
 	r := &recorder{addr: *addr, open: map[net.Conn]bool{}, keep: true, idle: *idle}
 	if *addr != "" && !*down {
 		if err := r.up(); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if *socket != "" {
+		if err := r.listenOn(*socket); err != nil {
 			log.Fatal(err)
 		}
 	}
@@ -99,21 +106,40 @@ func (r *recorder) up() error {
 		return err
 	}
 	r.listener = l
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			r.mu.Lock()
-			r.conns++
-			n := r.conns
-			r.open[c] = true
-			r.mu.Unlock()
-			go r.serve(c, n)
-		}
-	}()
+	go r.accept(l)
 	return nil
+}
+
+// listenOn is up for a Unix socket, which nginx connects to as another user. It stays.
+func (r *recorder) listenOn(socket string) error {
+	l, err := net.Listen("unix", socket) //nolint:noctx // a local file
+	if err != nil {
+		return err
+	}
+	go r.accept(l)
+	return os.Chmod(socket, 0o666) //nolint:gosec // the point of it
+}
+
+func (r *recorder) accept(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		r.mu.Lock()
+		r.conns++
+		n := r.conns
+		r.open[c] = true
+		r.mu.Unlock()
+		go r.serve(c, n)
+	}
+}
+
+// reset makes the end of a connection a cut, as after a crash. A Unix socket knows no such difference.
+func reset(c net.Conn) {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
 }
 
 func (r *recorder) down() {
@@ -124,7 +150,7 @@ func (r *recorder) down() {
 		r.listener = nil
 	}
 	for c := range r.open {
-		_ = c.(*net.TCPConn).SetLinger(0)
+		reset(c)
 		_ = c.Close()
 	}
 }
@@ -278,12 +304,12 @@ func (r *recorder) answer(c net.Conn, br *bufio.Reader, req request, n int) bool
 		time.Sleep(time.Duration(req.number("ms", 100)) * time.Millisecond)
 		return reply(c, req, 200, "text/plain", "slow")
 	case req.path == "/api/reset":
-		_ = c.(*net.TCPConn).SetLinger(0)
+		reset(c)
 		return false
 	case req.path == "/api/half":
 		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1000\r\n\r\nhalf of it")
 		time.Sleep(50 * time.Millisecond)
-		_ = c.(*net.TCPConn).SetLinger(0)
+		reset(c)
 		return false
 	case req.path == "/api/garbage":
 		_, _ = io.WriteString(c, "this is no HTTP\r\n\r\n")
