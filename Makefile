@@ -35,8 +35,8 @@ local-logs: driver ## Print the containers' logs and follow them
 	@$(LOCAL) logs
 
 .PHONY: local-down
-local-down: driver ## Destroy the local stack and leave nothing behind
-	@$(LOCAL) down
+local-down: driver ## Destroy the local stacks and leave nothing behind; with STACK=name only that one
+	@$(LOCAL) down $(if $(filter environment command,$(firstword $(origin STACK))),--stack $(STACK))
 
 .PHONY: test
 test: driver ## Run all tests, the end-to-end ones included

@@ -23,7 +23,7 @@ const usage = `usage: local [--root DIR] COMMAND
   up [--stack dev] [--port 8080] [--set key=value]...   deploy to this machine and verify
   status                                                what runs
   logs [--follow=false]                                 the containers' logs
-  down                                                  destroy, and remove everything
+  down [--stack NAME]                                   destroy, and remove everything; or only one of several stacks
   base-images [DOCKERFILE]...                           pull the base images, or build stand-ins
   with-docker -- COMMAND [ARG]...                       run a command while a Docker engine answers`
 
@@ -78,7 +78,11 @@ func dispatch(ctx context.Context, arguments []string) error {
 		}
 		return local.Logs(ctx, *follow)
 	case "down":
-		return local.Down(ctx)
+		stack := flags.String("stack", "", "only this one, where several run")
+		if err := flags.Parse(rest); err != nil {
+			return err
+		}
+		return local.Down(ctx, *stack)
 	case "base-images":
 		if len(rest) == 0 {
 			rest = local.Dockerfiles()

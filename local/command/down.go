@@ -17,9 +17,9 @@ import (
 // endWait bounds the end of the background process, which stops containers that may take 120 s each to stop.
 const endWait = 180 * time.Second
 
-// Down destroys the stack as `pulumi destroy` would in AWS, and then removes all that the run consists of, even
-// where destroying failed.
-func (l *Local) Down(ctx context.Context) error {
+// Down destroys all stacks as `pulumi destroy` would in AWS, and then removes all that the run consists of, even where
+// destroying failed. Given a stack that is not the only one, it destroys that one and leaves the run.
+func (l *Local) Down(ctx context.Context, stack string) error {
 	unlock, err := l.lock(ctx)
 	if err != nil {
 		return err
@@ -36,7 +36,25 @@ func (l *Local) Down(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	destroyErr := l.destroy(ctx, current)
+	stacks, err := destroyable(current, stack)
+	if err != nil {
+		return err
+	}
+	found, err := l.finder.Pulumi(ctx, l.builder())
+	if len(stacks) < len(current.Stacks) {
+		if err == nil {
+			err = l.leave(ctx, current, stack, found)
+		}
+		l.printRequests()
+		return err
+	}
+	destroyErr := err
+	for _, name := range stacks {
+		if err == nil {
+			pulumi := l.stack(current, name, found)
+			destroyErr = errors.Join(destroyErr, l.Progress.Step("pulumi destroy", func() error { return pulumi.Destroy(ctx, l.Progress) }))
+		}
+	}
 	l.printRequests()
 	// Removing goes on when the user interrupts: half a removal is worse than a late one.
 	if err := errors.Join(destroyErr, l.remove(current)); err != nil {
@@ -44,15 +62,6 @@ func (l *Local) Down(ctx context.Context) error {
 	}
 	l.Progress.Line("destroyed and removed in %s; no container, process, network or file of the run is left", l.Progress.Elapsed())
 	return nil
-}
-
-func (l *Local) destroy(ctx context.Context, current run.Run) error {
-	found, err := l.finder.Pulumi(ctx, l.builder())
-	if err != nil {
-		return err
-	}
-	pulumi := l.stack(current, found)
-	return l.Progress.Step("pulumi destroy", func() error { return pulumi.Destroy(ctx, l.Progress) })
 }
 
 // remove ends the background process, and removes the containers, images and files of a run.

@@ -118,8 +118,8 @@ func rootCause(failures []error) error {
 	return errors.Join(causes...)
 }
 
-// stack returns the Pulumi stack of a run.
-func (l *Local) stack(current run.Run, found toolchain.Tools) *pulumi.Stack {
+// stack returns a Pulumi stack of a run.
+func (l *Local) stack(current run.Run, name string, found toolchain.Tools) *pulumi.Stack {
 	settings := current.AWS()
 	settings["PATH"] = found.Path()
 	settings["PULUMI_HOME"] = found.Home
@@ -127,7 +127,7 @@ func (l *Local) stack(current run.Run, found toolchain.Tools) *pulumi.Stack {
 	settings["FARGATE_LOCAL_BUILD_NETWORK"] = "host"
 	// The built program goes with the run.
 	settings["FARGATE_LOCAL_PROGRAM_DIR"] = filepath.Join(l.dir(), "program")
-	return &pulumi.Stack{Root: l.Root, Dir: l.dir(), Name: current.Stack, CLI: found.Pulumi, Env: settings}
+	return &pulumi.Stack{Root: l.Root, Dir: l.dir(), Name: name, CLI: found.Pulumi, Env: settings}
 }
 
 // portFree refuses a port that somebody else uses before anything is started.

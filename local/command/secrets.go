@@ -19,12 +19,8 @@ const restartWait = 5 * time.Minute
 
 // provideSecrets puts what the `secrets` setting names into the emulator, which has nothing of a real account, and says
 // once which values are made up. It reports whether a value changed that running tasks have read already.
-func (l *Local) provideSecrets(ctx context.Context, current run.Run, config stackSettings, values map[string]any) (changed bool, err error) {
-	setting, replaced := values[config.project+":secrets"]
-	if !replaced {
-		setting = config.secrets
-	}
-	provided, err := secrets.New(current.Endpoint, current.Region).Provide(ctx, setting, os.Getenv)
+func (l *Local) provideSecrets(ctx context.Context, current run.Run, config stackSettings) (changed bool, err error) {
+	provided, err := secrets.New(current.Endpoint, current.Region).Provide(ctx, config.value("secrets"), os.Getenv)
 	if err != nil {
 		return false, err
 	}

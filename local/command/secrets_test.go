@@ -22,14 +22,14 @@ func TestSecretsAreThoseOfTheCommandElseOfTheStackElseOfTheProject(t *testing.T)
 	const region = "config:\n  aws:region: eu-central-1\n"
 	for _, c := range []struct {
 		claim, stack string
-		given        map[string]any
+		given        map[string]string
 		want         string
 	}{
 		{"project", region, nil, "DEFAULT"},
 		{"stack", region + "  shop:secrets: {FILE: \"ssm:file\", SET: \"ssm:set\"}\n", nil, "FILE"},
 		{"stack without any", region + "  shop:secrets: {}\n", nil, ""},
-		{"command", region + "  shop:secrets: {FILE: \"ssm:file\"}\n", map[string]any{"shop:secrets": map[string]any{"GIVEN": "ssm:given"}}, "GIVEN"},
-		{"command without any", region + "  shop:secrets: {FILE: \"ssm:file\"}\n", map[string]any{"shop:secrets": nil}, ""},
+		{"command", region + "  shop:secrets: {FILE: \"ssm:file\"}\n", map[string]string{"shop:secrets": `{GIVEN: "ssm:given"}`}, "GIVEN"},
+		{"command without any", region + "  shop:secrets: {FILE: \"ssm:file\"}\n", map[string]string{"secrets": "null"}, ""},
 	} {
 		var out bytes.Buffer
 		l := &Local{Root: t.TempDir(), Progress: machine.NewPrinter(&out)}
@@ -38,11 +38,11 @@ func TestSecretsAreThoseOfTheCommandElseOfTheStackElseOfTheProject(t *testing.T)
 				t.Fatal(err)
 			}
 		}
-		config, err := l.stackConfig("dev")
+		config, err := l.stackConfig("dev", c.given)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := l.provideSecrets(t.Context(), current, config, c.given); err != nil {
+		if _, err := l.provideSecrets(t.Context(), current, config); err != nil {
 			t.Fatal(err)
 		}
 		want := ""

@@ -25,8 +25,9 @@ const eventsShown = 8
 
 // clients read a run as anybody with the AWS API would.
 type clients struct {
-	ecs  *ecs.Client
-	logs *cloudwatchlogs.Client
+	ecs     *ecs.Client
+	logs    *cloudwatchlogs.Client
+	cluster string // ARN of the only one that is looked at; "" for all
 }
 
 func newClients(current run.Run) clients {
@@ -34,7 +35,7 @@ func newClients(current run.Run) clients {
 	return clients{ecs: ecs.NewFromConfig(config), logs: cloudwatchlogs.NewFromConfig(config)}
 }
 
-// services returns the active services of all clusters. One that another has replaced is listed while its tasks stop, and
+// services returns the active services of the cluster, or of all. One that another has replaced is listed while its tasks stop, and
 // takes no update any more.
 func (c clients) services(ctx context.Context) ([]ecstypes.Service, error) {
 	clusters, err := c.ecs.ListClusters(ctx, &ecs.ListClustersInput{})
@@ -43,6 +44,9 @@ func (c clients) services(ctx context.Context) ([]ecstypes.Service, error) {
 	}
 	var services []ecstypes.Service
 	for _, cluster := range clusters.ClusterArns {
+		if c.cluster != "" && c.cluster != cluster {
+			continue
+		}
 		listed, err := c.ecs.ListServices(ctx, &ecs.ListServicesInput{Cluster: &cluster})
 		if err != nil {
 			return nil, err
@@ -160,9 +164,9 @@ func (l *Local) Status(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.Progress.Line("stack %s since %s, http://%s\nAWS endpoint %s, registry %s, log %s\n", current.Stack, current.Started.Format(time.DateTime), current.Listen, current.Endpoint, current.Registry, LogFile(l.dir()))
+	l.Progress.Line("%s since %s, http://%s\nAWS endpoint %s, registry %s, log %s\n", named(current.Stacks), current.Started.Format(time.DateTime), current.Listen, current.Endpoint, current.Registry, LogFile(l.dir()))
 	for _, service := range services {
-		l.Progress.Line("service %s: %d of %d tasks running, %d pending, %s", *service.ServiceName, service.RunningCount, service.DesiredCount, service.PendingCount, path.Base(*service.TaskDefinition))
+		l.Progress.Line("service %s in cluster %s: %d of %d tasks running, %d pending, %s", *service.ServiceName, path.Base(*service.ClusterArn), service.RunningCount, service.DesiredCount, service.PendingCount, path.Base(*service.TaskDefinition))
 	}
 	tasks, err := client.runningTasks(ctx)
 	if err != nil {

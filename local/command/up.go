@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -37,13 +38,16 @@ func (l *Local) Up(ctx context.Context, options UpOptions) (err error) {
 	if err != nil && !fresh {
 		return err
 	}
-	if !fresh && current.Stack != options.Stack {
-		return fmt.Errorf("stack: %s is running, %s was asked for; take it down first with `make local-down`", current.Stack, options.Stack)
-	}
 	listen := net.JoinHostPort("127.0.0.1", strconv.Itoa(options.Port))
-	config, err := l.stackConfig(options.Stack)
+	config, err := l.stackConfig(options.Stack, options.Config)
 	if err != nil {
 		return err
+	}
+	joins := !fresh && !slices.Contains(current.Stacks, options.Stack)
+	if joins {
+		if err := mayJoin(current, options.Stack, config); err != nil {
+			return err
+		}
 	}
 	if fresh {
 		secure, err := httpsAddress(listen)
@@ -66,7 +70,18 @@ func (l *Local) Up(ctx context.Context, options UpOptions) (err error) {
 			}
 		}()
 	}
-	return l.deploy(ctx, current, found.pulumi, config, options)
+	if joins {
+		if current, err = l.join(current, options.Stack); err != nil {
+			return err
+		}
+		defer func() {
+			if err != nil {
+				l.Progress.Line("removing stack %s again; %s goes on serving", options.Stack, current.Stacks[0])
+				err = errors.Join(err, l.leave(context.WithoutCancel(ctx), current, options.Stack, found.pulumi))
+			}
+		}()
+	}
+	return l.deploy(ctx, current, found.pulumi, config, options.Stack)
 }
 
 // stopDocker stops a Docker engine that a failed start had started.
@@ -77,15 +92,27 @@ func (l *Local) stopDocker(started bool) error {
 	return l.finder.StopDocker()
 }
 
-// stackSettings are the values of a stack's file that the local run itself needs.
+// stackSettings are a stack's values, of which the local run itself needs a few.
 type stackSettings struct {
 	project     string
 	region      string
-	secrets     any      // as YAML
-	dockerfiles []string // that the stack builds from
+	given       map[string]any // on the command line, with their namespaces
+	file        map[string]any // in the stack's file, with their namespaces
+	defaults    map[string]any // in Pulumi.yaml, without
+	dockerfiles []string       // that the stack builds from
 }
 
-func (l *Local) stackConfig(stack string) (stackSettings, error) {
+// value is the value of one of the project's settings: given on the command line, in the stack's file, or the default.
+func (s stackSettings) value(setting string) any {
+	for _, values := range []map[string]any{s.given, s.file} {
+		if value, set := values[s.project+":"+setting]; set {
+			return value
+		}
+	}
+	return s.defaults[setting]
+}
+
+func (l *Local) stackConfig(stack string, given map[string]string) (stackSettings, error) {
 	reader := &pulumi.Stack{Root: l.Root, Name: stack}
 	config, err := reader.StackConfig()
 	if err != nil {
@@ -99,18 +126,15 @@ func (l *Local) stackConfig(stack string) (stackSettings, error) {
 	if err != nil {
 		return stackSettings{}, err
 	}
-	values := func(setting string) any {
-		if value, given := config[project+":"+setting]; given || err != nil {
-			return value
-		}
-		var value any
-		value, err = reader.ProjectDefault(setting)
-		return value
+	settings := stackSettings{project: project, region: region, file: config}
+	if settings.given, err = parseSettings(project, given); err != nil {
+		return stackSettings{}, err
 	}
-	settings := stackSettings{
-		project: project, region: region, secrets: values("secrets"), dockerfiles: dockerfiles(l.Root, values),
+	if settings.defaults, err = reader.ProjectDefaults(); err != nil {
+		return stackSettings{}, err
 	}
-	return settings, err
+	settings.dockerfiles = dockerfiles(l.Root, settings.value)
+	return settings, nil
 }
 
 // dockerfiles are those of the images that a stack with these settings builds; a prebuilt image has none. What is wrong with
@@ -131,11 +155,16 @@ func dockerfiles(root string, setting func(string) any) []string {
 }
 
 // deploy runs Pulumi and then asks the stack what it promises.
-func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Tools, config stackSettings, options UpOptions) error {
-	pulumi := l.stack(current, found)
-	values, err := l.localValues(ctx, config, options)
+func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Tools, config stackSettings, stack string) error {
+	pulumi := l.stack(current, stack, found)
+	values, err := l.localValues(ctx, config)
 	if err != nil {
 		return err
+	}
+	if stack != current.Stacks[0] {
+		if err := l.useLoadBalancer(ctx, l.stack(current, current.Stacks[0], found), config, values); err != nil {
+			return err
+		}
 	}
 	if err := pulumi.Prepare(ctx, values); err != nil {
 		return err
@@ -143,7 +172,7 @@ func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Too
 	if err := run.WriteEnv(l.dir(), pulumi.Settings()); err != nil {
 		return err
 	}
-	renewed, err := l.provideSecrets(ctx, current, config, values)
+	renewed, err := l.provideSecrets(ctx, current, config)
 	if err != nil {
 		return err
 	}
@@ -151,6 +180,11 @@ func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Too
 	client := newClients(current)
 	watched, done := client.watch(ctx)
 	err = l.Progress.Step("pulumi up", func() error { return pulumi.Up(watched, l.Progress) })
+	var outputs map[string]any
+	if err == nil {
+		outputs, err = pulumi.Outputs(ctx)
+		client.cluster, _ = outputs["clusterArn"].(string)
+	}
 	if err == nil && renewed {
 		err = l.Progress.Step("new tasks with the new secrets", func() error { return client.restart(watched) })
 	}
@@ -169,10 +203,6 @@ func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Too
 	if err != nil {
 		return err
 	}
-	outputs, err := pulumi.Outputs(ctx)
-	if err != nil {
-		return err
-	}
 	url, err := localURL(current, outputs)
 	if err != nil {
 		return err
@@ -181,10 +211,15 @@ func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Too
 	if err != nil {
 		return err
 	}
+	host, reaches, err := config.address()
+	if err != nil {
+		return err
+	}
 	checks, err := verify.Stack(ctx, verify.Options{
 		URL:        url,
+		Reaches:    reaches,
 		Prefixes:   prefixes,
-		Client:     selfSigned(),
+		Client:     clientFor(host),
 		Patience:   30 * time.Second,
 		Logs:       client.appLogs,
 		Containers: len(tasks),
@@ -196,8 +231,8 @@ func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Too
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
-	l.Progress.Line("\n%d tasks serve stack %s; deployed in %s, the whole command took %s\n", len(tasks), current.Stack, deployed, l.Progress.Elapsed())
-	l.Progress.Line("  %s", url)
+	l.Progress.Line("\n%d tasks serve stack %s; deployed in %s, the whole command took %s\n", len(tasks), stack, deployed, l.Progress.Elapsed())
+	l.Progress.Line("  %s%s", url, withHost(host))
 	l.Progress.Line("  AWS CLI and pulumi in this shell:  . %s/env", filepath.Base(l.dir()))
 	l.Progress.Line("  make local-status · make local-logs · make local-down")
 	return nil
@@ -223,7 +258,7 @@ func (l *Local) startCloud(ctx context.Context, found tools, stack, region, list
 	}
 	description := run.Run{
 		ID:     "local-" + strconv.FormatInt(time.Now().UnixMilli(), 36),
-		Stack:  stack,
+		Stacks: []string{stack},
 		Region: region,
 		Listen: listen,
 		Docker: found.docker,

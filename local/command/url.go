@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -36,9 +37,22 @@ func localURL(current run.Run, outputs map[string]any) (string, error) {
 	return "https://" + address, err
 }
 
-// selfSigned is a client that accepts the certificate of the local load balancer, which no authority has signed.
-func selfSigned() *http.Client {
-	return &http.Client{Transport: &http.Transport{
+// clientFor is a client that accepts the certificate of the local load balancer, which no authority has signed, and names
+// the given host; "" is the URL's.
+func clientFor(host string) *http.Client {
+	return &http.Client{Transport: naming{host: host, next: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // loopback only; the certificate in AWS is ACM's
-	}}
+	}}}
+}
+
+// naming puts a Host into every request.
+type naming struct {
+	host string
+	next http.RoundTripper
+}
+
+func (n naming) RoundTrip(request *http.Request) (*http.Response, error) {
+	named := request.Clone(request.Context())
+	named.Host = cmp.Or(n.host, request.Host)
+	return n.next.RoundTrip(named)
 }

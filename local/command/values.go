@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os/exec"
 	"strings"
 
@@ -12,7 +13,7 @@ import (
 // localValues are the settings that a run on this machine replaces: those given on the command line; the architecture,
 // because an image for another one would not start here; and whether images are kept when a stack is destroyed, because
 // taking a local run down promises to leave nothing.
-func (l *Local) localValues(ctx context.Context, config stackSettings, options UpOptions) (map[string]any, error) {
+func (l *Local) localValues(ctx context.Context, config stackSettings) (map[string]any, error) {
 	values := map[string]any{}
 	architecture, err := engineArchitecture(ctx)
 	if err != nil {
@@ -20,13 +21,20 @@ func (l *Local) localValues(ctx context.Context, config stackSettings, options U
 	}
 	values[config.project+":architecture"] = architecture
 	values[config.project+":forceDeleteRepositories"] = true
-	for key, text := range options.Config {
+	maps.Copy(values, config.given)
+	return values, nil
+}
+
+// parseSettings reads the settings of a command line, which are YAML. A key without a namespace is the project's.
+func parseSettings(project string, given map[string]string) (map[string]any, error) {
+	values := map[string]any{}
+	for key, text := range given {
 		var value any
 		if err := yaml.Unmarshal([]byte(text), &value); err != nil {
 			return nil, fmt.Errorf("--set %s=%s: %w", key, text, err)
 		}
 		if !strings.Contains(key, ":") {
-			key = config.project + ":" + key
+			key = project + ":" + key
 		}
 		values[key] = value
 	}

@@ -48,11 +48,11 @@ func lower(values []string) []string {
 }
 
 func anyWildcard(patterns []string, s string) bool {
-	return slices.ContainsFunc(patterns, func(p string) bool { return wildcard(p, s) })
+	return slices.ContainsFunc(patterns, func(p string) bool { return Wildcard(p, s) })
 }
 
-// wildcard matches * for any number of characters and ? for exactly one.
-func wildcard(pattern, s string) bool {
+// Wildcard matches a pattern as rules do, case included: * for any number of characters and ? for exactly one.
+func Wildcard(pattern, s string) bool {
 	expression := strings.NewReplacer(`\*`, `.*`, `\?`, `.`).Replace(regexp.QuoteMeta(pattern))
 	matched, _ := regexp.MatchString("^(?s:"+expression+")$", s) // what was quoted always compiles
 	return matched

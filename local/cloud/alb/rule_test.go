@@ -17,7 +17,7 @@ func TestWildcards(t *testing.T) {
 		{"*.example.com", "a.b.example.com", true}, {"*.example.com", "example.com", false}, {"/?", "/a", true}, {"/?", "/", false},
 		{"*a*b*", "xxaxxbxx", true}, {"*a*b", "ab-", false}, {"", "", true}, {"", "x", false}, {"*", "", true}, {"/A", "/a", false},
 	} {
-		if got := wildcard(c.pattern, c.s); got != c.want {
+		if got := Wildcard(c.pattern, c.s); got != c.want {
 			t.Errorf("%q on %q: got %t", c.pattern, c.s, got)
 		}
 	}

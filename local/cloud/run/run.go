@@ -22,7 +22,7 @@ type Run struct {
 	ID       string    `json:"id"`       // label of every container of the run
 	PID      int       `json:"pid"`      // of the background process
 	Started  time.Time `json:"started"`  // when it was ready
-	Stack    string    `json:"stack"`    // dev, staging, prod
+	Stacks   []string  `json:"stacks"`   // dev, staging, prod; the first owns the load balancer that the others use
 	Region   string    `json:"region"`   // AWS region
 	Endpoint string    `json:"endpoint"` // URL that stands for all of AWS
 	Registry string    `json:"registry"` // host:port that stands for ECR

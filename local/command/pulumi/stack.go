@@ -146,18 +146,23 @@ func (s *Stack) ProjectName() (string, error) {
 	return name, nil
 }
 
-// ProjectDefault returns what Pulumi.yaml says of a setting that a stack's file does not have, nil for nothing.
-func (s *Stack) ProjectDefault(setting string) (any, error) {
+// ProjectDefaults returns what Pulumi.yaml says of the settings that a stack's file does not have.
+func (s *Stack) ProjectDefaults() (map[string]any, error) {
 	file, err := readYAML(filepath.Join(s.Root, "Pulumi.yaml"))
 	if err != nil {
 		return nil, fmt.Errorf("project: %w", err)
 	}
 	config, _ := file["config"].(map[string]any)
-	declared, _ := config[setting].(map[string]any)
-	if value, is := declared["value"]; is {
-		return value, nil
+	defaults := map[string]any{}
+	for setting, declaration := range config {
+		declared, _ := declaration.(map[string]any)
+		if value, is := declared["value"]; is {
+			defaults[setting] = value
+		} else if value, is := declared["default"]; is {
+			defaults[setting] = value
+		}
 	}
-	return declared["default"], nil
+	return defaults, nil
 }
 
 func (s *Stack) stacks() []string {
@@ -208,8 +213,12 @@ func (s *Stack) Up(ctx context.Context, out io.Writer) error {
 	return s.run(ctx, &quiet{out: out}, "up", "--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress")
 }
 
-// noResources is what the CLI says of a stack in which nothing was ever made.
-const noResources = "no resources found"
+// noResources is what the CLI says of a stack in which nothing was ever made, and noStack what it says of one that was not
+// made itself.
+const (
+	noResources = "no resources found"
+	noStack     = "no stack named"
+)
 
 // escape makes a folder's name mean itself in a pattern.
 func escape(dir string) string {
@@ -223,8 +232,13 @@ func (s *Stack) Destroy(ctx context.Context, out io.Writer) error {
 	}
 	// Protection is for what people depend on, and nobody depends on a local run.
 	var output strings.Builder
-	if err := s.run(ctx, &output, "state", "unprotect", "--all", "--yes"); err != nil && !strings.Contains(output.String(), noResources) {
-		return fmt.Errorf("lift the protection: %w\n%s", err, output.String())
+	err := s.run(ctx, &output, "state", "unprotect", "--all", "--yes")
+	switch said := output.String(); {
+	case err == nil || strings.Contains(said, noResources):
+	case strings.Contains(said, noStack):
+		return nil
+	default:
+		return fmt.Errorf("lift the protection: %w\n%s", err, said)
 	}
 	return s.run(ctx, &quiet{out: out}, "destroy", "--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress")
 }

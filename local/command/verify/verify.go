@@ -48,8 +48,9 @@ type Check struct {
 
 // Options say where the stack listens and where the app logs.
 type Options struct {
-	URL        string   // of the load balancer's listener
-	Prefixes   []string // the paths that NGINX forwards to the app
+	URL        string                 // of the load balancer's listener
+	Reaches    func(path string) bool // whether the load balancer sends a path to this stack; nil means every path
+	Prefixes   []string               // the paths that NGINX forwards to the app
 	Client     *http.Client
 	Patience   time.Duration // for the way from running tasks to healthy targets
 	Logs       Logs
@@ -73,19 +74,42 @@ func (o Options) paths() paths {
 			p.rejected = "/.sidecar/phpmyadmin" // which is nobody's, whatever the app gets
 		}
 	}
+	if !o.reaches(p.app) { // a rule for what lies below the prefix
+		p.app = strings.TrimSuffix(p.app, "/") + "/"
+	}
 	return p
 }
 
+func (o Options) reaches(path string) bool { return o.Reaches == nil || o.Reaches(path) }
+
 // Stack runs all checks. The error joins those of the checks.
 func Stack(ctx context.Context, options Options) ([]Check, error) {
-	mark := fmt.Sprintf("verify-%d", time.Now().UnixNano())
 	paths := options.paths()
+	checks := all
+	if !options.reaches(paths.health) || !options.reaches(paths.rejected) {
+		checks = appOnly
+	}
+	return judge(checks(ctx, options, paths))
+}
+
+// all are the checks of a stack that gets every path.
+func all(ctx context.Context, options Options, paths paths) []Check {
+	mark := fmt.Sprintf("verify-%d", time.Now().UnixNano())
 	checks := []Check{
 		health(ctx, options, paths.health),
 		rejected(ctx, options, paths.rejected, mark),
 		app(ctx, options, paths.app),
 	}
-	checks = append(checks, untouched(ctx, options, paths, mark, checks[2].body == SampleAnswer))
+	return append(checks, untouched(ctx, options, paths, mark, checks[2].body == SampleAnswer))
+}
+
+// appOnly is the check of a stack that gets only some paths of a shared load balancer: another stack would answer the rest.
+func appOnly(ctx context.Context, options Options, paths paths) []Check {
+	other := Check{Request: "GET " + paths.health, Got: "not asked: the load balancer sends this to another stack"}
+	return []Check{other, patiently(ctx, options, func() Check { return app(ctx, options, paths.app) })}
+}
+
+func judge(checks []Check) ([]Check, error) {
 	var failed []error
 	for _, check := range checks {
 		if check.Err != nil {
@@ -98,17 +122,18 @@ func Stack(ctx context.Context, options Options) ([]Check, error) {
 // health asks NGINX itself. ECS calls a new service steady once its tasks run, which is before the load balancer has
 // found them healthy; until then it answers 503.
 func health(ctx context.Context, options Options, path string) Check {
-	check := answer(ctx, options, path)
-	ctx, cancel := context.WithTimeout(ctx, options.Patience)
-	defer cancel()
-	for check.Err != nil && ctx.Err() == nil {
-		time.Sleep(retryEvery)
-		if again := answer(ctx, options, path); ctx.Err() == nil {
-			check = again
-		}
-	}
+	check := patiently(ctx, options, func() Check { return answer(ctx, options, path) })
 	if check.Err == nil && check.body != Healthy {
 		check.Err = fmt.Errorf("answer %q, want %q", check.body, Healthy)
+	}
+	return check
+}
+
+// patiently asks until the answer is right or the patience is over.
+func patiently(ctx context.Context, options Options, ask func() Check) Check {
+	check := ask()
+	for until := time.Now().Add(options.Patience); check.Err != nil && ctx.Err() == nil && time.Now().Before(until); check = ask() {
+		time.Sleep(retryEvery)
 	}
 	return check
 }

@@ -150,3 +150,28 @@ func TestTheSidecarsRefusalIsNotTheAppsAnswer(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A stack that gets only some paths of a load balancer is asked only for its app: the other paths are another stack's.
+func TestAStackOnSomePathsIsAskedOnlyThere(t *testing.T) {
+	asked := map[string]bool{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked[r.URL.Path] = true
+		if !asked["again"] {
+			asked["again"] = true
+			w.WriteHeader(http.StatusServiceUnavailable) // its targets are not healthy yet
+			return
+		}
+		_, _ = w.Write([]byte("the app"))
+	}))
+	t.Cleanup(server.Close)
+	_, err := verify.Stack(context.Background(), verify.Options{
+		URL: server.URL, Prefixes: []string{"/shop"}, Client: server.Client(), Patience: time.Minute, Logs: noLogs, Containers: 1,
+		Reaches: func(path string) bool { return strings.HasPrefix(path, "/shop/") },
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if delete(asked, "again"); len(asked) != 1 || !asked["/shop/"] {
+		t.Errorf("asked for %v, want /shop/ only", asked)
+	}
+}

@@ -1,0 +1,178 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"fargate-nginx-sidecar/local/cloud/alb"
+	"fargate-nginx-sidecar/local/cloud/run"
+	"fargate-nginx-sidecar/local/command/pulumi"
+	"fargate-nginx-sidecar/local/machine/toolchain"
+)
+
+// ingressShared is the value of the setting `ingress` with which a stack uses the load balancer of another.
+const ingressShared = "shared"
+
+// mayJoin says whether a stack can come into a run beside the stacks that run already.
+func mayJoin(current run.Run, stack string, config stackSettings) error {
+	if config.value("ingress") != ingressShared {
+		return fmt.Errorf("stack: %s is running; %s can run beside it only with `ingress: %s`, which makes it use the load balancer of %s; take %[1]s down first with `make local-down`",
+			current.Stacks[0], stack, ingressShared, current.Stacks[0])
+	}
+	if config.region != current.Region {
+		return fmt.Errorf("stack %s: aws:region is %s, and the run with the load balancer of %s is in %s; set the same region", stack, config.region, current.Stacks[0], current.Region)
+	}
+	return nil
+}
+
+// join notes a stack as one of the run's.
+func (l *Local) join(current run.Run, stack string) (run.Run, error) {
+	current.Stacks = append(slices.Clone(current.Stacks), stack)
+	return current, current.Save(l.dir())
+}
+
+// leave destroys a stack that uses the load balancer of the run's first, which goes on.
+func (l *Local) leave(ctx context.Context, current run.Run, stack string, found toolchain.Tools) error {
+	pulumi := l.stack(current, stack, found)
+	if err := l.Progress.Step("pulumi destroy", func() error { return pulumi.Destroy(ctx, l.Progress) }); err != nil {
+		return err
+	}
+	current.Stacks = slices.DeleteFunc(slices.Clone(current.Stacks), func(other string) bool { return other == stack })
+	return current.Save(l.dir())
+}
+
+// useLoadBalancer puts the load balancer and the network of the run's first stack into another stack's settings, in place
+// of those of an account, which do not exist here.
+func (l *Local) useLoadBalancer(ctx context.Context, owner *pulumi.Stack, config stackSettings, values map[string]any) error {
+	outputs, err := owner.Outputs(ctx)
+	if err != nil {
+		return err
+	}
+	deployed := &pulumi.Stack{Root: owner.ProjectDir(), Name: owner.Name}
+	file, err := deployed.StackConfig()
+	if err != nil {
+		return err
+	}
+	settings := stackSettings{project: config.project, file: file, defaults: config.defaults}
+	here, err := config.behind(outputs, settings.value("idleTimeoutSeconds"))
+	if err != nil {
+		return fmt.Errorf("stack %s: %w", owner.Name, err)
+	}
+	maps.Copy(values, here)
+	l.Progress.Line("ingress   the load balancer, VPC and subnets of stack %s, instead of those that the settings name", owner.Name)
+	return nil
+}
+
+// behind are the settings of a stack behind the load balancer of another, which has these outputs and this idle timeout: the
+// program compares its own with the load balancer's.
+func (s stackSettings) behind(outputs map[string]any, idleTimeout any) (map[string]any, error) {
+	listener, _ := outputs["listenerArn"].(string)
+	if listener == "" {
+		return nil, errors.New("has no listener that another stack could use; give it `ingress: alb`")
+	}
+	shared, err := s.shared()
+	if err != nil {
+		return nil, err
+	}
+	shared["listenerArn"] = listener
+	private := outputs["taskSubnetIds"]
+	if reflect.DeepEqual(private, outputs["publicSubnetIds"]) {
+		private = []any{} // its tasks run in public subnets
+	}
+	return map[string]any{
+		s.project + ":sharedLoadBalancer": shared,
+		s.project + ":network":            "existing",
+		s.project + ":vpcId":              outputs["vpcId"],
+		s.project + ":publicSubnetIds":    outputs["publicSubnetIds"],
+		s.project + ":privateSubnetIds":   private,
+		s.project + ":idleTimeoutSeconds": idleTimeout,
+	}, nil
+}
+
+// shared is a copy of the setting `sharedLoadBalancer`.
+func (s stackSettings) shared() (map[string]any, error) {
+	value := s.value("sharedLoadBalancer")
+	shared, isObject := value.(map[string]any)
+	if value != nil && !isObject {
+		return nil, fmt.Errorf("sharedLoadBalancer: got %v; want an object with hosts or paths", value)
+	}
+	if shared == nil {
+		shared = map[string]any{}
+	}
+	return maps.Clone(shared), nil
+}
+
+// address says how requests reach the stack behind a shared load balancer: with which Host, and on which paths. With a load
+// balancer of its own that is any Host, "", and every path.
+func (s stackSettings) address() (host string, reaches func(path string) bool, err error) {
+	every := func(string) bool { return true }
+	if s.value("ingress") != ingressShared {
+		return "", every, nil
+	}
+	shared, err := s.shared()
+	if err != nil {
+		return "", nil, err
+	}
+	hosts, isHosts := texts(shared["hosts"])
+	patterns, isPaths := texts(shared["paths"])
+	if !isHosts || !isPaths {
+		return "", nil, errors.New("sharedLoadBalancer: hosts and paths want lists of text")
+	}
+	if len(hosts) > 0 {
+		host = strings.NewReplacer("*", "www", "?", "w").Replace(hosts[0])
+	}
+	if len(patterns) == 0 {
+		return host, every, nil
+	}
+	return host, func(path string) bool {
+		return slices.ContainsFunc(patterns, func(pattern string) bool { return alb.Wildcard(pattern, path) })
+	}, nil
+}
+
+// texts is a list of text as YAML gives it; nothing is the empty list.
+func texts(value any) (all []string, ok bool) {
+	list, isList := value.([]any)
+	for _, entry := range list {
+		text, isText := entry.(string)
+		isList = isList && isText
+		all = append(all, text)
+	}
+	return all, isList || value == nil
+}
+
+// withHost is what a person adds to a request that has to name a host.
+func withHost(host string) string {
+	if host == "" {
+		return ""
+	}
+	return fmt.Sprintf(" with `Host: %s`, as in curl -H 'Host: %[1]s'", host)
+}
+
+// named is one stack, or several, for a line of output.
+func named(stacks []string) string {
+	if len(stacks) == 1 {
+		return "stack " + stacks[0]
+	}
+	return fmt.Sprintf("stack %s and, on its load balancer, %s", stacks[0], strings.Join(stacks[1:], ", "))
+}
+
+// destroyable are the stacks that `down` destroys, in this order: those that use the load balancer before the one that owns
+// it. "" means all.
+func destroyable(current run.Run, stack string) ([]string, error) {
+	switch i := slices.Index(current.Stacks, stack); {
+	case stack == "":
+		all := slices.Clone(current.Stacks)
+		slices.Reverse(all)
+		return all, nil
+	case i < 0:
+		return nil, fmt.Errorf("stack: %s is not running; what runs is %s", stack, named(current.Stacks))
+	case i == 0 && len(current.Stacks) > 1:
+		return nil, fmt.Errorf("stack: %s owns the load balancer that %s uses; take that down first, or everything with `make local-down`", stack, strings.Join(current.Stacks[1:], ", "))
+	}
+	return []string{stack}, nil
+}
