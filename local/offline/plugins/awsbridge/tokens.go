@@ -6,6 +6,14 @@ var resources = map[string]string{
 	"aws_acm_certificate":            "aws:acm/certificate:Certificate",
 	"aws_acm_certificate_validation": "aws:acm/certificateValidation:CertificateValidation",
 
+	"aws_apigatewayv2_api":         "aws:apigatewayv2/api:Api",
+	"aws_apigatewayv2_api_mapping": "aws:apigatewayv2/apiMapping:ApiMapping",
+	"aws_apigatewayv2_domain_name": "aws:apigatewayv2/domainName:DomainName",
+	"aws_apigatewayv2_integration": "aws:apigatewayv2/integration:Integration",
+	"aws_apigatewayv2_route":       "aws:apigatewayv2/route:Route",
+	"aws_apigatewayv2_stage":       "aws:apigatewayv2/stage:Stage",
+	"aws_apigatewayv2_vpc_link":    "aws:apigatewayv2/vpcLink:VpcLink",
+
 	"aws_appautoscaling_policy":           "aws:appautoscaling/policy:Policy",
 	"aws_appautoscaling_scheduled_action": "aws:appautoscaling/scheduledAction:ScheduledAction",
 	"aws_appautoscaling_target":           "aws:appautoscaling/target:Target",
@@ -76,6 +84,9 @@ var resources = map[string]string{
 	"aws_secretsmanager_secret":         "aws:secretsmanager/secret:Secret",
 	"aws_secretsmanager_secret_version": "aws:secretsmanager/secretVersion:SecretVersion",
 
+	"aws_service_discovery_private_dns_namespace": "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace",
+	"aws_service_discovery_service":               "aws:servicediscovery/service:Service",
+
 	"aws_sns_topic":              "aws:sns/topic:Topic",
 	"aws_sns_topic_policy":       "aws:sns/topicPolicy:TopicPolicy",
 	"aws_sns_topic_subscription": "aws:sns/topicSubscription:TopicSubscription",
@@ -118,6 +129,7 @@ var functions = map[string]string{ //nolint:gosec // names, no credentials
 	"aws_elb_hosted_zone_id":  "aws:elb/getHostedZoneId:getHostedZoneId",
 	"aws_elb_service_account": "aws:elb/getServiceAccount:getServiceAccount",
 	"aws_lb":                  "aws:lb/getLoadBalancer:getLoadBalancer",
+	"aws_lb_listener":         "aws:lb/getListener:getListener",
 	"aws_lb_hosted_zone_id":   "aws:lb/getHostedZoneId:getHostedZoneId",
 	"aws_lb_target_group":     "aws:lb/getTargetGroup:getTargetGroup",
 
@@ -132,7 +144,8 @@ var functions = map[string]string{ //nolint:gosec // names, no credentials
 
 	"aws_s3_bucket": "aws:s3/getBucket:getBucket",
 
-	"aws_secretsmanager_secret": "aws:secretsmanager/getSecret:getSecret",
+	"aws_secretsmanager_secret":         "aws:secretsmanager/getSecret:getSecret",
+	"aws_secretsmanager_secret_version": "aws:secretsmanager/getSecretVersion:getSecretVersion",
 
 	"aws_sns_topic": "aws:sns/getTopic:getTopic",
 
