@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"fargate-nginx-sidecar/local/cloud/alb/oidc"
+	"fargate-nginx-sidecar/local/cloud/selfsigned"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
@@ -74,7 +75,7 @@ func (b *Balancer) open(settings listenerSettings) (*server, error) {
 		ErrorLog:          log.New(io.Discard, "", 0),
 	}
 	if settings.https {
-		certificate, err := selfSigned(settings.hostname)
+		certificate, err := selfsigned.Certificate(settings.hostname)
 		if err != nil {
 			_ = listener.Close()
 			return nil, err

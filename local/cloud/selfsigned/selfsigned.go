@@ -1,4 +1,5 @@
-package alb
+// Package selfsigned makes the certificates of the local run's HTTPS listeners.
+package selfsigned
 
 import (
 	"crypto/ecdsa"
@@ -12,9 +13,9 @@ import (
 	"time"
 )
 
-// selfSigned makes the certificate of an HTTPS listener. ACM's private keys never leave AWS, so that a client of the
+// Certificate makes the certificate of an HTTPS listener. ACM's private keys never leave AWS, so that a client of the
 // local run has to accept this one instead.
-func selfSigned(hostname string) (tls.Certificate, error) {
+func Certificate(hostname string) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, err

@@ -1,0 +1,126 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"fargate-nginx-sidecar/local/cloud/emulator/emulatortest"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
+	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2/types"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+)
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().String()
+}
+
+func TestTheAPIFollowsTheEmulatorAndLogs(t *testing.T) {
+	endpoint, address := emulatortest.Start(t), freeAddress(t)
+	g, err := New(Options{Endpoint: endpoint, Region: "eu-central-1", Address: address, Instances: instances{echo(t)}, Poll: time.Hour, Logger: slog.New(slog.DiscardHandler)})
+	must(t, err)
+	client, ctx := g.source.client, t.Context()
+	running, stop := context.WithCancel(ctx)
+	ended := make(chan error)
+	go func() { ended <- g.Run(running) }()
+
+	created, err := client.CreateApi(ctx, &apigatewayv2.CreateApiInput{Name: aws.String("shop"), ProtocolType: types.ProtocolTypeHttp})
+	must(t, err)
+	must(t, g.Sync(ctx))
+	if _, err := net.Dial("tcp", address); err == nil {
+		t.Error("an API without a stage is served")
+	}
+	integration, err := client.CreateIntegration(ctx, &apigatewayv2.CreateIntegrationInput{
+		ApiId: created.ApiId, IntegrationType: types.IntegrationTypeHttpProxy, IntegrationMethod: aws.String("ANY"), ConnectionType: types.ConnectionTypeVpcLink,
+		ConnectionId: aws.String("link"), IntegrationUri: aws.String("arn:aws:servicediscovery:eu-central-1:123456789012:service/srv-1"),
+		PayloadFormatVersion: aws.String("1.0"), TimeoutInMillis: aws.Int32(20_000),
+		RequestParameters: map[string]string{"overwrite:header.sidecar-client": "$context.identity.sourceIp"},
+	})
+	must(t, err)
+	_, err = client.CreateRoute(ctx, &apigatewayv2.CreateRouteInput{ApiId: created.ApiId, RouteKey: aws.String("$default"), Target: aws.String("integrations/" + *integration.IntegrationId)})
+	must(t, err)
+	_, err = g.logs.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String("access")})
+	must(t, err)
+	_, err = client.CreateStage(ctx, &apigatewayv2.CreateStageInput{
+		ApiId: created.ApiId, StageName: aws.String("$default"), AutoDeploy: aws.Bool(true),
+		DefaultRouteSettings: &types.RouteSettings{ThrottlingRateLimit: aws.Float64(50), ThrottlingBurstLimit: aws.Int32(20)},
+		AccessLogSettings: &types.AccessLogSettings{
+			DestinationArn: aws.String("arn:aws:logs:eu-central-1:123456789012:log-group:access"),
+			Format:         aws.String(`{"client":"$context.identity.sourceIp","path":"$context.path","status":"$context.status","instance":"$context.integration.status","user":"$context.authorizer.claims.sub"}`),
+		},
+	})
+	must(t, err)
+	must(t, g.Sync(ctx))
+	got := g.api.current()
+	if got.timeout != 20*time.Second || got.rate != 50 || got.burst != 20 || got.logGroup != "access" || !strings.HasSuffix(got.service, "service/srv-1") ||
+		got.headers["sidecar-client"] != "$context.identity.sourceIp" || got.unsupported != "" || !strings.Contains(got.host, *created.ApiId) {
+		t.Errorf("settings: got %+v", got)
+	}
+	https := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	response, err := https.Get("https://" + address + "/a?b=c")
+	must(t, err)
+	body, _ := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	if !strings.Contains(string(body), "GET /a?b=c") || !strings.Contains(string(body), "Sidecar-Client: 127.0.0.1") {
+		t.Errorf("through the API: got\n%s", body)
+	}
+	var line map[string]string
+	for until := time.Now().Add(20 * time.Second); time.Now().Before(until) && line == nil; time.Sleep(200 * time.Millisecond) {
+		events, err := g.logs.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("access")})
+		must(t, err)
+		for _, event := range events.Events {
+			must(t, json.Unmarshal([]byte(*event.Message), &line))
+		}
+	}
+	if line["client"] != "127.0.0.1" || line["path"] != "/a" || line["status"] != "200" || line["instance"] != "200" || line["user"] != "-" {
+		t.Errorf("access log: got %v", line)
+	}
+
+	_, err = client.DeleteApi(ctx, &apigatewayv2.DeleteApiInput{ApiId: created.ApiId})
+	must(t, err)
+	must(t, g.Sync(ctx))
+	if _, err := net.Dial("tcp", address); err == nil {
+		t.Error("a deleted API is still served")
+	}
+	stop()
+	must(t, <-ended)
+}
+
+func TestWhatTheStandInCannotDoIsRefused(t *testing.T) {
+	private := func(change func(*apigatewayv2.GetIntegrationOutput)) settings {
+		i := &apigatewayv2.GetIntegrationOutput{IntegrationType: types.IntegrationTypeHttpProxy, ConnectionType: types.ConnectionTypeVpcLink, IntegrationUri: aws.String("arn:aws:servicediscovery:x:1:service/srv")}
+		change(i)
+		var s settings
+		s.integration(i)
+		return s
+	}
+	for want, change := range map[string]func(*apigatewayv2.GetIntegrationOutput){
+		"":                                     func(*apigatewayv2.GetIntegrationOutput) {},
+		"integration AWS_PROXY over":           func(i *apigatewayv2.GetIntegrationOutput) { i.IntegrationType = types.IntegrationTypeAwsProxy },
+		"integration HTTP_PROXY over INTERNET": func(i *apigatewayv2.GetIntegrationOutput) { i.ConnectionType = types.ConnectionTypeInternet },
+		"TLS to the instances":                 func(i *apigatewayv2.GetIntegrationOutput) { i.TlsConfig = &types.TlsConfig{} },
+		"parameter mapping append:header.a to b": func(i *apigatewayv2.GetIntegrationOutput) {
+			i.RequestParameters = map[string]string{"append:header.a": "b"}
+		},
+		"parameter mapping overwrite:header.a to $request.header.b": func(i *apigatewayv2.GetIntegrationOutput) {
+			i.RequestParameters = map[string]string{"overwrite:header.a": "$request.header.b"}
+		},
+	} {
+		if got := private(change).unsupported; !strings.HasPrefix(got, want) || want == "" && got != "" {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
