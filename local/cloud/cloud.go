@@ -18,10 +18,12 @@ import (
 
 	"fargate-nginx-sidecar/local/cloud/alb"
 	"fargate-nginx-sidecar/local/cloud/awsmodel"
+	"fargate-nginx-sidecar/local/cloud/cloudmap"
 	"fargate-nginx-sidecar/local/cloud/ecs"
 	"fargate-nginx-sidecar/local/cloud/emulator"
 	"fargate-nginx-sidecar/local/cloud/endpoint"
 	"fargate-nginx-sidecar/local/cloud/fargate"
+	"fargate-nginx-sidecar/local/cloud/httpapi"
 	"fargate-nginx-sidecar/local/cloud/registry"
 	"fargate-nginx-sidecar/local/cloud/run"
 	"fargate-nginx-sidecar/local/cloud/secrets"
@@ -38,7 +40,7 @@ type Options struct {
 	Dir       string         // of the run
 	Emulator  string         // the moto_server program
 	Run       run.Run        // ID, stack, region, Docker; the process adds where it listens
-	Listeners map[int]string // load balancer port → local address
+	Listeners map[int]string // load balancer port → local address; an HTTP API is on 443's
 	Log       *slog.Logger
 }
 
@@ -47,6 +49,7 @@ type cloud struct {
 	options   Options
 	emulator  *emulator.Emulator
 	balancer  *alb.Balancer
+	gateway   *httpapi.Gateway
 	scheduler *ecs.Scheduler
 	endpoint  *endpoint.Endpoint
 	journal   *awsmodel.Journal
@@ -78,8 +81,9 @@ func Serve(ctx context.Context, options Options) (err error) {
 
 	parts, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	go func() { failed <- c.balancer.Run(parts) }()
+	go func() { failed <- c.gateway.Run(parts) }()
 	go func() { failed <- c.scheduler.Run(parts) }()
 
 	described := options.Run
@@ -122,6 +126,16 @@ func (c *cloud) listen(ctx context.Context) (registryAddress, endpointAddress st
 	}); err != nil {
 		return "", "", err
 	}
+	instances := cloudmap.New(c.emulator.URL, c.options.Run.Region, c.options.Log)
+	if c.gateway, err = httpapi.New(httpapi.Options{
+		Endpoint:  c.emulator.URL,
+		Region:    c.options.Run.Region,
+		Address:   c.options.Listeners[443],
+		Instances: instances,
+		Logger:    c.options.Log,
+	}); err != nil {
+		return "", "", err
+	}
 	if c.scheduler, err = ecs.New(ctx, ecs.Options{
 		Options: fargate.Options{
 			RunID:    c.options.Run.ID,
@@ -134,6 +148,7 @@ func (c *cloud) listen(ctx context.Context) (registryAddress, endpointAddress st
 			Logger: c.options.Log,
 		},
 		LoadBalancer: c.balancer,
+		Registry:     instances,
 		Overlay:      func(arn string) map[string]any { return c.endpoint.Overlay(arn) },
 	}); err != nil {
 		return "", "", err

@@ -31,11 +31,18 @@ type LoadBalancer interface {
 	TargetState(targetGroupARN, target string, port int) (state elbtypes.TargetHealthStateEnum, description string)
 }
 
+// Registry is what the scheduler needs of service discovery: instances come and go, and it tells how they are.
+type Registry interface {
+	fargate.Registry
+	SetHealth(ctx context.Context, serviceARN, instanceID string, healthy bool)
+}
+
 // Options of a Scheduler.
 type Options struct {
-	fargate.Options // how the tasks run; New fills in the load balancer
+	fargate.Options // how the tasks run; New fills in the load balancer and service discovery
 
 	LoadBalancer LoadBalancer
+	Registry     Registry
 	// Overlay returns, by their names in the ECS API, members of a service that its creator sent and the emulator
 	// forgets: deploymentConfiguration, healthCheckGracePeriodSeconds, networkConfiguration.
 	Overlay func(serviceARN string) map[string]any
@@ -76,7 +83,7 @@ type Scheduler struct {
 
 // New checks the options and that the Docker engine answers, for which ctx is. It starts nothing.
 func New(ctx context.Context, options Options) (*Scheduler, error) {
-	options.Options.LoadBalancer = options.LoadBalancer
+	options.Options.LoadBalancer, options.Options.Registry = options.LoadBalancer, options.Registry
 	options.SettleTime = cmp.Or(options.SettleTime, settleTime)
 	runtime, err := fargate.New(ctx, options.Options)
 	if err != nil {

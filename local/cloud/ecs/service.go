@@ -111,6 +111,7 @@ func (s *Scheduler) step(ctx context.Context, v *service, now time.Time) {
 		return
 	}
 	candidates := s.candidates(v, now)
+	s.tellHealth(ctx, v)
 	s.breakCircuit(ctx, v, now)
 	primary := v.deployments[0]
 	situation := situation{
@@ -198,6 +199,17 @@ func (s *Scheduler) candidates(v *service, now time.Time) []candidate {
 		all = append(all, c)
 	}
 	return all
+}
+
+// tellHealth gives service discovery the results of the containers' checks, before any task is stopped for a healthier one.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-discovery.html
+func (s *Scheduler) tellHealth(ctx context.Context, v *service) {
+	for _, t := range v.tasks {
+		for _, r := range t.Registries {
+			healthy := !t.HasChecks() || t.Describe().HealthStatus == types.HealthStatusHealthy
+			s.options.Registry.SetHealth(ctx, r.Service, t.ID, healthy)
+		}
+	}
 }
 
 // judge tells a task's health from its containers' checks and its targets' states.
@@ -295,6 +307,7 @@ func (s *Scheduler) startTasks(v *service, n int) {
 			StartedBy:  primary.id,
 			Definition: primary.definition,
 			Targets:    v.declared.targets,
+			Registries: v.declared.registries,
 			Subnet:     v.declared.subnet(len(v.tasks)),
 			Event: func(format string, args ...any) {
 				s.mu.Lock()

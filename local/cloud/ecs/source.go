@@ -41,6 +41,7 @@ type declared struct {
 	revision              revision
 	subnets               []string
 	targets               []fargate.Target
+	registries            []fargate.Registration
 }
 
 // subnet picks one of the service's subnets for a task, in turn.
@@ -57,6 +58,7 @@ type revision struct {
 	force          string // changes with forceNewDeployment and when the service is made again
 	network        string
 	targets        string
+	registries     string
 }
 
 // source reads the ECS API. Only the scheduler's loop calls it, where nothing else is said.
@@ -163,6 +165,12 @@ func (s *source) declared(ctx context.Context, service types.Service) (declared,
 		})
 	}
 	d.revision.targets = fmt.Sprint(d.targets)
+	for _, r := range service.ServiceRegistries {
+		d.registries = append(d.registries, fargate.Registration{
+			Service: aws.ToString(r.RegistryArn), Container: aws.ToString(r.ContainerName), Port: int(aws.ToInt32(r.ContainerPort)),
+		})
+	}
+	d.revision.registries = fmt.Sprint(d.registries)
 	for _, deployment := range service.Deployments {
 		if aws.ToString(deployment.Status) == "PRIMARY" {
 			d.revision.force = aws.ToString(deployment.Id)

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"fargate-nginx-sidecar/local/cloud/alb"
+	"fargate-nginx-sidecar/local/cloud/cloudmap"
 	"fargate-nginx-sidecar/local/cloud/ecs"
 	"fargate-nginx-sidecar/local/cloud/emulator"
 	"fargate-nginx-sidecar/local/cloud/emulator/emulatortest"
@@ -61,6 +62,7 @@ type world struct {
 	registry  string
 	scheduler *ecs.Scheduler
 	balancer  *alb.Balancer
+	instances *cloudmap.Map
 	ecs       *awsecs.Client
 	elb       *elb.Client
 	logs      *cloudwatchlogs.Client
@@ -109,11 +111,13 @@ func (w *world) start() {
 	var err error
 	w.balancer, err = alb.New(alb.Options{Endpoint: w.endpoint, Region: region, Listeners: map[int]string{80: address}, Logger: logger})
 	must(w.t, err)
+	w.instances = cloudmap.New(w.endpoint, region, logger)
 	w.scheduler, err = ecs.New(w.t.Context(), ecs.Options{
 		Options: fargate.Options{
 			RunID: w.runID, Endpoint: w.endpoint, Region: region, Logger: logger, Secret: secrets.New(w.endpoint, region).Resolve,
 		},
 		LoadBalancer: w.balancer,
+		Registry:     w.instances,
 		SettleTime:   time.Second,
 		Overlay: func(arn string) map[string]any {
 			w.mu.Lock()
@@ -347,6 +351,11 @@ func (w *world) serve(taskDefinition string, desired int32, port int32) string {
 	if port != 0 {
 		input.LoadBalancers = []types.LoadBalancer{{TargetGroupArn: &w.group, ContainerName: aws.String("web"), ContainerPort: &port}}
 	}
+	return w.create(input)
+}
+
+// create creates a service and returns its ARN.
+func (w *world) create(input *awsecs.CreateServiceInput) string {
 	made, err := w.ecs.CreateService(w.t.Context(), input)
 	must(w.t, err)
 	arn := *made.Service.ServiceArn

@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"sync"
 
+	"fargate-nginx-sidecar/local/cloud/cloudmap"
 	"fargate-nginx-sidecar/local/cloud/emulator"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
@@ -30,6 +31,13 @@ type LoadBalancer interface {
 	Deregister(ctx context.Context, targetGroupARN, target string, port int) <-chan struct{}
 }
 
+// Registry is what tasks need of service discovery: to be found.
+type Registry interface {
+	Register(ctx context.Context, serviceARN string, instance cloudmap.Instance)
+	// Deregister takes an instance out at once.
+	Deregister(ctx context.Context, serviceARN, instanceID string)
+}
+
 // Options of a Runtime. All but Credentials are needed.
 type Options struct {
 	RunID    string // in the name and labels of everything made in Docker: letters, digits, '-'
@@ -37,6 +45,7 @@ type Options struct {
 	Region   string
 
 	LoadBalancer LoadBalancer
+	Registry     Registry
 	// Secret resolves the valueFrom of a container's secrets.
 	Secret func(ctx context.Context, valueFrom string) (string, error)
 	// Credentials returns what to pull an image with, as the Docker Engine API wants it (X-Registry-Auth), "" for

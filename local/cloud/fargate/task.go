@@ -5,9 +5,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"path"
 	"slices"
 	"sync"
 	"time"
+
+	"fargate-nginx-sidecar/local/cloud/cloudmap"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -38,6 +41,7 @@ type Spec struct {
 	Definition *Definition
 	Overrides  []types.ContainerOverride // of the definition's containers, by name
 	Targets    []Target
+	Registries []Registration
 	Subnet     string // "" where the service names none
 
 	Event   func(format string, args ...any) // adds a line to the service's history
@@ -47,6 +51,13 @@ type Spec struct {
 // Target is one of a service's load balancer entries.
 type Target struct {
 	Group     string // target group ARN
+	Container string
+	Port      int
+}
+
+// Registration is one of a service's service discovery entries.
+type Registration struct {
+	Service   string // Cloud Map service ARN
 	Container string
 	Port      int
 }
@@ -178,7 +189,7 @@ func (t *Task) start(ctx context.Context) error {
 	if err := t.startContainers(ctx); err != nil {
 		return err
 	}
-	t.register()
+	t.register(ctx)
 	t.note(&t.described.StartedAt)
 	t.setStatus(statusRunning)
 	return nil
@@ -229,6 +240,11 @@ func (t *Task) readPorts(ctx context.Context) error {
 	for _, target := range t.Targets {
 		if ports[target.Port] == "" {
 			return fmt.Errorf("container %s: port %d of target group %s is not mapped in the task definition", target.Container, target.Port, target.Group)
+		}
+	}
+	for _, r := range t.Registries {
+		if ports[r.Port] == "" {
+			return fmt.Errorf("container %s: port %d of service registry %s is not mapped in the task definition", r.Container, r.Port, r.Service)
 		}
 	}
 	t.mu.Lock()
@@ -283,7 +299,9 @@ func (t *Task) startContainers(ctx context.Context) error {
 	return first
 }
 
-func (t *Task) register() {
+// register makes the task known to whoever sends it requests. In Cloud Map a task with health checks of its own begins
+// unhealthy, and the scheduler tells when that changes.
+func (t *Task) register(ctx context.Context) {
 	if t.Ending() {
 		return
 	}
@@ -292,12 +310,29 @@ func (t *Task) register() {
 		t.Event("registered 1 targets in (target-group %s)", target.Group)
 	}
 	t.registered = len(t.Targets) > 0
+	for _, r := range t.Registries {
+		t.runtime.options.Registry.Register(ctx, r.Service, cloudmap.Instance{
+			ID: t.ID, IP: t.placement.ip, Port: r.Port, Address: t.ports[r.Port], Healthy: !t.HasChecks(),
+			Attributes: map[string]string{
+				"ECS_CLUSTER_NAME": path.Base(t.ClusterARN), "ECS_SERVICE_NAME": t.Service, "ECS_TASK_DEFINITION_FAMILY": aws.ToString(t.Definition.Family),
+				"AVAILABILITY_ZONE": t.placement.zone, "REGION": t.runtime.options.Region,
+			},
+		})
+	}
 }
 
-// deactivate takes the task out of its target groups. It waits until they are drained, unless the task can no
-// longer answer anyway.
+// deactivate takes the task out of service discovery, for which there is nothing to wait, and out of its target groups. It
+// waits until those are drained, unless the task can no longer answer anyway.
+//
+// AWS names only load balancers among the steps of this state. Users want ECS to wait after a task has left Cloud Map, so
+// nothing here waits either.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
+// https://github.com/aws/containers-roadmap/issues/473
 func (t *Task) deactivate(ctx context.Context) {
 	t.setStatus(statusDeactivating)
+	for _, r := range t.Registries {
+		t.runtime.options.Registry.Deregister(ctx, r.Service, t.ID)
+	}
 	if t.registered {
 		t.Event("has begun draining connections on 1 tasks.")
 		for _, target := range t.Targets {

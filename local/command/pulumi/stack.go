@@ -213,17 +213,17 @@ func (s *Stack) Up(ctx context.Context, out io.Writer) error {
 	return s.run(ctx, &quiet{out: out}, "up", "--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress")
 }
 
+// escape makes a folder's name mean itself in a pattern.
+func escape(dir string) string {
+	return regexp.MustCompile(`[*?\[\\]`).ReplaceAllString(dir, `\$0`)
+}
+
 // noResources is what the CLI says of a stack in which nothing was ever made, and noStack what it says of one that was not
 // made itself.
 const (
 	noResources = "no resources found"
 	noStack     = "no stack named"
 )
-
-// escape makes a folder's name mean itself in a pattern.
-func escape(dir string) string {
-	return regexp.MustCompile(`[*?\[\\]`).ReplaceAllString(dir, `\$0`)
-}
 
 // Destroy deletes every resource of the stack, the protected ones too.
 func (s *Stack) Destroy(ctx context.Context, out io.Writer) error {

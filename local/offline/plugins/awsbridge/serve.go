@@ -46,7 +46,7 @@ func Serve(ctx context.Context) error {
 	defer contract.IgnoreClose(terraform)
 	// A call that is under way would keep the server, and so the provider, alive for as long as AWS takes.
 	defer context.AfterFunc(ctx, func() { contract.IgnoreClose(terraform) })()
-	prov, err := describe(ctx, timeLimited{terraform})
+	prov, err := describe(ctx, timeLimited{&unset{Provider: terraform}})
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
