@@ -44,6 +44,7 @@ func TestTheEstimateCountsWhatTheProgramDeclares(t *testing.T) {
 		for _, balancer := range graph.OfType(loadBalancer) {
 			want.LoadBalancers, want.Zones = 1, len(at(t, balancer, "subnets").([]any))
 		}
+		want.PrivateZones = len(graph.OfType(namespace))
 		for _, alarm := range graph.OfType(metricAlarm) {
 			want.AlarmMetrics += len(read(t, alarm))
 		}
@@ -101,4 +102,28 @@ func TestCostDocumentHoldsPricesAndEstimates(t *testing.T) {
 	}
 
 	between(t, "docs/cost.md", "<!-- cost:begin -->", "<!-- cost:end -->", strings.ReplaceAll(table.String(), "an month", "a month")+"\n")
+}
+
+// The document's figures about the ways in are those of the price table.
+func TestTheWaysInAreComparedByTheirPrices(t *testing.T) {
+	text, err := readFile(t, "docs/ways-in.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	document := strings.Join(strings.Fields(string(text)), " ")
+	own := cost.Total(cost.Estimate(counted(t, stackSettings(t, "dev", nil))))
+	api := cost.Total(cost.Estimate(counted(t, stackSettings(t, "dev", behindAPI))))
+	shared := cost.Total(cost.Estimate(counted(t, stackSettings(t, "dev", with(behindAnother, map[string]string{"privateSubnetIds": "[]"})))))
+	millions := (own - api) / cost.APIRequests.USD
+	for _, want := range []string{
+		fmt.Sprintf("load balancer and an address in each zone: %.2f US dollars a month", own-shared),
+		fmt.Sprintf("a private hosted zone: %.2f", api-shared),
+		fmt.Sprintf("%.2f US dollar for a million requests", cost.APIRequests.USD),
+		fmt.Sprintf("an API is %.2f US dollars a month cheaper", own-api),
+		fmt.Sprintf("%.0f million requests a month, %.1f a second", millions, millions*1e6/(cost.HoursPerMonth*3600)),
+	} {
+		if !strings.Contains(document, want) {
+			t.Errorf("docs/ways-in.md does not say %q", want)
+		}
+	}
 }

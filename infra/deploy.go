@@ -118,11 +118,14 @@ func (s *Stack) declareNetwork(ctx *pulumi.Context) (err error) {
 
 func (s *Stack) declareIngress(ctx *pulumi.Context) (err error) {
 	s.ingress, err = ingress.New(ctx, s.settings.ServiceName, ingress.Args{
-		Settings:        s.settings.Ingress,
-		VPCID:           s.network.VPCID,
-		SubnetIDs:       s.network.PublicSubnetIDs,
-		AccessLogBucket: s.archive.AccessLogBucket,
-		TargetPort:      s.settings.Service.ContainerPort,
+		Settings:         s.settings.Ingress,
+		VPCID:            s.network.VPCID,
+		SubnetIDs:        s.network.PublicSubnetIDs,
+		AccessLogBucket:  s.archive.AccessLogBucket,
+		TargetPort:       s.settings.Service.ContainerPort,
+		TaskSubnetIDs:    s.network.TaskSubnetIDs,
+		LogRetentionDays: s.settings.Service.LogRetentionDays,
+		KMSKeyARN:        s.settings.KMSKeyARN,
 	}, s.provider)
 
 	return err
@@ -156,8 +159,27 @@ func (s *Stack) watchedIngress() observability.Ingress {
 	return observability.Ingress{
 		LoadBalancer: s.ingress.LoadBalancerSuffix,
 		TargetGroup:  s.ingress.TargetGroupSuffix,
+		API:          s.ingress.APIID,
 		Shared:       s.settings.Ingress.Kind == ingress.Shared,
 	}
+}
+
+// ingressRanges are where the requests to the tasks come from: the load balancer's subnets, or those of a VPC link.
+func (s *Stack) ingressRanges() pulumi.StringArrayInput {
+	if s.settings.Ingress.Kind == ingress.APIGateway {
+		return s.network.TaskRanges
+	}
+
+	return s.network.PublicRanges
+}
+
+// requestsLabel names load balancer and target group as the metric of requests per task does, if there are both.
+func (s *Stack) requestsLabel() pulumi.StringInput {
+	if s.settings.Ingress.Kind == ingress.APIGateway {
+		return nil
+	}
+
+	return pulumi.Sprintf("%s/%s", s.ingress.LoadBalancerSuffix, s.ingress.TargetGroupSuffix)
 }
 
 func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
@@ -168,32 +190,34 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 		}
 	}
 	s.service, err = service.New(ctx, s.settings.ServiceName, service.Args{
-		Settings:           s.settings.Service,
-		Partition:          s.partition,
-		Account:            s.account,
-		Region:             s.settings.Region,
-		KMSKeyARN:          s.settings.KMSKeyARN,
-		VPCID:              s.network.VPCID,
-		SubnetIDs:          s.network.TaskSubnetIDs,
-		PublicAddresses:    s.settings.Network.PublicTasks(),
-		IngressKind:        string(s.settings.Ingress.Kind),
-		IngressGroupID:     s.ingress.SecurityGroupID,
-		TargetGroup:        s.ingress.Target,
-		TargetGroupARN:     s.ingress.TargetGroupARN,
-		LoadBalancerRanges: s.network.PublicRanges,
-		IdleTimeout:        s.settings.Ingress.IdleTimeout,
-		TLS:                s.settings.Ingress.TargetTLS,
-		RequestsLabel:      pulumi.Sprintf("%s/%s", s.ingress.LoadBalancerSuffix, s.ingress.TargetGroupSuffix),
-		NginxImage:         s.nginx.Reference,
-		AppImage:           s.app.Reference,
-		RepositoryARNs:     joined(s.nginx.RepositoryARNs, s.app.RepositoryARNs),
-		RollbackAlarms:     s.traffic.RollbackAlarms,
-		RollbackOnAlarms:   s.settings.Observability.RollbackOnAlarms,
-		Deployments:        asked.deployments,
-		Tasks:              asked.tasks,
-		Logs:               asked.logs,
-		Protect:            s.settings.Ingress.DeletionProtection,
-		After:              slices.Concat(s.ingress.Before, s.network.Routes),
+		Settings:         s.settings.Service,
+		Partition:        s.partition,
+		Account:          s.account,
+		Region:           s.settings.Region,
+		KMSKeyARN:        s.settings.KMSKeyARN,
+		VPCID:            s.network.VPCID,
+		SubnetIDs:        s.network.TaskSubnetIDs,
+		PublicAddresses:  s.settings.Network.PublicTasks(),
+		IngressKind:      string(s.settings.Ingress.Kind),
+		IngressName:      s.settings.Ingress.Name(),
+		IngressGroupID:   s.ingress.SecurityGroupID,
+		Target:           s.ingress.Target,
+		TargetGroupARN:   s.ingress.TargetGroupARN,
+		RegistryARN:      s.ingress.RegistryARN,
+		IngressRanges:    s.ingressRanges(),
+		IdleTimeout:      s.settings.Ingress.IdleTimeout,
+		TLS:              s.settings.Ingress.TargetTLS,
+		RequestsLabel:    s.requestsLabel(),
+		NginxImage:       s.nginx.Reference,
+		AppImage:         s.app.Reference,
+		RepositoryARNs:   joined(s.nginx.RepositoryARNs, s.app.RepositoryARNs),
+		RollbackAlarms:   s.traffic.RollbackAlarms,
+		RollbackOnAlarms: s.settings.Observability.RollbackOnAlarms,
+		Deployments:      asked.deployments,
+		Tasks:            asked.tasks,
+		Logs:             asked.logs,
+		Protect:          s.settings.Ingress.DeletionProtection,
+		After:            slices.Concat(s.ingress.Before, s.network.Routes),
 	}, s.provider)
 
 	return err

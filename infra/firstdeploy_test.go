@@ -11,6 +11,7 @@ import (
 // iamServices names the service in IAM that the resources of a module of the AWS provider belong to, where it has
 // another name. https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 var iamServices = map[string]string{
+	"aws:apigatewayv2":   "apigateway",
 	"aws:appautoscaling": "application-autoscaling",
 	"aws:lb":             "elasticloadbalancing",
 	"aws:vpc":            "ec2",

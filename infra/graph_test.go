@@ -69,6 +69,9 @@ var behindAnother = map[string]string{
 	"privateSubnetIds": existing["privateSubnetIds"],
 }
 
+// behindAPI is a stack without a load balancer.
+var behindAPI = map[string]string{"ingress": "api-gateway"}
+
 var prebuilt = map[string]string{
 	"appImage":   "public.ecr.aws/team/app:1.2.3",
 	"nginxImage": infratest.Account + ".dkr.ecr.eu-west-1.amazonaws.com/team/nginx@sha256:" + strings.Repeat("a", 64),
@@ -125,6 +128,7 @@ func shapes(t *testing.T) map[string]map[string]string {
 		}),
 		"rights": stackSettings(t, "prod", ownApp),
 		"shared": stackSettings(t, "prod", behindAnother),
+		"api":    stackSettings(t, "prod", with(encrypted, behindAPI)),
 		"scaled": stackSettings(t, "prod", map[string]string{
 			"autoscaling": "on", "scaleOnRequestsPerTask": "1000", "scheduledScaling": night, "spotPercent": "70",
 		}),
@@ -246,6 +250,7 @@ const (
 	record          = "aws:route53/record:Record"
 	provider        = "pulumi:providers:aws"
 	repository      = "aws:ecr/repository:Repository"
+	registry        = "aws:servicediscovery/service:Service"
 	role            = "aws:iam/role:Role"
 	rolePolicy      = "aws:iam/rolePolicy:RolePolicy"
 	securityGroup   = "aws:ec2/securityGroup:SecurityGroup"
@@ -352,7 +357,7 @@ func TestSecurityGroupsOpenOnlyTheWayThroughTheLoadBalancer(t *testing.T) {
 		slices.Sort(got)
 
 		port := settings[infratest.Project+":containerPort"]
-		kind := settings[infratest.Project+":ingress"]
+		kind := strings.TrimSuffix(settings[infratest.Project+":ingress"], "-gateway")
 		want := []string{kind + " out to tasks: tcp " + port + "-" + port, "tasks in from " + kind + ": tcp " + port + "-" + port}
 		if kind == "alb" {
 			want = append(want, clientRules(t, settings)...)
@@ -462,7 +467,7 @@ func TestDefaultSecurityGroupOfANewVPCIsEmptied(t *testing.T) {
 				t.Errorf("%s: %v; want none", direction, got)
 			}
 		}
-		if vpcID := at(t, one(t, graph, targetGroup), "vpcId"); at(t, group, "vpcId") != vpcID {
+		if vpcID := at(t, graph.OfType(securityGroup)[0], "vpcId"); at(t, group, "vpcId") != vpcID {
 			t.Errorf("VPC %v; want the service's, %v", at(t, group, "vpcId"), vpcID)
 		}
 	})
@@ -477,8 +482,7 @@ func TestPortsAgreeEverywhere(t *testing.T) {
 		mapping := nginx["portMappings"].([]any)[0].(map[string]any)
 
 		for what, got := range map[string]any{
-			"target group":     at(t, one(t, graph, targetGroup), "port"),
-			"service":          at(t, service, "loadBalancers", 0, "containerPort"),
+			"service":          registered(t, service)["containerPort"],
 			"container port":   mapping["containerPort"],
 			"host port":        mapping["hostPort"],
 			"NGINX's setting":  environment(nginx)["NGINX_PORT"],
@@ -488,8 +492,13 @@ func TestPortsAgreeEverywhere(t *testing.T) {
 				t.Errorf("%s: port %v; want %s", what, got, port)
 			}
 		}
-		if got := at(t, service, "loadBalancers", 0, "containerName"); got != "nginx" {
-			t.Errorf("the load balancer sends to %v", got)
+		for _, targets := range graph.OfType(targetGroup) {
+			if got := fmt.Sprint(at(t, targets, "port")); got != port {
+				t.Errorf("target group: port %v; want %s", got, port)
+			}
+		}
+		if got := registered(t, service)["containerName"]; got != "nginx" {
+			t.Errorf("requests go to %v", got)
 		}
 		if got := environment(nginx)["APP_PORT"]; got != appPort || environment(app)["PORT"] != appPort {
 			t.Errorf("app port: NGINX sends to %s, app listens on %s; want %s", got, environment(app)["PORT"], appPort)
@@ -498,6 +507,22 @@ func TestPortsAgreeEverywhere(t *testing.T) {
 			t.Error("the app is reachable without NGINX")
 		}
 	})
+}
+
+// registered says where a service registers its tasks.
+func registered(t *testing.T, service infratest.Resource) map[string]any {
+	t.Helper()
+
+	balancers, _ := at(t, service, "loadBalancers").([]any)
+	registry, inRegistry := at(t, service, "serviceRegistries").(map[string]any)
+	if len(balancers)+map[bool]int{true: 1}[inRegistry] != 1 {
+		t.Fatalf("registered in %v and %v; want one place", balancers, registry)
+	}
+	if inRegistry {
+		return registry
+	}
+
+	return balancers[0].(map[string]any)
 }
 
 type policyDocument struct {
@@ -545,7 +570,7 @@ func TestExecutionRoleMayPullTheseImagesAndWriteTheseLogsAndNothingElse(t *testi
 		}
 		for _, action := range []string{"logs:CreateLogStream", "logs:PutLogEvents"} {
 			for _, r := range graph.OfType(logGroup) {
-				if strings.HasPrefix(r.Name, "aws-waf-logs-") {
+				if !strings.HasPrefix(r.Parent, one(t, graph, ecsService).Parent) { // of the firewall, or of an API
 					continue
 				}
 				want[action] = append(want[action], graph.Outputs[r.URN]["arn"].StringValue()+":log-stream:*")
@@ -640,8 +665,8 @@ func TestNamesLeaveRoomForTheSuffix(t *testing.T) {
 			}
 		}
 		for _, r := range graph.Resources {
-			// A DNS record is its name.
-			if _, fixed := r.Inputs["name"]; fixed && r.Type != record {
+			// A DNS record is its name, and the stage of an API is part of its address.
+			if _, fixed := r.Inputs["name"]; fixed && r.Type != record && r.Type != apiStage {
 				t.Errorf("%s has a fixed name; replacing it would fail", r.URN)
 			}
 		}
@@ -736,11 +761,12 @@ func TestLoadBalancerAndTargetGroupAreReplacedTogether(t *testing.T) {
 			r    infratest.Resource
 			with []string
 		}
+		target := slices.Concat(graph.OfType(targetGroup), graph.OfType(registry))[0]
 		pairs := []pair{{one(t, graph, ecsService), []string{
-			named(t, graph, securityGroup, one(t, graph, ecsService).Name+"-tasks").URN, one(t, graph, targetGroup).URN,
+			named(t, graph, securityGroup, one(t, graph, ecsService).Name+"-tasks").URN, target.URN,
 		}}}
 		for _, balancer := range graph.OfType(loadBalancer) {
-			pairs = append(pairs, pair{one(t, graph, targetGroup), []string{balancer.URN}},
+			pairs = append(pairs, pair{target, []string{balancer.URN}},
 				pair{balancer, []string{named(t, graph, securityGroup, balancer.Name).URN}})
 		}
 		for _, pair := range pairs {
@@ -1172,7 +1198,9 @@ func opened(value any) any {
 
 // The golden graphs show in a review what a change does to each stack. Whether that is right is for the other tests.
 func TestGoldenGraphs(t *testing.T) {
-	all := map[string]map[string]string{"shared": stackSettings(t, "dev", behindAnother)}
+	all := map[string]map[string]string{
+		"shared": stackSettings(t, "dev", behindAnother), "api": stackSettings(t, "dev", with(encrypted, behindAPI)),
+	}
 	for _, stack := range stacks {
 		all[stack] = stackSettings(t, stack, nil)
 	}

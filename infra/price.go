@@ -1,6 +1,8 @@
 package infra
 
 import (
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
 	"fargate-nginx-sidecar/infra/cost"
 	"fargate-nginx-sidecar/infra/ingress"
 	"fargate-nginx-sidecar/infra/network"
@@ -35,11 +37,14 @@ func Priced(s *Settings) cost.Stack {
 		stack.NATGateways = 1
 	}
 
+	if s.Ingress.Kind == ingress.APIGateway {
+		stack.PrivateZones = 1
+	}
 	if s.WAF.Mode == waf.Managed {
 		stack.WebACLs, stack.WebACLRules = 1, 1+len(waf.ManagedRules)
 	}
 	if s.Observability.Alarms {
-		stack.AlarmMetrics = observability.AlarmMetrics(observability.Ingress{Shared: s.Ingress.Kind == ingress.Shared})
+		stack.AlarmMetrics = observability.AlarmMetrics(watchedKind(s.Ingress.Kind))
 	}
 	if s.Observability.LogMetrics {
 		stack.CustomMetrics = observability.LogMetrics()
@@ -49,4 +54,13 @@ func Priced(s *Settings) cost.Stack {
 	}
 
 	return stack
+}
+
+// watchedKind is an ingress of the given kind, without names.
+func watchedKind(kind ingress.Kind) observability.Ingress {
+	if kind == ingress.APIGateway {
+		return observability.Ingress{API: pulumi.String("")}
+	}
+
+	return observability.Ingress{LoadBalancer: pulumi.String(""), TargetGroup: pulumi.String(""), Shared: kind == ingress.Shared}
 }

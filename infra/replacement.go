@@ -31,15 +31,17 @@ func (s *Stack) replaced(ctx *pulumi.Context) []string {
 	var names []string
 	for _, resource := range []struct {
 		name   string
-		output pulumi.Output
+		output pulumi.Input
 	}{
 		{"VPC", s.network.VPCID},
 		{"load balancer", s.ingress.LoadBalancerARN},
 		{"target group", s.ingress.TargetGroupARN},
+		{"API", s.ingress.APIID},
 		{"repository of the app", s.app.RepositoryARNs},
 		{"repository of NGINX", s.nginx.RepositoryARNs},
 	} {
-		if !isKnown(ctx, resource.output) {
+		// An output is missing where the kind of ingress has no such resource.
+		if output, ok := resource.output.(pulumi.Output); ok && !isKnown(ctx, output) {
 			names = append(names, resource.name)
 		}
 	}

@@ -56,7 +56,7 @@ func checkRegions(r *settings.Reader, s *Settings) {
 func checkTimes(r *settings.Reader, s *Settings) {
 	sidecar, idle := s.Service.Sidecar, s.Ingress.IdleTimeout
 
-	if s.Service.StopTimeout < s.Ingress.DeregistrationDelay {
+	if s.Ingress.Kind != ingress.APIGateway && s.Service.StopTimeout < s.Ingress.DeregistrationDelay {
 		r.Conflict([]string{"stopTimeoutSeconds", "deregistrationDelaySeconds"},
 			fmt.Sprintf("%g is less than %g; a task would be killed while it may still be answering requests",
 				s.Service.StopTimeout.Seconds(), s.Ingress.DeregistrationDelay.Seconds()))
@@ -85,14 +85,8 @@ func checkStop(r *settings.Reader, s *Settings) {
 	if delay == 0 {
 		return
 	}
-
-	if check, page := s.Ingress.HealthCheck, s.Service.Sidecar.HealthPage(); check.Path != page {
-		r.Conflict([]string{"stopDelaySeconds", "healthCheckPath"},
-			fmt.Sprintf("the load balancer asks %s, but only the page at %s tells it about a stop; allowed with: %s", check.Path, page, page))
-	} else if noticed := check.Interval * time.Duration(check.Unhealthy); delay < noticed {
-		r.Conflict([]string{"stopDelaySeconds", "healthCheckIntervalSeconds", "unhealthyThreshold"},
-			fmt.Sprintf("%g is less than %g × %d; NGINX would stop before the load balancer has noticed",
-				delay.Seconds(), check.Interval.Seconds(), check.Unhealthy))
+	if s.Ingress.Kind != ingress.APIGateway {
+		checkNotice(r, s)
 	}
 
 	longest := s.Service.Sidecar.LongestRequest(s.Ingress.IdleTimeout)
@@ -105,6 +99,19 @@ func checkStop(r *settings.Reader, s *Settings) {
 		r.Conflict([]string{"stopDelaySeconds", "readTimeoutSeconds", "stopTimeoutSeconds", "spotPercent"},
 			fmt.Sprintf("%g, a request of %g and up to %g for the app's own stop are more than %g; Spot gives a task no more time",
 				delay.Seconds(), longest.Seconds(), app.Seconds(), spotNotice.Seconds()))
+	}
+}
+
+// checkNotice makes sure that the load balancer notices the stop from its health check.
+func checkNotice(r *settings.Reader, s *Settings) {
+	delay := s.Service.Sidecar.StopDelay
+	if check, page := s.Ingress.HealthCheck, s.Service.Sidecar.HealthPage(); check.Path != page {
+		r.Conflict([]string{"stopDelaySeconds", "healthCheckPath"},
+			fmt.Sprintf("the load balancer asks %s, but only the page at %s tells it about a stop; allowed with: %s", check.Path, page, page))
+	} else if noticed := check.Interval * time.Duration(check.Unhealthy); delay < noticed {
+		r.Conflict([]string{"stopDelaySeconds", "healthCheckIntervalSeconds", "unhealthyThreshold"},
+			fmt.Sprintf("%g is less than %g × %d; NGINX would stop before the load balancer has noticed",
+				delay.Seconds(), check.Interval.Seconds(), check.Unhealthy))
 	}
 }
 
@@ -205,5 +212,20 @@ func checkIngress(r *settings.Reader, s *Settings) {
 	}
 	if kind != ingress.Own && s.WAF.Mode != waf.Off {
 		r.Conflict([]string{"waf", "ingress"}, fmt.Sprintf("a firewall is given, but ingress is %s; allowed with: alb", kind))
+	}
+	if kind != ingress.APIGateway {
+		return
+	}
+	for _, missing := range []struct {
+		key, why string
+		given    bool
+	}{
+		{"bodyLimitKilobytes", fmt.Sprintf("API Gateway takes no body above %d", ingress.LargestAPIBody), s.Service.Sidecar.BodyLimitKilobytes > ingress.LargestAPIBody},
+		{"trustedProxies", "API Gateway names only whoever connects to it", len(s.Service.Sidecar.TrustedProxies) > 0},
+		{"scaleOnRequestsPerTask", "only a load balancer counts the requests of a task", s.Service.Scaling.RequestsPerTask > 0},
+	} {
+		if missing.given {
+			r.Conflict([]string{missing.key, "ingress"}, "ingress is api-gateway, and "+missing.why)
+		}
 	}
 }

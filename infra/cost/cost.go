@@ -40,8 +40,11 @@ var (
 	AlarmMetric   = Price{0.10, month, "https://aws.amazon.com/cloudwatch/pricing/"}
 	CustomMetric  = Price{0.30, month, "https://aws.amazon.com/cloudwatch/pricing/"}
 	Dashboard     = Price{3.00, month, "https://aws.amazon.com/cloudwatch/pricing/"}
-	WebACL        = Price{5.00, month, "https://aws.amazon.com/waf/pricing/"}
-	WebACLRule    = Price{1.00, month, "https://aws.amazon.com/waf/pricing/"}
+	PrivateZone   = Price{0.50, month, "https://aws.amazon.com/route53/pricing/"}
+	// APIRequests is for the first 300 million requests to an HTTP API in a month, each of at most 512 KiB.
+	APIRequests = Price{1.00, "million requests", "https://aws.amazon.com/api-gateway/pricing/"}
+	WebACL      = Price{5.00, month, "https://aws.amazon.com/waf/pricing/"}
+	WebACLRule  = Price{1.00, month, "https://aws.amazon.com/waf/pricing/"}
 )
 
 func (p Price) monthly() float64 {
@@ -72,6 +75,8 @@ func Prices() []struct {
 		{"Metric that an alarm reads", AlarmMetric},
 		{"Custom metric", CustomMetric},
 		{"Dashboard", Dashboard},
+		{"Private hosted zone", PrivateZone},
+		{"Requests to an HTTP API", APIRequests},
 		{"Web ACL", WebACL},
 		{"Rule of a web ACL", WebACLRule},
 	}
@@ -92,7 +97,9 @@ type Stack struct {
 	Endpoints int
 
 	AlarmMetrics, CustomMetrics, Dashboards int
-	WebACLs, WebACLRules                    int
+	// PrivateZones are those in which an API finds the tasks.
+	PrivateZones         int
+	WebACLs, WebACLRules int
 }
 
 // Line is one item of an estimate. USD is for a month.
@@ -130,6 +137,7 @@ func Estimate(s Stack) []Line {
 	add("metrics that alarms read", float64(s.AlarmMetrics), AlarmMetric)
 	add("custom metrics", float64(s.CustomMetrics), CustomMetric)
 	add("dashboards", float64(s.Dashboards), Dashboard)
+	add("private hosted zones", float64(s.PrivateZones), PrivateZone)
 	add("web ACLs", float64(s.WebACLs), WebACL)
 	add("rules of web ACLs", float64(s.WebACLRules), WebACLRule)
 

@@ -2,6 +2,7 @@ package cost_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,6 +37,7 @@ func TestEveryCountAddsItsPrice(t *testing.T) {
 		"an alarm's metric":   {func(s *cost.Stack) { s.AlarmMetrics++ }, 0.10},
 		"a custom metric":     {func(s *cost.Stack) { s.CustomMetrics++ }, 0.30},
 		"a dashboard":         {func(s *cost.Stack) { s.Dashboards++ }, 3},
+		"a private zone":      {func(s *cost.Stack) { s.PrivateZones++ }, 0.50},
 		"a web ACL":           {func(s *cost.Stack) { s.WebACLs++ }, 5},
 		"a rule of a web ACL": {func(s *cost.Stack) { s.WebACLRules++ }, 1},
 	} {
@@ -58,7 +60,7 @@ func TestSentenceNamesRegionDateAndWhatIsLeftOut(t *testing.T) {
 
 func TestEveryPriceHasItsSource(t *testing.T) {
 	for _, price := range cost.Prices() {
-		if price.USD <= 0 || !strings.HasPrefix(price.Source, "https://aws.amazon.com/") || price.Per != "hour" && price.Per != "month" {
+		if price.USD <= 0 || !strings.HasPrefix(price.Source, "https://aws.amazon.com/") || !slices.Contains([]string{"hour", "month", "million requests"}, price.Per) {
 			t.Errorf("%+v", price)
 		}
 	}

@@ -71,6 +71,18 @@ func invent(r Resource) (resource.PropertyMap, error) {
 		set("arn", arn("elasticloadbalancing", "listener/app/"+name))
 	case "aws:lb/listenerRule:ListenerRule":
 		set("arn", arn("elasticloadbalancing", "listener-rule/app/"+name))
+	case "aws:apigatewayv2/api:Api":
+		set("name", name)
+		set("arn", fmt.Sprintf("arn:%s:apigateway:eu-central-1::/apis/%s", Partition, name))
+		set("apiEndpoint", "https://"+name+".execute-api.eu-central-1.amazonaws.com")
+	case "aws:apigatewayv2/domainName:DomainName":
+		configuration := r.Inputs["domainNameConfiguration"].ObjectValue().Copy()
+		configuration["targetDomainName"] = resource.NewProperty("d-" + digest(r.URN)[:10] + ".execute-api.eu-central-1.amazonaws.com")
+		configuration["hostedZoneId"] = resource.NewProperty("Z" + strings.ToUpper(digest(r.URN)[:12]))
+		outputs["domainNameConfiguration"] = resource.NewProperty(configuration)
+	case "aws:servicediscovery/service:Service":
+		set("name", name)
+		set("arn", arn("servicediscovery", "service/srv-"+digest(r.URN)[:16]))
 	case "aws:cloudwatch/logGroup:LogGroup":
 		set("name", name)
 		set("arn", arn("logs", "log-group:"+name))
@@ -97,6 +109,12 @@ func invent(r Resource) (resource.PropertyMap, error) {
 		"aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
 		"aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
 		"aws:ecr/lifecyclePolicy:LifecyclePolicy",
+		"aws:apigatewayv2/apiMapping:ApiMapping",
+		"aws:apigatewayv2/integration:Integration",
+		"aws:apigatewayv2/route:Route",
+		"aws:apigatewayv2/stage:Stage",
+		"aws:apigatewayv2/vpcLink:VpcLink",
+		"aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace",
 		"aws:iam/rolePolicy:RolePolicy",
 		"aws:iam/rolePolicyAttachment:RolePolicyAttachment",
 		"aws:appautoscaling/target:Target",

@@ -34,6 +34,11 @@ type Args struct {
 	AccessLogBucket pulumi.StringInput
 	// TargetPort is the TCP port on which the targets listen.
 	TargetPort int
+	// TaskSubnetIDs are the subnets of the tasks, from which an API reaches them.
+	TaskSubnetIDs pulumi.StringArrayInput
+	// LogRetentionDays is how long an API's access log is kept. KMSKeyARN encrypts it, or is empty for AWS's own key.
+	LogRetentionDays int
+	KMSKeyARN        string
 }
 
 // validate reports missing arguments that the rest of the program has to provide.
@@ -47,6 +52,8 @@ func (a Args) validate(name string) error {
 		return errors.New("access logs without a bucket, or a bucket without access logs; allowed: both or neither")
 	case a.TargetPort == 0:
 		return errors.New("target port must be given")
+	case a.Kind == APIGateway && a.TaskSubnetIDs == nil:
+		return errors.New("subnets of the tasks must be given")
 	}
 
 	return nil
@@ -60,15 +67,18 @@ type Ingress struct {
 	URL pulumi.StringOutput
 	// SecurityGroupID is the group of what sends requests to the tasks.
 	SecurityGroupID pulumi.StringOutput
-	// Target is where the tasks register. When it is replaced, the service is replaced too.
-	Target         pulumi.Resource
-	TargetGroupARN pulumi.StringOutput
+	// Target is where the tasks register: a target group, or a service of Cloud Map. When it is replaced, the ECS service
+	// is replaced too. One of the two ARNs is nil.
+	Target                      pulumi.Resource
+	TargetGroupARN, RegistryARN pulumi.StringInput
 	// Before must exist before a service registers tasks: ECS refuses a target group without a load balancer.
 	Before []pulumi.Resource
 
-	ListenerARN, LoadBalancerARN pulumi.StringOutput
-	// LoadBalancerSuffix and TargetGroupSuffix are the last parts of the ARNs, by which metrics name the two.
-	LoadBalancerSuffix, TargetGroupSuffix pulumi.StringOutput
+	// ListenerARN and LoadBalancerARN are nil without a load balancer.
+	ListenerARN, LoadBalancerARN pulumi.StringInput
+	// LoadBalancerSuffix and TargetGroupSuffix are the last parts of the ARNs, and APIID is an API's id: the names that
+	// metrics have for them. Those of another kind of ingress are nil.
+	LoadBalancerSuffix, TargetGroupSuffix, APIID pulumi.StringInput
 
 	way way
 }
@@ -82,8 +92,12 @@ type way interface {
 }
 
 func (i *Ingress) wayOf(args Args) way {
-	if args.Kind == Shared {
+	switch args.Kind {
+	case Shared:
 		return &sharedLoadBalancer{Ingress: i, args: args}
+	case APIGateway:
+		return &httpAPI{Ingress: i, args: args}
+	case Own:
 	}
 
 	return &ownLoadBalancer{Ingress: i, args: args}

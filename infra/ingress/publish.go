@@ -16,7 +16,7 @@ const lastPriority = 50000
 // unknown, and whatever waits for it would always seem to change.
 func (i *Ingress) readyTargets(ctx *pulumi.Context, ready pulumi.StringInput) pulumi.StringOutput {
 	if ctx.DryRun() {
-		return i.TargetGroupARN
+		return i.TargetGroupARN.ToStringOutput()
 	}
 
 	return pulumi.StringArray{i.TargetGroupARN, ready}.ToStringArrayOutput().Index(pulumi.Int(0))

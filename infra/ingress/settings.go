@@ -17,6 +17,8 @@ type Settings struct {
 	Kind Kind
 	// SharedLoadBalancer is for the kind Shared.
 	SharedLoadBalancer SharedLoadBalancer
+	// ThrottlePerSecond and ThrottleBurst are the requests that the kind APIGateway lets through.
+	ThrottlePerSecond, ThrottleBurst int
 	// Domain is the service's host name, HostedZoneID the zone that gets its DNS records, and CertificateARN an existing
 	// certificate. Each may be empty, but a domain needs a zone or a certificate.
 	Domain, HostedZoneID, CertificateARN string
@@ -56,7 +58,18 @@ const (
 	Own Kind = "alb"
 	// Shared is a rule on a load balancer that belongs to somebody else.
 	Shared Kind = "shared"
+	// APIGateway is an HTTP API of API Gateway, without a load balancer.
+	APIGateway Kind = "api-gateway"
 )
+
+// Name is what sends the requests to the tasks, in words.
+func (s Settings) Name() string {
+	if s.Kind == APIGateway {
+		return "VPC link"
+	}
+
+	return "load balancer"
+}
 
 // SharedLoadBalancer says which requests to a listener of somebody else's are for this stack: those with one of the hosts
 // and one of the paths, in the patterns of the load balancer. If either list is empty, any will do. A priority of zero is
@@ -120,10 +133,12 @@ var tlsPolicies = []string{"ELBSecurityPolicy-TLS13-1-2-Res-2021-06", "ELBSecuri
 
 // Read returns the settings of the ingress.
 func Read(r *settings.Reader) Settings {
-	kind := settings.OneOf(r, "ingress", Own, Shared)
+	kind := settings.OneOf(r, "ingress", Own, Shared, APIGateway)
 	s := Settings{
 		Kind:               kind,
 		SharedLoadBalancer: readShared(r),
+		ThrottlePerSecond:  r.Between("throttlePerSecond", 1, 1000000, "requests a second"),
+		ThrottleBurst:      r.Between("throttleBurst", 1, 1000000, "requests"),
 		// A certificate's common name has at most 64 characters.
 		// https://docs.aws.amazon.com/acm/latest/APIReference/API_RequestCertificate.html
 		Domain: r.Text("domain", "empty, or a host name in lower case of at most 64 characters, such as www.example.com",
@@ -136,11 +151,11 @@ func Read(r *settings.Reader) Settings {
 		AddressType: settings.OneOf(r, "ipAddressType", IPv4, Dualstack),
 		TLSPolicy:   r.OneOf("tlsPolicy", tlsPolicies...),
 		HTTP:        settings.OneOf(r, "http", Redirect, Closed),
-		TargetTLS:   r.Switch("targetTls", "off", "on"),
+		TargetTLS:   r.Switch("targetTls", "off", inProd(kind != APIGateway)),
 		ClientCIDRs: r.Texts("clientCidrs", "a range without host bits, such as 203.0.113.0/24 or 2001:db8::/32", isRange),
 		ClientPrefixListID: r.Text("clientPrefixListId", "empty, or pl- and 8 or 17 hexadecimal digits",
 			func(id string) bool { return id == "" || prefixListPattern.MatchString(id) }),
-		AccessLogs:          r.Switch("accessLogs", "off", inProd(kind == Own)),
+		AccessLogs:          r.Switch("accessLogs", "off", inProd(kind != Shared)),
 		HealthCheck:         readHealthCheck(r),
 		DeregistrationDelay: r.Seconds("deregistrationDelaySeconds", 0, 3600),
 		// AWS allows 1 to 4000. The lower limit here is 5, because NGINX waits one second less than the load balancer, and
@@ -156,6 +171,7 @@ func Read(r *settings.Reader) Settings {
 	checkClients(r, s)
 	checkAddresses(r, s)
 	checkShared(r, s)
+	checkAPI(r, s)
 
 	return s
 }

@@ -42,7 +42,7 @@ func (s *sharedLoadBalancer) build(ctx *pulumi.Context, name string) error {
 	if s.first == 0 {
 		s.first = derivedPriority(ctx.Project(), ctx.Stack(), name)
 	}
-	s.ListenerARN = pulumi.String(s.args.SharedLoadBalancer.ListenerARN).ToStringOutput()
+	s.ListenerARN = pulumi.String(s.args.SharedLoadBalancer.ListenerARN)
 	s.lookUp(ctx)
 
 	// Its name differs from that of the group behind a load balancer of the stack's own: when a stack changes its ingress, it
@@ -63,7 +63,7 @@ func (s *sharedLoadBalancer) build(ctx *pulumi.Context, name string) error {
 
 // lookUp finds what the load balancer's owner decided.
 func (s *sharedLoadBalancer) lookUp(ctx *pulumi.Context) {
-	listener := lb.LookupListenerOutput(ctx, lb.LookupListenerOutputArgs{Arn: s.ListenerARN}, pulumi.Parent(s))
+	listener := lb.LookupListenerOutput(ctx, lb.LookupListenerOutputArgs{Arn: pulumi.String(s.args.SharedLoadBalancer.ListenerARN)}, pulumi.Parent(s))
 	found := lb.LookupLoadBalancerOutput(ctx, lb.LookupLoadBalancerOutputArgs{Arn: listener.LoadBalancerArn()}, pulumi.Parent(s))
 	checked := pulumi.All(found, s.args.VPCID, s.args.SubnetIDs).ApplyT(func(values []any) (lb.LookupLoadBalancerResult, error) {
 		balancer := values[0].(lb.LookupLoadBalancerResult)

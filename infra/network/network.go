@@ -54,6 +54,8 @@ type Network struct {
 	TaskSubnetIDs pulumi.StringArrayOutput
 	// PublicRanges are the address ranges of the public subnets. A load balancer sends its requests from these addresses.
 	PublicRanges pulumi.StringArrayOutput
+	// TaskRanges are the address ranges of the tasks' subnets. A VPC link sends its requests from these addresses.
+	TaskRanges pulumi.StringArrayOutput
 	// AvailabilityZones are the zones of the VPC that the program creates. It is empty for an existing VPC.
 	AvailabilityZones []string
 	// Routes are resources that must exist before the first task starts and outlive the last one, because tasks cannot
@@ -98,11 +100,20 @@ func (n *Network) useExisting(ctx *pulumi.Context, args Args) {
 		n.TaskSubnetIDs = pulumi.ToStringArray(args.PrivateSubnetIDs).ToStringArrayOutput()
 	}
 
-	n.PublicRanges = n.ranges(ctx, args)
+	all, public := n.ranges(ctx, args), len(args.PublicSubnetIDs)
+	n.PublicRanges = part(all, 0, public)
+	n.TaskRanges = n.PublicRanges
+	if !args.PublicTasks() {
+		n.TaskRanges = part(all, public, public+len(args.PrivateSubnetIDs))
+	}
+}
+
+func part(all pulumi.StringArrayOutput, from, to int) pulumi.StringArrayOutput {
+	return all.ApplyT(func(ranges []string) []string { return ranges[from:to] }).(pulumi.StringArrayOutput)
 }
 
 // ranges looks up the given subnets, checks that all of them are in the VPC and that each public subnet is in a different
-// zone, and returns the address ranges of the public subnets.
+// zone, and returns the address ranges of all, those of the public subnets first.
 func (n *Network) ranges(ctx *pulumi.Context, args Args) pulumi.StringArrayOutput {
 	var found []any
 	for _, id := range append(slices.Clone(args.PublicSubnetIDs), args.PrivateSubnetIDs...) {
@@ -119,7 +130,7 @@ func (n *Network) ranges(ctx *pulumi.Context, args Args) pulumi.StringArrayOutpu
 	}).(pulumi.StringArrayOutput)
 }
 
-// checkSubnets checks the subnets, of which the first ones are public, and returns the address ranges of the public ones.
+// checkSubnets checks the subnets, of which the first ones are public, and returns the address ranges of all.
 func checkSubnets(vpcID string, subnets []ec2.LookupSubnetResult, public int) ([]string, error) {
 	var errs []error
 	var ranges []string
@@ -129,8 +140,8 @@ func checkSubnets(vpcID string, subnets []ec2.LookupSubnetResult, public int) ([
 		if subnet.VpcId != vpcID {
 			errs = append(errs, fmt.Errorf("subnet %s is in VPC %s; allowed: subnets of %s", subnet.Id, subnet.VpcId, vpcID))
 		}
+		ranges = append(ranges, subnet.CidrBlock)
 		if i < public {
-			ranges = append(ranges, subnet.CidrBlock)
 			inZones[subnet.AvailabilityZone] = true
 		}
 	}
@@ -169,8 +180,10 @@ func (n *Network) build(ctx *pulumi.Context, name string, args Args) error {
 	n.PublicSubnetIDs = vpc.PublicSubnetIds
 	n.TaskSubnetIDs = vpc.PublicSubnetIds
 	n.PublicRanges = pulumi.ToStringArray(eighths(args.CIDR, 0)).ToStringArrayOutput()
+	n.TaskRanges = n.PublicRanges
 	if !args.PublicTasks() {
 		n.TaskSubnetIDs = vpc.PrivateSubnetIds
+		n.TaskRanges = pulumi.ToStringArray(eighths(args.CIDR, Zones)).ToStringArrayOutput()
 	}
 	// To the engine, a dependency on a remote component is a dependency on everything inside the component.
 	n.Routes = []pulumi.Resource{vpc}

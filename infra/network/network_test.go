@@ -28,8 +28,8 @@ func TestGivenSubnetsMustWorkTogether(t *testing.T) {
 		{Id: "c", VpcId: "vpc", AvailabilityZone: "2", CidrBlock: "10.0.2.0/24"},
 	}
 	ranges, err := checkSubnets("vpc", good, 2)
-	if err != nil || !slices.Equal(ranges, []string{"10.0.0.0/24", "10.0.1.0/24"}) {
-		t.Errorf("ranges %v, error %v; want those of the two public subnets", ranges, err)
+	if err != nil || !slices.Equal(ranges, []string{"10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24"}) {
+		t.Errorf("ranges %v, error %v; want those of all subnets", ranges, err)
 	}
 
 	for want, change := range map[string]func([]ec2.LookupSubnetResult){

@@ -13,6 +13,7 @@ import (
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/aws-services-cloudwatch-metrics.html
 const (
 	loadBalancerNamespace = "AWS/ApplicationELB"
+	apiNamespace          = "AWS/ApiGateway"
 	serviceNamespace      = "AWS/ECS"
 	insightsNamespace     = "ECS/ContainerInsights"
 )
@@ -134,8 +135,12 @@ func (i Ingress) onTargets() pulumi.StringMap {
 	return pulumi.StringMap{"LoadBalancer": i.LoadBalancer.ToStringOutput(), "TargetGroup": i.TargetGroup.ToStringOutput()}
 }
 
-// trafficAlarms are the alarms on what clients see, as the load balancer measures it.
+// trafficAlarms are the alarms on what clients see, as the load balancer or the API measures it.
 func trafficAlarms(args TrafficArgs) []alarm {
+	if args.API != nil {
+		return apiAlarms(args)
+	}
+
 	loadBalancer, targets := args.onLoadBalancer(), args.onTargets()
 	requests := metric{"requests", loadBalancerNamespace, "RequestCount", "Sum", loadBalancer}
 	if args.Shared {
@@ -184,6 +189,29 @@ func trafficAlarms(args TrafficArgs) []alarm {
 	return slices.DeleteFunc(all, func(a alarm) bool { return a.whole && args.Shared })
 }
 
+// apiAlarms are the alarms on what clients of an HTTP API see. Its errors are its own and those of the tasks together.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html
+func apiAlarms(args TrafficArgs) []alarm {
+	api := pulumi.StringMap{"ApiId": args.API.ToStringOutput()}
+
+	return []alarm{
+		{
+			name: "api-5xx",
+			description: fmt.Sprintf("At least %d %% of the requests were answered with 5xx in 3 of the last 5 minutes: by API Gateway, if it "+
+				"finds no task or gets no answer in time, by the sidecar, if the app refuses connections or is too slow, or by the app.", args.ErrorPercent),
+			metrics:    []metric{{"requests", apiNamespace, "Count", "Sum", api}, {"errors", apiNamespace, "5xx", "Sum", api}},
+			expression: errorShare, threshold: float64(args.ErrorPercent), bad: 3, of: 5, missing: quietIsFine, deployment: true,
+		},
+		{
+			name: "latency",
+			description: fmt.Sprintf("At least one request in a hundred took %d ms or longer in each of the last 5 minutes.",
+				args.Latency.Milliseconds()),
+			metrics:   []metric{{"", apiNamespace, "Latency", "p99", api}},
+			threshold: float64(args.Latency.Milliseconds()), bad: 5, of: 5, missing: quietIsFine, deployment: true,
+		},
+	}
+}
+
 // taskAlarms are the alarms on the tasks themselves.
 func taskAlarms(args TasksArgs) []alarm {
 	service := pulumi.StringMap{"ClusterName": args.Cluster.ToStringOutput(), "ServiceName": args.Service.ToStringOutput()}
@@ -221,7 +249,6 @@ func taskAlarms(args TasksArgs) []alarm {
 // kind matters.
 func AlarmMetrics(ingress Ingress) int {
 	unnamed := pulumi.String("")
-	ingress.LoadBalancer, ingress.TargetGroup = unnamed, unnamed
 	alarms := slices.Concat(
 		trafficAlarms(TrafficArgs{Ingress: ingress}), taskAlarms(TasksArgs{Cluster: unnamed, Service: unnamed}))
 

@@ -15,6 +15,7 @@ type shown struct {
 	region, namespace             string
 	cluster, service              string
 	loadBalancer, targets         string
+	api                           string
 	nginxLogGroup, appLogGroup    string
 	alarms                        []string
 	taskCounts, alarmed, logLines bool
@@ -27,8 +28,8 @@ func (t *Tasks) dashboard(ctx *pulumi.Context, name string, args TasksArgs, alar
 		connectionCounts: args.ConnectionCounts, shared: args.Shared,
 	}
 	names := append(pulumi.StringArray{
-		args.Cluster, args.Service, args.LoadBalancer, args.TargetGroup, args.NginxLogGroup, args.AppLogGroup,
-		metricNamespace(ctx, args.Cluster),
+		args.Cluster, args.Service, orNone(args.LoadBalancer), orNone(args.TargetGroup), orNone(args.API),
+		args.NginxLogGroup, args.AppLogGroup, metricNamespace(ctx, args.Cluster),
 	}, alarms...)
 
 	dashboard, err := cloudwatch.NewDashboard(ctx, name, &cloudwatch.DashboardArgs{
@@ -39,8 +40,8 @@ func (t *Tasks) dashboard(ctx *pulumi.Context, name string, args TasksArgs, alar
 		DashboardBody: names.ToStringArrayOutput().ApplyT(func(values []string) (string, error) {
 			about := fixed
 			about.cluster, about.service, about.loadBalancer, about.targets = values[0], values[1], values[2], values[3]
-			about.nginxLogGroup, about.appLogGroup, about.namespace = values[4], values[5], values[6]
-			about.alarms = values[7:]
+			about.api, about.nginxLogGroup, about.appLogGroup, about.namespace = values[4], values[5], values[6], values[7]
+			about.alarms = values[8:]
 			return render(about.dashboard())
 		}).(pulumi.StringOutput),
 	}, pulumi.Parent(t))
@@ -52,6 +53,15 @@ func (t *Tasks) dashboard(ctx *pulumi.Context, name string, args TasksArgs, alar
 		func(values []string) string { return consoleURL(values[0], args.Region, values[1]) }).(pulumi.StringOutput)
 
 	return nil
+}
+
+// orNone is the name of a part of the ingress, or nothing if the ingress has no such part.
+func orNone(name pulumi.StringInput) pulumi.StringInput {
+	if name == nil {
+		return pulumi.String("")
+	}
+
+	return name
 }
 
 // consoleURL is where a browser shows a dashboard. Each partition has its own console.
@@ -163,11 +173,16 @@ func (s shown) onTargets() []string {
 	return []string{"LoadBalancer", s.loadBalancer, "TargetGroup", s.targets}
 }
 
+func (s shown) onAPI() []string { return []string{"ApiId", s.api} }
+
 func (s shown) onService() []string {
 	return []string{"ClusterName", s.cluster, "ServiceName", s.service}
 }
 
 func (s shown) requests() widget {
+	if s.api != "" {
+		return s.graph("Requests", "per minute", series(apiNamespace, "Count", s.onAPI(), look("requests", "Sum", blue)))
+	}
 	where := s.onLoadBalancer()
 	if s.shared {
 		where = s.onTargets()
@@ -179,6 +194,11 @@ func (s shown) requests() widget {
 }
 
 func (s shown) errors() widget {
+	if s.api != "" {
+		return s.graph("Errors", "per minute",
+			series(apiNamespace, "4xx", s.onAPI(), look("4xx", "Sum", orange)),
+			series(apiNamespace, "5xx", s.onAPI(), look("5xx", "Sum", red)))
+	}
 	lines := [][]any{
 		series(loadBalancerNamespace, "HTTPCode_Target_4XX_Count", s.onTargets(), look("4xx of the tasks", "Sum", orange)),
 		series(loadBalancerNamespace, "HTTPCode_Target_5XX_Count", s.onTargets(), look("5xx of the tasks", "Sum", red)),
@@ -192,16 +212,26 @@ func (s shown) errors() widget {
 }
 
 func (s shown) latency() widget {
-	return s.graph("Response time", "seconds",
-		series(loadBalancerNamespace, "TargetResponseTime", s.onTargets(), look("half of the requests", "p50", green)),
-		series(loadBalancerNamespace, "TargetResponseTime", s.onTargets(), look("90 of 100", "p90", orange)),
-		series(loadBalancerNamespace, "TargetResponseTime", s.onTargets(), look("99 of 100", "p99", red)))
+	unit, namespace, name, of := "seconds", loadBalancerNamespace, "TargetResponseTime", s.onTargets()
+	if s.api != "" {
+		unit, namespace, name, of = "milliseconds", apiNamespace, "Latency", s.onAPI()
+	}
+
+	return s.graph("Response time", unit,
+		series(namespace, name, of, look("half of the requests", "p50", green)),
+		series(namespace, name, of, look("90 of 100", "p90", orange)),
+		series(namespace, name, of, look("99 of 100", "p99", red)))
 }
 
 func (s shown) tasks() widget {
 	lines := [][]any{
 		series(loadBalancerNamespace, "HealthyHostCount", s.onTargets(), look("healthy", "Minimum", green)),
 		series(loadBalancerNamespace, "UnHealthyHostCount", s.onTargets(), look("unhealthy", "Maximum", red)),
+	}
+	if s.api != "" {
+		// Each task reports its use of CPU once a minute.
+		// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cloudwatch-metrics.html#cw_running_task_count
+		lines = [][]any{series(serviceNamespace, "CPUUtilization", s.onService(), look("reporting", "SampleCount", green))}
 	}
 	if s.taskCounts {
 		lines = append(lines,

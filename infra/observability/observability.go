@@ -24,8 +24,14 @@ type Ingress struct {
 	// LoadBalancer and TargetGroup are the last parts of the ARNs, by which CloudWatch knows the two.
 	// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html#load-balancer-metric-dimensions-alb
 	LoadBalancer, TargetGroup pulumi.StringInput
+	// API is the id of an HTTP API. If it is nil, there is a load balancer, and otherwise there is none.
+	API pulumi.StringInput
 	// Shared says that the load balancer also serves others, so that only the target group's metrics are about this service.
 	Shared bool
+}
+
+func (i Ingress) given() bool {
+	return i.API != nil || i.LoadBalancer != nil && i.TargetGroup != nil
 }
 
 // TrafficArgs describes the alarms on what clients see.
@@ -42,8 +48,8 @@ func (a TrafficArgs) validate() error {
 	if a.Partition == nil || a.Account == nil || a.Region == "" {
 		errs = append(errs, errors.New("partition, account and region must be given"))
 	}
-	if a.LoadBalancer == nil || a.TargetGroup == nil {
-		errs = append(errs, errors.New("load balancer and target group must be given"))
+	if !a.Ingress.given() {
+		errs = append(errs, errors.New("load balancer and target group, or API must be given"))
 	}
 
 	return errors.Join(errs...)
@@ -133,9 +139,8 @@ func (a TasksArgs) validate() error {
 	if a.Partition == nil || a.Region == "" {
 		errs = append(errs, errors.New("partition and region must be given"))
 	}
-	if a.Cluster == nil || a.Service == nil || a.LoadBalancer == nil || a.TargetGroup == nil ||
-		a.NginxLogGroup == nil || a.AppLogGroup == nil {
-		errs = append(errs, errors.New("cluster, service, load balancer, target group and log groups must be given"))
+	if a.Cluster == nil || a.Service == nil || !a.Ingress.given() || a.NginxLogGroup == nil || a.AppLogGroup == nil {
+		errs = append(errs, errors.New("cluster, service, log groups, and load balancer and target group, or API must be given"))
 	}
 	if a.Alarms && a.Topic == nil {
 		errs = append(errs, errors.New("topic must be given with alarms"))

@@ -17,8 +17,8 @@ func TestMissingArgumentsOfTrafficDeclareNothing(t *testing.T) {
 		Ingress: Ingress{LoadBalancer: pulumi.String("app/web/1"), TargetGroup: pulumi.String("targetgroup/web/1")},
 	}
 	for want, change := range map[string]func(*TrafficArgs){
-		"traffic of web: partition, account and region must be given":  func(a *TrafficArgs) { a.Region = "" },
-		"traffic of web: load balancer and target group must be given": func(a *TrafficArgs) { a.LoadBalancer = nil },
+		"traffic of web: partition, account and region must be given":          func(a *TrafficArgs) { a.Region = "" },
+		"traffic of web: load balancer and target group, or API must be given": func(a *TrafficArgs) { a.LoadBalancer = nil },
 		"": func(*TrafficArgs) {},
 	} {
 		args := good
@@ -39,9 +39,9 @@ func TestMissingArgumentsOfTasksDeclareNothing(t *testing.T) {
 		TaskCounts: true,
 	}
 	for want, change := range map[string]func(*TasksArgs){
-		"tasks of web: partition and region must be given":                                         func(a *TasksArgs) { a.Partition = nil },
-		"tasks of web: cluster, service, load balancer, target group and log groups must be given": func(a *TasksArgs) { a.Service = nil },
-		"tasks of web: topic must be given with alarms":                                            func(a *TasksArgs) { a.Topic = nil },
+		"tasks of web: partition and region must be given":                                                     func(a *TasksArgs) { a.Partition = nil },
+		"tasks of web: cluster, service, log groups, and load balancer and target group, or API must be given": func(a *TasksArgs) { a.Service = nil },
+		"tasks of web: topic must be given with alarms":                                                        func(a *TasksArgs) { a.Topic = nil },
 		"": func(*TasksArgs) {},
 	} {
 		args := good

@@ -101,8 +101,8 @@ type logConfiguration struct {
 type resolved struct {
 	nginxImage, appImage       string
 	nginxLogGroup, appLogGroup string
-	// loadBalancerRanges are separated by commas.
-	loadBalancerRanges string
+	// ingressRanges are separated by commas.
+	ingressRanges string
 	// secrets are the ARNs of secret values, by the variable they fill.
 	secrets []source
 }
@@ -132,7 +132,7 @@ func nginx(service string, args Args, values resolved) container {
 	c := common(args, nginxName, values.nginxImage)
 	c.User = "101:101"
 	c.PortMappings = []portMapping{{ContainerPort: args.ContainerPort, HostPort: args.ContainerPort, Protocol: "tcp"}}
-	c.Environment = environment(sidecarEnvironment(args, values.loadBalancerRanges))
+	c.Environment = environment(sidecarEnvironment(args, values.ingressRanges))
 	c.MountPoints = []mountPoint{{SourceVolume: temporaryVolume, ContainerPath: temporaryPath}}
 	if args.Sidecar.AppListen == OnSocket {
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: socketVolume, ContainerPath: socketDirectory, ReadOnly: true})

@@ -25,8 +25,8 @@ func someArgs() Args {
 			App: App{User: "1000:1000", HealthCommand: []string{"CMD", "node", "healthcheck.js"}},
 		},
 		Partition: pulumi.String("aws"), Account: pulumi.String("1"), Region: "eu-central-1",
-		VPCID: pulumi.String("vpc"), SubnetIDs: pulumi.StringArray{}, IngressKind: "alb", IngressGroupID: pulumi.String("sg"),
-		TargetGroup: &pulumi.ResourceState{}, TargetGroupARN: pulumi.String("tg"), LoadBalancerRanges: pulumi.StringArray{},
+		VPCID: pulumi.String("vpc"), SubnetIDs: pulumi.StringArray{}, IngressKind: "alb", IngressName: "load balancer", IngressGroupID: pulumi.String("sg"),
+		Target: &pulumi.ResourceState{}, TargetGroupARN: pulumi.String("tg"), IngressRanges: pulumi.StringArray{},
 		IdleTimeout: 30 * time.Second, TLS: true, RequestsLabel: pulumi.String("app/web/1/targetgroup/web/1"),
 		NginxImage: pulumi.String("n"), AppImage: pulumi.String("a"), RepositoryARNs: pulumi.StringArray{},
 	}
@@ -34,7 +34,7 @@ func someArgs() Args {
 
 var someValues = resolved{
 	nginxImage: "repo/nginx@sha256:1", appImage: "repo/app@sha256:2", nginxLogGroup: "nginx-logs", appLogGroup: "app-logs",
-	loadBalancerRanges: "10.0.0.0/19,10.0.32.0/19",
+	ingressRanges: "10.0.0.0/19,10.0.32.0/19",
 }
 
 // Every field that AWS fills in by itself is there, so that what it echoes equals what was sent.
@@ -185,10 +185,12 @@ func TestMissingArgumentsAreRefused(t *testing.T) {
 		t.Fatalf("good arguments: %v", err)
 	}
 	for want, change := range map[string]func(*Args){
-		"partition, account and region must be given":                    func(a *Args) { a.Region = "" },
-		"both images and their repositories must be given":               func(a *Args) { a.AppImage = nil },
-		"VPC, subnets, target group, load balancer's security group and": func(a *Args) { a.LoadBalancerRanges = nil },
-		"idle timeout and metrics label must be given":                   func(a *Args) { a.IdleTimeout = 0 },
+		"partition, account and region must be given":                  func(a *Args) { a.Region = "" },
+		"both images and their repositories must be given":             func(a *Args) { a.AppImage = nil },
+		"VPC, subnets, kind, name, security group, ranges and":         func(a *Args) { a.IngressRanges = nil },
+		"idle timeout of the ingress must be given":                    func(a *Args) { a.IdleTimeout = 0 },
+		"a target group and its metrics label, or a registry":          func(a *Args) { a.RegistryARN = pulumi.String("registry") },
+		"a target group and its metrics label, or a registry, must be": func(a *Args) { a.RequestsLabel = nil },
 	} {
 		args := someArgs()
 		change(&args)

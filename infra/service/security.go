@@ -55,7 +55,7 @@ func (s *Service) fromIngress(
 	in, err := vpc.NewSecurityGroupIngressRule(ctx, fmt.Sprintf("%s-tasks-from-%s-%s", name, kind, port), &vpc.SecurityGroupIngressRuleArgs{
 		SecurityGroupId:           group.ID(),
 		ReferencedSecurityGroupId: args.IngressGroupID,
-		Description:               pulumi.String("Requests from the load balancer"),
+		Description:               pulumi.String("Requests from the " + args.IngressName),
 		IpProtocol:                pulumi.String("tcp"),
 		FromPort:                  pulumi.Int(args.ContainerPort),
 		ToPort:                    pulumi.Int(args.ContainerPort),

@@ -32,17 +32,18 @@ type Args struct {
 	// PublicAddresses gives tasks public addresses, without which they could not reach ECR and CloudWatch from a public
 	// subnet.
 	PublicAddresses bool
-	// IngressKind is a word for what sends requests to the tasks, in the names of the rules between the two.
-	IngressKind string
+	// IngressKind is a word for what sends requests to the tasks, in the names of the rules between the two, and IngressName
+	// its name, in their descriptions.
+	IngressKind, IngressName string
 	// IngressGroupID is the security group of what sends requests, the only one that may connect to the tasks.
 	IngressGroupID pulumi.StringInput
-	// TargetGroup is the group in which the tasks register. When it is replaced, a new service is created beside the old
-	// one.
-	TargetGroup    pulumi.Resource
-	TargetGroupARN pulumi.StringInput
-	// LoadBalancerRanges are the load balancer's address ranges. NGINX believes what requests from there say about the
+	// Target is where the tasks register. When it is replaced, a new service is created beside the old one. It is a target
+	// group or a service of Cloud Map; the ARN of the other one is nil.
+	Target                      pulumi.Resource
+	TargetGroupARN, RegistryARN pulumi.StringInput
+	// IngressRanges are the address ranges from which requests come. NGINX believes what requests from there say about the
 	// client's address.
-	LoadBalancerRanges pulumi.StringArrayInput
+	IngressRanges pulumi.StringArrayInput
 	// IdleTimeout is the load balancer's. TLS makes NGINX accept HTTPS from the load balancer instead of HTTP.
 	IdleTimeout time.Duration
 	TLS         bool
@@ -74,9 +75,12 @@ func (a Args) validate() error {
 	if a.Partition == nil || a.Account == nil || a.Region == "" {
 		errs = append(errs, errors.New("partition, account and region must be given"))
 	}
-	if a.VPCID == nil || a.SubnetIDs == nil || a.IngressKind == "" || a.IngressGroupID == nil || a.TargetGroup == nil || a.TargetGroupARN == nil ||
-		a.LoadBalancerRanges == nil || a.IdleTimeout == 0 || a.RequestsLabel == nil {
-		errs = append(errs, errors.New("VPC, subnets, target group, load balancer's security group and ranges, idle timeout and metrics label must be given"))
+	if a.VPCID == nil || a.SubnetIDs == nil || a.IngressKind == "" || a.IngressName == "" || a.IngressGroupID == nil ||
+		a.IngressRanges == nil || a.IdleTimeout == 0 {
+		errs = append(errs, errors.New("VPC, subnets, kind, name, security group, ranges and idle timeout of the ingress must be given"))
+	}
+	if a.Target == nil || (a.TargetGroupARN == nil) == (a.RegistryARN == nil) || (a.TargetGroupARN == nil) != (a.RequestsLabel == nil) {
+		errs = append(errs, errors.New("a target group and its metrics label, or a registry, must be given"))
 	}
 	if a.NginxImage == nil || a.AppImage == nil || a.RepositoryARNs == nil {
 		errs = append(errs, errors.New("both images and their repositories must be given"))
@@ -228,13 +232,7 @@ func (s *Service) service(
 			Enable:   pulumi.Bool(args.CircuitBreaker != BreakerOff),
 			Rollback: pulumi.Bool(args.CircuitBreaker == BreakerRollback),
 		},
-		AvailabilityZoneRebalancing:   pulumi.String(rebalancing(args.ZoneRebalancing)),
-		HealthCheckGracePeriodSeconds: pulumi.Int(args.HealthCheckGracePeriodSeconds),
-		LoadBalancers: ecs.ServiceLoadBalancerArray{ecs.ServiceLoadBalancerArgs{
-			TargetGroupArn: args.TargetGroupARN,
-			ContainerName:  pulumi.String(nginxName),
-			ContainerPort:  pulumi.Int(args.ContainerPort),
-		}},
+		AvailabilityZoneRebalancing: pulumi.String(rebalancing(args.ZoneRebalancing)),
 		NetworkConfiguration: ecs.ServiceNetworkConfigurationArgs{
 			Subnets:        args.SubnetIDs,
 			SecurityGroups: pulumi.StringArray{group.ID()},
@@ -244,6 +242,7 @@ func (s *Service) service(
 		PropagateTags:        pulumi.String("SERVICE"),
 		WaitForSteadyState:   pulumi.Bool(true),
 	}
+	args.registerIn(serviceArgs)
 	args.Scaling.placeOn(serviceArgs)
 	if args.Exec {
 		serviceArgs.EnableExecuteCommand = pulumi.Bool(true)
@@ -262,10 +261,10 @@ func (s *Service) service(
 		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: minutes, Update: minutes}),
 		// Both groups are replaced when the VPC changes, and the target group also when its port or protocol changes. A
 		// new service is then created beside the old one and takes over.
-		pulumi.ReplaceWith([]pulumi.Resource{group, args.TargetGroup}),
+		pulumi.ReplaceWith([]pulumi.Resource{group, args.Target}),
 	}
 	// A stack that changes its ingress also gets a new service beside the old one.
-	replace := []string{"loadBalancers"}
+	replace := []string{"loadBalancers", "serviceRegistries"}
 	if args.RollbackAlarms == nil {
 		// The provider cannot remove the alarms of a service: if there are none, it sends nothing, and ECS keeps the
 		// names of alarms that no longer exist. So the service is replaced.
@@ -283,6 +282,26 @@ func (s *Service) service(
 	}
 
 	return service, nil
+}
+
+// registerIn says where the tasks register. ECS has a grace period for health checks only with a load balancer.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html
+func (a Args) registerIn(service *ecs.ServiceArgs) {
+	if a.RegistryARN != nil {
+		service.ServiceRegistries = ecs.ServiceServiceRegistriesArgs{
+			RegistryArn:   a.RegistryARN.ToStringOutput(),
+			ContainerName: pulumi.String(nginxName),
+			ContainerPort: pulumi.Int(a.ContainerPort),
+		}
+		return
+	}
+
+	service.HealthCheckGracePeriodSeconds = pulumi.Int(a.HealthCheckGracePeriodSeconds)
+	service.LoadBalancers = ecs.ServiceLoadBalancerArray{ecs.ServiceLoadBalancerArgs{
+		TargetGroupArn: a.TargetGroupARN,
+		ContainerName:  pulumi.String(nginxName),
+		ContainerPort:  pulumi.Int(a.ContainerPort),
+	}}
 }
 
 // startCount is the number of tasks that a service starts with. If load decides the number, a service that replaces

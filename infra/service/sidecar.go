@@ -222,7 +222,7 @@ const entrypointHeaderLimit = 8
 
 // sidecarEnvironment renders NGINX's settings as its entrypoint reads them. The entrypoint has the same defaults, but a
 // value that is set here can be seen in the task definition.
-func sidecarEnvironment(args Args, loadBalancerRanges string) map[string]string {
+func sidecarEnvironment(args Args, ingressRanges string) map[string]string {
 	sidecar := args.Sidecar
 	all := map[string]string{
 		"NGINX_PORT":              strconv.Itoa(args.ContainerPort),
@@ -243,7 +243,7 @@ func sidecarEnvironment(args Args, loadBalancerRanges string) map[string]string 
 		"NGINX_ACCESS_LOG":        string(sidecar.AccessLog),
 		"NGINX_LOG_HEALTH_CHECKS": onOff(sidecar.LogHealthChecks),
 		"NGINX_TLS":               onOff(args.TLS),
-		"NGINX_TRUSTED_PROXIES":   trusted(loadBalancerRanges, sidecar.TrustedProxies),
+		"NGINX_TRUSTED_PROXIES":   trusted(ingressRanges, sidecar.TrustedProxies),
 	}
 	// What is off by default is left out where it is off: a task definition without these stays as it is.
 	if sidecar.StopDelay > 0 {
@@ -275,6 +275,9 @@ func sidecarEnvironment(args Args, loadBalancerRanges string) map[string]string 
 		all["NGINX_APP_HEALTH_PATH"] = args.App.HealthPath
 		all["NGINX_APP_HEALTH_TIMEOUT"] = seconds(args.Health.Timeout - time.Second) // the rest is for the check itself
 	}
+	if args.RegistryARN != nil {
+		all["NGINX_INGRESS"] = "api"
+	}
 	if sidecar.AppListen == OnSocket {
 		all["NGINX_APP_SOCKET"] = socketPath
 	}
@@ -283,8 +286,8 @@ func sidecarEnvironment(args Args, loadBalancerRanges string) map[string]string 
 }
 
 // trusted adds the given ranges to the load balancer's, which are separated by commas.
-func trusted(loadBalancerRanges string, proxies []netip.Prefix) string {
-	all := []string{loadBalancerRanges}
+func trusted(ingressRanges string, proxies []netip.Prefix) string {
+	all := []string{ingressRanges}
 	for _, proxy := range proxies {
 		all = append(all, proxy.String())
 	}

@@ -49,14 +49,14 @@ func (s *Service) taskDefinition(
 	ctx *pulumi.Context, name string, args Args, cluster *ecs.Cluster, roles roles, secrets secretSources,
 	nginxLogs, appLogs *cloudwatch.LogGroup,
 ) (*ecs.TaskDefinition, error) {
-	ranges := args.LoadBalancerRanges.ToStringArrayOutput().ApplyT(
+	ranges := args.IngressRanges.ToStringArrayOutput().ApplyT(
 		func(ranges []string) string { return strings.Join(ranges, ",") }).(pulumi.StringOutput)
 	inputs := pulumi.StringArray{args.NginxImage, args.AppImage, nginxLogs.Name, appLogs.Name, ranges}
 	definitions := text(append(inputs, secrets.values()...),
 		func(values []string) (string, error) {
 			rendered, err := containerDefinitions(name, args, resolved{
 				nginxImage: values[0], appImage: values[1], nginxLogGroup: values[2], appLogGroup: values[3],
-				loadBalancerRanges: values[4], secrets: secrets.named(values[5:]),
+				ingressRanges: values[4], secrets: secrets.named(values[5:]),
 			})
 			if err != nil {
 				return "", fmt.Errorf("service %s: task: %w", name, err)

@@ -1,0 +1,281 @@
+package ingress
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/apigatewayv2"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/servicediscovery"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra/settings"
+)
+
+// What an HTTP API can do at most.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+const (
+	longestAPIRequest = 30 * time.Second
+	// LargestAPIBody is in KiB.
+	LargestAPIBody = 10 * 1024
+)
+
+// clientHeader is the header in which the sidecar finds the client's address; images/nginx/entrypoint.sh has the same. API
+// Gateway overwrites what a client sends under this name, while it would only add to a client's Forwarded header.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-parameter-mapping.html
+const clientHeader = "sidecar-client"
+
+// everything is the name of the route and of the stage that take all requests.
+const everything = "$default"
+
+// httpAPI is an HTTP API of API Gateway. It reaches the tasks through a VPC link, and finds them in Cloud Map, where ECS
+// registers each task with its address and port.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-private.html
+type httpAPI struct {
+	*Ingress
+	args        Args
+	api         *apigatewayv2.Api
+	stage       *apigatewayv2.Stage
+	integration *apigatewayv2.Integration
+}
+
+func (h *httpAPI) build(ctx *pulumi.Context, name string) error {
+	for _, declare := range []func(*pulumi.Context, string) error{h.declareRegistry, h.declareAPI, h.declareIntegration, h.declareStage} {
+		if err := declare(ctx, name); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// declareRegistry declares the list of the tasks in Cloud Map. An entry needs a port as well as an address, so it is an
+// SRV record, and such records need a DNS namespace.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-discovery.html
+func (h *httpAPI) declareRegistry(ctx *pulumi.Context, name string) error {
+	namespace, err := servicediscovery.NewPrivateDnsNamespace(ctx, name+"-api", &servicediscovery.PrivateDnsNamespaceArgs{
+		Vpc: h.args.VPCID,
+	}, pulumi.Parent(h))
+	if err != nil {
+		return fmt.Errorf("namespace: %w", err)
+	}
+
+	registry, err := servicediscovery.NewService(ctx, name+"-api", &servicediscovery.ServiceArgs{
+		DnsConfig: servicediscovery.ServiceDnsConfigArgs{
+			NamespaceId:   namespace.ID(),
+			RoutingPolicy: pulumi.String("MULTIVALUE"),
+			DnsRecords: servicediscovery.ServiceDnsConfigDnsRecordArray{servicediscovery.ServiceDnsConfigDnsRecordArgs{
+				Type: pulumi.String("SRV"), Ttl: pulumi.Int(10),
+			}},
+		},
+		// ECS reports the health of the containers. One report is enough: the check has already been repeated.
+		HealthCheckCustomConfig: servicediscovery.ServiceHealthCheckCustomConfigArgs{FailureThreshold: pulumi.Int(1)},
+		// An entry that ECS left behind must not keep the stack from being destroyed.
+		ForceDestroy: pulumi.Bool(true),
+	}, pulumi.Parent(h), pulumi.Protect(h.args.DeletionProtection))
+	if err != nil {
+		return fmt.Errorf("registry of the tasks: %w", err)
+	}
+	h.Target, h.RegistryARN = registry, registry.Arn
+
+	return nil
+}
+
+func (h *httpAPI) declareAPI(ctx *pulumi.Context, name string) (err error) {
+	h.api, err = apigatewayv2.NewApi(ctx, name+"-api", &apigatewayv2.ApiArgs{
+		ProtocolType: pulumi.String("HTTP"),
+		// Clients come by the domain, if there is one, and not by the API's own address.
+		DisableExecuteApiEndpoint: pulumi.Bool(h.args.Domain != ""),
+	}, pulumi.Parent(h), pulumi.Protect(h.args.DeletionProtection))
+	if err != nil {
+		return fmt.Errorf("API: %w", err)
+	}
+
+	h.APIID, h.URL = h.api.ID().ToStringOutput(), h.api.ApiEndpoint
+	if h.args.Domain != "" {
+		h.URL = pulumi.Sprintf("https://%s", h.args.Domain)
+	}
+
+	return nil
+}
+
+func (h *httpAPI) declareIntegration(ctx *pulumi.Context, name string) error {
+	group, err := ec2.NewSecurityGroup(ctx, name+"-api", &ec2.SecurityGroupArgs{
+		// A changed description would replace the group, so this one mentions nothing that may change.
+		Description: pulumi.String("VPC link"),
+		VpcId:       h.args.VPCID,
+	}, pulumi.Parent(h))
+	if err != nil {
+		return fmt.Errorf("security group: %w", err)
+	}
+	h.SecurityGroupID = group.ID().ToStringOutput()
+
+	link, err := apigatewayv2.NewVpcLink(ctx, name+"-api", &apigatewayv2.VpcLinkArgs{
+		SecurityGroupIds: pulumi.StringArray{group.ID()},
+		SubnetIds:        h.args.TaskSubnetIDs,
+	}, pulumi.Parent(h), pulumi.ReplaceWith([]pulumi.Resource{group}))
+	if err != nil {
+		return fmt.Errorf("VPC link: %w", err)
+	}
+
+	h.integration, err = apigatewayv2.NewIntegration(ctx, name+"-api", &apigatewayv2.IntegrationArgs{
+		ApiId:                h.api.ID(),
+		IntegrationType:      pulumi.String("HTTP_PROXY"),
+		IntegrationMethod:    pulumi.String("ANY"),
+		IntegrationUri:       h.RegistryARN.ToStringOutput(),
+		ConnectionType:       pulumi.String("VPC_LINK"),
+		ConnectionId:         link.ID(),
+		PayloadFormatVersion: pulumi.String("1.0"),
+		TimeoutMilliseconds:  pulumi.Int(int(h.args.IdleTimeout.Milliseconds())),
+		RequestParameters:    pulumi.StringMap{"overwrite:header." + clientHeader: pulumi.String("$context.identity.sourceIp")},
+	}, pulumi.Parent(h))
+	if err != nil {
+		return fmt.Errorf("integration: %w", err)
+	}
+
+	return nil
+}
+
+func (h *httpAPI) declareStage(ctx *pulumi.Context, name string) error {
+	args := &apigatewayv2.StageArgs{
+		ApiId:      h.api.ID(),
+		Name:       pulumi.String(everything),
+		AutoDeploy: pulumi.Bool(true),
+		DefaultRouteSettings: apigatewayv2.StageDefaultRouteSettingsArgs{
+			ThrottlingRateLimit:  pulumi.Float64(h.args.ThrottlePerSecond),
+			ThrottlingBurstLimit: pulumi.Int(h.args.ThrottleBurst),
+		},
+	}
+	if h.args.AccessLogs {
+		group, err := h.accessLog(ctx, name)
+		if err != nil {
+			return err
+		}
+		args.AccessLogSettings = apigatewayv2.StageAccessLogSettingsArgs{
+			DestinationArn: group.Arn, Format: pulumi.String(accessLogLine()),
+		}
+	}
+
+	var err error
+	if h.stage, err = apigatewayv2.NewStage(ctx, name+"-api", args, pulumi.Parent(h)); err != nil {
+		return fmt.Errorf("stage: %w", err)
+	}
+
+	return nil
+}
+
+func (h *httpAPI) accessLog(ctx *pulumi.Context, name string) (*cloudwatch.LogGroup, error) {
+	args := &cloudwatch.LogGroupArgs{RetentionInDays: pulumi.Int(h.args.LogRetentionDays)}
+	if h.args.KMSKeyARN != "" {
+		args.KmsKeyId = pulumi.String(h.args.KMSKeyARN)
+	}
+	group, err := cloudwatch.NewLogGroup(ctx, name+"-api", args, pulumi.Parent(h), pulumi.Protect(h.args.DeletionProtection))
+	if err != nil {
+		return nil, fmt.Errorf("access log: %w", err)
+	}
+
+	return group, nil
+}
+
+// accessLogLine is one line of JSON for each request.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
+func accessLogLine() string {
+	line, _ := json.Marshal(map[string]string{ // strings can always be encoded
+		"time":               "$context.requestTime",
+		"requestId":          "$context.requestId",
+		"client":             "$context.identity.sourceIp",
+		"method":             "$context.httpMethod",
+		"path":               "$context.path",
+		"status":             "$context.status",
+		"bytes":              "$context.responseLength",
+		"milliseconds":       "$context.responseLatency",
+		"integrationStatus":  "$context.integrationStatus",
+		"integrationLatency": "$context.integrationLatency",
+		"error":              "$context.error.message",
+		"integrationError":   "$context.integrationErrorMessage",
+	})
+
+	return string(line)
+}
+
+// publish declares the route that sends clients to the tasks, and the domain. Before, API Gateway answers 404.
+func (h *httpAPI) publish(ctx *pulumi.Context, name string, ready pulumi.StringInput) error {
+	target := pulumi.Sprintf("integrations/%s", h.integration.ID())
+	if !ctx.DryRun() {
+		// In a preview of a deployment, ready is unknown, and the route would always seem to change.
+		target = pulumi.StringArray{target, ready}.ToStringArrayOutput().Index(pulumi.Int(0))
+	}
+	route, err := apigatewayv2.NewRoute(ctx, name+"-api", &apigatewayv2.RouteArgs{
+		ApiId:    h.api.ID(),
+		RouteKey: pulumi.String(everything),
+		Target:   target,
+	}, pulumi.Parent(h), pulumi.Protect(h.args.DeletionProtection))
+	if err != nil {
+		return fmt.Errorf("route: %w", err)
+	}
+	if h.args.Domain == "" {
+		return nil
+	}
+
+	return h.declareDomain(ctx, name, route)
+}
+
+func (h *httpAPI) declareDomain(ctx *pulumi.Context, name string, route pulumi.Resource) error {
+	certificate, err := h.certificate(ctx, name, h.args)
+	if err != nil {
+		return err
+	}
+	domain, err := apigatewayv2.NewDomainName(ctx, name+"-api", &apigatewayv2.DomainNameArgs{
+		DomainName: pulumi.String(h.args.Domain),
+		DomainNameConfiguration: apigatewayv2.DomainNameDomainNameConfigurationArgs{
+			CertificateArn: certificate,
+			EndpointType:   pulumi.String("REGIONAL"),
+			SecurityPolicy: pulumi.String("TLS_1_2"),
+		},
+	}, pulumi.Parent(h), pulumi.Protect(h.args.DeletionProtection))
+	if err != nil {
+		return fmt.Errorf("domain: %w", err)
+	}
+	mapping, err := apigatewayv2.NewApiMapping(ctx, name+"-api", &apigatewayv2.ApiMappingArgs{
+		ApiId:      h.api.ID(),
+		DomainName: domain.ID(),
+		Stage:      h.stage.ID(),
+	}, pulumi.Parent(h), pulumi.DependsOn([]pulumi.Resource{route}))
+	if err != nil {
+		return fmt.Errorf("mapping of the domain: %w", err)
+	}
+	if h.args.HostedZoneID == "" {
+		return nil
+	}
+	to := domain.DomainNameConfiguration
+
+	return h.alias(ctx, name, h.args, to.TargetDomainName().Elem(), to.HostedZoneId().Elem(), mapping)
+}
+
+// checkAPI refuses what an HTTP API does not have.
+func checkAPI(r *settings.Reader, s Settings) {
+	if s.Kind != APIGateway {
+		return
+	}
+
+	if s.IdleTimeout > longestAPIRequest {
+		r.Conflict([]string{"idleTimeoutSeconds", "ingress"},
+			fmt.Sprintf("%g is more than %g, and API Gateway waits no longer for an answer", s.IdleTimeout.Seconds(), longestAPIRequest.Seconds()))
+	}
+	for _, missing := range []struct {
+		key, why string
+		given    bool
+	}{
+		{"targetTls", "API Gateway accepts no certificate that a task has made itself", s.TargetTLS},
+		{"clientCidrs", "an HTTP API is open to every address", !slices.Equal(s.ClientCIDRs, []string{anywhere})},
+		{"clientPrefixListId", "an HTTP API is open to every address", s.ClientPrefixListID != ""},
+		{"healthCheckPath", "there is no load balancer that would ask it", s.HealthCheck.Path != ""},
+	} {
+		if missing.given {
+			r.Conflict([]string{missing.key, "ingress"}, "given, but ingress is api-gateway, and "+missing.why+"; allowed with: alb")
+		}
+	}
+}
