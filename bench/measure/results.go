@@ -170,7 +170,7 @@ func (r *Results) Continues(earlier *Results) error {
 	if !slices.Equal(earlier.Targets, r.Targets) || earlier.Machine != r.Machine {
 		return errors.New("results to continue: they are of other proxies, other versions of them or another machine")
 	}
-	r.Continued = append(earlier.Continued, r.Started)
+	r.Continued = append(slices.Clone(earlier.Continued), r.Started)
 	r.Started, r.Busy[0], r.Pace, r.Cells = earlier.Started, earlier.Busy[0], earlier.Pace, earlier.Cells
 	return nil
 }
