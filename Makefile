@@ -34,6 +34,10 @@ local-status: driver ## Show what the local run is doing
 local-logs: driver ## Print the containers' logs and follow them
 	@$(LOCAL) logs
 
+.PHONY: local-run
+local-run: driver ## Run one of scheduledTasks now, in the local stack (NAME=report)
+	@$(LOCAL) run '$(NAME)'
+
 .PHONY: local-down
 local-down: driver ## Destroy the local stacks and leave nothing behind; with STACK=name only that one
 	@$(LOCAL) down $(if $(filter environment command,$(firstword $(origin STACK))),--stack $(STACK))

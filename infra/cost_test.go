@@ -59,7 +59,7 @@ func TestTheEstimateCountsWhatTheProgramDeclares(t *testing.T) {
 		for _, r := range graph.OfType(vpc) {
 			want.NATGateways = map[any]int{"None": 0, "Single": 1, "OnePerAz": 2}[at(t, r, "natGateways", "strategy")]
 		}
-		definition := one(t, graph, taskDefinition)
+		definition := serviceDefinition(t, graph)
 		want.ARM = at(t, definition, "runtimePlatform", "cpuArchitecture") == "ARM64"
 		want.Tasks = got.Tasks // Compared below, because scaling may decide the number.
 		if _, err := fmt.Sscan(at(t, definition, "cpu").(string)+" "+at(t, definition, "memory").(string), &want.CPU, &want.Memory); err != nil {

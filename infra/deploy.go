@@ -13,6 +13,7 @@ import (
 	"fargate-nginx-sidecar/infra/ingress"
 	"fargate-nginx-sidecar/infra/network"
 	"fargate-nginx-sidecar/infra/observability"
+	"fargate-nginx-sidecar/infra/schedule"
 	"fargate-nginx-sidecar/infra/service"
 	"fargate-nginx-sidecar/infra/waf"
 )
@@ -39,7 +40,7 @@ func Deploy(ctx *pulumi.Context, settings *Settings) (*Stack, error) {
 	s := &Stack{settings: settings}
 	for _, declare := range []func(*pulumi.Context) error{
 		s.declareProvider, s.declareImages, s.declareArchive, s.declareNetwork, s.declareIngress, s.declareFirewall,
-		s.declareTraffic, s.declareService, s.publish, s.declareExpiry, s.declareTasks,
+		s.declareTraffic, s.declareService, s.publish, s.declareExpiry, s.declareSchedule, s.declareTasks,
 	} {
 		if err := declare(ctx); err != nil {
 			return nil, err
@@ -216,6 +217,7 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 		Deployments:      asked.deployments,
 		Tasks:            asked.tasks,
 		Logs:             asked.logs,
+		OnSchedule:       len(s.settings.Schedule.Tasks) > 0,
 		Protect:          s.settings.Ingress.DeletionProtection,
 		After:            slices.Concat(s.ingress.Before, s.network.Routes),
 	}, s.provider)
@@ -236,6 +238,24 @@ func (s *Stack) declareExpiry(ctx *pulumi.Context) error {
 		s.app.Expire(ctx, s.settings.ServiceName+"-app", running, s.provider),
 		s.nginx.Expire(ctx, s.settings.ServiceName+"-nginx", running, s.provider),
 	)
+}
+
+// declareSchedule comes after the service: a scheduled command runs with a new image once the service runs that image.
+func (s *Stack) declareSchedule(ctx *pulumi.Context) error {
+	return schedule.New(ctx, s.settings.ServiceName, schedule.Args{
+		Settings:        s.settings.Schedule,
+		Partition:       s.partition,
+		Account:         s.account,
+		Region:          s.settings.Region,
+		Cluster:         s.service.ClusterARN,
+		TaskDefinition:  s.service.CommandsARN,
+		Container:       service.AppContainer,
+		RoleARNs:        s.service.RoleARNs,
+		SubnetIDs:       s.network.TaskSubnetIDs,
+		SecurityGroupID: s.service.SecurityGroupID,
+		PublicAddresses: s.settings.Network.PublicTasks(),
+		Topic:           s.traffic.Topic,
+	}, s.provider)
 }
 
 func (s *Stack) declareTasks(ctx *pulumi.Context) (err error) {

@@ -19,6 +19,8 @@ var iamServices = map[string]string{
 	// Resources and calls of the provider's module cloudwatch that are CloudWatch Logs.
 	"aws:cloudwatch/logGroup":        "logs",
 	"aws:cloudwatch/logMetricFilter": "logs",
+	"aws:cloudwatch/eventRule":       "events",
+	"aws:cloudwatch/eventTarget":     "events",
 	// Calls without a module of their own.
 	"aws:index/getCallerIdentity":    "sts",
 	"aws:index/getAvailabilityZones": "ec2",

@@ -126,9 +126,10 @@ func shapes(t *testing.T) map[string]map[string]string {
 			"taskEgress": `[{"port":5432,"securityGroupId":"` + databaseGroup + `","addIngressRule":true},` +
 				`{"port":6379,"securityGroupId":"` + cacheGroup + `"}]`,
 		}),
-		"rights": stackSettings(t, "prod", ownApp),
-		"shared": stackSettings(t, "prod", behindAnother),
-		"api":    stackSettings(t, "prod", with(encrypted, behindAPI)),
+		"commands": stackSettings(t, "prod", map[string]string{"deployCommand": `["migrate"]`, "scheduledTasks": nightly}),
+		"rights":   stackSettings(t, "prod", ownApp),
+		"shared":   stackSettings(t, "prod", behindAnother),
+		"api":      stackSettings(t, "prod", with(encrypted, behindAPI)),
 		"scaled": stackSettings(t, "prod", map[string]string{
 			"autoscaling": "on", "scaleOnRequestsPerTask": "1000", "scheduledScaling": night, "spotPercent": "70",
 		}),
@@ -222,7 +223,21 @@ func at(t *testing.T, r infratest.Resource, path ...any) any {
 func containers(t *testing.T, graph *infratest.Graph) map[string]map[string]any {
 	t.Helper()
 
-	return containersOf(t, one(t, graph, taskDefinition))
+	return containersOf(t, serviceDefinition(t, graph))
+}
+
+// serviceDefinition is the task definition of the service, not that of its commands.
+func serviceDefinition(t *testing.T, graph *infratest.Graph) infratest.Resource {
+	t.Helper()
+
+	for _, definition := range graph.OfType(taskDefinition) {
+		if !strings.HasSuffix(definition.Name, "-commands") {
+			return definition
+		}
+	}
+	t.Fatal("no task definition of the service")
+
+	return infratest.Resource{}
 }
 
 func environment(container map[string]any) map[string]string {
@@ -616,7 +631,10 @@ func TestRolesServeTasksOfThisAccountAlone(t *testing.T) {
 		if err := json.Unmarshal([]byte(text), &want); err != nil {
 			t.Fatal(err)
 		}
-		for _, got := range policies(t, graph, role, "assumeRolePolicy") {
+		tasks := &infratest.Graph{Resources: slices.DeleteFunc(slices.Clone(graph.Resources), func(r infratest.Resource) bool {
+			return strings.HasSuffix(r.Name, "-schedule") // TestScheduledTasksRunAsTheAppDoes checks that one.
+		})}
+		for _, got := range policies(t, tasks, role, "assumeRolePolicy") {
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("trust: %+v\nwant:  %+v", got, want)
 			}
@@ -702,7 +720,7 @@ func TestServiceWaitsForEverythingATaskNeeds(t *testing.T) {
 		service := one(t, graph, ecsService)
 		for _, token := range []string{vpcEndpoint, listener, rolePolicy, policyAttachment, ingressRule, egressRule, vpc, taskDefinition, cluster} {
 			for _, r := range graph.OfType(token) {
-				if !slices.Contains(service.DependsOn, r.URN) && !strings.Contains(r.Name, "-alb-http") {
+				if !slices.Contains(service.DependsOn, r.URN) && !strings.Contains(r.Name, "-alb-http") && !strings.HasSuffix(r.Name, "-schedule") {
 					t.Errorf("the service does not wait for %s", r.URN)
 				}
 			}

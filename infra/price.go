@@ -7,6 +7,7 @@ import (
 	"fargate-nginx-sidecar/infra/ingress"
 	"fargate-nginx-sidecar/infra/network"
 	"fargate-nginx-sidecar/infra/observability"
+	"fargate-nginx-sidecar/infra/schedule"
 	"fargate-nginx-sidecar/infra/service"
 	"fargate-nginx-sidecar/infra/waf"
 )
@@ -45,6 +46,9 @@ func Priced(s *Settings) cost.Stack {
 	}
 	if s.Observability.Alarms {
 		stack.AlarmMetrics = observability.AlarmMetrics(watchedKind(s.Ingress.Kind))
+	}
+	if s.Observability.Alarms && len(s.Schedule.Tasks) > 0 {
+		stack.AlarmMetrics += schedule.AlarmMetrics
 	}
 	if s.Observability.LogMetrics {
 		stack.CustomMetrics = observability.LogMetrics()

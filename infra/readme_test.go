@@ -12,6 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"fargate-nginx-sidecar/infra/infratest"
+	"fargate-nginx-sidecar/infra/schedule"
 	"fargate-nginx-sidecar/infra/service"
 )
 
@@ -67,7 +68,7 @@ func TestTheStackFileOfTheREADMEIsAccepted(t *testing.T) {
 }
 
 // structured are settings whose values have fields.
-var structured = []reflect.Type{reflect.TypeFor[service.EgressGroup](), reflect.TypeFor[service.PathRate]()}
+var structured = []reflect.Type{reflect.TypeFor[service.EgressGroup](), reflect.TypeFor[service.PathRate](), reflect.TypeFor[schedule.Task]()}
 
 // Names in camel case between backticks are settings, fields of settings or outputs, except those of two properties of
 // awsx's subnets.

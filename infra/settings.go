@@ -14,6 +14,7 @@ import (
 	"fargate-nginx-sidecar/infra/ingress"
 	"fargate-nginx-sidecar/infra/network"
 	"fargate-nginx-sidecar/infra/observability"
+	"fargate-nginx-sidecar/infra/schedule"
 	"fargate-nginx-sidecar/infra/service"
 	"fargate-nginx-sidecar/infra/settings"
 	"fargate-nginx-sidecar/infra/waf"
@@ -35,6 +36,7 @@ type Settings struct {
 	Ingress       ingress.Settings
 	WAF           waf.Settings
 	Service       service.Settings
+	Schedule      schedule.Settings
 	Observability observability.Settings
 }
 
@@ -66,6 +68,7 @@ func read(ctx *pulumi.Context, r *settings.Reader) *Settings {
 		Ingress:       way,
 		WAF:           waf.Read(r, way.Kind == ingress.Own),
 		Service:       service.Read(r),
+		Schedule:      schedule.Read(r),
 		Observability: observability.Read(r),
 	}
 	s.App, s.Nginx = image.Read(r)

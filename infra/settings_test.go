@@ -137,6 +137,12 @@ var wrong = []struct{ key, value, want string }{
 	{"circuitBreaker", "on", `circuitBreaker: "on"; allowed: rollback, stop, off`},
 	{"deploymentTimeoutMinutes", "4", `deploymentTimeoutMinutes: 4; allowed: 5 to 120 minutes`},
 	{"deployCommand", `["npm",""]`, `deployCommand: ["npm",""]; allowed: a list of words without an empty one, or an empty list for no command`},
+	{"scheduledTasks", `[{"name":"a","cron":"x"}]`, `scheduledTasks: "[{\"name\":\"a\",\"cron\":\"x\"}]"; allowed: a list of objects with the fields name, schedule, timezone, command`},
+	{"scheduledTasks", `[{"name":"Report","schedule":"rate(1 day)","command":["a"]}]`, `scheduledTasks[0].name: "Report"; allowed: 1 to 20 of a-z, 0-9 and hyphens, beginning with a letter, and each name once`},
+	{"scheduledTasks", `[{"name":"a","schedule":"rate(1 day)","command":["a"]},{"name":"a","schedule":"rate(1 day)","command":["a"]}]`, `scheduledTasks[1].name: "a"; allowed: 1 to 20 of a-z, 0-9 and hyphens, beginning with a letter, and each name once`},
+	{"scheduledTasks", `[{"name":"a","schedule":"0 6 * * *","command":["a"]}]`, `scheduledTasks[0].schedule: "0 6 * * *"; allowed: at(2030-01-31T08:00:00), rate(5 minutes) or cron(0 8 ? * MON-FRI *)`},
+	{"scheduledTasks", `[{"name":"a","schedule":"rate(1 day)","timezone":"+02:00","command":["a"]}]`, `scheduledTasks[0].timezone: "+02:00"; allowed: empty (UTC), or a name such as Europe/Berlin`},
+	{"scheduledTasks", `[{"name":"a","schedule":"rate(1 day)","command":[]}]`, `scheduledTasks[0].command: []; allowed: a list of words, none of them empty`},
 	{"zoneRebalancing", "ENABLED", `zoneRebalancing: "ENABLED"; allowed: enabled, disabled`},
 	{"containerInsights", "on", `containerInsights: "on"; allowed: disabled, enabled, enhanced`},
 	{"autoscaling", "true", `autoscaling: "true"; allowed: on, off, or profile`},
@@ -633,6 +639,8 @@ const someKey = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56
 // scaled lets load decide the number of tasks; night is a schedule that limits it.
 var scaled = map[string]string{"autoscaling": "on"}
 
+const nightly = `[{"name":"report","schedule":"cron(0 2 * * ? *)","timezone":"Europe/Berlin","command":["npm","run","report"]}]`
+
 const night = `[{"name":"night","schedule":"cron(0 20 ? * MON-FRI *)","timezone":"Europe/Berlin","min":1,"max":2}]`
 
 // Another allowed value for every setting, and the settings of a stack in which it makes a difference.
@@ -665,6 +673,7 @@ var others = map[string]struct {
 	"circuitBreaker":                    {"off", nil},
 	"deploymentTimeoutMinutes":          {"21", nil},
 	"deployCommand":                     {`["npm","run","migrate"]`, nil},
+	"scheduledTasks":                    {nightly, nil},
 	"zoneRebalancing":                   {"disabled", nil},
 	"containerInsights":                 {"enhanced", nil},
 	"ingress":                           {"api-gateway", nil},

@@ -23,6 +23,7 @@ const usage = `usage: local [--root DIR] COMMAND
   up [--stack dev] [--port 8080] [--set key=value]...   deploy to this machine and verify
   status                                                what runs
   logs [--follow=false]                                 the containers' logs
+  run NAME                                              run the scheduled task of that name now
   down [--stack NAME]                                   destroy, and remove everything; or only one of several stacks
   base-images [DOCKERFILE]...                           pull the base images, or build stand-ins
   with-docker -- COMMAND [ARG]...                       run a command while a Docker engine answers`
@@ -77,6 +78,14 @@ func dispatch(ctx context.Context, arguments []string) error {
 			return err
 		}
 		return local.Logs(ctx, *follow)
+	case "run":
+		if err := flags.Parse(rest); err != nil {
+			return err
+		}
+		if flags.NArg() != 1 {
+			return errors.New("run: want the name of one scheduled task\n" + usage)
+		}
+		return local.RunScheduled(ctx, flags.Arg(0))
 	case "down":
 		stack := flags.String("stack", "", "only this one, where several run")
 		if err := flags.Parse(rest); err != nil {

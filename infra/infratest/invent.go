@@ -101,6 +101,16 @@ func invent(r Resource) (resource.PropertyMap, error) {
 		set("name", name)
 	case "aws:ssm/parameter:Parameter":
 		set("name", name)
+	case "aws:scheduler/scheduleGroup:ScheduleGroup":
+		set("name", name)
+		set("arn", arn("scheduler", "schedule-group/"+name))
+	case "aws:sqs/queue:Queue":
+		set("name", name)
+		set("arn", arn("sqs", name))
+		set("url", "https://sqs.eu-central-1.amazonaws.com/"+Account+"/"+name)
+	case "aws:cloudwatch/eventRule:EventRule":
+		set("name", name)
+		set("arn", arn("events", "rule/"+name))
 	case "aws:iam/role:Role":
 		set("name", name)
 		set("arn", fmt.Sprintf("arn:%s:iam::%s:role/%s", Partition, Account, name))
@@ -122,6 +132,9 @@ func invent(r Resource) (resource.PropertyMap, error) {
 		"aws:appautoscaling/scheduledAction:ScheduledAction",
 		"aws:ecs/clusterCapacityProviders:ClusterCapacityProviders",
 		"aws:cloudwatch/dashboard:Dashboard",
+		"aws:cloudwatch/eventTarget:EventTarget",
+		"aws:sqs/queuePolicy:QueuePolicy",
+		"aws:scheduler/schedule:Schedule",
 		"aws:cloudwatch/logMetricFilter:LogMetricFilter",
 		"aws:sns/topicPolicy:TopicPolicy",
 		"aws:sns/topicSubscription:TopicSubscription",

@@ -16,6 +16,9 @@ const (
 	appName   = "app"
 )
 
+// AppContainer is the name of the container in which commands run.
+const AppContainer = appName
+
 // temporaryVolume is the only place that NGINX writes to: it holds the rendered configuration and the buffers. It is a
 // directory of the task, empty at the start. The image, too, declares the path as a volume, so that Fargate keeps the
 // directory's permissions.

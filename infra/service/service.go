@@ -63,11 +63,17 @@ type Args struct {
 	Tasks       Tasks
 	Logs        Logs
 
+	// OnSchedule says that commands also run at given times, in the task definition CommandsARN.
+	OnSchedule bool
+
 	// Protect makes the engine refuse to delete cluster, service and logs.
 	Protect bool
 	// After are resources that must exist before the first task starts and outlive the last one: listeners and routes.
 	After []pulumi.Resource
 }
+
+// runsCommands reports whether the app's image also runs outside the service.
+func (a Args) runsCommands() bool { return len(a.DeployCommand) > 0 || a.OnSchedule }
 
 // validate reports missing arguments that the rest of the program has to provide.
 func (a Args) validate() error {
@@ -94,9 +100,13 @@ type Service struct {
 	pulumi.ResourceState
 
 	ClusterName, ServiceName pulumi.StringOutput
-	// ClusterARN and SecurityGroupID, which is the tasks', are for other stacks.
+	// ClusterARN and SecurityGroupID, which is the tasks', are for other stacks and for tasks outside the service.
 	ClusterARN, SecurityGroupID pulumi.StringOutput
-	NginxLogGroup, AppLogGroup  pulumi.StringOutput
+	// CommandsARN is the task definition for commands, once the service runs the same image. RoleARNs are those of all
+	// tasks.
+	CommandsARN                pulumi.StringOutput
+	RoleARNs                   pulumi.StringArrayOutput
+	NginxLogGroup, AppLogGroup pulumi.StringOutput
 	// TaskDefinitionARN is the running task definition. It fails if that is not the requested one. Being an output of
 	// the component is enough to make the update fail; the error of an output that nothing uses would be lost.
 	TaskDefinitionARN pulumi.StringOutput
@@ -182,6 +192,10 @@ func (s *Service) build(ctx *pulumi.Context, name string, args Args) error {
 	s.NginxLogGroup = nginxLogs.Name
 	s.AppLogGroup = appLogs.Name
 	s.TaskDefinitionARN = running(ctx, name, args, cluster.Name, service.Name, definition.Arn)
+	s.RoleARNs = roles{role, own}.arns()
+	if commands != nil {
+		s.CommandsARN = text(pulumi.StringArray{commands.Arn, s.TaskDefinitionARN}, func(values []string) (string, error) { return values[0], nil })
+	}
 
 	return nil
 }

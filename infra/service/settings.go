@@ -49,9 +49,6 @@ type Settings struct {
 	DeployCommand []string
 }
 
-// runsCommands reports whether the app's image also runs outside the service.
-func (s Settings) runsCommands() bool { return len(s.DeployCommand) > 0 }
-
 // Architecture is the processor of the tasks, as ECS spells it.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RuntimePlatform.html
 type Architecture string

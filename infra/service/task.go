@@ -99,6 +99,15 @@ func (s *Service) newTaskDefinition(
 // roles are the execution role, which ECS uses, and the role of the tasks themselves, if they need one.
 type roles struct{ execution, task *iam.Role }
 
+func (r roles) arns() pulumi.StringArrayOutput {
+	all := pulumi.StringArray{r.execution.Arn}
+	if r.task != nil {
+		all = append(all, r.task.Arn)
+	}
+
+	return all.ToStringArrayOutput()
+}
+
 func trust(args Args) pulumi.StringOutput {
 	return text(pulumi.StringArray{args.Partition, args.Account},
 		func(values []string) (string, error) { return trustPolicy(values[0], args.Region, values[1]) })

@@ -15,9 +15,11 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/route53"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/s3"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/scheduler"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/secretsmanager"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/servicediscovery"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sns"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sqs"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ssm"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
 )
@@ -42,6 +44,12 @@ var sdkResources = map[string]types{
 	"aws:appautoscaling/target:Target":                                          {appautoscaling.TargetArgs{}, appautoscaling.Target{}},
 	"aws:cloudwatch/compositeAlarm:CompositeAlarm":                              {cloudwatch.CompositeAlarmArgs{}, cloudwatch.CompositeAlarm{}},
 	"aws:cloudwatch/dashboard:Dashboard":                                        {cloudwatch.DashboardArgs{}, cloudwatch.Dashboard{}},
+	"aws:cloudwatch/eventRule:EventRule":                                        {cloudwatch.EventRuleArgs{}, cloudwatch.EventRule{}},
+	"aws:cloudwatch/eventTarget:EventTarget":                                    {cloudwatch.EventTargetArgs{}, cloudwatch.EventTarget{}},
+	"aws:scheduler/schedule:Schedule":                                           {scheduler.ScheduleArgs{}, scheduler.Schedule{}},
+	"aws:scheduler/scheduleGroup:ScheduleGroup":                                 {scheduler.ScheduleGroupArgs{}, scheduler.ScheduleGroup{}},
+	"aws:sqs/queue:Queue":                                                       {sqs.QueueArgs{}, sqs.Queue{}},
+	"aws:sqs/queuePolicy:QueuePolicy":                                           {sqs.QueuePolicyArgs{}, sqs.QueuePolicy{}},
 	"aws:cloudwatch/logGroup:LogGroup":                                          {cloudwatch.LogGroupArgs{}, cloudwatch.LogGroup{}},
 	"aws:cloudwatch/logMetricFilter:LogMetricFilter":                            {cloudwatch.LogMetricFilterArgs{}, cloudwatch.LogMetricFilter{}},
 	"aws:cloudwatch/logResourcePolicy:LogResourcePolicy":                        {cloudwatch.LogResourcePolicyArgs{}, cloudwatch.LogResourcePolicy{}},

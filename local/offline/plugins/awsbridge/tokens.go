@@ -20,6 +20,8 @@ var resources = map[string]string{
 
 	"aws_cloudwatch_composite_alarm":     "aws:cloudwatch/compositeAlarm:CompositeAlarm",
 	"aws_cloudwatch_dashboard":           "aws:cloudwatch/dashboard:Dashboard",
+	"aws_cloudwatch_event_rule":          "aws:cloudwatch/eventRule:EventRule",
+	"aws_cloudwatch_event_target":        "aws:cloudwatch/eventTarget:EventTarget",
 	"aws_cloudwatch_log_group":           "aws:cloudwatch/logGroup:LogGroup",
 	"aws_cloudwatch_log_metric_filter":   "aws:cloudwatch/logMetricFilter:LogMetricFilter",
 	"aws_cloudwatch_log_resource_policy": "aws:cloudwatch/logResourcePolicy:LogResourcePolicy",
@@ -81,6 +83,9 @@ var resources = map[string]string{
 	"aws_s3_bucket_server_side_encryption_configuration": "aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2",
 	"aws_s3_bucket_versioning":                           "aws:s3/bucketVersioningV2:BucketVersioningV2",
 
+	"aws_scheduler_schedule":       "aws:scheduler/schedule:Schedule",
+	"aws_scheduler_schedule_group": "aws:scheduler/scheduleGroup:ScheduleGroup",
+
 	"aws_secretsmanager_secret":         "aws:secretsmanager/secret:Secret",
 	"aws_secretsmanager_secret_version": "aws:secretsmanager/secretVersion:SecretVersion",
 
@@ -90,6 +95,9 @@ var resources = map[string]string{
 	"aws_sns_topic":              "aws:sns/topic:Topic",
 	"aws_sns_topic_policy":       "aws:sns/topicPolicy:TopicPolicy",
 	"aws_sns_topic_subscription": "aws:sns/topicSubscription:TopicSubscription",
+
+	"aws_sqs_queue":        "aws:sqs/queue:Queue",
+	"aws_sqs_queue_policy": "aws:sqs/queuePolicy:QueuePolicy",
 
 	"aws_ssm_parameter": "aws:ssm/parameter:Parameter",
 
