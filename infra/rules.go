@@ -23,6 +23,7 @@ func check(r *settings.Reader, s *Settings) {
 	checkStop(r, s)
 	checkHealthPath(r, s)
 	checkHosts(r, s)
+	checkStaticVolumes(r, s)
 	checkTargetTLS(r, s)
 	checkEndpoints(r, s)
 	checkWatching(r, s)
@@ -133,6 +134,34 @@ func checkHosts(r *settings.Reader, s *Settings) {
 	if path := s.Ingress.HealthCheck.Path; len(s.Service.Sidecar.AllowedHosts) > 0 && path != page {
 		r.Conflict([]string{"allowedHosts", "healthCheckPath"}, fmt.Sprintf(
 			"the load balancer asks %s with the task's address as its Host, which is not among the names; allowed with: %s, which is for any Host", path, page))
+	}
+}
+
+var declaresVolume = regexp.MustCompile(`(?mi)^\s*VOLUME\s+(.+)$`)
+
+// checkStaticVolumes refuses directories that the app's Dockerfile does not declare as a VOLUME: they would be empty, for
+// NGINX and for the app. Of an image that exists already nothing can be read here; NGINX says it when a task starts.
+func checkStaticVolumes(r *settings.Reader, s *Settings) {
+	files := s.Service.Sidecar.StaticFiles
+	if len(files) == 0 || s.App.Prebuilt != "" || r.Wrong("appContext") {
+		return
+	}
+	text, err := os.ReadFile(filepath.Join(s.App.Context, s.App.Dockerfile))
+	if err != nil {
+		return // the image's own settings say so
+	}
+	declared := map[string]bool{}
+	for _, line := range declaresVolume.FindAllStringSubmatch(string(text), -1) {
+		for _, path := range strings.FieldsFunc(line[1], func(c rune) bool { return strings.ContainsRune(` []",`+"\t\r", c) }) {
+			declared[path] = true
+		}
+	}
+	for _, each := range files {
+		if !declared[each.Directory] {
+			r.Conflict([]string{"staticFiles", "appContext"}, fmt.Sprintf(
+				"%s/%s does not declare VOLUME %s, without which the directory would be empty; allowed: directories that it declares",
+				s.App.Context, s.App.Dockerfile, each.Directory))
+		}
 	}
 }
 

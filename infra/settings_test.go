@@ -168,6 +168,10 @@ var wrong = []struct{ key, value, want string }{
 	{"healthCheckPath", "/a?b", `healthCheckPath: "/a?b"; allowed: empty, or a path of letters, digits, dots, hyphens, underscores and tildes, at most 1024 characters`},
 	{"pathPrefixes", `[]`, `pathPrefixes: []; allowed: at least one: /, or a path such as /api or /v1/orders, of letters, digits, hyphens and underscores`},
 	{"pathPrefixes", `["api"]`, `pathPrefixes: "api"; allowed: a list of: /, or a path such as /api or /v1/orders, of letters, digits, hyphens and underscores`},
+	{"staticFiles", `{"assets":"/app/public"}`, `staticFiles: "assets"; allowed: /, or a path such as /assets, of letters, digits, hyphens and underscores`},
+	{"staticFiles", `{"/assets":"public"}`, `staticFiles./assets: "public"; allowed: a directory of the app's image, such as /app/public`},
+	{"staticFiles", `{"/assets":"/app/../etc"}`, `staticFiles./assets: "/app/../etc"; allowed: a directory of the app's image, such as /app/public`},
+	{"spaFallback", "on", `spaFallback: "on"; allowed: true, false`},
 	{"headerLimitKilobytes", "17", `headerLimitKilobytes: 17; allowed: 2 to 16 KiB`},
 	{"allowedHosts", `["Example.com"]`, `allowedHosts: "Example.com"; allowed: a list of: a host name in small letters, such as www.example.com or *.example.com`},
 	{"allowedHosts", `["a.*.com"]`, `allowedHosts: "a.*.com"; allowed: a list of: a host name in small letters, such as www.example.com or *.example.com`},
@@ -416,6 +420,25 @@ var contradictory = map[string]struct {
 	"a health check that NGINX answers with 404": {
 		map[string]string{"healthCheckPath": "/ready"},
 		[]string{"healthCheckPath, pathPrefixes: /ready is neither / (answered by NGINX) nor below /api (answered by the app)"},
+	},
+	"a page to fall back to without files": {
+		map[string]string{"spaFallback": "true"},
+		[]string{"spaFallback, staticFiles: there are no static files, so there is no page to fall back to; allowed with: at least one path"},
+	},
+	"static files at the app's prefix": {
+		map[string]string{"staticFiles": `{"/api":"/app/public"}`, "appImage": "app:1"},
+		[]string{"staticFiles, pathPrefixes: /api is in both; allowed: in one of them"},
+	},
+	"static files where the app may write": {
+		map[string]string{"staticFiles": `{"/a":"/tmp/public","/b":"/run/app"}`, "appImage": "app:1", "appWritablePaths": `["/tmp"]`, "appListen": "socket"},
+		[]string{
+			"staticFiles, appWritablePaths: the directories /tmp/public and /tmp overlap, but each is a volume; allowed: separate ones",
+			"staticFiles, appListen: the directories /run/app and /run/app overlap, but each is a volume; allowed: separate ones",
+		},
+	},
+	"static files of a directory that is no volume": {
+		map[string]string{"staticFiles": `{"/a":"/run/app","/b":"/app/public"}`},
+		[]string{"staticFiles, appContext: images/app/Dockerfile does not declare VOLUME /app/public, without which the directory would be empty; allowed: directories that it declares"},
 	},
 	"a health check with a Host that is not allowed": {
 		map[string]string{"allowedHosts": `["example.com"]`, "healthCheckPath": "/api/health"},
@@ -692,6 +715,8 @@ var others = map[string]struct {
 	"pathPrefixes":                      {`["/api","/v2"]`, nil},
 	"allowedMethods":                    {`["GET"]`, nil},
 	"bodyLimitKilobytes":                {"1025", nil},
+	"staticFiles":                       {`{"/assets":"/app/public"}`, map[string]string{"appImage": "app:1"}},
+	"spaFallback":                       {"true", map[string]string{"appImage": "app:1", "staticFiles": `{"/":"/app/public"}`}},
 	"headerLimitKilobytes":              {"16", nil},
 	"allowedHosts":                      {`["example.com","*.example.com"]`, nil},
 	"pathRateLimits":                    {`[{"path":"/api/login","perMinute":10,"burst":5}]`, nil},

@@ -1,6 +1,7 @@
 package infra_test
 
 import (
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -126,6 +127,36 @@ func TestASiteMovesTheHealthPage(t *testing.T) {
 	}
 	if !strings.Contains(string(script), "health_page=/.sidecar/health\n") {
 		t.Error("the entrypoint has another health page")
+	}
+}
+
+// Both containers get each directory; only where the image has its files can it be filled, and NGINX may only read.
+func TestNginxReadsTheAppsFilesFromAVolume(t *testing.T) {
+	graph := run(t, defaults(t, map[string]string{
+		"appImage": "app:1", "staticFiles": `{"/docs/v1":"/app/docs","/":"/app/public"}`, "spaFallback": "true",
+	}))
+	all := containers(t, graph)
+	variables := environment(all["nginx"])
+	if variables["NGINX_STATIC_FILES"] != "/,/docs/v1" || variables["NGINX_SPA_FALLBACK"] != "on" {
+		t.Errorf("NGINX has %v", variables)
+	}
+	mounts := map[string]string{}
+	for name, container := range all {
+		for _, each := range container["mountPoints"].([]any) {
+			mount := each.(map[string]any)
+			mounts[fmt.Sprint(name, " ", mount["containerPath"], " ", mount["readOnly"])] = mount["sourceVolume"].(string)
+		}
+	}
+	for mount, volume := range map[string]string{
+		"nginx /srv/static/1 true": "static-1", "app /app/public false": "static-1",
+		"nginx /srv/static/2/docs/v1 true": "static-2", "app /app/docs false": "static-2",
+	} {
+		if mounts[mount] != volume {
+			t.Errorf("%s: %q; want %s; all: %v", mount, mounts[mount], volume, mounts)
+		}
+	}
+	if path := at(t, one(t, graph, targetGroup), "healthCheck", "path"); path != "/.sidecar/health" {
+		t.Errorf("the load balancer asks %v, which is a file's path", path)
 	}
 }
 

@@ -89,6 +89,7 @@ choice NGINX_ACCESS_LOG json json text off
 choice NGINX_LOG_HEALTH_CHECKS off on off
 choice NGINX_TLS off on off
 choice NGINX_INGRESS balancer balancer api
+choice NGINX_SPA_FALLBACK off on off
 if [ "$NGINX_TLS" = on ] && ! command -v openssl >/dev/null; then
     wrong NGINX_TLS on 'off in an image without openssl; the stage tls of the Dockerfile has it'
 fi
@@ -120,6 +121,26 @@ for word in ${NGINX_PATH_PREFIXES:-/api}; do
         ;;
     */ | *//* | *[!A-Za-z0-9_/-]* | [!/]* | '') wrong NGINX_PATH_PREFIXES "$word" '/ alone, or paths like /api or /v1/orders, separated by commas' ;;
     *) prefixes="$prefixes${prefixes:+|}$word" ;;
+    esac
+done
+# Static files: the directory of each path is a volume, which the application's image
+# has filled. In an image that does not declare it as a VOLUME it would be empty.
+static_number=0 static_words=''
+for word in ${NGINX_STATIC_FILES:-}; do
+    static_number=$((static_number + 1))
+    path=${word%/}
+    case $word in
+    *//* | *[!A-Za-z0-9_/-]* | [!/]* | ?*/ | '') wrong NGINX_STATIC_FILES "$word" '/, or paths like /assets or /docs/v1, separated by commas' ;;
+    *)
+        if [ -z "$(ls -A "/srv/static/$static_number$path" 2>/dev/null)" ]; then
+            wrong NGINX_STATIC_FILES "$word" "a path with files in /srv/static/$static_number$path; the application's image has to declare their directory as a VOLUME"
+        fi
+        case ",${NGINX_PATH_PREFIXES:-/api},$static_words," in
+        *",$word,"*) wrong NGINX_STATIC_FILES "$word" 'a path that is no prefix of the application and is there once' ;;
+        esac
+        [ "$word" != / ] || health_page=/.sidecar/health
+        static_words="$static_words${static_words:+,}$word"
+        ;;
     esac
 done
 methods='' methods_list=''
@@ -423,6 +444,137 @@ location @ill {
 END
 fi
 
+# Static files. A path is the files' or the application's, whichever prefix is longer.
+# What is asked for has to be a file with the name as it is in the path: no link to
+# somewhere else, nothing that begins with a dot, no list of a directory.
+#
+# A name with a hash in it is never used again for another content: eight or more
+# hexadecimal digits, or eight letters and digits, as bundlers write them. Names that
+# only look a little like it are asked for again each time, and the answer is 304.
+# https://nginx.org/en/docs/http/ngx_http_core_module.html#try_files
+# https://nginx.org/en/docs/http/ngx_http_core_module.html#disable_symlinks
+# https://www.rfc-editor.org/rfc/rfc8246
+for file in static-target static-maps static-inner static-outer; do : >"$directory/$file.conf"; done
+all_prefixes=$prefixes
+
+# below PREFIX LIST: the members of a list with bars that lie below a prefix.
+below() {
+    IFS='|' found=''
+    for member in $2; do
+        case $member in
+        "$1"/*) found="$found${found:+|}$member" ;;
+        esac
+    done
+    IFS=,
+    printf %s "$found"
+}
+
+# static_location NUMBER PATH
+static_location() {
+    fallback=''
+    [ "$NGINX_SPA_FALLBACK" = off ] || fallback=" \$spa_$1"
+    cat <<END
+location ~ "^$2(?:/|$)" {
+    if (\$decision = method) { return 405; }
+    if (\$decision = unknown) { return 404; }
+    if (\$decision != static) { return 400; }
+    if (\$uri ~ "/\.(?!well-known(?:/|$))") { return 404; }
+    root /srv/static/$1;
+    disable_symlinks on from=/srv/static/$1;
+    index index.html;
+    try_files \$uri \$uri/$fallback =404;
+    absolute_redirect off;
+    include $directory/static-types.conf;
+    default_type application/octet-stream;
+    charset utf-8;
+    charset_types text/html text/css text/plain text/xml text/javascript text/csv text/markdown;
+    gzip_static on;
+    sendfile on;
+    tcp_nopush on;
+    add_header Cache-Control \$static_cache;
+    add_header X-Request-Id \$request_id always;
+    add_header X-Content-Type-Options nosniff always;
+}
+END
+}
+
+if [ -n "${NGINX_STATIC_FILES:-}" ]; then
+    cat >"$directory/static-types.conf" <<'END'
+types {
+    text/html html htm;
+    text/css css;
+    text/javascript js mjs;
+    text/plain txt;
+    text/xml xml;
+    text/csv csv;
+    text/markdown md;
+    application/json json map;
+    application/ld+json jsonld;
+    application/manifest+json webmanifest;
+    application/wasm wasm;
+    application/pdf pdf;
+    application/zip zip;
+    application/gzip gz;
+    application/rss+xml rss;
+    application/atom+xml atom;
+    application/vnd.ms-fontobject eot;
+    font/woff2 woff2;
+    font/woff woff;
+    font/ttf ttf;
+    font/otf otf;
+    image/svg+xml svg;
+    image/png png;
+    image/jpeg jpg jpeg;
+    image/gif gif;
+    image/webp webp;
+    image/avif avif;
+    image/x-icon ico;
+    audio/mpeg mp3;
+    audio/ogg ogg;
+    video/mp4 mp4;
+    video/webm webm;
+}
+END
+    cat >"$directory/static-maps.conf" <<'END'
+map $uri $static_cache {
+    default no-cache;
+    "~[.-](?=[a-f]{0,63}[0-9])(?=[0-9]{0,63}[a-f])[0-9a-f]{8,64}(?:\.[a-z0-9]{1,12}){1,2}$" "public, max-age=31536000, immutable";
+    "~[.-](?=[A-Za-z_-]{0,7}[0-9])(?=[0-9a-z_-]{0,7}[A-Z])[A-Za-z0-9_-]{8}(?:\.[a-z0-9]{1,12}){1,2}$" "public, max-age=31536000, immutable";
+}
+END
+    number=0 static_pattern='' numbered=''
+    for word in $NGINX_STATIC_FILES; do
+        number=$((number + 1)) path=${word%/}
+        numbered="$numbered$word $number
+"
+        all_prefixes="$all_prefixes|$path"
+        deeper=$(below "$path" "$prefixes")
+        [ "$number" -eq 1 ] || static_pattern="$static_pattern|"
+        static_pattern="$static_pattern${deeper:+(?!(?:$deeper)(?:[/?]|$))}$path"
+        # A last segment without a dot is a page of the application in the browser. A
+        # file that is missing stays missing.
+        [ "$NGINX_SPA_FALLBACK" = off ] || cat >>"$directory/static-maps.conf" <<END
+map \$uri \$spa_$number {
+    default /.sidecar/none;
+    "~/[^/.]*+$" $path/index.html;
+}
+END
+    done
+    # Backwards, what lies below another path comes before it.
+    printf %s "$numbered" | sort -r | while IFS=' ' read -r word number; do
+        path=${word%/} where=outer
+        IFS='|'
+        for prefix in ${prefixes:-|}; do
+            case $path in
+            "$prefix"/*) where=inner ;;
+            esac
+        done
+        static_location "$number" "$path" >>"$directory/static-$where.conf"
+    done
+    # The same pattern as for the application's paths.
+    sed -n -e "s,@PREFIXES@,$static_pattern,; s/ app;\$/ static;/p" "$template" >"$directory/static-target.conf"
+fi
+
 # A key that no other container has and that nobody reads from an image: the load
 # balancer encrypts, and does not ask who signed.
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-target-groups.html#target-group-routing-configuration
@@ -455,6 +607,7 @@ sed \
     -e "s,@WORKER_FILES@,$files,g" \
     -e "s,@SHUTDOWN_TIMEOUT@,$NGINX_SHUTDOWN_TIMEOUT,g" \
     -e "s,@PREFIXES@,$prefixes,g" \
+    -e "s,@ALL_PREFIXES@,$all_prefixes,g" \
     -e "s,@HEALTH_PAGE@,$health_page,g" \
     -e "s,@METHODS@,$methods,g" \
     -e "s,@LOGINS@,$logins,g" \

@@ -5,7 +5,9 @@
 # With NGINX_APP_HEALTH_PATH it asks the application, through nginx: 0 when that
 # path is answered within NGINX_APP_HEALTH_TIMEOUT by any status from 200 to 399.
 url=127.0.0.1:${NGINX_PORT:-8080} page=/ limit=2
-[ "${NGINX_PATH_PREFIXES:-}" != / ] || page=/.sidecar/health
+case ",${NGINX_PATH_PREFIXES:-},${NGINX_STATIC_FILES:-}," in
+*,/,*) page=/.sidecar/health ;;
+esac
 if [ -n "${NGINX_APP_HEALTH_PATH:-}" ]; then
     page=/.sidecar/app limit=${NGINX_APP_HEALTH_TIMEOUT:-2}
 fi

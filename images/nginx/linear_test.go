@@ -72,6 +72,10 @@ var growths = []growth{
 	inTarget("a long path without the prefix", 404, "/", "a", ""),
 	inTarget("dots and slashes without the prefix", 404, "/x", "/a", "/.."),
 	inTarget("the health page's query", 200, "/?", "a", ""),
+	inTarget("a long name of a file", 200, "/static/", "a", ""),
+	inTarget("what could be hashes", 404, "/static/", "-1a", ".js"),
+	inTarget("what could be long hashes", 404, "/static/", "-a1b2c3d4.", "js"),
+	inTarget("directories", 200, "/static", "/a", ""),
 	inTarget("what is escaped in the log", 404, "/", `"`, ""),
 	{"a long method", 405, func(n int) string { return fill("G", n) + " /api/x HTTP/1.1\r\nHost: a\r\n\r\n" }},
 	inHeader("a long host", 400, "Host", "", "a", ""),
@@ -157,7 +161,8 @@ func TestEveryPatternTakesTimeInProportionToItsInput(t *testing.T) {
 	task := imagetest.Start(t, imagetest.Options{Env: []string{
 		"NGINX_TRUSTED_PROXIES=0.0.0.0/0,::/0", "NGINX_CACHE_SECONDS=60", "NGINX_GZIP=safe", "NGINX_RATE_LIMIT=100000",
 		"NGINX_RATE_BURST=100000", "NGINX_CONCURRENCY_LIMIT=65535", "NGINX_PATH_PREFIXES=/api,/api/v2,/v1/orders",
-	}})
+		"NGINX_PATH_RATES=/api:999999:99999", "NGINX_STATIC_FILES=/static", "NGINX_SPA_FALLBACK=on",
+	}, Args: []string{"--volume=" + assets(t) + ":/srv/static/1/static:ro"}})
 	task.Reset(t, false)
 	meter := newMeter(t, task)
 	// Up to the longest line that nginx takes: 8 KiB with the line's other parts.

@@ -539,6 +539,8 @@ var meanings = map[string]string{
 	"NGINX_ACCESS_LOG":                 "form of the access log",
 	"NGINX_LOG_HEALTH_CHECKS":          "whether the health page is logged",
 	"NGINX_PATH_PREFIXES":              "what is forwarded: each prefix and what lies below it. With `/` everything is but the paths below `/.sidecar`, and the health page is `/.sidecar/health`",
+	"NGINX_STATIC_FILES":               "paths whose files nginx serves itself, each from a volume: the first from `/srv/static/1` and the path, and so on",
+	"NGINX_SPA_FALLBACK":               "whether a path of static files that has no file and no dot in its last segment is answered with the path's index.html",
 	"NGINX_METHODS":                    "methods that are forwarded; others are 405",
 	"NGINX_TLS":                        "whether the port speaks TLS, with a certificate made at the start; needs an image with openssl (`--target tls`)",
 	"NGINX_TRUSTED_PROXIES":            "address ranges whose word about client and scheme counts: the load balancer's subnets, or those of the VPC link",

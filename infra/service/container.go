@@ -140,6 +140,9 @@ func nginx(service string, args Args, values resolved) container {
 	if args.Sidecar.AppListen == OnSocket {
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: socketVolume, ContainerPath: socketDirectory, ReadOnly: true})
 	}
+	for i, files := range args.Sidecar.StaticFiles {
+		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: staticVolume(i), ContainerPath: staticMount(i, files), ReadOnly: true})
+	}
 	// ECS stops containers in the reverse order, so NGINX finishes its requests while the app still answers. If the app has
 	// no health check of its own, NGINX's health page waits for the app's first answer.
 	// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDependency.html
@@ -172,6 +175,9 @@ func app(service string, args Args, values resolved) container {
 	c.Secrets = values.secrets
 	for i, path := range args.App.WritablePaths {
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: appVolume(i), ContainerPath: path})
+	}
+	for i, files := range args.Sidecar.StaticFiles {
+		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: staticVolume(i), ContainerPath: files.Directory})
 	}
 	if args.App.checksItself() {
 		c.HealthCheck = health(args, args.App.HealthCommand...)

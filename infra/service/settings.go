@@ -184,6 +184,7 @@ func checkTask(r *settings.Reader, s Settings) {
 			"a list that contains 443, the port through which the tasks pull images and write logs")
 	}
 	checkEgress(r, s)
+	checkStaticFiles(r, s)
 }
 
 // checkDeployment refuses limits that let ECS neither start another task nor stop one, so that no deployment could ever

@@ -17,6 +17,9 @@ type Sidecar struct {
 	// PathPrefixes are the only paths that reach the app, and Methods the only methods. The prefix / alone stands for a
 	// whole site: every path but those of the sidecar's own pages.
 	PathPrefixes, Methods []string
+	// StaticFiles are what NGINX serves itself. With SPAFallback it answers a path that has no file with the index page.
+	StaticFiles []StaticFiles
+	SPAFallback bool
 	// BodyLimitKilobytes and HeaderLimitKilobytes are in KiB. The latter is for one line.
 	BodyLimitKilobytes, HeaderLimitKilobytes int
 	// AllowedHosts are the names that a request may be for; without any, every name is.
@@ -117,6 +120,8 @@ func readSidecar(r *settings.Reader) Sidecar {
 		AllowedHosts: r.Texts("allowedHosts", "a host name in small letters, such as www.example.com or *.example.com",
 			func(name string) bool { return len(name) <= 253 && hostPattern.MatchString(name) }),
 		PathRates:        readPathRates(r),
+		StaticFiles:      readStaticFiles(r),
+		SPAFallback:      r.Boolean("spaFallback"),
 		RatePerSecond:    r.Between("rateLimitPerSecond", 0, 100000, "requests a second"),
 		RateBurst:        r.Between("rateLimitBurst", 0, 100000, "requests"),
 		ConcurrencyLimit: r.Between("concurrencyLimit", 0, 65535, "requests at once"),
@@ -174,7 +179,7 @@ func readPathRates(r *settings.Reader) []PathRate {
 
 // HealthPage is the path of the page that NGINX answers itself, for the load balancer's health check.
 func (s Sidecar) HealthPage() string {
-	if slices.Contains(s.PathPrefixes, Site) {
+	if slices.Contains(s.PathPrefixes, Site) || slices.Contains(s.staticPaths(), Site) {
 		return healthPageOfSite
 	}
 
@@ -257,6 +262,12 @@ func sidecarEnvironment(args Args, ingressRanges string) map[string]string {
 	}
 	if sidecar.Gzip == GzipSafe {
 		all["NGINX_GZIP"] = string(sidecar.Gzip)
+	}
+	if len(sidecar.StaticFiles) > 0 {
+		all["NGINX_STATIC_FILES"] = strings.Join(sidecar.staticPaths(), ",")
+	}
+	if sidecar.SPAFallback {
+		all["NGINX_SPA_FALLBACK"] = onOff(true)
 	}
 	if sidecar.HeaderLimitKilobytes != entrypointHeaderLimit {
 		all["NGINX_HEADER_KB"] = strconv.Itoa(sidecar.HeaderLimitKilobytes)

@@ -113,8 +113,8 @@ func trust(args Args) pulumi.StringOutput {
 		func(values []string) (string, error) { return trustPolicy(values[0], args.Region, values[1]) })
 }
 
-// volumes are empty directories of the task's own: NGINX's, the socket's where there is one, and one for each path that
-// the app may write to.
+// volumes are directories of the task's own: NGINX's, the socket's where there is one, and one for each path that the app
+// may write to and for each directory of static files.
 func volumes(s Settings) ecs.TaskDefinitionVolumeArray {
 	all := ecs.TaskDefinitionVolumeArray{ecs.TaskDefinitionVolumeArgs{Name: pulumi.String(temporaryVolume)}}
 	if s.Sidecar.AppListen == OnSocket {
@@ -122,6 +122,9 @@ func volumes(s Settings) ecs.TaskDefinitionVolumeArray {
 	}
 	for i := range s.App.WritablePaths {
 		all = append(all, ecs.TaskDefinitionVolumeArgs{Name: pulumi.String(appVolume(i))})
+	}
+	for i := range s.Sidecar.StaticFiles {
+		all = append(all, ecs.TaskDefinitionVolumeArgs{Name: pulumi.String(staticVolume(i))})
 	}
 
 	return all

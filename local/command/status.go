@@ -91,8 +91,8 @@ func (c clients) runningTasks(ctx context.Context) ([]ecstypes.Task, error) {
 	return tasks, nil
 }
 
-// pathPrefixes are the paths that NGINX forwards to the app, as the running task definition tells it.
-func (c clients) pathPrefixes(ctx context.Context) ([]string, error) {
+// sidecarVariables are what the running task definition sets for NGINX.
+func (c clients) sidecarVariables(ctx context.Context) (map[string]string, error) {
 	services, err := c.services(ctx)
 	if err != nil {
 		return nil, err
@@ -103,14 +103,24 @@ func (c clients) pathPrefixes(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 		for _, container := range found.TaskDefinition.ContainerDefinitions {
+			variables := map[string]string{}
 			for _, variable := range container.Environment {
-				if aws.ToString(variable.Name) == "NGINX_PATH_PREFIXES" {
-					return strings.Split(aws.ToString(variable.Value), ","), nil
-				}
+				variables[aws.ToString(variable.Name)] = aws.ToString(variable.Value)
+			}
+			if variables["NGINX_PATH_PREFIXES"] != "" {
+				return variables, nil
 			}
 		}
 	}
 	return nil, errors.New("no task definition has NGINX_PATH_PREFIXES")
+}
+
+// list is a variable's list; an empty one has no members.
+func list(value string) []string {
+	if value == "" {
+		return nil
+	}
+	return strings.Split(value, ",")
 }
 
 // appLogs reads what the app containers logged, by stream. Streams are named <service>/app/app/<task id>.

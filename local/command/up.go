@@ -207,7 +207,7 @@ func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Too
 	if err != nil {
 		return err
 	}
-	prefixes, err := client.pathPrefixes(ctx)
+	variables, err := client.sidecarVariables(ctx)
 	if err != nil {
 		return err
 	}
@@ -218,7 +218,8 @@ func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Too
 	checks, err := verify.Stack(ctx, verify.Options{
 		URL:        url,
 		Reaches:    reaches,
-		Prefixes:   prefixes,
+		Prefixes:   list(variables["NGINX_PATH_PREFIXES"]),
+		Files:      list(variables["NGINX_STATIC_FILES"]),
 		Client:     clientFor(host),
 		Patience:   30 * time.Second,
 		Logs:       client.appLogs,

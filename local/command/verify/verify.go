@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -51,6 +52,7 @@ type Options struct {
 	URL        string                 // of the load balancer's listener
 	Reaches    func(path string) bool // whether the load balancer sends a path to this stack; nil means every path
 	Prefixes   []string               // the paths that NGINX forwards to the app
+	Files      []string               // the paths at which NGINX serves files itself
 	Client     *http.Client
 	Patience   time.Duration // for the way from running tasks to healthy targets
 	Logs       Logs
@@ -66,7 +68,7 @@ func (o Options) paths() paths {
 	if p.app == "/api" {
 		p.app = samplePath
 	}
-	for _, prefix := range o.Prefixes {
+	for _, prefix := range append(slices.Clone(o.Prefixes), o.Files...) {
 		if prefix == "/" {
 			p.health = "/.sidecar/health"
 		}

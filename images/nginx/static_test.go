@@ -1,0 +1,237 @@
+package nginx
+
+import (
+	"bytes"
+	"compress/gzip"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"fargate-nginx-sidecar/images/imagetest"
+)
+
+const (
+	page   = "<!doctype html><title>shop</title>"
+	secret = "outside of the files"
+)
+
+// script is long enough to be compressed.
+var script = "console.log('a')\n" + strings.Repeat("// the same again\n", 200)
+
+// assets are what an application's image puts into the volume.
+func assets(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	var zipped bytes.Buffer
+	w := gzip.NewWriter(&zipped)
+	_, _ = w.Write([]byte("compressed beforehand"))
+	_ = w.Close()
+	for name, text := range map[string]string{
+		"index.html": page, "docs/index.html": page + "docs", "empty/.keep": "", "logo.svg": "<svg/>", "app.js": script, "ready.css": "compressed beforehand",
+		"ready.css.gz": zipped.String(), "index-BfUl3Xy9.js": script, "main.3f2a9c1d.css": "a{}", "chunk.3f2a9c1d0b.js.map": "{}",
+		"jquery-validate.js": script, "photo-20240101.jpg": "jpg", ".env": secret, ".git/config": secret, ".well-known/security.txt": "Contact: us",
+		"J\u00fcrgen K.txt": "name", "../outside.txt": secret, "unknown.xyz": "?",
+	} {
+		file := filepath.Join(dir, "public", name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { //nolint:gosec // another user reads it
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil { //nolint:gosec // another user reads it
+			t.Fatal(err)
+		}
+	}
+	for link, to := range map[string]string{"link.txt": "/etc/passwd", "up.txt": "../outside.txt", "inside.js": "app.js", "etc": "/etc"} {
+		if err := os.Symlink(to, filepath.Join(dir, "public", link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // another user reads it
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, "public")
+}
+
+// static starts a sidecar with files at the given paths.
+func static(t *testing.T, paths string, env ...string) *imagetest.Task {
+	t.Helper()
+	dir := assets(t)
+	opts := imagetest.Options{Env: append(env, "NGINX_STATIC_FILES="+paths)}
+	for i, path := range strings.Split(paths, ",") {
+		opts.Args = append(opts.Args, "--volume="+dir+":/srv/static/"+strconv.Itoa(i+1)+strings.TrimSuffix(path, "/")+":ro")
+	}
+	task := imagetest.Start(t, opts)
+	task.Reset(t, true)
+	return task
+}
+
+func TestStaticFilesAreServedWithoutTheApplication(t *testing.T) {
+	task := static(t, "/assets")
+	for _, c := range []struct{ target, kind, cache, body string }{
+		{"/assets/app.js", "text/javascript; charset=utf-8", "no-cache", script},
+		{"/assets/app.js?v=2", "text/javascript; charset=utf-8", "no-cache", script},
+		{"/assets/logo.svg", "image/svg+xml", "no-cache", "<svg/>"},
+		{"/assets/index-BfUl3Xy9.js", "text/javascript; charset=utf-8", "public, max-age=31536000, immutable", script},
+		{"/assets/main.3f2a9c1d.css", "text/css; charset=utf-8", "public, max-age=31536000, immutable", "a{}"},
+		{"/assets/chunk.3f2a9c1d0b.js.map", "application/json", "public, max-age=31536000, immutable", "{}"},
+		{"/assets/jquery-validate.js", "text/javascript; charset=utf-8", "no-cache", script}, // a word, not a hash
+		{"/assets/photo-20240101.jpg", "image/jpeg", "no-cache", "jpg"},                      // a date, not a hash
+		{"/assets/unknown.xyz", "application/octet-stream", "no-cache", "?"},
+		{"/assets/J%C3%BCrgen%20K.txt", "text/plain; charset=utf-8", "no-cache", "name"},
+		{"/assets/.well-known/security.txt", "text/plain; charset=utf-8", "no-cache", "Contact: us"},
+		{"/assets/", "text/html; charset=utf-8", "no-cache", page},
+		{"/assets/docs/", "text/html; charset=utf-8", "no-cache", page + "docs"},
+	} {
+		got := task.Get(t, c.target)
+		if got.Status != 200 || got.Body != c.body || got.Header.Get("Content-Type") != c.kind || got.Header.Get("Cache-Control") != c.cache {
+			t.Errorf("%s: got %d, %q, %q, %d bytes", c.target, got.Status, got.Header.Get("Content-Type"), got.Header.Get("Cache-Control"), len(got.Body))
+		}
+		if got.Header.Get("X-Request-Id") == "" || got.Header.Get("X-Content-Type-Options") != "nosniff" || !strings.HasPrefix(got.Header.Get("Etag"), `"`) {
+			t.Errorf("%s: headers %v", c.target, got.Header)
+		}
+	}
+	if got := task.Get(t, "/assets/docs"); got.Status != 301 || got.Header.Get("Location") != "/assets/docs/" {
+		t.Errorf("a directory without its slash: got %d to %q", got.Status, got.Header.Get("Location"))
+	}
+	if seen := task.Seen(t); seen.Total != 0 {
+		t.Errorf("application saw %q", lines(seen))
+	}
+	if got := task.Get(t, "/api/users/1"); got.Status != 200 || task.Seen(t).Total != 1 {
+		t.Errorf("the application beside it: got %d", got.Status)
+	}
+}
+
+func TestStaticFilesKnowConditionsRangesAndMethods(t *testing.T) {
+	task := static(t, "/assets")
+	tag := task.Get(t, "/assets/app.js").Header.Get("Etag")
+	if got := task.Get(t, "/assets/app.js", "If-None-Match: "+tag); got.Status != 304 || got.Header.Get("Cache-Control") != "no-cache" || got.Body != "" {
+		t.Errorf("the same tag: got %d, %q", got.Status, got.Header.Get("Cache-Control"))
+	}
+	if got := task.Get(t, "/assets/app.js", "Range: bytes=0-6"); got.Status != 206 || got.Body != "console" {
+		t.Errorf("a range: got %d %q", got.Status, got.Body)
+	}
+	if got := task.Send(t, "HEAD /assets/app.js HTTP/1.1"); got.Status != 200 || got.Header.Get("Content-Length") != strconv.Itoa(len(script)) || got.Body != "" {
+		t.Errorf("HEAD: got %d %v", got.Status, got.Header)
+	}
+	for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS", "TRACE"} {
+		want := "GET, HEAD"
+		if method == "TRACE" {
+			want += ", POST, PUT, PATCH, DELETE, OPTIONS" // nobody's method
+		}
+		if got := task.Send(t, method+" /assets/app.js HTTP/1.1"); got.Status != 405 || method != "TRACE" && got.Header.Get("Allow") != want {
+			t.Errorf("%s: got %d, Allow %q", method, got.Status, got.Header.Get("Allow"))
+		}
+	}
+	got := task.Get(t, "/assets/ready.css", "Accept-Encoding: gzip")
+	if r, err := gzip.NewReader(strings.NewReader(got.Body)); err != nil || got.Header.Get("Content-Encoding") != "gzip" || !strings.HasPrefix(got.Header.Get("Etag"), `"`) {
+		t.Errorf("compressed beforehand: %v, %v", err, got.Header)
+	} else {
+		_ = r.Close()
+	}
+	if got := task.Get(t, "/assets/app.js", "Accept-Encoding: gzip"); got.Header.Get("Content-Encoding") != "gzip" || got.Header.Get("Vary") != "Accept-Encoding" {
+		t.Errorf("compressed on the way: %v", got.Header)
+	}
+}
+
+// What no attack may get: what lies outside, links, hidden files, lists. And nothing of it may reach the application.
+func TestStaticFilesAreAllThatAnAttackGets(t *testing.T) {
+	task := static(t, "/assets")
+	for target, want := range map[string]int{
+		"/assets/link.txt": 404, "/assets/up.txt": 404, "/assets/inside.js": 404, "/assets/etc/passwd": 404, "/assets/etc/": 404,
+		"/assets/.env": 404, "/assets/.git/config": 404, "/assets/docs/../.env": 400, "/assets/%2eenv": 400, "/assets/.%65nv": 400,
+		"/assets/empty/": 404, "/assets/missing.js": 404, "/assets/app.js/": 404, "/assets/app.js/x": 404, "/assetsx": 404, "/ASSETS/app.js": 404,
+		"/assets/../outside.txt": 400, "/assets/..%2foutside.txt": 400, "/assets/%2e%2e/outside.txt": 400, "/assets/..": 400, "/assets/../../../etc/passwd": 400,
+		"/assets/..;/outside.txt": 400, "/assets/..%5coutside.txt": 400, "/assets/%252e%252e/outside.txt": 400, "/assets//app.js": 400, "/assets/./app.js": 400,
+		"/assets%2fapp.js": 404, "/assets/docs%2findex.html": 400, "/assets/app.js%00": 400, "/assets/%c0%ae%c0%ae/outside.txt": 400,
+		"/api/../assets/app.js": 400, "/x/../assets/app.js": 404, "/x/..%2fassets/app.js": 404, "/srv/static/1/assets/app.js": 404,
+		"/.sidecar/none": 404,
+	} {
+		got := task.Get(t, target)
+		if got.Status != want || strings.Contains(got.Body, secret) || strings.Contains(got.Body, "root:") || strings.Contains(got.Body, script) {
+			t.Errorf("%s: got %d %q, want %d", target, got.Status, got.Body[:min(len(got.Body), 60)], want)
+		}
+	}
+	if got := task.Get(t, "/assets/.env"); got.Header.Get("Content-Type") != "application/json" || got.Header.Get("Cache-Control") != "" {
+		t.Errorf("not found: %v", got.Header)
+	}
+	send(task, append(append(rawCases(t), scannerCases(t)...), traversalCases(t)...))
+	for _, r := range task.Seen(t).Requests {
+		if why := outside(r, belowAPI); why != "" {
+			t.Errorf("%s: application saw %q", why, r.Head)
+		}
+	}
+	task.Raw(t, "GET /assets/app.js HTTP/1.1\r\nHost: a b\r\n\r\n")
+	if got := task.Raw(t, "GET http://a/assets/app.js HTTP/1.1\r\nHost: a\r\n\r\n"); got.Status != 400 {
+		t.Errorf("an absolute target: got %d, want 400", got.Status)
+	}
+}
+
+// The longer prefix decides whose a path is.
+func TestFilesAndApplicationShareTheirPaths(t *testing.T) {
+	for name, c := range map[string]struct {
+		files string
+		env   string
+		want  map[string]string
+	}{
+		"files below a site": {"/assets", "NGINX_PATH_PREFIXES=/", map[string]string{
+			"/": "app", "/assets": "301", "/assets/app.js": "200", "/assets/missing": "404", "/about": "app", "/assets2": "app", "/x/../assets/app.js": "400",
+		}},
+		"an API below files": {"/", "NGINX_PATH_PREFIXES=/api", map[string]string{
+			"/": "200", "/app.js": "200", "/docs/": "200", "/api": "app", "/api/x": "app", "/apix": "404", "/api/../app.js": "400", "/.env": "404",
+			"/.sidecar/health": "200", "/.sidecar/app.js": "404", "/.well-known/security.txt": "200", "//app.js": "400",
+		}},
+		"files below files": {"/,/assets,/api/files", "NGINX_PATH_PREFIXES=/api", map[string]string{
+			"/app.js": "200", "/assets/app.js": "200", "/api/files/app.js": "200", "/api/files/missing.js": "404", "/api/filesx": "app", "/api/x": "app",
+		}},
+	} {
+		task := static(t, c.files, c.env)
+		imagetest.Docker(t, "exec", task.Nginx, "/usr/local/bin/healthcheck")
+		for target, want := range c.want {
+			task.Reset(t, true)
+			got := task.Get(t, target)
+			answer := strconv.Itoa(got.Status)
+			if task.Seen(t).Total > 0 {
+				answer = "app"
+			}
+			if answer != want {
+				t.Errorf("%s: %s: got %s, want %s", name, target, answer, want)
+			}
+		}
+	}
+}
+
+// Pages that the browser makes have no file; a script that is missing is missing, or it would be cached as a page.
+func TestASinglePageApplicationGetsItsPage(t *testing.T) {
+	task := static(t, "/,/shop", "NGINX_SPA_FALLBACK=on")
+	for target, want := range map[string]string{
+		"/orders/17": page, "/orders/": page, "/orders": page, "/shop/cart": page, "/app.js": script, "/missing.js": "", "/shop/missing.css": "", "/.env": "", "/orders/.git": "",
+	} {
+		got := task.Get(t, target)
+		if want == "" && got.Status != http.StatusNotFound || want != "" && (got.Status != 200 || got.Body != want || got.Header.Get("Cache-Control") != "no-cache") {
+			t.Errorf("%s: got %d %q, %q", target, got.Status, got.Body[:min(len(got.Body), 60)], got.Header.Get("Cache-Control"))
+		}
+	}
+	if got := task.Get(t, "/api/users/1"); got.Status != 200 || task.Seen(t).Total != 1 {
+		t.Errorf("the API: got %d", got.Status)
+	}
+	if got := task.Get(t, "/orders/17"); !strings.HasPrefix(got.Header.Get("Content-Type"), "text/html") {
+		t.Errorf("the page is %s", got.Header.Get("Content-Type"))
+	}
+}
+
+// An image that does not declare the directory as a volume would have none of its files there.
+func TestAnEmptyVolumeEndsTheSidecarWithItsReason(t *testing.T) {
+	out, err := check(t, "NGINX_STATIC_FILES=/assets,/,/api,/a b,/x/")
+	for _, want := range []string{
+		`NGINX_STATIC_FILES: got "/assets", allowed: a path with files in /srv/static/1/assets; the application's image has to declare their directory as a VOLUME`,
+		`NGINX_STATIC_FILES: got "/api", allowed: a path that is no prefix of the application and is there once`,
+		`NGINX_STATIC_FILES: got "/a b", allowed: /, or paths like /assets or /docs/v1, separated by commas`,
+		`NGINX_STATIC_FILES: got "/x/", allowed: /, or paths like /assets or /docs/v1, separated by commas`,
+	} {
+		if err == nil || !strings.Contains(out, want+"\n") {
+			t.Errorf("got %v, %s\nwant %s", err, out, want)
+		}
+	}
+}

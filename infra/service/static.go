@@ -1,0 +1,91 @@
+package service
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"fargate-nginx-sidecar/infra/settings"
+)
+
+// StaticFiles are files of the app's image that NGINX serves itself: those of Directory, at Path and below it. The
+// directory is a volume of the task. Because the image declares it as a VOLUME, its files are copied to the volume when
+// the app's container is made, and NGINX gets the same volume, read-only.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/bind-mounts.html
+type StaticFiles struct{ Path, Directory string }
+
+// staticRoot is where NGINX has the volumes: each at its number and its path, so that a path is a file's name.
+// images/nginx/entrypoint.sh has the same.
+const staticRoot = "/srv/static"
+
+// staticVolume names the volume with the given index.
+func staticVolume(index int) string { return fmt.Sprintf("static-%d", index+1) }
+
+// staticMount is where NGINX has the volume with the given index.
+func staticMount(index int, files StaticFiles) string {
+	return fmt.Sprintf("%s/%d%s", staticRoot, index+1, strings.TrimSuffix(files.Path, Site))
+}
+
+// pathOfFiles and pathOfVolume are what the entrypoint and the task definition take.
+var pathOfFiles = regexp.MustCompile(`^(/|(/[A-Za-z0-9_-]+)+)$`)
+
+func readStaticFiles(r *settings.Reader) []StaticFiles {
+	const key = "staticFiles"
+
+	var all []StaticFiles
+	given := r.Map(key)
+	for _, path := range slices.Sorted(maps.Keys(given)) {
+		directory := given[path]
+		if !pathOfFiles.MatchString(path) {
+			r.FailIn(key, key, strconv.Quote(path), "/, or a path such as /assets, of letters, digits, hyphens and underscores")
+		}
+		if !pathOfVolume.MatchString(directory) || strings.Contains(directory, "..") {
+			r.FailIn(key, key+"."+path, strconv.Quote(directory), "a directory of the app's image, such as /app/public")
+		}
+		all = append(all, StaticFiles{Path: path, Directory: directory})
+	}
+
+	return all
+}
+
+// checkStaticFiles refuses a path that is the app's as well, and a directory that is a volume for another purpose.
+func checkStaticFiles(r *settings.Reader, s Settings) {
+	files := s.Sidecar.StaticFiles
+	if s.Sidecar.SPAFallback && len(files) == 0 && !r.Wrong("staticFiles") {
+		r.Conflict([]string{"spaFallback", "staticFiles"}, "there are no static files, so there is no page to fall back to; allowed with: at least one path")
+	}
+	taken := map[string]string{}
+	for _, path := range s.App.WritablePaths {
+		taken[path] = "appWritablePaths"
+	}
+	if s.Sidecar.AppListen == OnSocket {
+		taken[socketDirectory] = "appListen"
+	}
+	for _, each := range files {
+		if slices.Contains(s.Sidecar.PathPrefixes, each.Path) {
+			r.Conflict([]string{"staticFiles", "pathPrefixes"}, each.Path+" is in both; allowed: in one of them")
+		}
+		for _, other := range slices.Sorted(maps.Keys(taken)) {
+			if within(each.Directory, other) || within(other, each.Directory) {
+				r.Conflict([]string{"staticFiles", taken[other]}, fmt.Sprintf("the directories %s and %s overlap, but each is a volume; allowed: separate ones", each.Directory, other))
+			}
+		}
+		taken[each.Directory] = "staticFiles"
+	}
+}
+
+// within reports whether a path is another or lies below it.
+func within(path, other string) bool { return path == other || strings.HasPrefix(path, other+"/") }
+
+// staticPaths are the paths in the order of the volumes.
+func (s Sidecar) staticPaths() []string {
+	var paths []string
+	for _, files := range s.StaticFiles {
+		paths = append(paths, files.Path)
+	}
+
+	return paths
+}
