@@ -206,6 +206,7 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 		TargetGroupARN:   s.ingress.TargetGroupARN,
 		RegistryARN:      s.ingress.RegistryARN,
 		IngressRanges:    s.ingressRanges(),
+		LoginPaths:       s.settings.Ingress.LoginPaths(),
 		IdleTimeout:      s.settings.Ingress.IdleTimeout,
 		TLS:              s.settings.Ingress.TargetTLS,
 		RequestsLabel:    s.requestsLabel(),

@@ -129,7 +129,10 @@ func shapes(t *testing.T) map[string]map[string]string {
 		"commands": stackSettings(t, "prod", map[string]string{"deployCommand": `["migrate"]`, "scheduledTasks": nightly}),
 		"rights":   stackSettings(t, "prod", ownApp),
 		"shared":   stackSettings(t, "prod", behindAnother),
-		"api":      stackSettings(t, "prod", with(encrypted, behindAPI)),
+		"login": stackSettings(t, "prod", with(encrypted, map[string]string{
+			"oidc": login(`,"paths":["/api/admin"]`), "headerLimitKilobytes": "16",
+		})),
+		"api": stackSettings(t, "prod", with(encrypted, behindAPI)),
 		"scaled": stackSettings(t, "prod", map[string]string{
 			"autoscaling": "on", "scaleOnRequestsPerTask": "1000", "scheduledScaling": night, "spotPercent": "70",
 		}),
@@ -377,6 +380,9 @@ func TestSecurityGroupsOpenOnlyTheWayThroughTheLoadBalancer(t *testing.T) {
 		if kind == "alb" {
 			want = append(want, clientRules(t, settings)...)
 		}
+		if settings[infratest.Project+":oidc"] != "{}" {
+			want = append(want, "alb out to 0.0.0.0/0: tcp 443-443")
+		}
 		if settings[infratest.Project+":egress"] == "endpoints" {
 			want = append(want, "endpoints in from 10.0.0.0/16: tcp 443-443")
 		}
@@ -495,13 +501,14 @@ func TestPortsAgreeEverywhere(t *testing.T) {
 		nginx, app := containers(t, graph)["nginx"], containers(t, graph)["app"]
 		service := one(t, graph, ecsService)
 		mapping := nginx["portMappings"].([]any)[0].(map[string]any)
+		between := slices.DeleteFunc(graph.OfType(egressRule), func(r infratest.Resource) bool { return !strings.Contains(r.Name, "-to-tasks-") })
 
 		for what, got := range map[string]any{
 			"service":          registered(t, service)["containerPort"],
 			"container port":   mapping["containerPort"],
 			"host port":        mapping["hostPort"],
 			"NGINX's setting":  environment(nginx)["NGINX_PORT"],
-			"way from the ALB": at(t, graph.OfType(egressRule)[0], "fromPort"),
+			"way from the ALB": at(t, between[0], "fromPort"),
 		} {
 			if fmt.Sprint(got) != port {
 				t.Errorf("%s: port %v; want %s", what, got, port)
@@ -720,7 +727,8 @@ func TestServiceWaitsForEverythingATaskNeeds(t *testing.T) {
 		service := one(t, graph, ecsService)
 		for _, token := range []string{vpcEndpoint, listener, rolePolicy, policyAttachment, ingressRule, egressRule, vpc, taskDefinition, cluster} {
 			for _, r := range graph.OfType(token) {
-				if !slices.Contains(service.DependsOn, r.URN) && !strings.Contains(r.Name, "-alb-http") && !strings.HasSuffix(r.Name, "-schedule") {
+				if !slices.Contains(service.DependsOn, r.URN) && !strings.Contains(r.Name, "-alb-http") && !strings.Contains(r.Name, "-alb-to-issuer") &&
+					!strings.HasSuffix(r.Name, "-schedule") {
 					t.Errorf("the service does not wait for %s", r.URN)
 				}
 			}

@@ -170,7 +170,8 @@ func TestClientsAreSentToAServiceOnlyWhenItIsReady(t *testing.T) {
 		rule := named(t, graph, listenerRule, service.Name+"-traffic")
 		forwarding, conditions := infratest.SharedListener, []any{onHosts("*.example.com", "shop.example.com"), onPaths("/api/*")}
 		for _, l := range graph.OfType(listener) {
-			if at(t, l, "defaultActions", 0, "type") == "forward" {
+			actions := at(t, l, "defaultActions").([]any)
+			if actions[len(actions)-1].(map[string]any)["type"] == "forward" {
 				forwarding, conditions = graph.Outputs[l.URN]["arn"].StringValue(), []any{onPaths("/*")}
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"fargate-nginx-sidecar/infra/infratest"
+	"fargate-nginx-sidecar/infra/ingress"
 	"fargate-nginx-sidecar/infra/schedule"
 	"fargate-nginx-sidecar/infra/service"
 )
@@ -68,7 +69,10 @@ func TestTheStackFileOfTheREADMEIsAccepted(t *testing.T) {
 }
 
 // structured are settings whose values have fields.
-var structured = []reflect.Type{reflect.TypeFor[service.EgressGroup](), reflect.TypeFor[service.PathRate](), reflect.TypeFor[schedule.Task]()}
+var structured = []reflect.Type{
+	reflect.TypeFor[service.EgressGroup](), reflect.TypeFor[service.PathRate](), reflect.TypeFor[schedule.Task](),
+	reflect.TypeFor[ingress.SharedLoadBalancer](), reflect.TypeFor[ingress.OIDC](),
+}
 
 // Names in camel case between backticks are settings, fields of settings or outputs, except those of two properties of
 // awsx's subnets.

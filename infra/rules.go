@@ -228,6 +228,10 @@ func checkWatching(r *settings.Reader, s *Settings) {
 	}
 }
 
+// loginCookies is how long the load balancer's session cookies can be together, in KiB.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-authenticate-users.html#authentication-flow
+const loginCookies = 16
+
 // checkIngress refuses what the kind of ingress does not have.
 func checkIngress(r *settings.Reader, s *Settings) {
 	kind := s.Ingress.Kind
@@ -241,6 +245,10 @@ func checkIngress(r *settings.Reader, s *Settings) {
 	}
 	if kind != ingress.Own && s.WAF.Mode != waf.Off {
 		r.Conflict([]string{"waf", "ingress"}, fmt.Sprintf("a firewall is given, but ingress is %s; allowed with: alb", kind))
+	}
+	if limit := s.Service.Sidecar.HeaderLimitKilobytes; len(s.Ingress.LoginPaths()) > 0 && limit < loginCookies {
+		r.Conflict([]string{"oidc", "headerLimitKilobytes"},
+			fmt.Sprintf("%d is less than the %d KiB that the cookies of a login can have; allowed: %[2]d", limit, loginCookies))
 	}
 	if kind != ingress.APIGateway {
 		return

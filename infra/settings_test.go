@@ -162,6 +162,7 @@ var wrong = []struct{ key, value, want string }{
 	{"scheduledScaling", `[{"name":"night","schedule":"rate(1 day)","min":2,"max":1}]`, `scheduledScaling[0].min: 2 and max 1; allowed: 0 <= min <= max <= 5000, max at least 1`},
 	{"ingress", "nlb", `ingress: "nlb"; allowed: alb, shared, api-gateway`},
 	{"sharedLoadBalancer", `{"listener":"x"}`, `sharedLoadBalancer: "{\"listener\":\"x\"}"; allowed: an object with the fields listenerArn, hosts, paths, priority`},
+	{"oidc", `{"domain":"x"}`, `oidc: "{\"domain\":\"x\"}"; allowed: an object with the fields issuer, authorizationEndpoint, tokenEndpoint, userInfoEndpoint, clientId, clientSecret, scopes, paths`},
 	{"throttlePerSecond", "0", `throttlePerSecond: 0; allowed: 1 to 1000000 requests a second`},
 	{"throttleBurst", "0", `throttleBurst: 0; allowed: 1 to 1000000 requests`},
 	{"healthCheckPath", "health", `healthCheckPath: "health"; allowed: empty, or a path of letters, digits, dots, hyphens, underscores and tildes, at most 1024 characters`},
@@ -326,6 +327,22 @@ var contradictory = map[string]struct {
 			"trustedProxies, ingress: ingress is api-gateway, and API Gateway names only whoever connects to it",
 			"scaleOnRequestsPerTask, ingress: ingress is api-gateway, and only a load balancer counts the requests of a task",
 		},
+	},
+	"a login without HTTPS": {
+		map[string]string{"oidc": login(""), "headerLimitKilobytes": "16"},
+		[]string{"oidc, domain, certificateArn: a login is given, but there is no certificate, and a load balancer asks for a login only over HTTPS; allowed with: a domain or certificateArn"},
+	},
+	"a login at an API": {
+		with(behindAPI, map[string]string{"oidc": login(""), "headerLimitKilobytes": "16"}),
+		[]string{"oidc, ingress: a login is given, but ingress is api-gateway, which has none; allowed with: alb, shared"},
+	},
+	"cookies of a login that are too long": {
+		with(encrypted, map[string]string{"oidc": login("")}),
+		[]string{"oidc, headerLimitKilobytes: 8 is less than the 16 KiB that the cookies of a login can have; allowed: 16"},
+	},
+	"a login with too many paths": {
+		with(behindAnother, map[string]string{"oidc": login(`,"paths":["/a","/b","/c"]`), "headerLimitKilobytes": "16"}),
+		[]string{"oidc, sharedLoadBalancer: 3 paths of the login and 2 hosts, beside the callback; allowed: at most 4 together"},
 	},
 	"an address for no alarms": {
 		map[string]string{"alarmEmail": "team@example.com"},
@@ -701,6 +718,7 @@ var others = map[string]struct {
 	"containerInsights":                 {"enhanced", nil},
 	"ingress":                           {"api-gateway", nil},
 	"sharedLoadBalancer":                {strings.Replace(behindAnother["sharedLoadBalancer"], "shop.", "store.", 1), behindAnother},
+	"oidc":                              {login(""), with(encrypted, map[string]string{"headerLimitKilobytes": "16"})},
 	"throttlePerSecond":                 {"999", behindAPI},
 	"throttleBurst":                     {"499", behindAPI},
 	"healthCheckPath":                   {"/api/health", nil},

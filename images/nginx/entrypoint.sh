@@ -302,6 +302,17 @@ server 127.0.0.1:$APP_PORT backup max_fails=0;"
 fi
 printf '%s\n' "$peers" >"$directory/peers.conf"
 
+# A load balancer tells large letters from small ones, and many an application does
+# not: in another case, a path of the login would get past the login.
+: >"$directory/login.conf"
+if [ -n "${NGINX_LOGIN_PATHS:-}" ]; then
+    cat >"$directory/login.conf" <<'END'
+if ($other_case) {
+    return 404 $error_body;
+}
+END
+fi
+
 # 10 MiB hold about 80,000 clients. A refusal is in the access log; the default
 # level would add an error line for each, and error lines are not buffered.
 # https://nginx.org/en/docs/http/ngx_http_limit_req_module.html

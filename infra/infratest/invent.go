@@ -317,6 +317,10 @@ func (r *recorder) answer(token string, args resource.PropertyMap) (resource.Pro
 			return nil, fmt.Errorf("load balancer %s: there is none", got)
 		}
 		return SharedBalancer(), nil
+	case "aws:ssm/getParameter:getParameter":
+		return resource.PropertyMap{"value": resource.NewProperty("value of " + args["name"].StringValue())}, nil
+	case "aws:secretsmanager/getSecretVersion:getSecretVersion":
+		return resource.PropertyMap{"secretString": resource.NewProperty(`{"client":"value of ` + args["secretId"].StringValue() + `"}`)}, nil
 	case "aws:secretsmanager/getSecret:getSecret":
 		return resource.PropertyMap{"arn": resource.NewProperty(SecretARN(args["name"].StringValue()))}, nil
 	case "aws:ecs/getCluster:getCluster":

@@ -47,6 +47,9 @@ func (i *ownLoadBalancer) build(ctx *pulumi.Context, name string) error {
 	i.URL = address(args, i.loadBalancer)
 	i.ListenerARN, i.LoadBalancerARN, i.LoadBalancerSuffix = i.forwarding.Arn, i.loadBalancer.Arn, i.loadBalancer.ArnSuffix
 	i.SecurityGroupID = group.ID().ToStringOutput()
+	if args.OIDC.Issuer != "" {
+		return i.letOutToIssuer(ctx, name, i.SecurityGroupID)
+	}
 
 	return nil
 }
@@ -232,13 +235,19 @@ func (i *ownLoadBalancer) httpsListener(
 	if err != nil {
 		return nil, err
 	}
+	forwarding := forward(targets)
+	actions := lb.ListenerDefaultActionArray{forwarding}
+	if args.OIDC.Issuer != "" {
+		forwarding.Order = pulumi.Int(2)
+		actions = lb.ListenerDefaultActionArray{i.defaultLogin(ctx, args.OIDC), forwarding}
+	}
 	listener, err := lb.NewListener(ctx, name+"-https", &lb.ListenerArgs{
 		LoadBalancerArn: i.loadBalancer.Arn,
 		Port:            pulumi.Int(httpsPort),
 		Protocol:        pulumi.String("HTTPS"),
 		SslPolicy:       pulumi.String(args.TLSPolicy),
 		CertificateArn:  certificate,
-		DefaultActions:  lb.ListenerDefaultActionArray{forward(targets)},
+		DefaultActions:  actions,
 	}, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection))
 	if err != nil {
 		return nil, fmt.Errorf("HTTPS listener: %w", err)
@@ -254,10 +263,8 @@ func (i *ownLoadBalancer) httpsListener(
 // this rule, and finally deletes the old group and service. Until the rule changes, it keeps forwarding to the old group.
 // The listener's default action already points to the new group, which is still empty, but the rule takes precedence.
 func (i *ownLoadBalancer) publish(ctx *pulumi.Context, name string, ready pulumi.StringInput) error {
-	traffic, err := i.declareRule(ctx, i.args, rule{
-		name: name + "-traffic", priority: lastPriority,
-		conditions: lb.ListenerRuleConditionArray{onPaths("/*")}, targets: i.readyTargets(ctx, ready),
-	})
+	traffic, err := i.declareTraffic(ctx, name, i.args, ready, lastPriority,
+		lb.ListenerRuleConditionArray{onPaths("/*")}, lb.ListenerRuleConditionArray{onPaths(i.args.OIDC.patterns()...)})
 	if err != nil || i.args.HostedZoneID == "" {
 		return err
 	}

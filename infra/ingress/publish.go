@@ -28,23 +28,51 @@ type rule struct {
 	priority   int
 	conditions lb.ListenerRuleConditionArray
 	targets    pulumi.StringInput
+	// login asks for a login first.
+	login bool
 }
 
 func (i *Ingress) declareRule(ctx *pulumi.Context, args Args, r rule, opts ...pulumi.ResourceOption) (*lb.ListenerRule, error) {
+	forwarding := lb.ListenerRuleActionArgs{Type: pulumi.String("forward"), TargetGroupArn: r.targets}
+	actions := lb.ListenerRuleActionArray{forwarding}
+	if r.login {
+		forwarding.Order = pulumi.Int(2)
+		actions = lb.ListenerRuleActionArray{i.login(ctx, args.OIDC), forwarding}
+	}
 	declared, err := lb.NewListenerRule(ctx, r.name, &lb.ListenerRuleArgs{
 		ListenerArn: i.ListenerARN,
 		Priority:    pulumi.Int(r.priority),
 		Conditions:  r.conditions,
-		Actions: lb.ListenerRuleActionArray{lb.ListenerRuleActionArgs{
-			Type:           pulumi.String("forward"),
-			TargetGroupArn: r.targets,
-		}},
+		Actions:     actions,
 	}, append(opts, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection))...)
 	if err != nil {
 		return nil, fmt.Errorf("listener rule: %w", err)
 	}
 
 	return declared, nil
+}
+
+// declareTraffic declares the rule that sends clients to the tasks once they are ready. If only some paths need a login,
+// they have a rule before it, which comes first, so that nobody gets past it.
+func (i *Ingress) declareTraffic(
+	ctx *pulumi.Context, name string, args Args, ready pulumi.StringInput, priority int,
+	conditions lb.ListenerRuleConditionArray, onLoginPaths lb.ListenerRuleConditionArray,
+) (*lb.ListenerRule, error) {
+	targets := i.readyTargets(ctx, ready)
+	traffic := rule{name: name + "-traffic", priority: priority, conditions: conditions, targets: targets, login: args.OIDC.Issuer != ""}
+	if len(args.OIDC.Paths) == 0 {
+		return i.declareRule(ctx, args, traffic)
+	}
+
+	login, err := i.declareRule(ctx, args, rule{
+		name: name + "-login", priority: priority - 1, conditions: onLoginPaths, targets: targets, login: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	traffic.login = false
+
+	return i.declareRule(ctx, args, traffic, pulumi.DependsOn([]pulumi.Resource{login}))
 }
 
 func onPaths(patterns ...string) lb.ListenerRuleConditionArgs {

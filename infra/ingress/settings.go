@@ -17,6 +17,8 @@ type Settings struct {
 	Kind Kind
 	// SharedLoadBalancer is for the kind Shared.
 	SharedLoadBalancer SharedLoadBalancer
+	// OIDC makes the load balancer ask for a login.
+	OIDC OIDC
 	// ThrottlePerSecond and ThrottleBurst are the requests that the kind APIGateway lets through.
 	ThrottlePerSecond, ThrottleBurst int
 	// Domain is the service's host name, HostedZoneID the zone that gets its DNS records, and CertificateARN an existing
@@ -137,6 +139,7 @@ func Read(r *settings.Reader) Settings {
 	s := Settings{
 		Kind:               kind,
 		SharedLoadBalancer: readShared(r),
+		OIDC:               readOIDC(r),
 		ThrottlePerSecond:  r.Between("throttlePerSecond", 1, 1000000, "requests a second"),
 		ThrottleBurst:      r.Between("throttleBurst", 1, 1000000, "requests"),
 		// A certificate's common name has at most 64 characters.
@@ -172,6 +175,7 @@ func Read(r *settings.Reader) Settings {
 	checkAddresses(r, s)
 	checkShared(r, s)
 	checkAPI(r, s)
+	checkOIDC(r, s)
 
 	return s
 }

@@ -73,6 +73,14 @@ func (s *sharedLoadBalancer) lookUp(ctx *pulumi.Context) {
 	s.LoadBalancerARN, s.LoadBalancerSuffix = checked.Arn(), checked.ArnSuffix()
 	s.SecurityGroupID = checked.SecurityGroups().Index(pulumi.Int(0))
 	s.URL = pulumi.Sprintf("%s://%s", listener.Protocol().ApplyT(strings.ToLower), s.host(found.DnsName()))
+	if s.args.OIDC.Issuer != "" {
+		s.ListenerARN = pulumi.All(listener.Arn(), listener.Protocol()).ApplyT(func(values []any) (string, error) {
+			if protocol := values[1].(string); protocol != "HTTPS" {
+				return "", fmt.Errorf("oidc: the shared listener's protocol is %s; allowed: HTTPS", protocol)
+			}
+			return values[0].(string), nil
+		}).(pulumi.StringOutput)
+	}
 }
 
 // compare compares what was set for this stack with what is true of the load balancer.
@@ -122,10 +130,8 @@ func (s *sharedLoadBalancer) conditions(paths ...string) lb.ListenerRuleConditio
 
 // publish declares the rule that sends clients to the tasks. Until then they get the answer of the owner's last rule.
 func (s *sharedLoadBalancer) publish(ctx *pulumi.Context, name string, ready pulumi.StringInput) error {
-	_, err := s.declareRule(ctx, s.args, rule{
-		name: name + "-traffic", priority: s.first + trafficRule,
-		conditions: s.conditions(s.args.SharedLoadBalancer.Paths...), targets: s.readyTargets(ctx, ready),
-	})
+	_, err := s.declareTraffic(ctx, name, s.args, ready, s.first+trafficRule,
+		s.conditions(s.args.SharedLoadBalancer.Paths...), s.conditions(s.args.OIDC.patterns()...))
 
 	return err
 }

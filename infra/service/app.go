@@ -26,17 +26,8 @@ type App struct {
 	WritablePaths []string
 	Environment   map[string]string
 	// Secrets are variables whose values ECS reads from a store when it starts a task.
-	Secrets map[string]Secret
+	Secrets map[string]settings.Secret
 }
-
-// Stores of secret values.
-const (
-	StoreParameter = "ssm"
-	StoreSecret    = "secretsmanager"
-)
-
-// Secret names a value in a store. Key picks one field of a secret that holds JSON, or is empty.
-type Secret struct{ Store, Name, Key string }
 
 var (
 	userPattern  = regexp.MustCompile(`^[1-9][0-9]{0,8}(:[1-9][0-9]{0,8})?$`)
@@ -79,26 +70,19 @@ func readApp(r *settings.Reader) App {
 	return app
 }
 
-// Names that the two stores take, and a field of a secret that holds JSON.
-// https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
-// https://docs.aws.amazon.com/secretsmanager/latest/APIReference/API_CreateSecret.html
-var secretPattern = regexp.MustCompile(
-	`^(?:(ssm):(/?[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*)|(secretsmanager):([A-Za-z0-9/_+=.@-]{1,512})(?:#([A-Za-z0-9_.-]+))?)$`)
-
-func readSecrets(r *settings.Reader) map[string]Secret {
+func readSecrets(r *settings.Reader) map[string]settings.Secret {
 	const key = "secrets"
 
-	all := map[string]Secret{}
+	all := map[string]settings.Secret{}
 	values := r.Map(key)
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		r.CheckVariable(key, name, ownVariables)
-		part := secretPattern.FindStringSubmatch(values[name])
-		if part == nil {
-			r.FailIn(key, key+"."+name, strconv.Quote(values[name]),
-				"ssm:<name of a parameter>, secretsmanager:<name of a secret> or secretsmanager:<name>#<field>")
+		secret, ok := settings.ParseSecret(values[name])
+		if !ok {
+			r.FailIn(key, key+"."+name, strconv.Quote(values[name]), settings.SecretAllowed)
 			continue
 		}
-		all[name] = Secret{Store: part[1] + part[3], Name: part[2] + part[4], Key: part[5]}
+		all[name] = secret
 	}
 
 	return all

@@ -9,12 +9,14 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/secretsmanager"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra/settings"
 )
 
 // secretSource is one secret value with its ARN.
 type secretSource struct {
 	name string
-	Secret
+	settings.Secret
 	arn pulumi.StringOutput
 }
 
@@ -29,7 +31,7 @@ func (s *Service) secretSources(ctx *pulumi.Context, args Args) secretSources {
 	for _, name := range slices.Sorted(maps.Keys(args.App.Secrets)) {
 		secret := args.App.Secrets[name]
 		found := secretSource{name: name, Secret: secret}
-		if secret.Store == StoreParameter {
+		if secret.Store == settings.StoreParameter {
 			found.arn = pulumi.Sprintf("arn:%s:ssm:%s:%s:parameter/%s",
 				args.Partition, args.Region, args.Account, strings.TrimPrefix(secret.Name, "/"))
 		} else {
@@ -42,8 +44,8 @@ func (s *Service) secretSources(ctx *pulumi.Context, args Args) secretSources {
 	return all
 }
 
-func (s secretSources) parameters() pulumi.StringArrayOutput { return s.of(StoreParameter) }
-func (s secretSources) secrets() pulumi.StringArrayOutput    { return s.of(StoreSecret) }
+func (s secretSources) parameters() pulumi.StringArrayOutput { return s.of(settings.StoreParameter) }
+func (s secretSources) secrets() pulumi.StringArrayOutput    { return s.of(settings.StoreSecret) }
 
 func (s secretSources) of(store string) pulumi.StringArrayOutput {
 	arns := pulumi.StringArray{}

@@ -44,6 +44,8 @@ type Args struct {
 	// IngressRanges are the address ranges from which requests come. NGINX believes what requests from there say about the
 	// client's address.
 	IngressRanges pulumi.StringArrayInput
+	// LoginPaths are those on which the load balancer says who has logged in.
+	LoginPaths []string
 	// IdleTimeout is the load balancer's. TLS makes NGINX accept HTTPS from the load balancer instead of HTTP.
 	IdleTimeout time.Duration
 	TLS         bool

@@ -150,7 +150,7 @@ func Read(r *settings.Reader) Settings {
 func (s Settings) AWSServices() []string {
 	needed := []string{"ecr.api", "ecr.dkr", "logs", "ssm"}
 	for _, secret := range s.App.Secrets {
-		if secret.Store == StoreSecret {
+		if secret.Store == settings.StoreSecret {
 			needed = append(needed, "secretsmanager")
 			break
 		}

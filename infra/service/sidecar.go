@@ -286,6 +286,9 @@ func sidecarEnvironment(args Args, ingressRanges string) map[string]string {
 		all["NGINX_APP_HEALTH_PATH"] = args.App.HealthPath
 		all["NGINX_APP_HEALTH_TIMEOUT"] = seconds(args.Health.Timeout - time.Second) // the rest is for the check itself
 	}
+	if len(args.LoginPaths) > 0 {
+		all["NGINX_LOGIN_PATHS"] = strings.Join(args.LoginPaths, ",")
+	}
 	if args.RegistryARN != nil {
 		all["NGINX_INGRESS"] = "api"
 	}
