@@ -17,14 +17,23 @@ import (
 // restartWait bounds the replacement of all tasks of a service. Each may take 120 s to stop, and as long to get healthy.
 const restartWait = 5 * time.Minute
 
-// provideSecrets puts what the `secrets` setting names into the emulator, which has nothing of a real account, and says
-// once which values are made up. It reports whether a value changed that running tasks have read already.
+// loginSecret is the environment variable for the secret with which the load balancer logs users in.
+const loginSecret = "OIDC_CLIENT_SECRET"
+
+// provideSecrets puts what the settings `secrets` and `oidc` name into the emulator, which has nothing of a real account,
+// and says once which values are made up. It reports whether a value changed that running tasks have read already.
 func (l *Local) provideSecrets(ctx context.Context, current run.Run, config stackSettings) (changed bool, err error) {
-	provided, err := secrets.New(current.Endpoint, current.Region).Provide(ctx, config.value("secrets"), os.Getenv)
+	stores := secrets.New(current.Endpoint, current.Region)
+	provided, err := stores.Provide(ctx, config.value("secrets"), os.Getenv)
 	if err != nil {
 		return false, err
 	}
-	if made := provided.Placeholders; len(made) > 0 {
+	oidc, _ := config.value("oidc").(map[string]any)
+	login, err := stores.Provide(ctx, map[string]any{loginSecret: oidc["clientSecret"]}, os.Getenv)
+	if err != nil {
+		return false, err
+	}
+	if made := append(provided.Placeholders, login.Placeholders...); len(made) > 0 {
 		l.Progress.Line("secrets   placeholders for %s; give a real value in the environment: %s=… make local", strings.Join(made, ", "), made[0])
 	}
 	return provided.Changed, nil

@@ -28,6 +28,7 @@ func TestSecretsAreThoseOfTheCommandElseOfTheStackElseOfTheProject(t *testing.T)
 		{"project", region, nil, "DEFAULT"},
 		{"stack", region + "  shop:secrets: {FILE: \"ssm:file\", SET: \"ssm:set\"}\n", nil, "FILE"},
 		{"stack without any", region + "  shop:secrets: {}\n", nil, ""},
+		{"login", region + "  shop:oidc: {issuer: \"https://idp\", clientSecret: \"secretsmanager:login#secret\"}\n  shop:secrets: {}\n", nil, "OIDC_CLIENT_SECRET"},
 		{"command", region + "  shop:secrets: {FILE: \"ssm:file\"}\n", map[string]string{"shop:secrets": `{GIVEN: "ssm:given"}`}, "GIVEN"},
 		{"command without any", region + "  shop:secrets: {FILE: \"ssm:file\"}\n", map[string]string{"secrets": "null"}, ""},
 	} {

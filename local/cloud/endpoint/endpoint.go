@@ -2,8 +2,8 @@
 //
 // Everything passes through unchanged but what the emulator cannot know or does not keep: ECR's host name becomes the
 // local registry's; fields of an ECS service, descriptions of security group rules, keys of log groups and tags of
-// scaling targets that the emulator drops are remembered; a log metric filter that is put again shows as changed; what
-// the tasks really do comes from the scheduler that runs them, and the health of targets from the load balancer.
+// scaling targets that the emulator drops are remembered; a log metric filter that is put again, or a stage of an HTTP API
+// that is updated, shows as changed; what the tasks really do comes from the scheduler that runs them, and the health of targets from the load balancer.
 package endpoint
 
 import (
@@ -93,7 +93,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	if answered := e.answer(w, c); !answered {
+	if answered := e.answer(w, c) || e.updateStage(w, r, c); !answered {
 		e.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callKey{}, c)))
 	}
 }
