@@ -107,10 +107,10 @@ func (s stackSettings) shared() (map[string]any, error) {
 	return maps.Clone(shared), nil
 }
 
-// address says how requests reach the stack behind a shared load balancer: with which Host, and on which paths. With a load
-// balancer of its own that is any Host, "", and every path.
+// address says how requests without a login reach the stack: with which Host, and on which paths. With a load balancer of its
+// own that is any Host, "", and every path for which it does not ask for a login.
 func (s stackSettings) address() (host string, reaches func(path string) bool, err error) {
-	every := func(string) bool { return true }
+	every := func(path string) bool { return !s.asksForLogin(path) }
 	if s.value("ingress") != ingressShared {
 		return "", every, nil
 	}
@@ -130,8 +130,16 @@ func (s stackSettings) address() (host string, reaches func(path string) bool, e
 		return host, every, nil
 	}
 	return host, func(path string) bool {
-		return slices.ContainsFunc(patterns, func(pattern string) bool { return alb.Wildcard(pattern, path) })
+		return every(path) && slices.ContainsFunc(patterns, func(pattern string) bool { return alb.Wildcard(pattern, path) })
 	}, nil
+}
+
+// asksForLogin says whether the load balancer has users log in for a path: with `oidc`, on its `paths` or on all.
+func (s stackSettings) asksForLogin(path string) bool {
+	oidc, _ := s.value("oidc").(map[string]any)
+	prefixes, _ := texts(oidc["paths"])
+	below := func(prefix string) bool { return strings.HasPrefix(path, prefix) }
+	return len(oidc) > 0 && (len(prefixes) == 0 || slices.ContainsFunc(prefixes, below))
 }
 
 // texts is a list of text as YAML gives it; nothing is the empty list.

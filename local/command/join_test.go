@@ -86,7 +86,23 @@ func TestRequestsForAGuestNameItsHostAndPaths(t *testing.T) {
 		t.Errorf("a load balancer of its own: got host %q, %v", host, err)
 	}
 
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Host) }))
+	for paths, open := range map[string][]bool{"": {false, false}, "/api": {true, false}} { // of / and /api/users/1
+		login := guest(nil)
+		login.file["shop:ingress"] = "alb"
+		login.file["shop:oidc"] = map[string]any{"issuer": "https://idp"}
+		if paths != "" {
+			login.file["shop:oidc"].(map[string]any)["paths"] = []any{paths}
+		}
+		if _, reaches, err := login.address(); err != nil || reaches("/") != open[0] || reaches("/api/users/1") != open[1] {
+			t.Errorf("login on %q: reaches / %t, /api/users/1 %t, %v", paths, reaches("/"), reaches("/api/users/1"), err)
+		}
+	}
+
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", "/login")
+		w.WriteHeader(http.StatusFound)
+		_, _ = io.WriteString(w, r.Host)
+	}))
 	t.Cleanup(server.Close)
 	for host, want := range map[string]string{"b.example": "b.example", "": strings.TrimPrefix(server.URL, "http://")} {
 		response, err := clientFor(host).Get(server.URL)
@@ -95,7 +111,7 @@ func TestRequestsForAGuestNameItsHostAndPaths(t *testing.T) {
 		}
 		got, _ := io.ReadAll(response.Body)
 		_ = response.Body.Close()
-		if string(got) != want {
+		if string(got) != want || response.StatusCode != http.StatusFound {
 			t.Errorf("host %q: the request named %q, want %q", host, got, want)
 		}
 	}

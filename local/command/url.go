@@ -38,9 +38,10 @@ func localURL(current run.Run, outputs map[string]any) (string, error) {
 }
 
 // clientFor is a client that accepts the certificate of the local load balancer, which no authority has signed, and names
-// the given host; "" is the URL's.
+// the given host; "" is the URL's. A redirect is an answer: the way to a login ends at somebody else.
 func clientFor(host string) *http.Client {
-	return &http.Client{Transport: naming{host: host, next: &http.Transport{
+	here := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &http.Client{CheckRedirect: here, Transport: naming{host: host, next: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // loopback only; the certificate in AWS is ACM's
 	}}}
 }

@@ -76,8 +76,8 @@ func (o Options) paths() paths {
 			p.rejected = "/.sidecar/phpmyadmin" // which is nobody's, whatever the app gets
 		}
 	}
-	if !o.reaches(p.app) { // a rule for what lies below the prefix
-		p.app = strings.TrimSuffix(p.app, "/") + "/"
+	if below := strings.TrimSuffix(p.app, "/") + "/"; !o.reaches(p.app) && o.reaches(below) {
+		p.app = below // a rule for what lies below the prefix
 	}
 	return p
 }
@@ -105,9 +105,10 @@ func all(ctx context.Context, options Options, paths paths) []Check {
 	return append(checks, untouched(ctx, options, paths, mark, checks[2].body == SampleAnswer))
 }
 
-// appOnly is the check of a stack that gets only some paths of a shared load balancer: another stack would answer the rest.
+// appOnly is the check of a stack that does not get every path without a login: another stack would answer the rest, or an
+// identity provider.
 func appOnly(ctx context.Context, options Options, paths paths) []Check {
-	other := Check{Request: "GET " + paths.health, Got: "not asked: the load balancer sends this to another stack"}
+	other := Check{Request: "GET " + paths.health, Got: "not asked: the load balancer asks for a login first, or sends this to another stack"}
 	return []Check{other, patiently(ctx, options, func() Check { return app(ctx, options, paths.app) })}
 }
 
