@@ -71,7 +71,7 @@ func TestTheStackFileOfTheREADMEIsAccepted(t *testing.T) {
 // structured are settings whose values have fields.
 var structured = []reflect.Type{
 	reflect.TypeFor[service.EgressGroup](), reflect.TypeFor[service.PathRate](), reflect.TypeFor[schedule.Task](),
-	reflect.TypeFor[ingress.SharedLoadBalancer](), reflect.TypeFor[ingress.OIDC](),
+	reflect.TypeFor[ingress.SharedLoadBalancer](), reflect.TypeFor[ingress.OIDC](), reflect.TypeFor[service.Volume](),
 }
 
 // Names in camel case between backticks are settings, fields of settings or outputs, except those of two properties of

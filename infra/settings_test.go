@@ -143,6 +143,13 @@ var wrong = []struct{ key, value, want string }{
 	{"scheduledTasks", `[{"name":"a","schedule":"0 6 * * *","command":["a"]}]`, `scheduledTasks[0].schedule: "0 6 * * *"; allowed: at(2030-01-31T08:00:00), rate(5 minutes) or cron(0 8 ? * MON-FRI *)`},
 	{"scheduledTasks", `[{"name":"a","schedule":"rate(1 day)","timezone":"+02:00","command":["a"]}]`, `scheduledTasks[0].timezone: "+02:00"; allowed: empty (UTC), or a name such as Europe/Berlin`},
 	{"scheduledTasks", `[{"name":"a","schedule":"rate(1 day)","command":[]}]`, `scheduledTasks[0].command: []; allowed: a list of words, none of them empty`},
+	{"ephemeralStorageGiB", "20", `ephemeralStorageGiB: 20; allowed: 0 (which is 20 GiB), or 21 to 200 GiB`},
+	{"ephemeralStorageGiB", "201", `ephemeralStorageGiB: 201; allowed: 0 to 200 GiB`},
+	{"volumes", `[{"path":"/a"}]`, `volumes: "[{\"path\":\"/a\"}]"; allowed: a list of objects with the fields name, fileSystemId, accessPointId, mountPath, readOnly, iam`},
+	{"volumes", strings.Replace(uploads, "uploads", "Uploads", 1), `volumes[0].name: "Uploads"; allowed: 1 to 20 of a-z, 0-9 and hyphens, beginning with a letter, and each name once`},
+	{"volumes", strings.Replace(uploads, "fs-", "file-", 1), `volumes[0].fileSystemId: "file-0123456789abcdef0"; allowed: fs- and 8 or 17 hexadecimal digits`},
+	{"volumes", strings.Replace(uploads, "fsap-", "fs-", 1), `volumes[0].accessPointId: "fs-0123456789abcdef1"; allowed: fsap- and 8 or 17 hexadecimal digits`},
+	{"volumes", strings.Replace(uploads, "/srv/uploads", "/srv/../etc", 1), `volumes[0].mountPath: "/srv/../etc"; allowed: an absolute path below /, such as /data, and each path once`},
 	{"zoneRebalancing", "ENABLED", `zoneRebalancing: "ENABLED"; allowed: enabled, disabled`},
 	{"containerInsights", "on", `containerInsights: "on"; allowed: disabled, enabled, enhanced`},
 	{"autoscaling", "true", `autoscaling: "true"; allowed: on, off, or profile`},
@@ -614,6 +621,18 @@ var contradictory = map[string]struct {
 		},
 		[]string{"publicSubnetIds, privateSubnetIds: subnet-0123456789abcdef1 is in both; allowed: in one of them"},
 	},
+	"a volume without a way to it": {
+		map[string]string{"volumes": uploads},
+		[]string{"volumes, taskEgress: the tasks may not connect to EFS; allowed with: port 2049 and the security group of the mount targets"},
+	},
+	"a volume where the app writes": {
+		map[string]string{"volumes": uploads, "taskEgress": toEFS, "appWritablePaths": `["/srv/uploads"]`},
+		[]string{"volumes, appWritablePaths, appListen, staticFiles: /srv/uploads is taken already; allowed: another mountPath"},
+	},
+	"a volume that asks for a role": {
+		map[string]string{"volumes": strings.Replace(uploads, "}", `,"iam":true}`, 1), "taskEgress": toEFS},
+		[]string{"volumes, taskPolicyArns: uploads has iam, but the tasks have no role; allowed with: a policy that grants elasticfilesystem:ClientMount"},
+	},
 	"a port open to a group and to any address": {
 		map[string]string{
 			"taskEgress": `[{"port":5432,"securityGroupId":"` + databaseGroup + `"}]`, "taskEgressPorts": "[443,5432]",
@@ -679,6 +698,12 @@ const someKey = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56
 // scaled lets load decide the number of tasks; night is a schedule that limits it.
 var scaled = map[string]string{"autoscaling": "on"}
 
+// uploads is a volume, and toEFS the rule without which no task could mount it.
+const (
+	uploads = `[{"name":"uploads","fileSystemId":"fs-0123456789abcdef0","accessPointId":"fsap-0123456789abcdef1","mountPath":"/srv/uploads"}]`
+	toEFS   = `[{"port":2049,"securityGroupId":"` + databaseGroup + `","addIngressRule":true}]`
+)
+
 const nightly = `[{"name":"report","schedule":"cron(0 2 * * ? *)","timezone":"Europe/Berlin","command":["npm","run","report"]}]`
 
 const night = `[{"name":"night","schedule":"cron(0 20 ? * MON-FRI *)","timezone":"Europe/Berlin","min":1,"max":2}]`
@@ -714,6 +739,8 @@ var others = map[string]struct {
 	"deploymentTimeoutMinutes":          {"21", nil},
 	"deployCommand":                     {`["npm","run","migrate"]`, nil},
 	"scheduledTasks":                    {nightly, nil},
+	"ephemeralStorageGiB":               {"21", nil},
+	"volumes":                           {uploads, map[string]string{"taskEgress": toEFS}},
 	"zoneRebalancing":                   {"disabled", nil},
 	"containerInsights":                 {"enhanced", nil},
 	"ingress":                           {"api-gateway", nil},

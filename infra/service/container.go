@@ -179,6 +179,10 @@ func app(service string, args Args, values resolved) container {
 	for i, files := range args.Sidecar.StaticFiles {
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: staticVolume(i), ContainerPath: files.Directory})
 	}
+	for _, volume := range args.Volumes {
+		c.MountPoints = append(c.MountPoints,
+			mountPoint{SourceVolume: efsVolume(volume.Name), ContainerPath: volume.MountPath, ReadOnly: volume.ReadOnly})
+	}
 	if args.App.checksItself() {
 		c.HealthCheck = health(args, args.App.HealthCommand...)
 	}

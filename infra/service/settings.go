@@ -13,7 +13,11 @@ import (
 // Settings says what runs, in how many tasks, and how one revision replaces another.
 type Settings struct {
 	// CPU is in CPU units, 1024 to a vCPU; Memory in MiB.
-	CPU, Memory  int
+	CPU, Memory int
+	// EphemeralStorageGiB is the size of a task's own disk; zero is Fargate's default.
+	EphemeralStorageGiB int
+	// Volumes are directories of file systems that outlive the tasks.
+	Volumes      []Volume
 	Architecture Architecture
 	// ContainerPort is NGINX's, AppPort the app's.
 	ContainerPort, AppPort int
@@ -114,7 +118,9 @@ func Read(r *settings.Reader) Settings {
 		LogBufferMegabytes: r.Between("logBufferMegabytes", 1, 1024, "MB"),
 		EgressPorts: r.Numbers("taskEgressPorts", "1 to 65535 (TCP port)",
 			func(port int) bool { return port >= 1 && port <= 65535 }),
-		EgressGroups: readEgressGroups(r),
+		EgressGroups:        readEgressGroups(r),
+		EphemeralStorageGiB: readEphemeralStorage(r),
+		Volumes:             readVolumes(r),
 		TaskPolicyARNs: r.Texts("taskPolicyArns", "the ARN of an IAM policy that grants less than everything",
 			func(arn string) bool {
 				return policyPattern.MatchString(arn) && !strings.HasSuffix(arn, ":aws:policy/AdministratorAccess")
@@ -185,6 +191,7 @@ func checkTask(r *settings.Reader, s Settings) {
 	}
 	checkEgress(r, s)
 	checkStaticFiles(r, s)
+	checkVolumes(r, s)
 }
 
 // checkDeployment refuses limits that let ECS neither start another task nor stop one, so that no deployment could ever

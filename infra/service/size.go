@@ -55,6 +55,21 @@ func readSize(r *settings.Reader) (cpu, memory int) {
 	return cpu, memory
 }
 
+// DefaultStorageGiB is the disk that Fargate gives a task if its definition asks for none. It is free of charge.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-storage.html
+const DefaultStorageGiB = 20
+
+// readEphemeralStorage returns zero for Fargate's default, which cannot be asked for by its number.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_EphemeralStorage.html
+func readEphemeralStorage(r *settings.Reader) int {
+	size := r.Between("ephemeralStorageGiB", 0, 200, "GiB")
+	if !r.Wrong("ephemeralStorageGiB") && size > 0 && size <= DefaultStorageGiB {
+		r.Fail("ephemeralStorageGiB", strconv.Itoa(size), "0 (which is 20 GiB), or 21 to 200 GiB")
+	}
+
+	return size
+}
+
 // amounts writes a long row as its ends and its step.
 func amounts(row []int) string {
 	if len(row) <= 4 {

@@ -84,6 +84,9 @@ func (s *Service) newTaskDefinition(
 		OperatingSystemFamily: pulumi.String("LINUX"),
 		CpuArchitecture:       pulumi.String(string(args.Architecture)),
 	}
+	if args.EphemeralStorageGiB > 0 {
+		definitionArgs.EphemeralStorage = ecs.TaskDefinitionEphemeralStorageArgs{SizeInGib: pulumi.Int(args.EphemeralStorageGiB)}
+	}
 	definitionArgs.ExecutionRoleArn = roles.execution.Arn
 	if roles.task != nil {
 		definitionArgs.TaskRoleArn = roles.task.Arn
@@ -114,7 +117,7 @@ func trust(args Args) pulumi.StringOutput {
 }
 
 // volumes are directories of the task's own: NGINX's, the socket's where there is one, and one for each path that the app
-// may write to and for each directory of static files.
+// may write to and for each directory of static files. Those of file systems, which outlive the task, come last.
 func volumes(s Settings) ecs.TaskDefinitionVolumeArray {
 	all := ecs.TaskDefinitionVolumeArray{ecs.TaskDefinitionVolumeArgs{Name: pulumi.String(temporaryVolume)}}
 	if s.Sidecar.AppListen == OnSocket {
@@ -127,7 +130,7 @@ func volumes(s Settings) ecs.TaskDefinitionVolumeArray {
 		all = append(all, ecs.TaskDefinitionVolumeArgs{Name: pulumi.String(staticVolume(i))})
 	}
 
-	return all
+	return append(all, efsVolumes(s.Volumes)...)
 }
 
 // text renders a string from strings that other resources provide, once all of them are known.

@@ -36,17 +36,7 @@ func TestATaskOfItsOwnRunsItsCommandOnceAndEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	arn := *started[0].TaskArn
-	var ended types.Task
-	for deadline := time.Now().Add(40 * time.Second); ended.TaskArn == nil; time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the task does not end")
-		}
-		for _, task := range w.scheduler.Tasks() {
-			if *task.TaskArn == arn && *task.LastStatus == "STOPPED" {
-				ended = task
-			}
-		}
-	}
+	ended := w.ended(arn)
 	if code := ended.Containers[0].ExitCode; code == nil || *code != 3 {
 		t.Errorf("exit code: %v; want 3", code)
 	}
@@ -103,6 +93,49 @@ func TestATaskThatECSWouldRefuseIsRefused(t *testing.T) {
 		change(request)
 		if _, err := w.scheduler.RunTask(t.Context(), request); !errors.Is(err, ecs.ErrInvalidParameter) || !strings.Contains(err.Error(), want) {
 			t.Errorf("error: %v; want: %s", err, want)
+		}
+	}
+}
+
+// What a task writes to EFS is there for the next one, whoever that runs as.
+func TestAFileSystemOutlivesTheTask(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	app := web(w.image(nil), "one")
+	app.MountPoints = []types.MountPoint{{SourceVolume: aws.String("data"), ContainerPath: aws.String("/data")}}
+	made, err := w.ecs.RegisterTaskDefinition(t.Context(), &awsecs.RegisterTaskDefinitionInput{
+		Family: aws.String("web"), Cpu: aws.String("256"), Memory: aws.String("512"), NetworkMode: types.NetworkModeAwsvpc,
+		RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate}, ContainerDefinitions: []types.ContainerDefinition{app},
+		Volumes: []types.Volume{{Name: aws.String("data"), EfsVolumeConfiguration: &types.EFSVolumeConfiguration{
+			FileSystemId: aws.String("fs-1"), TransitEncryption: types.EFSTransitEncryptionEnabled,
+			AuthorizationConfig: &types.EFSAuthorizationConfig{AccessPointId: aws.String("fsap-1")},
+		}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, words := range [][]string{{"touch", "/data/first"}, {"stat", "/data/first"}} {
+		started, err := w.scheduler.RunTask(t.Context(), w.command(*made.TaskDefinition.TaskDefinitionArn, words...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ended := w.ended(*started[0].TaskArn); ended.Containers[0].ExitCode == nil || *ended.Containers[0].ExitCode != 0 {
+			t.Errorf("%v: %s: %v", words, *ended.StoppedReason, ended.Containers[0].ExitCode)
+		}
+	}
+}
+
+// ended waits for the end of a task.
+func (w *world) ended(arn string) types.Task {
+	w.t.Helper()
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("task %s does not end", arn)
+		}
+		for _, task := range w.scheduler.Tasks() {
+			if *task.TaskArn == arn && *task.LastStatus == "STOPPED" {
+				return task
+			}
 		}
 	}
 }

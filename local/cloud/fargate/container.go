@@ -69,7 +69,7 @@ func (c *taskContainer) create(ctx context.Context) error {
 		return err
 	}
 	config, host, err := t.Definition.containerConfig(c.definition, surroundings{
-		pauseID: t.pauseID, volumes: t.volumes, declared: c.image.Config.Volumes, labels: t.labels(c.name),
+		pauseID: t.pauseID, volumes: t.volumes, efs: t.fileSystems, declared: c.image.Config.Volumes, labels: t.labels(c.name),
 		secrets: secrets, region: t.runtime.options.Region, cpus: t.runtime.docker.cpus, setsNofile: t.runtime.docker.setsNofile,
 	})
 	if err != nil {

@@ -60,8 +60,12 @@ func (d *Definition) check() error {
 		name := aws.ToString(v.Name)
 		refuse(v.Host != nil && aws.ToString(v.Host.SourcePath) != "", "volume %s: host path: not supported on Fargate", name)
 		refuse(v.DockerVolumeConfiguration != nil, "volume %s: docker volume configuration: not supported on Fargate", name)
-		refuse(v.EfsVolumeConfiguration != nil || v.FsxWindowsFileServerVolumeConfiguration != nil || aws.ToBool(v.ConfiguredAtLaunch),
-			"volume %s: the local run supports only a task's own scratch volume", name)
+		refuse(v.FsxWindowsFileServerVolumeConfiguration != nil || aws.ToBool(v.ConfiguredAtLaunch),
+			"volume %s: the local run supports only a task's own scratch volume and EFS", name)
+		if efs := v.EfsVolumeConfiguration; efs != nil {
+			refuse(efs.AuthorizationConfig == nil || aws.ToString(efs.AuthorizationConfig.AccessPointId) == "",
+				"volume %s: the local run supports EFS by access point only", name)
+		}
 	}
 	for _, c := range d.ContainerDefinitions {
 		wrong = append(wrong, checkContainer(c)...)
@@ -166,6 +170,7 @@ func portOf(m types.PortMapping) nat.Port {
 type surroundings struct {
 	pauseID  string
 	volumes  map[string]string // task volume → Docker volume
+	efs      map[string]string // the same for file systems
 	declared map[string]struct{}
 	labels   map[string]string
 	secrets  map[string]string
@@ -251,6 +256,9 @@ func mounts(c types.ContainerDefinition, s surroundings) ([]mount.Mount, error) 
 	for _, m := range c.MountPoints {
 		name, path := aws.ToString(m.SourceVolume), aws.ToString(m.ContainerPath)
 		source, ok := s.volumes[name]
+		if efs, kept := s.efs[name]; kept {
+			source, ok = efs, true
+		}
 		if !ok {
 			return nil, fmt.Errorf("container %s: mount point %s: volume %q is not in the task definition", aws.ToString(c.Name), path, name)
 		}

@@ -79,9 +79,11 @@ type Task struct {
 	containers []*taskContainer
 	pauseID    string
 	volumes    map[string]string
-	ports      map[int]string
-	registered bool
-	drained    bool // no request can reach it any more
+	// fileSystems are the Docker volumes in place of EFS, which outlive the task.
+	fileSystems map[string]string
+	ports       map[int]string
+	registered  bool
+	drained     bool // no request can reach it any more
 }
 
 func newTask(r *Runtime, spec Spec) *Task {
@@ -106,8 +108,8 @@ func newTask(r *Runtime, spec Spec) *Task {
 			DesiredStatus:     aws.String(statusRunning),
 			CreatedAt:         &now,
 		},
-		volumes: map[string]string{},
-		ports:   map[int]string{},
+		volumes: map[string]string{}, fileSystems: map[string]string{},
+		ports: map[int]string{},
 	}
 	if len(spec.Overrides) > 0 {
 		t.described.Overrides = &types.TaskOverride{ContainerOverrides: spec.Overrides}
@@ -207,6 +209,14 @@ func (t *Task) provision(ctx context.Context) error {
 	t.mu.Unlock()
 	for _, v := range t.Definition.Volumes {
 		name := aws.ToString(v.Name)
+		if efs := v.EfsVolumeConfiguration; efs != nil {
+			kept, err := t.runtime.fileSystem(ctx, efs)
+			if err != nil {
+				return err
+			}
+			t.fileSystems[name] = kept
+			continue
+		}
 		created, err := docker.VolumeCreate(ctx, volume.CreateOptions{Name: t.name(name), Labels: t.labels("")})
 		if err != nil {
 			return err

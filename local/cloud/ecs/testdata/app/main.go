@@ -32,6 +32,16 @@ func main() {
 		code, _ := strconv.Atoi(os.Args[2])
 		fmt.Println("exits with", code)
 		os.Exit(code)
+	case "touch":
+		if err := os.WriteFile(os.Args[2], nil, 0o600); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+	case "stat":
+		if _, err := os.Stat(os.Args[2]); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
 	case "idle":
 		signals := make(chan os.Signal, 1)
 		signal.Notify(signals, syscall.SIGTERM, syscall.SIGQUIT)
