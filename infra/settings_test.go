@@ -454,7 +454,7 @@ var contradictory = map[string]struct {
 		[]string{"staticFiles, pathPrefixes: /api is in both; allowed: in one of them"},
 	},
 	"static files where the app may write": {
-		map[string]string{"staticFiles": `{"/a":"/tmp/public","/b":"/run/app"}`, "appImage": "app:1", "appWritablePaths": `["/tmp"]`, "appListen": "socket"},
+		map[string]string{"staticFiles": `{"/a":"/tmp/public","/b":"/run/app"}`, "appImage": "app:1", "appWritablePaths": `["/tmp"]`, "appListen": "socket"}, //nolint:gosec // paths, not credentials
 		[]string{
 			"staticFiles, appWritablePaths: the directories /tmp/public and /tmp overlap, but each is a volume; allowed: separate ones",
 			"staticFiles, appListen: the directories /run/app and /run/app overlap, but each is a volume; allowed: separate ones",
