@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 const restartWait = 5 * time.Minute
 
 // loginSecret is the environment variable for the secret with which the load balancer logs users in.
-const loginSecret = "OIDC_CLIENT_SECRET"
+const loginSecret = "OIDC_CLIENT_SECRET" //nolint:gosec // a name, no credential
 
 // provideSecrets puts what the settings `secrets` and `oidc` name into the emulator, which has nothing of a real account,
 // and says once which values are made up. It reports whether a value changed that running tasks have read already.
@@ -33,7 +34,7 @@ func (l *Local) provideSecrets(ctx context.Context, current run.Run, config stac
 	if err != nil {
 		return false, err
 	}
-	if made := append(provided.Placeholders, login.Placeholders...); len(made) > 0 {
+	if made := slices.Concat(provided.Placeholders, login.Placeholders); len(made) > 0 {
 		l.Progress.Line("secrets   placeholders for %s; give a real value in the environment: %s=… make local", strings.Join(made, ", "), made[0])
 	}
 	return provided.Changed, nil

@@ -101,23 +101,23 @@ func (a *api) answer(w http.ResponseWriter, e *exchange) {
 		e.refuse(w, refused)
 		return
 	}
-	response, content, err := a.ask(e, body)
+	got, err := a.ask(e, body)
 	if err != nil {
 		e.failure = err.Error()
 		a.gateway.log.Warn("instance failed", "path", e.request.URL.Path, "error", err)
 		e.refuse(w, statusOf(err))
 		return
 	}
-	dropHopByHop(response.Header)
-	for name, values := range response.Header {
+	dropHopByHop(got.header)
+	for name, values := range got.header {
 		w.Header()[name] = values
 	}
 	if e.request.Method != http.MethodHead {
-		w.Header().Set("Content-Length", strconv.Itoa(len(content)))
+		w.Header().Set("Content-Length", strconv.Itoa(len(got.body)))
 	}
-	e.status, e.length = response.StatusCode, len(content)
+	e.status, e.length = got.status, len(got.body)
 	w.WriteHeader(e.status)
-	_, _ = w.Write(content)
+	_, _ = w.Write(got.body)
 }
 
 // admit checks what API Gateway checks before it asks anybody, and reads the body: an HTTP API sends nothing on before it has
@@ -171,11 +171,18 @@ func statusOf(err error) int {
 	return http.StatusServiceUnavailable
 }
 
+// answered is what an instance answered.
+type answered struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
 // ask sends a request to one instance and reads the whole answer.
-func (a *api) ask(e *exchange, body []byte) (*http.Response, []byte, error) {
+func (a *api) ask(e *exchange, body []byte) (answered, error) {
 	instance, err := a.choose(e.settings.service)
 	if err != nil {
-		return nil, nil, err
+		return answered{}, err
 	}
 	began := time.Now()
 	defer func() { e.latency = time.Since(began) }()
@@ -183,18 +190,18 @@ func (a *api) ask(e *exchange, body []byte) (*http.Response, []byte, error) {
 	defer cancel()
 	response, err := a.instances.RoundTrip(e.forInstance(ctx, instance, body))
 	if err != nil {
-		return nil, nil, err
+		return answered{}, err
 	}
 	defer func() { _ = response.Body.Close() }()
 	content, err := io.ReadAll(io.LimitReader(response.Body, maxPayload+1))
 	if err != nil {
-		return nil, nil, err
+		return answered{}, err
 	}
 	if len(content) > maxPayload {
-		return nil, nil, errLargeResponse
+		return answered{}, errLargeResponse
 	}
 	e.integration = response.StatusCode
-	return response, content, nil
+	return answered{response.StatusCode, response.Header, content}, nil
 }
 
 // choose takes the instances in turn.

@@ -54,7 +54,7 @@ func echo(t *testing.T) string {
 }
 
 // raw sends bytes over TLS, and returns the answer and its body.
-func raw(t *testing.T, server *httptest.Server, request string) (*http.Response, string) {
+func raw(t *testing.T, server *httptest.Server, request string) (answered, string) {
 	t.Helper()
 	conn, err := tls.Dial("tcp", server.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true})
 	must(t, err)
@@ -66,7 +66,7 @@ func raw(t *testing.T, server *httptest.Server, request string) (*http.Response,
 	body, err := io.ReadAll(response.Body)
 	must(t, err)
 	_ = response.Body.Close()
-	return response, string(body)
+	return answered{status: response.StatusCode, header: response.Header}, string(body)
 }
 
 func TestRequestReachesTheInstanceAsItWasPlusTheGatewaysHeaders(t *testing.T) {
@@ -89,8 +89,11 @@ func TestRequestReachesTheInstanceAsItWasPlusTheGatewaysHeaders(t *testing.T) {
 			t.Errorf("%q reached the instance:\n%s", never, got)
 		}
 	}
-	if response.StatusCode != http.StatusOK || response.Header.Get("X-Own") != "" || response.Header.Get("Apigw-Requestid") == "" {
-		t.Errorf("answer: got %d %v", response.StatusCode, response.Header)
+	if _, got := raw(t, server, "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n"); strings.Contains(got, "Upgrade") {
+		t.Errorf("an Upgrade that Connection does not name reached the instance:\n%s", got)
+	}
+	if response.status != http.StatusOK || response.header.Get("X-Own") != "" || response.header.Get("Apigw-Requestid") == "" {
+		t.Errorf("answer: got %d %v", response.status, response.header)
 	}
 }
 
@@ -135,16 +138,16 @@ func TestLimitsAreThoseOfAnHTTPAPI(t *testing.T) {
 		"10 MiB": {post(10 << 20), 200}, "one byte more": {post(10<<20 + 1), 413},
 		"header of 10,240 bytes": {get(10_240), 200}, "header of 10,241 bytes": {get(10_241), 431},
 	} {
-		if response, body := raw(t, server, c.request); response.StatusCode != c.want {
-			t.Errorf("%s: got %d %.100s, want %d", name, response.StatusCode, body, c.want)
+		if response, body := raw(t, server, c.request); response.status != c.want {
+			t.Errorf("%s: got %d %.100s, want %d", name, response.status, body, c.want)
 		}
 	}
 
 	throttled := serveAPI(t, instances{echo(t)}, func(s *settings) { s.rate, s.burst = 0.001, 2 })
 	for i, want := range []int{200, 200, 429} {
 		response, body := raw(t, throttled, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-		if response.StatusCode != want || want == 429 && body != `{"message":"Too Many Requests"}` {
-			t.Errorf("request %d with a burst of 2: got %d %s", i+1, response.StatusCode, body)
+		if response.status != want || want == 429 && body != `{"message":"Too Many Requests"}` {
+			t.Errorf("request %d with a burst of 2: got %d %s", i+1, response.status, body)
 		}
 	}
 }
@@ -173,8 +176,8 @@ func TestInstancesThatFailGiveTheGatewaysAnswers(t *testing.T) {
 		"something unknown configured": {instances{echo(t)}, func(s *settings) { s.unsupported = "a JWT authorizer" }, 500},
 	} {
 		response, body := raw(t, serveAPI(t, c.behind, c.adjust), "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-		if want := fmt.Sprintf(`{"message":%q}`, http.StatusText(c.want)); response.StatusCode != c.want || body != want || response.Header.Get("Content-Type") != "application/json" {
-			t.Errorf("%s: got %d %s, want %d %s", name, response.StatusCode, body, c.want, want)
+		if want := fmt.Sprintf(`{"message":%q}`, http.StatusText(c.want)); response.status != c.want || body != want || response.header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s: got %d %s, want %d %s", name, response.status, body, c.want, want)
 		}
 	}
 	<-started // the one that hangs was asked

@@ -93,6 +93,7 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	id, secret, _ := r.BasicAuth()
+	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
 	if _ = r.ParseForm(); id == "" {
 		id, secret = r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
 	}
