@@ -58,6 +58,9 @@ func Load(dir string) (Run, error) {
 	if !held {
 		return run, fmt.Errorf("%w (the background process %d of an earlier run is gone)", ErrNone, run.PID)
 	}
+	if len(run.Stacks) == 0 {
+		return Run{}, fmt.Errorf("run: %s names no stack, so an earlier version of this checkout started it; take it down with that version", file(dir))
+	}
 	return run, nil
 }
 

@@ -16,7 +16,7 @@ func TestASavedRunIsFoundAsLongAsItsProcessLives(t *testing.T) {
 	if _, err := run.Load(dir); !errors.Is(err, run.ErrNone) {
 		t.Fatalf("empty folder: %v, want ErrNone", err)
 	}
-	saved := run.Run{ID: "one", PID: os.Getpid(), Endpoint: "http://127.0.0.1:1"}
+	saved := run.Run{ID: "one", Stacks: []string{"dev"}, PID: os.Getpid(), Endpoint: "http://127.0.0.1:1"}
 	release, err := run.Hold(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -27,6 +27,15 @@ func TestASavedRunIsFoundAsLongAsItsProcessLives(t *testing.T) {
 	loaded, err := run.Load(dir)
 	if err != nil || loaded.Endpoint != saved.Endpoint {
 		t.Fatalf("got %+v, %v", loaded, err)
+	}
+
+	before := saved
+	before.Stacks = nil
+	if err := before.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run.Load(dir); err == nil || !strings.Contains(err.Error(), "an earlier version") {
+		t.Errorf("a run without a stack: %v", err)
 	}
 
 	// The process id is still somebody's, as after a restart of the machine: this test's.
