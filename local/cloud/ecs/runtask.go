@@ -26,6 +26,10 @@ func (s *Scheduler) RunTask(ctx context.Context, request *ecs.RunTaskInput) ([]t
 	if err != nil {
 		return nil, err
 	}
+	// The first look comes when the Docker engine has all that a task needs.
+	if err := s.Sync(ctx); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopping {
