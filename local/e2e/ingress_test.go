@@ -98,6 +98,8 @@ func TestTwoStacksShareOneLoadBalancer(t *testing.T) {
 			t.Errorf("the output lacks %q", want)
 		}
 	}
+	assertContract(t, c.url(), "owner.example.com")
+	assertContract(t, c.url(), guestHost)
 
 	c.edit(t, "images/app/app.js", sampleAnswer, changedAnswer)
 	loseNothing(t, c.url(), []string{"owner.example.com", guestHost}, func() { c.local(t, "up", "--stack", guestStack) })
@@ -127,6 +129,7 @@ func TestAStackBehindAnHTTPAPIMovesToALoadBalancerAndBack(t *testing.T) {
 	if changes := c.changes(t); len(changes) > 0 {
 		t.Errorf("a preview shows %v", changes)
 	}
+	assertContract(t, c.apiURL(), "api.example.com")
 	c.edit(t, "images/app/app.js", sampleAnswer, changedAnswer)
 	loseNothing(t, c.apiURL(), []string{""}, func() { c.local(t, "up", "--stack", apiStack, "--set", "throttlePerSecond=900") })
 	c.expect(t, c.apiURL(), "", "User 1 found again!")
