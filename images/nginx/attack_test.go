@@ -29,6 +29,9 @@ type mode struct {
 var modes = []mode{
 	{"a prefix", nil, belowAPI},
 	{"a site", []string{"NGINX_PATH_PREFIXES=/"}, ofASite},
+	{"behind an API", []string{everyPeer, "NGINX_INGRESS=api"}, belowAPI},
+	// Whoever has signed in is the load balancer's word on the login's paths alone; the cases take others.
+	{"beside a login", []string{everyPeer, "NGINX_LOGIN_PATHS=/api/admin"}, belowAPI},
 }
 
 // belowAPI admits /api and what lies below it, in every way an application might clean the path.
