@@ -92,7 +92,7 @@ The service has not been changed`
 func TestTheServiceWaitsForTheDeployCommandAsForEverythingElse(t *testing.T) {
 	before := run(t, defaults(t, nil))
 	after := run(t, defaults(t, map[string]string{"deployCommand": `["migrate"]`}))
-	wanted := append(one(t, before, ecsService).DependsOn, named(t, after, taskDefinition, "web-commands").URN)
+	wanted := slices.Concat(one(t, before, ecsService).DependsOn, []string{named(t, after, taskDefinition, "web-commands").URN})
 	for _, urn := range wanted {
 		if got := one(t, after, ecsService).DependsOn; !slices.Contains(got, urn) {
 			t.Errorf("the service does not wait for %s", urn)

@@ -78,7 +78,7 @@ var prebuilt = map[string]string{
 }
 
 // ownApp is an app that uses every setting of its own.
-var ownApp = map[string]string{ //nolint:gosec // names of secrets, not secrets
+var ownApp = map[string]string{
 	"appCommand":       `["/app","--verbose"]`,
 	"appHealthCommand": `["CMD","/app","--healthy"]`,
 	"appUser":          "65532:65532",
@@ -276,7 +276,7 @@ const (
 	taskDefinition  = "aws:ecs/taskDefinition:TaskDefinition"
 	vpcEndpoint     = "aws:ec2/vpcEndpoint:VpcEndpoint"
 	vpc             = "awsx:ec2:Vpc"
-	getToken        = "aws:ecr/getAuthorizationToken:getAuthorizationToken" //nolint:gosec // A function, not a credential.
+	getToken        = "aws:ecr/getAuthorizationToken:getAuthorizationToken"
 	ownComponents   = infratest.Project + ":"
 )
 

@@ -146,7 +146,7 @@ func TestTheClientSecretIsSecretEverywhere(t *testing.T) {
 		graph := run(t, defaults(t, settings))
 		seen := 0
 		for _, r := range graph.Resources {
-			r.Walk(func(path string, found resource.PropertyValue) {
+			r.Walk(func(_ string, found resource.PropertyValue) {
 				if found.IsSecret() && found.SecretValue().Element.IsString() && found.SecretValue().Element.StringValue() == value {
 					seen++
 				}

@@ -42,7 +42,7 @@ const (
 )
 
 // exampleKey is the one of AWS's documentation.
-const exampleKey = "AKIAIOSFODNN7EXAMPLE" //nolint:gosec // the example of the AWS documentation
+const exampleKey = "AKIAIOSFODNN7EXAMPLE"
 
 // databaseGroup is a security group of another stack.
 const databaseGroup = "sg-0123456789abcdef9"
@@ -394,7 +394,7 @@ var contradictory = map[string]struct {
 		[]string{"stopDelaySeconds, readTimeoutSeconds, stopTimeoutSeconds, spotPercent: 20, a request of 29 and up to 72 for the app's own stop are more than 120; Spot gives a task no more time"},
 	},
 	"two volumes in one directory": {
-		map[string]string{"appListen": "socket", "appWritablePaths": `["/run/app"]`}, //nolint:gosec // A path, not a credential.
+		map[string]string{"appListen": "socket", "appWritablePaths": `["/run/app"]`},
 		[]string{"appListen, appWritablePaths: /run/app is the directory of the socket, which the app may write to anyway"},
 	},
 	"container checks overlap": {
@@ -454,7 +454,7 @@ var contradictory = map[string]struct {
 		[]string{"staticFiles, pathPrefixes: /api is in both; allowed: in one of them"},
 	},
 	"static files where the app may write": {
-		map[string]string{"staticFiles": `{"/a":"/tmp/public","/b":"/run/app"}`, "appImage": "app:1", "appWritablePaths": `["/tmp"]`, "appListen": "socket"}, //nolint:gosec // paths, not credentials
+		map[string]string{"staticFiles": `{"/a":"/tmp/public","/b":"/run/app"}`, "appImage": "app:1", "appWritablePaths": `["/tmp"]`, "appListen": "socket"},
 		[]string{
 			"staticFiles, appWritablePaths: the directories /tmp/public and /tmp overlap, but each is a volume; allowed: separate ones",
 			"staticFiles, appListen: the directories /run/app and /run/app overlap, but each is a volume; allowed: separate ones",
@@ -513,7 +513,7 @@ var contradictory = map[string]struct {
 		[]string{"nginxBuildArgs, nginxImage: both are given, but an image from nginxImage is not built; allowed: one of them"},
 	},
 	"one variable in environment and secrets": {
-		map[string]string{"environment": `{"LEVEL":"1","URL":"a"}`, "secrets": `{"URL":"ssm:/url"}`}, //nolint:gosec // names of secrets, not secrets
+		map[string]string{"environment": `{"LEVEL":"1","URL":"a"}`, "secrets": `{"URL":"ssm:/url"}`},
 		[]string{"environment, secrets: URL is in both; allowed: in one of them"},
 	},
 	"a key of another region": {

@@ -125,7 +125,7 @@ func TestALoadBalancerThatDoesNotFitIsRefused(t *testing.T) {
 		},
 	} {
 		changed := options(defaults(t, behindAnother))
-		changed.Answer = func(token string, args resource.PropertyMap) (resource.PropertyMap, bool) {
+		changed.Answer = func(token string, _ resource.PropertyMap) (resource.PropertyMap, bool) {
 			if token != "aws:lb/getLoadBalancer:getLoadBalancer" {
 				return nil, false
 			}

@@ -48,7 +48,7 @@ func (a TrafficArgs) validate() error {
 	if a.Partition == nil || a.Account == nil || a.Region == "" {
 		errs = append(errs, errors.New("partition, account and region must be given"))
 	}
-	if !a.Ingress.given() {
+	if !a.given() {
 		errs = append(errs, errors.New("load balancer and target group, or API must be given"))
 	}
 
@@ -139,7 +139,7 @@ func (a TasksArgs) validate() error {
 	if a.Partition == nil || a.Region == "" {
 		errs = append(errs, errors.New("partition and region must be given"))
 	}
-	if a.Cluster == nil || a.Service == nil || !a.Ingress.given() || a.NginxLogGroup == nil || a.AppLogGroup == nil {
+	if a.Cluster == nil || a.Service == nil || !a.given() || a.NginxLogGroup == nil || a.AppLogGroup == nil {
 		errs = append(errs, errors.New("cluster, service, log groups, and load balancer and target group, or API must be given"))
 	}
 	if a.Alarms && a.Topic == nil {

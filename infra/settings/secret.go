@@ -9,7 +9,7 @@ const (
 )
 
 // SecretAllowed says what ParseSecret takes.
-const SecretAllowed = "ssm:<name of a parameter>, secretsmanager:<name of a secret> or secretsmanager:<name>#<field>"
+const SecretAllowed = "ssm:<name of a parameter>, secretsmanager:<name of a secret> or secretsmanager:<name>#<field>" //nolint:gosec // A form, not a credential.
 
 // Secret names a value in a store. Key picks one field of a secret that holds JSON, or is empty.
 type Secret struct{ Store, Name, Key string }

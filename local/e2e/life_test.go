@@ -49,7 +49,7 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 		if len(failures) > 0 {
 			t.Errorf("%d requests failed during the deploy, the first: %s", len(failures), failures[0])
 		}
-		if got := c.get(t, "/api/users/1"); got != "User 1 found again!" {
+		if got := c.user(t); got != "User 1 found again!" {
 			t.Errorf("GET /api/users/1 answers %q", got)
 		}
 	})
@@ -70,7 +70,7 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 				t.Errorf("the output lacks %q", want)
 			}
 		}
-		if got := c.get(t, "/api/users/1"); got != "User 1 found again!" {
+		if got := c.user(t); got != "User 1 found again!" {
 			t.Errorf("GET /api/users/1 answers %q", got)
 		}
 	})
@@ -87,7 +87,7 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 		if len(failures) > 0 {
 			t.Errorf("%d requests failed during the deploy, the first: %s", len(failures), failures[0])
 		}
-		if got := c.get(t, "/api/users/1"); got != "User 1 found!" {
+		if got := c.user(t); got != "User 1 found!" {
 			t.Errorf("GET /api/users/1 answers %q", got)
 		}
 		if want := "placeholders for STRIPE_KEY; give a real value in the environment: STRIPE_KEY=… make local\n"; !strings.Contains(output, want) {
@@ -137,10 +137,10 @@ func assertUnchanged(t *testing.T, c *checkout) {
 	}
 }
 
-// get asks the stack for a path and returns the answer's text.
-func (c *checkout) get(t *testing.T, path string) string {
+// user asks the stack for the sample's user and returns the answer's text.
+func (c *checkout) user(t *testing.T) string {
 	t.Helper()
-	response, err := http.Get(c.url() + path)
+	response, err := http.Get(c.url() + "/api/users/1")
 	if err != nil {
 		t.Fatal(err)
 	}

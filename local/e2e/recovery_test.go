@@ -81,7 +81,7 @@ func TestTheNextCommandRecoversFromAnyInterruption(t *testing.T) {
 			begun := time.Now()
 			c.local(t, "up", "--stack", patternStack)
 			t.Logf("recovered in %s", time.Since(begun).Round(time.Second))
-			if got, want := c.get(t, "/api/users/1"), strings.ReplaceAll(next, "${req.params.id}", "1"); got != want {
+			if got, want := c.user(t), strings.ReplaceAll(next, "${req.params.id}", "1"); got != want {
 				t.Errorf("GET /api/users/1 answers %q, want %q", got, want)
 			}
 			assertUnchanged(t, c)
