@@ -107,13 +107,7 @@ func field(text string, named settings.Secret) (string, error) {
 // login is the action of a rule that asks for a login before the request goes on.
 func (i *Ingress) login(ctx *pulumi.Context, o OIDC) lb.ListenerRuleActionArgs {
 	return lb.ListenerRuleActionArgs{
-		Type: pulumi.String("authenticate-oidc"), Order: pulumi.Int(1),
-		AuthenticateOidc: lb.ListenerRuleActionAuthenticateOidcArgs{
-			Issuer: pulumi.String(o.Issuer), AuthorizationEndpoint: pulumi.String(o.AuthorizationEndpoint),
-			TokenEndpoint: pulumi.String(o.TokenEndpoint), UserInfoEndpoint: pulumi.String(o.UserInfoEndpoint),
-			ClientId: pulumi.String(o.ClientID), ClientSecret: i.clientSecret(ctx, o),
-			Scope: pulumi.String(o.scope()), OnUnauthenticatedRequest: pulumi.String("authenticate"),
-		},
+		Type: pulumi.String("authenticate-oidc"), Order: pulumi.Int(1), AuthenticateOidc: i.provider(ctx, o),
 	}
 }
 
@@ -121,12 +115,18 @@ func (i *Ingress) login(ctx *pulumi.Context, o OIDC) lb.ListenerRuleActionArgs {
 func (i *Ingress) defaultLogin(ctx *pulumi.Context, o OIDC) lb.ListenerDefaultActionArgs {
 	return lb.ListenerDefaultActionArgs{
 		Type: pulumi.String("authenticate-oidc"), Order: pulumi.Int(1),
-		AuthenticateOidc: lb.ListenerDefaultActionAuthenticateOidcArgs{
-			Issuer: pulumi.String(o.Issuer), AuthorizationEndpoint: pulumi.String(o.AuthorizationEndpoint),
-			TokenEndpoint: pulumi.String(o.TokenEndpoint), UserInfoEndpoint: pulumi.String(o.UserInfoEndpoint),
-			ClientId: pulumi.String(o.ClientID), ClientSecret: i.clientSecret(ctx, o),
-			Scope: pulumi.String(o.scope()), OnUnauthenticatedRequest: pulumi.String("authenticate"),
-		},
+		AuthenticateOidc: lb.ListenerDefaultActionAuthenticateOidcArgs(i.provider(ctx, o)),
+	}
+}
+
+// provider is the identity provider, and what the load balancer asks of it. The SDK has two types with the same fields, one
+// for rules and one for listeners.
+func (i *Ingress) provider(ctx *pulumi.Context, o OIDC) lb.ListenerRuleActionAuthenticateOidcArgs {
+	return lb.ListenerRuleActionAuthenticateOidcArgs{
+		Issuer: pulumi.String(o.Issuer), AuthorizationEndpoint: pulumi.String(o.AuthorizationEndpoint),
+		TokenEndpoint: pulumi.String(o.TokenEndpoint), UserInfoEndpoint: pulumi.String(o.UserInfoEndpoint),
+		ClientId: pulumi.String(o.ClientID), ClientSecret: i.clientSecret(ctx, o),
+		Scope: pulumi.String(o.scope()), OnUnauthenticatedRequest: pulumi.String("authenticate"),
 	}
 }
 
