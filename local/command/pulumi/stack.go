@@ -189,7 +189,7 @@ func readYAML(name string) (map[string]any, error) {
 // unlock takes away the lock of an update that was killed. The caller makes sure that no other command works on the stack.
 // https://www.pulumi.com/docs/iac/cli/commands/pulumi_cancel/
 func (s *Stack) unlock(ctx context.Context) error {
-	locks, err := filepath.Glob(filepath.Join(escape(s.Dir), "state", ".pulumi", "locks", "*", "*", "*", "*.json"))
+	locks, err := filepath.Glob(filepath.Join(escape(s.Dir), "state", ".pulumi", "locks", "*", "*", s.Name, "*.json"))
 	if err != nil || len(locks) == 0 {
 		return err
 	}
