@@ -16,20 +16,29 @@ import (
 // instead; a control that it passes must not. docs/security.md is generated from both.
 // https://docs.aws.amazon.com/securityhub/latest/userguide/fsbp-standard.html
 
-// withDomain is prod with a domain, which no stack file in this repository can contain.
-const withDomain = "prod with a domain"
+// Stacks that no file in this repository can contain, because they name things of the account in which they run.
+const (
+	withDomain = "prod with a domain"
+	withShared = "prod on a shared load balancer"
+	withAPI    = "prod behind API Gateway"
+)
 
-// controlledStacks are the stacks that are checked: the real files.
-var controlledStacks = []string{"dev", "prod", withDomain}
+// controlledStacks are the stacks that are checked: the real files, alone or with the settings of another way in.
+var controlledStacks = []string{"dev", "prod", withDomain, withShared, withAPI}
 
 func controlled(t *testing.T, stack string) map[string]string {
 	t.Helper()
 
-	if stack == withDomain {
+	switch stack {
+	case withDomain:
 		return stackSettings(t, "prod", encrypted)
+	case withShared:
+		return stackSettings(t, "prod", behindAnother)
+	case withAPI:
+		return stackSettings(t, "prod", behindAPI)
+	default:
+		return stackSettings(t, stack, nil)
 	}
-
-	return stackSettings(t, stack, nil)
 }
 
 // control is one control. check returns nothing when it holds, else what is wrong.
@@ -101,7 +110,27 @@ func (s subject) listenersWith(protocol string) []infratest.Resource {
 	return all
 }
 
+// foreignLoadBalancer says that a control does not apply to a stack without a load balancer of its own.
+func foreignLoadBalancer(s subject) string {
+	switch {
+	case len(s.graph.OfType(loadBalancer)) > 0:
+		return ""
+	case len(s.graph.OfType(api)) > 0:
+		return "no load balancer"
+	default:
+		return "the load balancer is its owner's"
+	}
+}
+
+var (
+	foreignVPC = none(vpc, "the VPC is not the stack's own")
+	withoutAPI = none(api, "no API")
+)
+
 func withoutTLS(s subject) string {
+	if why := foreignLoadBalancer(s); why != "" {
+		return why
+	}
 	if len(s.listenersWith("HTTPS")) == 0 {
 		return "no TLS listener"
 	}
@@ -242,29 +271,29 @@ var controls = []control{
 		},
 	},
 	{
-		id: "ELB.1", asks: "HTTP redirects to HTTPS", met: "the listener on port 80 redirects, or there is none",
+		id: "ELB.1", asks: "HTTP redirects to HTTPS", met: "the listener on port 80 redirects, or there is none", applies: foreignLoadBalancer,
 		check: subject.redirects,
 	},
 	{
-		id: "ELB.4", asks: "the load balancer drops invalid headers", met: "dropInvalidHeaderFields",
+		id: "ELB.4", asks: "the load balancer drops invalid headers", met: "dropInvalidHeaderFields", applies: foreignLoadBalancer,
 		check: func(s subject) string { return s.having(loadBalancer, []any{"dropInvalidHeaderFields"}, true) },
 	},
 	{
-		id: "ELB.5", asks: "the load balancer logs requests", met: "`accessLogs`",
+		id: "ELB.5", asks: "the load balancer logs requests", met: "`accessLogs`", applies: foreignLoadBalancer,
 		check: func(s subject) string { return s.having(loadBalancer, []any{"accessLogs", "enabled"}, true) },
 	},
 	{
-		id: "ELB.6", asks: "the load balancer cannot be deleted by accident", met: "`deletionProtection`",
+		id: "ELB.6", asks: "the load balancer cannot be deleted by accident", met: "`deletionProtection`", applies: foreignLoadBalancer,
 		check: func(s subject) string { return s.having(loadBalancer, []any{"enableDeletionProtection"}, true) },
 	},
 	{
-		id: "ELB.12", asks: "the load balancer handles ambiguous requests (HTTP desync)", met: "desyncMitigationMode defensive",
+		id: "ELB.12", asks: "the load balancer handles ambiguous requests (HTTP desync)", met: "desyncMitigationMode defensive", applies: foreignLoadBalancer,
 		check: func(s subject) string {
 			return s.having(loadBalancer, []any{"desyncMitigationMode"}, "defensive", "strictest")
 		},
 	},
 	{
-		id: "ELB.13", asks: "the load balancer is in two zones or more", met: "a public subnet in each of two zones",
+		id: "ELB.13", asks: "the load balancer is in two zones or more", met: "a public subnet in each of two zones", applies: foreignLoadBalancer,
 		check: func(s subject) string {
 			return s.all(loadBalancer, "in two subnets", func(r infratest.Resource) bool {
 				return len(at(s.t, r, "subnets").([]any)) >= 2
@@ -272,7 +301,7 @@ var controls = []control{
 		},
 	},
 	{
-		id: "ELB.16", asks: "a web ACL protects the load balancer", met: "`waf`",
+		id: "ELB.16", asks: "a web ACL protects the load balancer", met: "`waf`", applies: foreignLoadBalancer,
 		check: func(s subject) string {
 			return s.all(webAssociation, "of the load balancer", func(r infratest.Resource) bool {
 				return at(s.t, r, "resourceArn") == s.graph.Outputs[one(s.t, s.graph, loadBalancer).URN]["arn"].StringValue()
@@ -291,16 +320,34 @@ var controls = []control{
 		},
 	},
 	{
-		id: "ELB.18", asks: "all listeners use TLS", met: "no listener on port 80",
+		id: "ELB.18", asks: "all listeners use TLS", met: "no listener on port 80", applies: foreignLoadBalancer,
 		check: func(s subject) string { return s.having(listener, []any{"protocol"}, "HTTPS") },
 	},
 	{
-		id: "ELB.21", asks: "health checks use TLS", met: "`targetTls`",
+		id: "ELB.21", asks: "health checks use TLS", met: "`targetTls`", applies: none(targetGroup, "no target group"),
 		check: func(s subject) string { return s.having(targetGroup, []any{"healthCheck", "protocol"}, "HTTPS") },
 	},
 	{
-		id: "ELB.22", asks: "requests to the tasks use TLS", met: "`targetTls`",
+		id: "ELB.22", asks: "requests to the tasks use TLS", met: "`targetTls`", applies: none(targetGroup, "no target group"),
 		check: func(s subject) string { return s.having(targetGroup, []any{"protocol"}, "HTTPS") },
+	},
+	{
+		id: "APIGateway.8", asks: "routes name an authorization type", met: "the app decides who may call it", applies: withoutAPI,
+		check: func(s subject) string {
+			return s.having(apiRoute, []any{"authorizationType"}, "AWS_IAM", "CUSTOM", "JWT")
+		},
+	},
+	{
+		id: "APIGateway.9", asks: "stages log requests", met: "`accessLogs`", applies: withoutAPI,
+		check: func(s subject) string {
+			return s.all(apiStage, "logging", func(r infratest.Resource) bool { return at(s.t, r, "accessLogSettings") != nil })
+		},
+	},
+	{
+		id: "APIGateway.10", asks: "private integrations use TLS", met: "a certificate that API Gateway can check", applies: withoutAPI,
+		check: func(s subject) string {
+			return s.all(apiIntegration, "with TLS", func(r infratest.Resource) bool { return at(s.t, r, "tlsConfig") != nil })
+		},
 	},
 	{
 		id: "ECR.1", asks: "images are scanned", met: "scan on push",
@@ -328,7 +375,7 @@ var controls = []control{
 		},
 	},
 	{
-		id: "EC2.2", asks: "the default security group is closed", met: "the stack adopts it and removes its rules",
+		id: "EC2.2", asks: "the default security group is closed", met: "the stack adopts it and removes its rules", applies: foreignVPC,
 		check: func(s subject) string {
 			return s.all(defaultGroup, "closed", func(r infratest.Resource) bool {
 				return len(at(s.t, r, "ingress").([]any)) == 0 && len(at(s.t, r, "egress").([]any)) == 0
@@ -336,7 +383,7 @@ var controls = []control{
 		},
 	},
 	{
-		id: "EC2.6", asks: "the VPC logs its flows", met: "`flowLogs`",
+		id: "EC2.6", asks: "the VPC logs its flows", met: "`flowLogs`", applies: foreignVPC,
 		check: func(s subject) string {
 			return s.all(flowLog, "of the VPC", func(r infratest.Resource) bool {
 				return at(s.t, r, "vpcId") == s.graph.Outputs[one(s.t, s.graph, vpc).URN]["vpcId"].StringValue()
@@ -344,7 +391,7 @@ var controls = []control{
 		},
 	},
 	{
-		id: "EC2.15", asks: "subnets give out no public addresses", met: "mapPublicIpOnLaunch off",
+		id: "EC2.15", asks: "subnets give out no public addresses", met: "mapPublicIpOnLaunch off", applies: foreignVPC,
 		// Subnets are inside awsx's component, whose version 2 has no setting for it.
 		check: func(s subject) string {
 			return s.all(vpc, "without public subnets", func(r infratest.Resource) bool {
@@ -361,15 +408,15 @@ var controls = []control{
 		check: func(s subject) string { return s.openPorts(80, 443) },
 	},
 	{
-		id: "EC2.55", asks: "the VPC has an endpoint for ECR's API", met: "`egress: endpoints`",
+		id: "EC2.55", asks: "the VPC has an endpoint for ECR's API", met: "`egress: endpoints`", applies: foreignVPC,
 		check: func(s subject) string { return s.endpoint("ecr.api") },
 	},
 	{
-		id: "EC2.56", asks: "the VPC has an endpoint for ECR's registry", met: "`egress: endpoints`",
+		id: "EC2.56", asks: "the VPC has an endpoint for ECR's registry", met: "`egress: endpoints`", applies: foreignVPC,
 		check: func(s subject) string { return s.endpoint("ecr.dkr") },
 	},
 	{
-		id: "EC2.57", asks: "the VPC has an endpoint for Systems Manager", met: "`egress: endpoints`",
+		id: "EC2.57", asks: "the VPC has an endpoint for Systems Manager", met: "`egress: endpoints`", applies: foreignVPC,
 		check: func(s subject) string { return s.endpoint("ssm") },
 	},
 	{
@@ -451,7 +498,11 @@ type exception struct {
 	compensation string
 }
 
-var everywhere = controlledStacks
+var (
+	everywhere = controlledStacks
+	// Stacks with a VPC of their own.
+	ownVPC = []string{"dev", "prod", withDomain, withAPI}
+)
 
 var exceptions = []exception{
 	{"ECS.2", []string{"dev"}, "Tasks in private subnets need a NAT gateway or endpoints, which would be the most expensive part of dev",
@@ -468,15 +519,18 @@ var exceptions = []exception{
 		"The traffic stays inside the VPC, between two security groups whose rules name each other"},
 	{"ELB.22", []string{"dev"}, "TLS costs CPU, of which a small task has little",
 		"The traffic stays inside the VPC, between two security groups whose rules name each other"},
+	{"APIGateway.8", []string{withAPI}, "The program cannot know who the app's users are", "The app asks for credentials itself; `throttlePerSecond` limits what anybody can send"},
+	{"APIGateway.10", []string{withAPI}, "API Gateway accepts no certificate that a task has made itself, and AWS issues none for a task",
+		"The traffic stays inside the VPC, between two security groups whose rules name each other"},
 	{"ECR.5", everywhere, "A key costs money and belongs to the account", "ECR encrypts images with AES-256 and a key that AWS manages"},
 	{"EC2.6", []string{"dev"}, "Flow logs cost money", "The security groups admit only the connections that are needed"},
-	{"EC2.15", everywhere, "awsx 2 has no way to turn it off for public subnets",
+	{"EC2.15", ownVPC, "awsx 2 has no way to turn it off for public subnets",
 		"Public subnets hold only the load balancer, NAT gateways and, in dev, tasks; the service decides whether its tasks get public addresses"},
-	{"EC2.55", everywhere, "The tasks reach AWS through NAT gateways or an internet gateway, because an app may need the Internet; endpoints would cost extra",
+	{"EC2.55", ownVPC, "The tasks reach AWS through NAT gateways or an internet gateway, because an app may need the Internet; endpoints would cost extra",
 		"Requests to ECR are signed and use TLS"},
-	{"EC2.56", everywhere, "As for EC2.55", "Requests to ECR are signed and use TLS"},
-	{"EC2.57", everywhere, "As for EC2.55", "Requests to Systems Manager are signed and use TLS"},
-	{"EC2.172", everywhere, "A load balancer for clients on the Internet needs an internet gateway",
+	{"EC2.56", ownVPC, "As for EC2.55", "Requests to ECR are signed and use TLS"},
+	{"EC2.57", ownVPC, "As for EC2.55", "Requests to Systems Manager are signed and use TLS"},
+	{"EC2.172", everywhere, "A load balancer for clients on the Internet needs an internet gateway, and so does a NAT gateway",
 		"From the Internet only the load balancer can be reached, on the ports of its listeners"},
 	{"CloudWatch.16", []string{"dev"}, "Keeping logs costs money", "Dev serves no customers, so its logs hold nobody's data"},
 }
