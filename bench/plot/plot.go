@@ -138,6 +138,21 @@ func throughput(r *measure.Results) string {
 		})
 }
 
+// offAxis is how many times smaller than the line from which bars start a value may be. A smaller one would make all others
+// hard to tell apart; its bar ends at the axis.
+const offAxis = 100
+
+// number writes a value with about three digits, or that it is off the axis.
+func number(v, low float64) string {
+	switch {
+	case v < low:
+		return fmt.Sprintf("under %g", low)
+	case v >= 100:
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.3g", v)
+}
+
 // bars draws one for each row and target, with its interval, from a value on; 0
 // is the axis's end.
 func bars(r *measure.Results, title string, from float64, figure func(cell, direct *measure.Cell) stats.Interval) string {
@@ -152,7 +167,7 @@ func bars(r *measure.Results, title string, from float64, figure func(cell, dire
 			if cell := r.Cell(each.Name, tlsOf(r, t, each), false); cell != nil {
 				if i := figure(cell, r.Cell(each.Name, opponent.Direct, false)); i.Median > 0 {
 					intervals[cell] = i
-					values = append(values, i.Median)
+					values = append(values, max(i.Median, from/offAxis))
 				}
 			}
 		}
@@ -174,7 +189,7 @@ func bars(r *measure.Results, title string, from float64, figure func(cell, dire
 				c.line(x.at(i.Low), y+5.5, x.at(i.High), y+5.5, "#222", 1.5)
 				end = max(end, x.at(i.High))
 			}
-			c.text(end+5, y+10, "start", fmt.Sprintf("%.3g", i.Median))
+			c.text(end+5, y+10, "start", number(i.Median, x.low))
 			y += 14
 		}
 		if y > began {
