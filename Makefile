@@ -100,6 +100,10 @@ test-life:
 test-refusals:
 	$(call timed,test-refusals,cd local && go test -count=1 -timeout 60m -v ./e2e -skip 'Life')
 
+.PHONY: test-loopback
+test-loopback: ## Run a stack on an engine as in Docker Desktop, in a network namespace (Linux, root; minutes)
+	cd local && OWN_LOOPBACK=yes go test -count=1 -timeout 30m -v ./e2e -run LoopbackOfItsOwn
+
 .PHONY: docs
 docs: ## Write the generated tables of the documents anew, all but the benchmark's
 	go test ./infra -run Document -update

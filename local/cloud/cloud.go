@@ -22,6 +22,7 @@ import (
 	"fargate-nginx-sidecar/local/cloud/ecs"
 	"fargate-nginx-sidecar/local/cloud/emulator"
 	"fargate-nginx-sidecar/local/cloud/endpoint"
+	"fargate-nginx-sidecar/local/cloud/engine"
 	"fargate-nginx-sidecar/local/cloud/fargate"
 	"fargate-nginx-sidecar/local/cloud/httpapi"
 	"fargate-nginx-sidecar/local/cloud/registry"
@@ -39,7 +40,7 @@ const stopWait = 150 * time.Second
 type Options struct {
 	Dir       string         // of the run
 	Emulator  string         // the moto_server program
-	Run       run.Run        // ID, stack, region, Docker; the process adds where it listens
+	Run       run.Run        // ID, stack, region; the process adds where it listens
 	Listeners map[int]string // load balancer port → local address; an HTTP API is on 443's
 	Log       *slog.Logger
 }
@@ -73,11 +74,11 @@ func Serve(ctx context.Context, options Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, c.journal.Close()) }()
 
-	registryAddress, endpointAddress, err := c.listen(ctx)
-	if err != nil {
-		return err
-	}
 	defer c.close()
+	described := options.Run
+	if err := c.listen(ctx, &described); err != nil {
+		return errors.Join(err, fargate.Cleanup(context.WithoutCancel(ctx), options.Run.ID))
+	}
 
 	parts, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -86,15 +87,12 @@ func Serve(ctx context.Context, options Options) (err error) {
 	go func() { failed <- c.gateway.Run(parts) }()
 	go func() { failed <- c.scheduler.Run(parts) }()
 
-	described := options.Run
 	described.PID = os.Getpid()
 	described.Started = time.Now()
-	described.Registry = registryAddress
-	described.Endpoint = "http://" + endpointAddress
 	if err := described.Save(options.Dir); err != nil {
 		return err
 	}
-	options.Log.Info("ready", "endpoint", described.Endpoint, "registry", registryAddress)
+	options.Log.Info("ready", "endpoint", described.Endpoint, "registry", described.Registry, "relayed", described.Relayed)
 
 	select {
 	case <-ctx.Done():
@@ -105,26 +103,34 @@ func Serve(ctx context.Context, options Options) (err error) {
 	return errors.Join(err, c.stopTasks())
 }
 
-// listen makes the parts and opens the two ports that clients use.
-func (c *cloud) listen(ctx context.Context) (registryAddress, endpointAddress string, err error) {
+// listen makes the parts, and opens the two ports that clients use, which it writes into the run's description.
+func (c *cloud) listen(ctx context.Context, described *run.Run) (err error) {
 	repositories := registry.ECR{Client: ecr.NewFromConfig(emulator.Config(c.emulator.URL, c.options.Run.Region))}
 	images, err := registry.New(registry.Options{
 		BlobDir:      filepath.Join(c.options.Dir, "registry"),
 		Repositories: repositories,
 	})
 	if err != nil {
-		return "", "", err
+		return err
 	}
-	if registryAddress, err = c.serve(ctx, images); err != nil {
-		return "", "", fmt.Errorf("registry: %w", err)
+	docker, err := engine.Connect()
+	if err != nil {
+		return err
 	}
+	// The engine pushes and pulls images, so it has to reach the registry.
+	listener, relayed, err := engine.Listen(ctx, docker, c.options.Run.ID, c.options.Log)
+	if err != nil {
+		return fmt.Errorf("registry: %w", err)
+	}
+	described.Registry, described.Relayed = listener.Addr().String(), relayed
+	c.serve(listener, images)
 	if c.balancer, err = alb.New(alb.Options{
 		Endpoint:  c.emulator.URL,
 		Region:    c.options.Run.Region,
 		Listeners: c.options.Listeners,
 		Logger:    c.options.Log,
 	}); err != nil {
-		return "", "", err
+		return err
 	}
 	instances := cloudmap.New(c.emulator.URL, c.options.Run.Region, c.options.Log)
 	if c.gateway, err = httpapi.New(httpapi.Options{
@@ -134,7 +140,7 @@ func (c *cloud) listen(ctx context.Context) (registryAddress, endpointAddress st
 		Instances: instances,
 		Logger:    c.options.Log,
 	}); err != nil {
-		return "", "", err
+		return err
 	}
 	if c.scheduler, err = ecs.New(ctx, ecs.Options{
 		Options: fargate.Options{
@@ -143,7 +149,7 @@ func (c *cloud) listen(ctx context.Context) (registryAddress, endpointAddress st
 			Region:   c.options.Run.Region,
 			Secret:   secrets.New(c.emulator.URL, c.options.Run.Region).Resolve,
 			Credentials: func(ctx context.Context, reference string) (string, error) {
-				return repositories.PullCredentials(ctx, registryAddress, reference)
+				return repositories.PullCredentials(ctx, described.Registry, reference)
 			},
 			Logger: c.options.Log,
 		},
@@ -151,20 +157,22 @@ func (c *cloud) listen(ctx context.Context) (registryAddress, endpointAddress st
 		Registry:     instances,
 		Overlay:      func(arn string) map[string]any { return c.endpoint.Overlay(arn) },
 	}); err != nil {
-		return "", "", err
+		return err
 	}
 	if c.endpoint, err = endpoint.New(endpoint.Options{
 		Emulator: c.emulator.URL,
-		Registry: registryAddress,
+		Registry: described.Registry,
 		Tasks:    c.scheduler,
 		Targets:  c.balancer,
 	}); err != nil {
-		return "", "", err
+		return err
 	}
-	if endpointAddress, err = c.serve(ctx, c.beforeAWS(c.journal.Before(c.endpoint))); err != nil {
-		return "", "", fmt.Errorf("endpoint: %w", err)
+	if listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
+		return fmt.Errorf("endpoint: %w", err)
 	}
-	return registryAddress, endpointAddress, nil
+	described.Endpoint = "http://" + listener.Addr().String()
+	c.serve(listener, c.beforeAWS(c.journal.Before(c.endpoint)))
+	return nil
 }
 
 // publicKeys is the path of the endpoint that stands for https://public-keys.auth.elb.<region>.amazonaws.com/, which is no
@@ -183,12 +191,8 @@ func (c *cloud) beforeAWS(aws http.Handler) http.Handler {
 	})
 }
 
-// serve answers HTTP on a free loopback port until close.
-func (c *cloud) serve(ctx context.Context, handler http.Handler) (address string, err error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
+// serve answers HTTP on a listener until close.
+func (c *cloud) serve(listener net.Listener, handler http.Handler) {
 	// No limit on the body: an image layer may take as long as it takes.
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	c.servers = append(c.servers, server)
@@ -197,7 +201,6 @@ func (c *cloud) serve(ctx context.Context, handler http.Handler) (address string
 			c.options.Log.Error("server ended", "address", listener.Addr(), "error", err)
 		}
 	}()
-	return listener.Addr().String(), nil
 }
 
 func (c *cloud) close() {

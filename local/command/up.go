@@ -275,7 +275,11 @@ func (l *Local) startCloud(ctx context.Context, found tools, stack, region, list
 	if err != nil {
 		return run.Run{}, errors.Join(err, process.Stop(), os.RemoveAll(l.dir()))
 	}
-	l.Progress.Line("cloud     AWS emulator at %s, registry at %s (stand-ins, see local/README.md)", description.Endpoint, description.Registry)
+	way := ""
+	if description.Relayed {
+		way = ", through a container, because the Docker engine has a loopback of its own"
+	}
+	l.Progress.Line("cloud     AWS emulator at %s, registry at %s%s (stand-ins, see local/README.md)", description.Endpoint, description.Registry, way)
 	return description, nil
 }
 

@@ -99,8 +99,7 @@ func New(ctx context.Context, options Options) (*Scheduler, error) {
 	}, nil
 }
 
-// Run removes what an earlier run with the same id left, then keeps every service at its desired count until ctx
-// ends. It leaves the tasks running: Stop ends them.
+// Run keeps every service at its desired count until ctx ends. It leaves the tasks running: Stop ends them.
 func (s *Scheduler) Run(ctx context.Context) error {
 	if err := s.runtime.Prepare(ctx); ctx.Err() != nil {
 		return nil

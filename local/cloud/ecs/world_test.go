@@ -26,6 +26,7 @@ import (
 	"fargate-nginx-sidecar/local/cloud/ecs"
 	"fargate-nginx-sidecar/local/cloud/emulator"
 	"fargate-nginx-sidecar/local/cloud/emulator/emulatortest"
+	"fargate-nginx-sidecar/local/cloud/engine"
 	"fargate-nginx-sidecar/local/cloud/fargate"
 	"fargate-nginx-sidecar/local/cloud/secrets"
 
@@ -94,12 +95,19 @@ func newWorld(t *testing.T) *world {
 		t: t, docker: docker, endpoint: emulatortest.Start(t), overlay: map[string]map[string]any{},
 		runID: "test-" + strings.ToLower(strings.NewReplacer("_", "-", "/", "-").Replace(t.Name())),
 	}
-	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	listener, _, err := engine.Listen(t.Context(), docker, w.runID+"-registry", slog.New(slog.NewTextHandler(testLog{t}, nil)))
+	must(t, err)
+	t.Cleanup(func() { must(t, fargate.Cleanup(context.Background(), w.runID+"-registry")) })
+	server := httptest.NewUnstartedServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	must(t, server.Listener.Close())
+	server.Listener = listener
+	server.Start()
 	t.Cleanup(server.Close)
-	w.registry = strings.TrimPrefix(server.URL, "http://")
+	w.registry = listener.Addr().String()
 	config := emulator.Config(w.endpoint, region)
 	w.ecs, w.elb, w.logs = awsecs.NewFromConfig(config), elb.NewFromConfig(config), cloudwatchlogs.NewFromConfig(config)
 	w.secrets = secretsmanager.NewFromConfig(config)
+	must(t, fargate.Cleanup(t.Context(), w.runID)) // what a test run left that was killed
 	w.declare()
 	w.start()
 	return w

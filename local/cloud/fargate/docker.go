@@ -1,21 +1,16 @@
 package fargate
 
 import (
-	"archive/tar"
-	"bytes"
 	"context"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
+
+	"fargate-nginx-sidecar/local/cloud/engine"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -26,20 +21,17 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// Everything made in Docker carries labelRun; containers also the other two.
+// Containers carry these labels beside the run's.
 const (
-	labelRun       = "fargate-nginx-sidecar.run"
 	labelTask      = "fargate-nginx-sidecar.task"
 	labelContainer = "fargate-nginx-sidecar.container"
 )
 
-const namePrefix = "fargate-nginx-sidecar-"
-
 //go:embed pause/main.go
 var pauseSource []byte
 
-// pauseImage is the image that holds a task's network namespace, one per run so that a run can remove its own.
-func pauseImage(runID string) string { return "fargate-nginx-sidecar/pause:" + runID }
+// pauseImage is the image that holds a task's network namespace.
+func pauseImage(runID string) string { return engine.Image("pause", runID) }
 
 // docker is the Docker engine as one run uses it.
 type docker struct {
@@ -59,7 +51,7 @@ type docker struct {
 }
 
 func newDocker(ctx context.Context, o Options) (*docker, error) {
-	api, err := connect()
+	api, err := engine.Connect()
 	if err != nil {
 		return nil, err
 	}
@@ -74,25 +66,13 @@ func newDocker(ctx context.Context, o Options) (*docker, error) {
 	return &docker{APIClient: api, runID: o.RunID, arch: version.Arch, cpus: float64(info.NCPU), log: o.Logger, credentials: o.Credentials}, nil
 }
 
-// connect returns a client of the engine that DOCKER_HOST names, else of the default socket's.
-func connect() (client.APIClient, error) {
-	api, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
-	if err != nil {
-		return nil, fmt.Errorf("docker engine: %w", err)
-	}
-	return api, nil
-}
-
-// prepare removes what an earlier run left and makes the network and the pause image.
+// prepare makes the network and the pause image.
 func (d *docker) prepare(ctx context.Context) error {
-	if err := Cleanup(ctx, d.runID); err != nil {
+	if err := engine.Program(ctx, d, "pause", d.runID, pauseSource); err != nil {
 		return err
 	}
-	if err := d.buildPause(ctx); err != nil {
-		return fmt.Errorf("pause image: %w", err)
-	}
 	_, err := d.NetworkCreate(ctx, d.networkName(), network.CreateOptions{
-		Labels: map[string]string{labelRun: d.runID},
+		Labels: map[string]string{engine.LabelRun: d.runID},
 		// Tasks reach nothing but what is published, as behind a security group that admits the load balancer only.
 		Options: map[string]string{"com.docker.network.bridge.enable_icc": "false"},
 	})
@@ -111,9 +91,9 @@ func (d *docker) prepare(ctx context.Context) error {
 // trySetNofile runs one container with Fargate's limit on open files.
 func (d *docker) trySetNofile(ctx context.Context) (bool, error) {
 	created, err := d.ContainerCreate(ctx,
-		&container.Config{Image: pauseImage(d.runID), Labels: map[string]string{labelRun: d.runID}},
+		&container.Config{Image: pauseImage(d.runID), Labels: map[string]string{engine.LabelRun: d.runID}},
 		&container.HostConfig{NetworkMode: "none", Resources: container.Resources{Ulimits: nofile(defaultNofile, defaultNofile)}},
-		nil, nil, namePrefix+d.runID+"-try")
+		nil, nil, engine.NamePrefix+d.runID+"-try")
 	if err != nil {
 		return false, err
 	}
@@ -131,69 +111,7 @@ func nofile(soft, hard int64) []*container.Ulimit {
 	return []*container.Ulimit{{Name: "nofile", Soft: soft, Hard: hard}}
 }
 
-func (d *docker) networkName() string { return namePrefix + d.runID }
-
-// buildPause compiles the pause program for the engine's architecture and imports it as an image of one file.
-func (d *docker) buildPause(ctx context.Context) error {
-	dir, err := os.MkdirTemp("", "pause")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	if err := os.WriteFile(filepath.Join(dir, "main.go"), pauseSource, 0o600); err != nil {
-		return err
-	}
-	build := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", "pause", "main.go")
-	build.Dir = dir
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+d.arch, "GOFLAGS=", "GOWORK=off")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("%w: %s", err, bytes.TrimSpace(out))
-	}
-	program, err := os.ReadFile(filepath.Join(dir, "pause"))
-	if err != nil {
-		return err
-	}
-	return d.importProgram(ctx, "pause", program, pauseImage(d.runID), `ENTRYPOINT ["/pause"]`)
-}
-
-// importProgram makes an image that holds one file.
-func (d *docker) importProgram(ctx context.Context, name string, program []byte, reference string, changes ...string) error {
-	var layer bytes.Buffer
-	archive := tar.NewWriter(&layer)
-	if err := errors.Join(
-		archive.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(program))}),
-		second(archive.Write(program)),
-		archive.Close(),
-	); err != nil {
-		return err
-	}
-	progress, err := d.ImageImport(ctx, image.ImportSource{Source: &layer, SourceName: "-"}, reference, image.ImportOptions{Changes: changes})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = progress.Close() }()
-	return readProgress(progress)
-}
-
-func second(_ int, err error) error { return err }
-
-// readProgress reads the engine's progress messages to their end; the engine reports a failure only there.
-func readProgress(r io.Reader) error {
-	decoder := json.NewDecoder(r)
-	for {
-		var message struct {
-			Error string `json:"error"`
-		}
-		switch err := decoder.Decode(&message); {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return err
-		case message.Error != "":
-			return errors.New(message.Error)
-		}
-	}
-}
+func (d *docker) networkName() string { return engine.NamePrefix + d.runID }
 
 // pull fetches an image by its reference, even when the engine has one of that name: so does Fargate.
 func (d *docker) pull(ctx context.Context, reference, arch string) (image.InspectResponse, error) {
@@ -212,7 +130,7 @@ func (d *docker) pull(ctx context.Context, reference, arch string) (image.Inspec
 	}
 	progress, err := d.ImagePull(ctx, reference, options)
 	if err == nil {
-		err = readProgress(progress)
+		err = engine.ReadProgress(progress)
 		_ = progress.Close()
 	}
 	if err != nil {
@@ -230,13 +148,13 @@ func engineWords(err error) string {
 	return strings.TrimPrefix(err.Error(), "Error response from daemon: ")
 }
 
-// Cleanup removes every container, volume and network of a run, and its pause image.
+// Cleanup removes every container, volume and network of a run, and the images of its own programs.
 func Cleanup(ctx context.Context, runID string) error {
-	docker, err := connect()
+	docker, err := engine.Connect()
 	if err != nil {
 		return err
 	}
-	mine := filters.NewArgs(filters.Arg("label", labelRun+"="+runID))
+	mine := filters.NewArgs(filters.Arg("label", engine.LabelRun+"="+runID))
 	var failed []error
 	note := func(what string, err error) {
 		if err != nil && !errdefs.IsNotFound(err) {
@@ -258,8 +176,7 @@ func Cleanup(ctx context.Context, runID string) error {
 	for _, n := range networks {
 		note("network "+n.Name, docker.NetworkRemove(ctx, n.ID))
 	}
-	_, err = docker.ImageRemove(ctx, pauseImage(runID), image.RemoveOptions{PruneChildren: true})
-	note("pause image", err)
+	note("images of our own programs", engine.RemovePrograms(ctx, docker, runID))
 	return errors.Join(failed...)
 }
 

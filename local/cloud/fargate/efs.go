@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 
+	"fargate-nginx-sidecar/local/cloud/engine"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/docker/docker/api/types/container"
@@ -19,10 +21,10 @@ import (
 // decides as whom files are written, and the local run knows no access points.
 // https://docs.aws.amazon.com/efs/latest/ug/efs-access-points.html
 func (r *Runtime) fileSystem(ctx context.Context, efs *types.EFSVolumeConfiguration) (name string, err error) {
-	labels := map[string]string{labelRun: r.options.RunID}
+	labels := map[string]string{engine.LabelRun: r.options.RunID}
 	// Docker returns the volume if there is one of that name.
 	created, err := r.docker.VolumeCreate(ctx, volume.CreateOptions{
-		Name: fmt.Sprintf("%s%s-%s-%s", namePrefix, r.options.RunID,
+		Name: fmt.Sprintf("%s%s-%s-%s", engine.NamePrefix, r.options.RunID,
 			aws.ToString(efs.FileSystemId), aws.ToString(efs.AuthorizationConfig.AccessPointId)),
 		Labels: labels,
 	})

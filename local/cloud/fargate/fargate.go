@@ -103,7 +103,7 @@ func New(ctx context.Context, options Options) (*Runtime, error) {
 	}, nil
 }
 
-// Prepare removes what an earlier run with the same id left, and makes the network and the pause image.
+// Prepare makes the network and the pause image.
 func (r *Runtime) Prepare(ctx context.Context) error { return r.docker.prepare(ctx) }
 
 // Start starts a task and returns at once.

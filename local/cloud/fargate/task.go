@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fargate-nginx-sidecar/local/cloud/cloudmap"
+	"fargate-nginx-sidecar/local/cloud/engine"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -405,11 +406,11 @@ func (t *Task) complain(err error) {
 
 // name is the Docker name of one part of the task.
 func (t *Task) name(part string) string {
-	return fmt.Sprintf("%s%s-%s-%s-%s", namePrefix, t.runtime.options.RunID, t.owner(), t.ID[:8], part)
+	return fmt.Sprintf("%s%s-%s-%s-%s", engine.NamePrefix, t.runtime.options.RunID, t.owner(), t.ID[:8], part)
 }
 
 func (t *Task) labels(container string) map[string]string {
-	return map[string]string{labelRun: t.runtime.options.RunID, labelTask: t.ID, labelContainer: container}
+	return map[string]string{engine.LabelRun: t.runtime.options.RunID, labelTask: t.ID, labelContainer: container}
 }
 
 func (t *Task) log() *slog.Logger {

@@ -26,6 +26,7 @@ type Run struct {
 	Region   string    `json:"region"`   // AWS region
 	Endpoint string    `json:"endpoint"` // URL that stands for all of AWS
 	Registry string    `json:"registry"` // host:port that stands for ECR
+	Relayed  bool      `json:"relayed"`  // a container passes on what the Docker engine sends there
 	Listen   string    `json:"listen"`   // host:port of the load balancer's port 80
 	Docker   bool      `json:"docker"`   // the run started the Docker engine, and stops it
 }
