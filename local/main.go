@@ -16,6 +16,7 @@ import (
 
 	"fargate-nginx-sidecar/local/command"
 	"fargate-nginx-sidecar/local/machine"
+	"fargate-nginx-sidecar/local/machine/toolchain"
 )
 
 const usage = `usage: local [--root DIR] COMMAND
@@ -105,6 +106,8 @@ func dispatch(ctx context.Context, arguments []string) error {
 			return errors.New("with-docker: no command given\n" + usage)
 		}
 		return local.WithDocker(ctx, flags.Args())
+	case toolchain.KeepCommand:
+		return local.KeepEngine(ctx)
 	case command.ServeCommand:
 		emulator := flags.String("emulator", "", "the moto_server program")
 		run := flags.String("run", "", "the run, as JSON")

@@ -37,6 +37,11 @@ func (l *Local) launch(description run.Run, emulator string) (*machine.Process, 
 func (l *Local) Serve(ctx context.Context, emulator, description string) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	engine, err := l.finder.UseEngine(ctx)
+	if err != nil {
+		return err
+	}
+	defer engine.Leave() // the command that takes the run down still needs the engine
 	var current run.Run
 	if err := json.Unmarshal([]byte(description), &current); err != nil {
 		return fmt.Errorf("serve: --run: %w", err)

@@ -19,12 +19,22 @@ const endWait = 180 * time.Second
 
 // Down destroys all stacks as `pulumi destroy` would in AWS, and then removes all that the run consists of, even where
 // destroying failed. Given a stack that is not the only one, it destroys that one and leaves the run.
-func (l *Local) Down(ctx context.Context, stack string) error {
+func (l *Local) Down(ctx context.Context, stack string) (err error) {
 	unlock, err := l.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
+	engine, err := l.finder.UseEngine(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		err = errors.Join(err, engine.End())
+		if engine.Left {
+			l.Progress.Line("docker    the engine goes on running: another checkout or command uses it")
+		}
+	}()
 	current, err := run.Load(l.dir())
 	if errors.Is(err, run.ErrNone) {
 		if _, statErr := os.Stat(l.dir()); errors.Is(statErr, os.ErrNotExist) {
@@ -66,16 +76,12 @@ func (l *Local) Down(ctx context.Context, stack string) error {
 
 // remove ends the background process, and removes the containers, images and files of a run.
 func (l *Local) remove(current run.Run) error {
-	err := errors.Join(
+	return errors.Join(
 		l.endCloud(current.PID),
 		fargate.Cleanup(context.Background(), current.ID),
 		removeImages(current.Registry),
 		os.RemoveAll(l.dir()),
 	)
-	if current.Docker {
-		err = errors.Join(err, l.finder.StopDocker())
-	}
-	return err
 }
 
 // endCloud ends the background process, if it runs.

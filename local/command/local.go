@@ -66,21 +66,24 @@ func (l *Local) lock(ctx context.Context) (release func(), err error) {
 type tools struct {
 	pulumi   toolchain.Tools
 	emulator string
-	docker   bool // this call started the engine
 }
 
-// prepare finds or makes everything, side by side where one does not need the other.
-func (l *Local) prepare(ctx context.Context, dockerfiles []string) (found tools, err error) {
-	if err := l.finder.Disk(); err != nil {
-		return tools{}, err
-	}
-	used, started, err := l.finder.Docker(ctx)
+// docker makes sure of a Docker engine until end is called, which adds its own error to that of the command.
+func (l *Local) docker(ctx context.Context) (end func(*error), err error) {
+	engine, err := l.finder.Docker(ctx)
 	if err != nil {
-		return tools{}, err
+		return nil, err
 	}
-	found.docker = started
-	l.Progress.Line("docker    %s", used)
+	l.Progress.Line("docker    %s", engine.Name)
+	return func(err *error) { *err = errors.Join(*err, engine.End()) }, nil
+}
 
+// KeepEngine is the process that keeps a Docker engine which this project started. It ends, with the engine, when it is
+// asked to, or on SIGTERM.
+func (l *Local) KeepEngine(ctx context.Context) error { return l.finder.KeepEngine(ctx) }
+
+// prepare finds or makes everything else, side by side where one does not need the other.
+func (l *Local) prepare(ctx context.Context, dockerfiles []string) (found tools, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var group sync.WaitGroup
@@ -141,12 +144,11 @@ func portFree(ctx context.Context, address string) error {
 
 // WithDocker runs a command while a Docker engine answers, and stops the engine again if it was started for that.
 func (l *Local) WithDocker(ctx context.Context, command []string) (err error) {
-	used, started, err := l.finder.Docker(ctx)
+	end, err := l.docker(ctx)
 	if err != nil {
 		return err
 	}
-	l.Progress.Line("docker    %s", used)
-	defer func() { err = errors.Join(err, l.stopDocker(started)) }()
+	defer end(&err)
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	return cmd.Run()

@@ -55,13 +55,21 @@ func (l *Local) Up(ctx context.Context, options UpOptions) (err error) {
 			return err
 		}
 	}
+	if err := l.finder.Disk(); err != nil {
+		return err
+	}
+	end, err := l.docker(ctx)
+	if err != nil {
+		return err
+	}
+	defer end(&err)
 	found, err := l.prepare(ctx, config.dockerfiles)
 	if err != nil {
-		return errors.Join(err, l.stopDocker(found.docker))
+		return err
 	}
 	if fresh {
 		if current, err = l.startCloud(ctx, found, options.Stack, config.region, listen); err != nil {
-			return errors.Join(err, l.stopDocker(found.docker))
+			return err
 		}
 		defer func() {
 			if err != nil {
@@ -82,14 +90,6 @@ func (l *Local) Up(ctx context.Context, options UpOptions) (err error) {
 		}()
 	}
 	return l.deploy(ctx, current, found.pulumi, config, options.Stack)
-}
-
-// stopDocker stops a Docker engine that a failed start had started.
-func (l *Local) stopDocker(started bool) error {
-	if !started {
-		return nil
-	}
-	return l.finder.StopDocker()
 }
 
 // stackSettings are a stack's values, of which the local run itself needs a few.
@@ -262,7 +262,6 @@ func (l *Local) startCloud(ctx context.Context, found tools, stack, region, list
 		Stacks: []string{stack},
 		Region: region,
 		Listen: listen,
-		Docker: found.docker,
 	}
 	process, err := l.launch(description, found.emulator)
 	if err != nil {

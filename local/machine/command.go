@@ -95,20 +95,20 @@ func ModuleVersion(ctx context.Context, dir, module string) (string, error) {
 // apt is held by the one apt-get that may run at a time: a second one fails on dpkg's lock.
 var apt sync.Mutex
 
-// Install installs Debian packages, unless the command they bring is there. It needs root and apt-get.
-func (p *Printer) Install(ctx context.Context, command string, packages ...string) error {
+// Install installs Debian packages, unless what they bring is there by now. It says so before it begins. It needs root and
+// apt-get, and that INSTALL=no does not forbid it.
+func (p *Printer) Install(ctx context.Context, there func() bool, packages ...string) error {
 	apt.Lock()
 	defer apt.Unlock()
-	if _, err := exec.LookPath(command); err == nil {
+	if there() {
 		return nil
 	}
-	if _, err := exec.LookPath("apt-get"); err != nil {
-		return errors.New("this system has no apt-get")
+	command := "apt-get install " + strings.Join(packages, " ")
+	if err := mayInstall(command); err != nil {
+		return err
 	}
-	if os.Geteuid() != 0 {
-		return errors.New("only root can install it with apt-get")
-	}
-	return p.Step("install "+strings.Join(packages, " "), func() error {
+	p.Line("install   %s: changes this system; INSTALL=no forbids it", command)
+	return p.Step(command, func() error {
 		for _, arguments := range [][]string{{"update", "-qq"}, append([]string{"install", "-y", "-qq", "--no-install-recommends"}, packages...)} {
 			if err := (Command{Env: []string{"DEBIAN_FRONTEND=noninteractive"}, Name: "apt-get", Args: arguments}).Run(ctx); err != nil {
 				return err
@@ -116,6 +116,30 @@ func (p *Printer) Install(ctx context.Context, command string, packages ...strin
 		}
 		return nil
 	})
+}
+
+// mayInstall says why a command that changes the system may not run.
+func mayInstall(command string) error {
+	switch given := os.Getenv("INSTALL"); given {
+	case "", "yes":
+	case "no":
+		return fmt.Errorf("INSTALL=no forbids `%s`", command)
+	default:
+		return fmt.Errorf("INSTALL=%s says neither yes nor no to `%s`; allowed: yes, no", given, command)
+	}
+	if !OnPath("apt-get") {
+		return errors.New("this system has no apt-get")
+	}
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("only root may run `%s`", command)
+	}
+	return nil
+}
+
+// OnPath says whether a program is on PATH.
+func OnPath(program string) bool {
+	_, err := exec.LookPath(program)
+	return err == nil
 }
 
 // CheckSpace fails early and with figures, where a full disk half way through would fail with whatever the program at

@@ -55,3 +55,32 @@ func TestWhoWaitsForALockCanBeInterrupted(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestThoseWhoShareALockKeepAwayWhoWantsItAlone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "lock")
+	printer := NewPrinter(&bytes.Buffer{})
+	var shares []func()
+	for range 2 {
+		release, err := printer.Share(t.Context(), file, "the engine is")
+		if err != nil {
+			t.Fatal(err)
+		}
+		shares = append(shares, release)
+	}
+	for _, release := range shares {
+		if _, err := TryLock(file); !errors.Is(err, errHeld) {
+			t.Fatalf("shared, and held alone: %v", err)
+		}
+		release()
+	}
+	release, err := TryLock(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := printer.Share(ctx, file, "the engine is"); !errors.Is(err, context.Canceled) {
+		t.Errorf("held alone, and shared: %v", err)
+	}
+}

@@ -81,14 +81,17 @@ func (p *Process) Ready(ctx context.Context, limit time.Duration, probe func(con
 }
 
 // Stop asks the process to end, and kills it when it does not.
-func (p *Process) Stop() error {
+func (p *Process) Stop() error { return p.StopWithin(stopWait) }
+
+// StopWithin is Stop for a process that needs its time.
+func (p *Process) StopWithin(wait time.Duration) error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("%s: %w", p.name, err)
 	}
 	select {
 	case <-p.done:
 		return nil
-	case <-time.After(stopWait):
+	case <-time.After(wait):
 	}
 	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("%s: %w", p.name, err)

@@ -28,7 +28,6 @@ type Run struct {
 	Registry string    `json:"registry"` // host:port that stands for ECR
 	Relayed  bool      `json:"relayed"`  // a container passes on what the Docker engine sends there
 	Listen   string    `json:"listen"`   // host:port of the load balancer's port 80
-	Docker   bool      `json:"docker"`   // the run started the Docker engine, and stops it
 }
 
 // Dir is the folder of a checkout's run.

@@ -9,20 +9,12 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
 
 	"fargate-nginx-sidecar/local/machine"
 )
-
-// engineWait bounds the start of a Docker engine, in which it may have to migrate its storage, and its end.
-const engineWait = 60 * time.Second
-
-// enginePID holds the process id of an engine that this project started, and so may stop.
-const enginePID = "dockerd.pid"
 
 // oldestEngine is the oldest Docker Engine that this project is tested with.
 var oldestEngine = [2]int{20, 10}
@@ -64,68 +56,44 @@ func local(host string) bool {
 		address.Scheme == "tcp" && (address.Hostname() == "localhost" || ip != nil && ip.IsLoopback())
 }
 
-// Docker makes sure that a Docker engine answers. It returns which one, and whether this call started it.
-func (f *Finder) Docker(ctx context.Context) (used string, started bool, err error) {
+// Docker makes sure that a Docker engine answers, and that it goes on running until the returned use ends.
+func (f *Finder) Docker(ctx context.Context) (use *Engine, err error) {
+	if use, err = f.UseEngine(ctx); err != nil {
+		return nil, err
+	}
+	if use.Name, err = f.findEngine(ctx); err != nil {
+		return nil, errors.Join(err, use.End())
+	}
+	return use, nil
+}
+
+// findEngine returns which engine answers. If none does, it starts one.
+func (f *Finder) findEngine(ctx context.Context) (name string, err error) {
 	version, err := EngineVersion(ctx)
 	if err == nil || errors.Is(err, errUnfit) {
-		return "running engine " + version, false, err
+		return "running engine " + version, err
 	}
 	if os.Getenv("DOCKER_HOST") != "" {
-		return "", false, fmt.Errorf("docker: no engine answers at %s: %w", os.Getenv("DOCKER_HOST"), err)
+		return "", fmt.Errorf("docker: no engine answers at %s: %w", os.Getenv("DOCKER_HOST"), err)
 	}
 	if runtime.GOOS != "linux" {
-		return "", false, errors.New("docker: no engine answers; start Docker Desktop (or colima, or Rancher Desktop) and run the command again")
+		return "", errors.New("docker: no engine answers; start Docker Desktop (or colima, or Rancher Desktop) and run the command again")
 	}
+	service := f.service()
 	if os.Geteuid() != 0 {
-		return "", false, errors.New("docker: no engine answers, and only root can install or start one; start it with `sudo systemctl start docker`, and add yourself to the docker group")
+		start := "dockerd"
+		if service != nil {
+			start = strings.Join(service, " ")
+		}
+		return "", fmt.Errorf("docker: no engine answers, and only root can install or start one; start it with `sudo %s`, and add yourself to the docker group", start)
 	}
-	if err := f.Progress.Install(ctx, "dockerd", "docker.io"); err != nil {
-		return "", false, fmt.Errorf("docker: no engine is installed: %w; install one: https://docs.docker.com/engine/install/", err)
-	}
-	version, err = f.startEngine(ctx)
-	return "engine " + version + ", started for this run", err == nil, err
-}
-
-// startEngine starts dockerd in a session of its own: the stack outlives the command that started it.
-func (f *Finder) startEngine(ctx context.Context) (version string, err error) {
-	process, err := machine.StartDetached("docker", filepath.Join(f.CacheDir, "dockerd.log"), exec.Command("dockerd")) //nolint:noctx // it outlives this command
-	if err != nil {
-		return "", err
-	}
-	err = os.WriteFile(filepath.Join(f.CacheDir, enginePID), []byte(strconv.Itoa(process.PID())), 0o600)
-	if err == nil {
-		err = process.Ready(ctx, engineWait, func(ctx context.Context) (err error) {
-			version, err = EngineVersion(ctx)
-			return err
-		})
-	}
-	if err != nil {
-		return "", errors.Join(err, process.Stop())
-	}
-	return version, nil
-}
-
-// StopDocker stops the engine if this project started it, and waits for its end.
-func (f *Finder) StopDocker() error {
-	file := filepath.Join(f.CacheDir, enginePID)
-	content, err := os.ReadFile(file)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("docker: %w", err)
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(content)))
-	if err != nil {
-		return fmt.Errorf("docker: %s: %w", file, err)
-	}
-	// Process ids are used again: only a dockerd is ours to stop.
-	if command, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err == nil && strings.TrimSpace(string(command)) == "dockerd" {
-		if err := machine.End(pid, engineWait); err != nil {
-			return fmt.Errorf("docker: %w", err)
+	// Up to Debian 12 the package of the engine has the command, too. https://packages.debian.org/trixie/docker-cli
+	for _, needed := range [][2]string{{"dockerd", "docker.io"}, {"docker", "docker-cli"}} {
+		if err := f.Progress.Install(ctx, func() bool { return machine.OnPath(needed[0]) }, needed[1]); err != nil {
+			return "", fmt.Errorf("docker: no engine is installed: %w; install one: https://docs.docker.com/engine/install/", err)
 		}
 	}
-	return os.Remove(file)
+	return f.startEngine(ctx, service)
 }
 
 // errUnfit marks an engine that answers and cannot run the stack.

@@ -52,7 +52,7 @@ func TestAnEngineThatCannotRunTheStackIsRefusedByName(t *testing.T) {
 		`{"Version":"5.2.0","Components":[{"Name":"Podman Engine"}]}`: "it is Podman Engine; allowed: Docker Engine",
 	} {
 		dockerCommand(t, answer)
-		_, _, err := finder(t, "", nil).Docker(context.Background())
+		_, err := finder(t, "", nil).Docker(context.Background())
 		switch {
 		case want == "" && err != nil:
 			t.Errorf("%s: %v", answer, err)

@@ -38,7 +38,9 @@ type Finder struct {
 	CacheDir string // what is built or downloaded once per machine
 	Progress *machine.Printer
 
-	releases string // Pulumi's download server; a test puts its own
+	releases  string // Pulumi's download server; a test puts its own
+	engineDir string // as the constant; a test puts its own
+	system    string // the root of the file system; a test puts its own
 }
 
 // New returns a finder that keeps what it builds in the user's cache folder.
@@ -47,7 +49,7 @@ func New(root string, printer *machine.Printer) (*Finder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cache folder: %w; set HOME or XDG_CACHE_HOME", err)
 	}
-	finder := &Finder{Root: root, CacheDir: filepath.Join(cache, project), Progress: printer, releases: "https://get.pulumi.com"}
+	finder := &Finder{Root: root, CacheDir: filepath.Join(cache, project), Progress: printer, releases: "https://get.pulumi.com", engineDir: engineDir, system: "/"}
 	if err := os.MkdirAll(finder.CacheDir, 0o755); err != nil {
 		return nil, fmt.Errorf("cache folder: %w", err)
 	}

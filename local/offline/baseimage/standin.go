@@ -133,7 +133,7 @@ func (m Maker) unpackNPM(ctx context.Context, pkg, dir string) error {
 
 // install makes sure that a command is there.
 func (m Maker) install(ctx context.Context, command string, packages ...string) error {
-	if err := m.Progress.Install(ctx, command, packages...); err != nil {
+	if err := m.Progress.Install(ctx, func() bool { return machine.OnPath(command) }, packages...); err != nil {
 		return fmt.Errorf("%s, which builds the stand-in, is not installed: %w; install %s, or load the base image by hand (docker load)", command, err, strings.Join(packages, " "))
 	}
 	return nil
