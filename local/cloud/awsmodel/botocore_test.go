@@ -34,8 +34,8 @@ func TestProgramsThatArePython(t *testing.T) {
 		{"a virtual environment", installed, found + "/data"},
 		{"env", put("by-env", "#!/usr/bin/env python3\n"), found + "/data"},
 		{"pyenv", put("shimmed", "#!/usr/bin/env bash\nexec pyenv exec\n"), found + "/data"},
-		{"no botocore", put("without", "#!"+broken+"\n"), broken + ", which runs " + dir + "/without, does not find botocore: exit status 1: No module named 'botocore'"},
-		{"a shell script", put("script", "#!/bin/sh\n"), dir + "/script is run by /bin/sh, not by Python, and pyenv does not know it: exit status 127: pyenv: script: command not found"},
+		{"no botocore", put("without", "#!"+broken+"\n"), "botocore is not found by the Python that runs " + dir + "/without: " + broken + ": exit status 1; its last lines:\n  Traceback\n  No module named 'botocore'"},
+		{"a shell script", put("script", "#!/bin/sh\n"), dir + "/script is run by /bin/sh, not by Python, and pyenv does not know it: pyenv: exit status 127; its last lines:\n  pyenv: script: command not found"},
 		{"a binary", put("binary", "\x7fELF\x02\x01"), dir + "/binary names no interpreter in its first line, so its Python is not known"},
 		{"no program", filepath.Join(dir, "nothing"), "open " + dir + "/nothing: no such file or directory"},
 	} {

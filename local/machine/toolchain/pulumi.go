@@ -1,7 +1,10 @@
 package toolchain
 
 import (
+	"bufio"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -114,7 +117,7 @@ func (f *Finder) cli(ctx context.Context, builder Builder, unreachable error) (p
 		path, why = f.downloadCLI(ctx, version)
 	}
 	if why == nil {
-		return path, "official " + version + " from " + f.releases, nil
+		return path, "official " + version + " from " + f.releases + ", with the checksum that " + f.checksums + " has", nil
 	}
 	if err := builder.CLI(ctx, version); err != nil {
 		return "", "", fmt.Errorf("no CLI on PATH, the download failed: %w, and building one failed: %w", why, err)
@@ -155,8 +158,13 @@ func (f *Finder) officialPlugin(ctx context.Context, tools Tools, name, version 
 	if !reachable {
 		return false
 	}
+	unlock, err := f.Progress.Lock(ctx, tools.Home+".lock", "the folder of the official plugins is")
+	if err != nil {
+		return false
+	}
+	defer unlock()
 	install := machine.Command{Env: []string{"PULUMI_HOME=" + tools.Home}, Name: tools.Pulumi, Args: []string{"plugin", "install", "--reinstall", "resource", name, version}}
-	err := f.Progress.Step("download the "+name+" plugin "+version, func() error { return install.Run(ctx) })
+	err = f.Progress.Step("download the "+name+" plugin "+version, func() error { return install.Run(ctx) })
 	if err != nil {
 		f.Progress.Line("%-9s the official plugin %s cannot be downloaded: %v", name, version, err)
 	}
@@ -188,42 +196,87 @@ func (f *Finder) downloadedCLI(version string) string {
 }
 
 // downloadCLI fetches the official release, which brings the language hosts with it.
-func (f *Finder) downloadCLI(ctx context.Context, version string) (string, error) {
+func (f *Finder) downloadCLI(ctx context.Context, version string) (path string, err error) {
 	dir, path := f.downloads(version), f.downloadedCLI(version)
+	unlock, err := f.Progress.Lock(ctx, dir+".lock", "the download of the Pulumi CLI is")
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if exists(path) { // by whoever held the lock
+		return path, nil
+	}
 	architecture := map[string]string{"amd64": "x64", "arm64": "arm64"}[runtime.GOARCH]
-	address := fmt.Sprintf("%s/releases/sdk/pulumi-%s-%s-%s.tar.gz", f.releases, version, runtime.GOOS, architecture)
-	err := f.Progress.Step("download "+address, func() error { return fetch(ctx, address, dir) })
-	return path, err
+	archive := fmt.Sprintf("pulumi-%s-%s-%s.tar.gz", version, runtime.GOOS, architecture)
+	address := f.releases + "/releases/sdk/" + archive
+	return path, f.Progress.Step("download "+address, func() error {
+		sum, err := f.checksum(ctx, version, archive)
+		if err != nil {
+			return fmt.Errorf("checksum: %w", err)
+		}
+		return fetch(ctx, address, sum, dir)
+	})
 }
 
-// fetch unpacks a .tar.gz from address into dir, whole or not at all.
-func fetch(ctx context.Context, address, dir string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+// checksum returns the SHA-256 that a release's own list gives for one of its archives. The list is on another server than
+// the archive, so one changed server is not enough to pass a changed archive off.
+// https://github.com/pulumi/pulumi/blob/v3.230.0/.github/workflows/sign.yml
+func (f *Finder) checksum(ctx context.Context, version, archive string) (sum string, err error) {
+	address := fmt.Sprintf("%s/%s/pulumi-%s-checksums.txt", f.checksums, version, strings.TrimPrefix(version, "v"))
+	list, err := get(ctx, address)
 	if err != nil {
-		return err
+		return "", err
+	}
+	defer func() { _ = list.Close() }()
+	for lines := bufio.NewScanner(list); lines.Scan(); {
+		if fields := strings.Fields(lines.Text()); len(fields) == 2 && fields[1] == archive {
+			return fields[0], nil
+		}
+	}
+	return "", fmt.Errorf("%s does not name %s", address, archive)
+}
+
+// get returns what a server has at an address.
+func get(ctx context.Context, address string) (io.ReadCloser, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	if err != nil {
+		return nil, err
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode != http.StatusOK {
+		return nil, errors.Join(fmt.Errorf("%s: %s", address, response.Status), response.Body.Close())
+	}
+	return response.Body, nil
+}
+
+// fetch unpacks a .tar.gz from address into dir, whole or not at all, if it has the SHA-256 given.
+func fetch(ctx context.Context, address, sum, dir string) error {
+	content, err := get(ctx, address)
+	if err != nil {
 		return err
 	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", address, response.Status)
-	}
+	defer func() { _ = content.Close() }()
 	unfinished, err := os.MkdirTemp(filepath.Dir(dir), "download-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(unfinished) }() // after the last rename there is nothing left to remove
-	archive, content := filepath.Join(unfinished, "archive"), filepath.Join(unfinished, "content")
-	if err := errors.Join(os.Mkdir(content, 0o755), save(response.Body, archive)); err != nil {
+	archive, unpacked := filepath.Join(unfinished, "archive"), filepath.Join(unfinished, "content")
+	hash := sha256.New()
+	if err := errors.Join(os.Mkdir(unpacked, 0o755), save(io.TeeReader(content, hash), archive)); err != nil {
 		return fmt.Errorf("%s: %w", address, err)
+	}
+	if got := hex.EncodeToString(hash.Sum(nil)); got != sum {
+		return fmt.Errorf("%s: SHA-256 %s; published: %s", address, got, sum)
 	}
 	// tar refuses names that lead out of the folder.
-	if err := machine.Run(ctx, "tar", "-xzf", archive, "-C", content, "--no-same-owner"); err != nil {
+	if err := machine.Run(ctx, "tar", "-xzf", archive, "-C", unpacked, "--no-same-owner"); err != nil {
 		return fmt.Errorf("%s: %w", address, err)
 	}
-	return os.Rename(content, dir)
+	return os.Rename(unpacked, dir)
 }
 
 func save(content io.Reader, name string) error {

@@ -5,11 +5,8 @@
 package toolchain
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -39,6 +36,7 @@ type Finder struct {
 	Progress *machine.Printer
 
 	releases  string // Pulumi's download server; a test puts its own
+	checksums string // where the releases' checksums are; a test puts its own
 	engineDir string // as the constant; a test puts its own
 	system    string // the root of the file system; a test puts its own
 }
@@ -49,7 +47,10 @@ func New(root string, printer *machine.Printer) (*Finder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cache folder: %w; set HOME or XDG_CACHE_HOME", err)
 	}
-	finder := &Finder{Root: root, CacheDir: filepath.Join(cache, project), Progress: printer, releases: "https://get.pulumi.com", engineDir: engineDir, system: "/"}
+	finder := &Finder{
+		Root: root, CacheDir: filepath.Join(cache, project), Progress: printer, releases: "https://get.pulumi.com",
+		checksums: "https://github.com/pulumi/pulumi/releases/download", engineDir: engineDir, system: "/",
+	}
 	if err := os.MkdirAll(finder.CacheDir, 0o755); err != nil {
 		return nil, fmt.Errorf("cache folder: %w", err)
 	}
@@ -63,50 +64,4 @@ func (f *Finder) Disk() error {
 		need = diskWarm
 	}
 	return machine.CheckSpace(f.CacheDir, need)
-}
-
-// Emulator finds or installs moto_server.
-func (f *Finder) Emulator(ctx context.Context) (program string, err error) {
-	if program, err := exec.LookPath("moto_server"); err == nil {
-		f.Progress.Line("emulator  moto_server found on this machine")
-		return program, nil
-	}
-	venv := filepath.Join(f.CacheDir, "moto")
-	unlock, err := f.Progress.Lock(ctx, venv+".lock", "the emulator's folder is")
-	if err != nil {
-		return "", fmt.Errorf("emulator: %w", err)
-	}
-	defer unlock()
-	program = filepath.Join(venv, "bin", "moto_server")
-	if _, err := os.Stat(program); err == nil {
-		f.Progress.Line("emulator  moto_server installed earlier into %s", venv)
-		return program, nil
-	}
-	if err := f.installEmulator(ctx, venv); err != nil {
-		_ = os.RemoveAll(venv)
-		return "", fmt.Errorf("emulator: moto_server is not on PATH and cannot be installed: %w; install it with `pipx install 'moto[server]==%s'`", err, motoVersion)
-	}
-	f.Progress.Line("emulator  moto_server %s installed with pip into %s", motoVersion, venv)
-	return program, nil
-}
-
-// motoVersion is the emulator this project is tested with: https://pypi.org/project/moto/
-const motoVersion = "5.2.1"
-
-func (f *Finder) installEmulator(ctx context.Context, venv string) error {
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		return errors.New("python3 is not on PATH")
-	}
-	return f.Progress.Step("install moto_server "+motoVersion, func() error {
-		for _, arguments := range [][]string{
-			{python, "-m", "venv", venv},
-			{filepath.Join(venv, "bin", "pip"), "install", "--quiet", "moto[server]==" + motoVersion},
-		} {
-			if err := machine.Run(ctx, arguments[0], arguments[1:]...); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }

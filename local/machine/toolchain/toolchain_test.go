@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -37,8 +39,14 @@ func release(t *testing.T, files map[string]string) *httptest.Server {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/releases/sdk/pulumi-v") {
+		switch {
+		case strings.HasPrefix(r.URL.Path, "/releases/sdk/pulumi-v"):
 			_, _ = w.Write(archive.Bytes())
+		case strings.HasSuffix(r.URL.Path, "-checksums.txt"): // as sha256sum writes them
+			version := strings.Split(r.URL.Path, "/")[1]
+			for _, platform := range []string{"darwin-arm64", "darwin-x64", "linux-arm64", "linux-x64"} {
+				_, _ = fmt.Fprintf(w, "%x  pulumi-%s-%s.tar.gz\n", sha256.Sum256(archive.Bytes()), version, platform)
+			}
 		}
 	}))
 	t.Cleanup(server.Close)
@@ -51,7 +59,7 @@ func finder(t *testing.T, releases string, out *bytes.Buffer) *Finder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Finder{Root: root, CacheDir: t.TempDir(), Progress: machine.NewPrinter(out), releases: releases, engineDir: filepath.Join(t.TempDir(), "engine"), system: t.TempDir()}
+	return &Finder{Root: root, CacheDir: t.TempDir(), Progress: machine.NewPrinter(out), releases: releases, checksums: releases, engineDir: filepath.Join(t.TempDir(), "engine"), system: t.TempDir()}
 }
 
 // builder is asked for what cannot be downloaded, and has nothing.
@@ -114,8 +122,27 @@ func TestADownloadThatLeavesItsFolderIsRefusedAndLeavesNothing(t *testing.T) {
 		t.Fatal("the archive was unpacked")
 	}
 	left, err := os.ReadDir(f.CacheDir)
-	if err != nil || len(left) > 0 {
-		t.Errorf("left behind: %v, %v", left, err)
+	if err != nil || len(left) != 1 || left[0].Name() != "pulumi-v3.0.0.lock" {
+		t.Errorf("left behind beside the lock: %v, %v", left, err)
+	}
+}
+
+func TestADownloadWithAnotherChecksumIsRefusedAndLeavesNothing(t *testing.T) {
+	sent, published := release(t, map[string]string{"pulumi/pulumi": "changed"}), release(t, map[string]string{"pulumi/pulumi": "as released"})
+	for _, test := range []struct{ checksums, want string }{
+		{published.URL, "published: "},
+		{published.URL + "/nothing", "does not name pulumi-v3.0.0-"},
+		{"http://127.0.0.1:1", "checksum: "},
+	} {
+		f := finder(t, sent.URL, &bytes.Buffer{})
+		f.checksums = test.checksums
+		_, err := f.downloadCLI(context.Background(), "v3.0.0")
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: got %v, want … %s", test.checksums, err, test.want)
+		}
+		if exists(f.downloads("v3.0.0")) {
+			t.Error("the archive was unpacked")
+		}
 	}
 }
 
@@ -185,12 +212,4 @@ func withoutPulumi(t *testing.T) string {
 		}
 	}
 	return strings.Join(kept, string(os.PathListSeparator))
-}
-
-func TestAnEmulatorThatCannotBeHadIsNamedWithTheWayOut(t *testing.T) {
-	t.Setenv("PATH", t.TempDir())
-	_, err := finder(t, "", &bytes.Buffer{}).Emulator(context.Background())
-	if err == nil || !strings.Contains(err.Error(), "python3 is not on PATH; install it with `pipx install 'moto[server]==") {
-		t.Errorf("got %v", err)
-	}
 }

@@ -41,6 +41,11 @@ func (b Builder) CLIVersion(ctx context.Context) (string, error) {
 
 // CLI builds the CLI from its source.
 func (b Builder) CLI(ctx context.Context, version string) error {
+	unlock, err := b.Progress.Lock(ctx, filepath.Join(b.CacheDir, "cli.lock"), "the build of the Pulumi CLI is")
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	return b.Progress.Step("build the Pulumi CLI "+version+" from source (minutes the first time)", func() error {
 		return b.build(ctx, b.CLIPath(), cliModule+"/cmd/pulumi",
 			"-ldflags=-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version="+strings.TrimPrefix(version, "v"))
