@@ -48,12 +48,12 @@ test: driver ## Run all tests, the end-to-end ones included
 
 # Everything below needs a Docker engine, which `make test` starts for as long as it runs. Tests that flood, time out and
 # count come first and one package at a time: others beside them would disturb them. The end-to-end tests wait most of the
-# time, and what only computes runs meanwhile.
+# time, and what only computes runs meanwhile. The make of macOS, 3.81, knows no --output-sync.
 .PHONY: test-all
 test-all: base-images
 	@: >$(TIMES)
 	@$(MAKE) --no-print-directory test-images test-local
-	@$(MAKE) --no-print-directory -j2 --output-sync=target test-life test-rest
+	@$(MAKE) --no-print-directory -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) test-life test-rest
 	@echo "where the time went:" && sort -k2 -rn $(TIMES)
 
 .PHONY: test-rest

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -45,6 +44,10 @@ func (l *Local) BaseImages(ctx context.Context, dockerfiles ...string) error {
 	if _, err := toolchain.EngineVersion(ctx); err != nil {
 		return err
 	}
+	architecture, err := engineArchitecture(ctx)
+	if err != nil {
+		return err
+	}
 	cache := filepath.Join(l.finder.CacheDir, "baseimage")
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return fmt.Errorf("base images: %w", err)
@@ -60,7 +63,7 @@ func (l *Local) BaseImages(ctx context.Context, dockerfiles ...string) error {
 	var group sync.WaitGroup
 	for i, reference := range references {
 		group.Go(func() {
-			origin, err := l.baseImage(ctx, maker, reference)
+			origin, err := l.baseImage(ctx, maker, reference, architecture)
 			if err != nil {
 				failures[i] = fmt.Errorf("base image %s: %w", reference, err)
 				return
@@ -73,13 +76,13 @@ func (l *Local) BaseImages(ctx context.Context, dockerfiles ...string) error {
 }
 
 // baseImage makes sure of one image and says where it came from.
-func (l *Local) baseImage(ctx context.Context, maker baseimage.Maker, reference string) (origin string, err error) {
-	recipe, noRecipe := baseimage.For(reference, runtime.GOARCH)
+func (l *Local) baseImage(ctx context.Context, maker baseimage.Maker, reference, architecture string) (origin string, err error) {
+	recipe, noRecipe := baseimage.For(reference, architecture)
 	present, err := inspect(ctx, reference)
 	if err != nil {
 		return "", err
 	}
-	if origin, fine := present.usable(recipe); fine {
+	if origin, fine := present.usable(recipe, architecture); fine {
 		return origin, nil
 	}
 	pullErr := l.pull(ctx, reference)
@@ -120,8 +123,9 @@ func baseImages(dockerfiles []string) ([]string, error) {
 
 // presentImage is what decides whether an image that is there can stay.
 type presentImage struct {
-	exists bool
-	recipe string // the digest of a stand-in's recipe, "" on an official image
+	exists       bool
+	architecture string
+	recipe       string // the digest of a stand-in's recipe, "" on an official image
 }
 
 func inspect(ctx context.Context, reference string) (presentImage, error) {
@@ -129,21 +133,23 @@ func inspect(ctx context.Context, reference string) (presentImage, error) {
 	if err != nil || id == "" {
 		return presentImage{}, err
 	}
-	text, err := machine.Output(ctx, "docker", "image", "inspect", "--format", "{{json .Config.Labels}}", id)
+	text, err := machine.Output(ctx, "docker", "image", "inspect", "--format", "{{.Architecture}} {{json .Config.Labels}}", id)
 	if err != nil {
 		return presentImage{}, err
 	}
+	architecture, text, _ := strings.Cut(text, " ")
 	var labels map[string]string
 	if err := json.Unmarshal([]byte(text), &labels); err != nil {
 		return presentImage{}, fmt.Errorf("labels of %s: %w", id, err)
 	}
-	return presentImage{exists: true, recipe: labels[baseimage.Label]}, nil
+	return presentImage{exists: true, architecture: architecture, recipe: labels[baseimage.Label]}, nil
 }
 
-// usable says whether an image can stay: an official one always, a stand-in as long as its recipe is today's.
-func (p presentImage) usable(recipe baseimage.Recipe) (origin string, fine bool) {
+// usable says whether an image can stay: an official one if it is of the engine's architecture, a stand-in as long as its
+// recipe is today's.
+func (p presentImage) usable(recipe baseimage.Recipe, architecture string) (origin string, fine bool) {
 	switch {
-	case !p.exists:
+	case !p.exists || p.architecture != architecture:
 		return "", false
 	case p.recipe == "":
 		return "official image, already there", true

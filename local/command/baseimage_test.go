@@ -95,12 +95,28 @@ func TestAnOldStandInIsReplacedAndAnOfficialImageIsNot(t *testing.T) {
 		want    bool
 	}{
 		{presentImage{}, false},
-		{presentImage{exists: true}, true},
-		{presentImage{exists: true, recipe: recipe.Digest()}, true},
-		{presentImage{exists: true, recipe: "0123456789abcdef"}, false},
+		{presentImage{exists: true, architecture: "amd64"}, true},
+		{presentImage{exists: true, architecture: "arm64"}, false},
+		{presentImage{exists: true, architecture: "amd64", recipe: recipe.Digest()}, true},
+		{presentImage{exists: true, architecture: "amd64", recipe: "0123456789abcdef"}, false},
 	} {
-		if _, got := c.present.usable(recipe); got != c.want {
+		if _, got := c.present.usable(recipe, "amd64"); got != c.want {
 			t.Errorf("%+v: got %v, want %v", c.present, got, c.want)
+		}
+	}
+}
+
+// The engine's architecture counts, whatever this program's own is.
+func TestTheArchitectureIsTheEngines(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("PATH", dir)
+	for said, want := range map[string]string{"arm64": "", "amd64": "", "riscv64": "docker: the engine's architecture is riscv64; Fargate has amd64 and arm64"} {
+		if err := os.WriteFile(filepath.Join(dir, "docker"), []byte("#!/bin/sh\necho "+said+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		got, err := engineArchitecture(t.Context())
+		if want == "" && (err != nil || got != said) || want != "" && (err == nil || err.Error() != want) {
+			t.Errorf("%s: got %q, %v", said, got, err)
 		}
 	}
 }

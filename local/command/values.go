@@ -4,8 +4,9 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os/exec"
 	"strings"
+
+	"fargate-nginx-sidecar/local/machine"
 
 	"gopkg.in/yaml.v3"
 )
@@ -19,7 +20,7 @@ func (l *Local) localValues(ctx context.Context, config stackSettings) (map[stri
 	if err != nil {
 		return nil, err
 	}
-	values[config.project+":architecture"] = architecture
+	values[config.project+":architecture"] = ecsArchitectures[architecture]
 	values[config.project+":forceDeleteRepositories"] = true
 	maps.Copy(values, config.given)
 	return values, nil
@@ -41,18 +42,19 @@ func parseSettings(project string, given map[string]string) (map[string]any, err
 	return values, nil
 }
 
-// engineArchitecture is the architecture of the Docker engine in ECS's words.
+// ecsArchitectures are ECS's words for Go's.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RuntimePlatform.html
+var ecsArchitectures = map[string]string{"amd64": "X86_64", "arm64": "ARM64"}
+
+// engineArchitecture is the architecture of the Docker engine in Go's words. This program's may be another one: on an Apple
+// computer, programs for Intel run, too.
 func engineArchitecture(ctx context.Context) (string, error) {
-	output, err := exec.CommandContext(ctx, "docker", "version", "--format", "{{.Server.Arch}}").Output()
+	architecture, err := machine.Output(ctx, "docker", "version", "--format", "{{.Server.Arch}}")
 	if err != nil {
-		return "", fmt.Errorf("docker: %w", err)
+		return "", err
 	}
-	switch architecture := strings.TrimSpace(string(output)); architecture {
-	case "amd64":
-		return "X86_64", nil
-	case "arm64":
-		return "ARM64", nil
-	default:
+	if ecsArchitectures[architecture] == "" {
 		return "", fmt.Errorf("docker: the engine's architecture is %s; Fargate has amd64 and arm64", architecture)
 	}
+	return architecture, nil
 }
