@@ -1009,6 +1009,27 @@ func TestADeploymentThatFailsOrIsRolledBackFailsTheUpdate(t *testing.T) {
 	}
 }
 
+func TestARollbackSaysWhatItsTasksWroteLast(t *testing.T) {
+	family := at(t, one(t, run(t, defaults(t, nil)), taskDefinition), "family").(string)
+	requested := "arn:aws:ecs:eu-central-1:123456789012:task-definition/" + family + ":7"
+	ended := options(defaults(t, nil))
+	ended.Failed = requested
+	ended.Deployments = func(infratest.Resource) []infratest.Deployment {
+		return []infratest.Deployment{{Status: "PRIMARY", TaskDefinition: requested, RolloutState: "FAILED", RolloutStateReason: "tasks failed."}}
+	}
+
+	graph, err := infratest.Run(infra.Program, ended)
+	group := func(name string) string {
+		return graph.Outputs[named(t, graph, logGroup, name).URN]["name"].StringValue()
+	}
+	want := "The last of its tasks, 0123456789abcdef, stopped: Essential container in task exited\n" +
+		"  nginx: exit code 1; the last lines of its log:\n    a line in web/nginx/nginx/0123456789abcdef of " + group("web-nginx") + "\n" +
+		"  app: exit code 1; the last lines of its log:\n    a line in web/app/app/0123456789abcdef of " + group("web-app") + "\n"
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error: %v\nwant: …%s…", err, want)
+	}
+}
+
 func TestADeploymentToADeletedServiceFailsTheUpdate(t *testing.T) {
 	deleted := options(defaults(t, nil))
 	deleted.Deployments = func(infratest.Resource) []infratest.Deployment { return nil }

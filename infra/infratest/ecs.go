@@ -82,6 +82,9 @@ func (r *recorder) answerECS(w http.ResponseWriter, request *http.Request) {
 		answer = map[string]any{"serviceArns": []string{}}
 	case "ListTasks":
 		answer = map[string]any{"taskArns": []string{}}
+		if r.options.Failed != "" && strings.Contains(string(body), `"desiredStatus":"STOPPED"`) {
+			answer = map[string]any{"taskArns": []string{task}}
+		}
 	case "RunTask":
 		var command Command
 		err = json.Unmarshal(body, &command)
@@ -91,8 +94,13 @@ func (r *recorder) answerECS(w http.ResponseWriter, request *http.Request) {
 		answer = map[string]any{"tasks": []any{map[string]any{
 			"taskArn": task, "lastStatus": "STOPPED", "containers": []any{map[string]any{"name": "app", "exitCode": r.options.ExitCode}},
 		}}}
+		if r.options.Failed != "" {
+			answer = failedTask(task, r.options.Failed)
+		}
+	case "DescribeTaskDefinition":
+		answer, err = r.describeTaskDefinition()
 	case "GetLogEvents":
-		answer = map[string]any{"events": []any{map[string]any{"message": "relation \"users\" does not exist"}}}
+		answer, err = lastLine(body)
 	default:
 		err = fmt.Errorf("%s: no answer is known", action)
 	}
@@ -102,6 +110,42 @@ func (r *recorder) answerECS(w http.ResponseWriter, request *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 	_ = json.NewEncoder(w).Encode(answer) // the client notices an answer that is cut off
+}
+
+func failedTask(arn, definition string) map[string]any {
+	return map[string]any{"tasks": []any{map[string]any{
+		"taskArn": arn, "taskDefinitionArn": definition, "lastStatus": "STOPPED", "stoppedReason": "Essential container in task exited",
+		"containers": []any{map[string]any{"name": "nginx", "exitCode": 1}, map[string]any{"name": "app", "exitCode": 1}},
+	}}}
+}
+
+// describeTaskDefinition returns the only one of a service.
+func (r *recorder) describeTaskDefinition() (map[string]any, error) {
+	var containers any
+	for _, declared := range r.graph.OfType("aws:ecs/taskDefinition:TaskDefinition") {
+		if err := json.Unmarshal([]byte(declared.Inputs["containerDefinitions"].StringValue()), &containers); err != nil {
+			return nil, err
+		}
+	}
+
+	return map[string]any{"taskDefinition": map[string]any{"containerDefinitions": containers}}, nil
+}
+
+// lastLine is that of a command that failed or, in any other stream, one that says which log it stands in.
+func lastLine(body []byte) (map[string]any, error) {
+	var asked struct {
+		Group  string `json:"logGroupName"`
+		Stream string `json:"logStreamName"`
+	}
+	if err := json.Unmarshal(body, &asked); err != nil {
+		return nil, err
+	}
+	line := `relation "users" does not exist`
+	if !strings.Contains(asked.Stream, "/commands/") {
+		line = "a line in " + asked.Stream + " of " + asked.Group
+	}
+
+	return map[string]any{"events": []any{map[string]any{"message": line}}}, nil
 }
 
 func (r *recorder) describeServices(body []byte) (map[string]any, error) {

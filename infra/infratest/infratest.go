@@ -38,6 +38,9 @@ type Options struct {
 	Deployments func(service Resource) []Deployment
 	// ExitCode is that of every command that the program runs as a task of its own.
 	ExitCode int
+	// Failed is the task definition of a task that has stopped because both containers exited with 1. If it is empty, no task
+	// of a service has stopped.
+	Failed string
 	// Answer may answer a call in place of the recorder; the second result says whether it did.
 	Answer func(token string, args resource.PropertyMap) (resource.PropertyMap, bool)
 }

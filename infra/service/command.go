@@ -14,16 +14,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// Tasks is the part of the AWS SDK's ECS client that runs a command as a task of its own and follows the task.
+// Tasks is the part of the AWS SDK's ECS client that runs a command as a task of its own, follows tasks and tells how they
+// ended.
 type Tasks interface {
 	Deployments
 	ListServices(context.Context, *ecs.ListServicesInput, ...func(*ecs.Options)) (*ecs.ListServicesOutput, error)
 	RunTask(context.Context, *ecs.RunTaskInput, ...func(*ecs.Options)) (*ecs.RunTaskOutput, error)
 	ListTasks(context.Context, *ecs.ListTasksInput, ...func(*ecs.Options)) (*ecs.ListTasksOutput, error)
 	DescribeTasks(context.Context, *ecs.DescribeTasksInput, ...func(*ecs.Options)) (*ecs.DescribeTasksOutput, error)
+	DescribeTaskDefinition(context.Context, *ecs.DescribeTaskDefinitionInput, ...func(*ecs.Options)) (*ecs.DescribeTaskDefinitionOutput, error)
 }
 
-// Logs is the part of the AWS SDK's CloudWatch Logs client that reads what a command has written.
+// Logs is the part of the AWS SDK's CloudWatch Logs client that reads what a container has written.
 type Logs interface {
 	GetLogEvents(context.Context, *cloudwatchlogs.GetLogEventsInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.GetLogEventsOutput, error)
 }
@@ -199,29 +201,19 @@ func (c command) judge(ctx context.Context, ended types.Task, pause time.Duratio
 		if *container.ExitCode == 0 {
 			return nil
 		}
-		return fmt.Errorf("exit code %d; %s", *container.ExitCode, c.lastLines(ctx, aws.ToString(ended.TaskArn), pause))
+		return fmt.Errorf("exit code %d; %s", *container.ExitCode, c.written(ctx, ended, pause))
 	}
 
 	return fmt.Errorf("the command was not started: %s", aws.ToString(ended.StoppedReason))
 }
 
-// linesShown are the last lines of a command that failed.
-const linesShown = 20
-
-// lastLines returns the last lines that the command has written, or where they can be found. They reach CloudWatch some
+// written returns the last lines that the command has written, or where they can be found. They reach CloudWatch some
 // seconds after the command has written them.
-func (c command) lastLines(ctx context.Context, arn string, pause time.Duration) string {
-	stream := fmt.Sprintf("%s/%s/%s", c.logPrefix, appName, arn[strings.LastIndex(arn, "/")+1:])
+func (c command) written(ctx context.Context, ended types.Task, pause time.Duration) string {
+	stream := fmt.Sprintf("%s/%s/%s", c.logPrefix, appName, taskID(ended))
 	for range 3 {
-		read, err := c.logs.GetLogEvents(ctx, &cloudwatchlogs.GetLogEventsInput{
-			LogGroupName: &c.logGroup, LogStreamName: &stream, Limit: aws.Int32(linesShown),
-		})
-		if err == nil && len(read.Events) > 0 {
-			lines := "the last lines of its log:"
-			for _, event := range read.Events {
-				lines += "\n  " + strings.TrimRight(aws.ToString(event.Message), "\r\n")
-			}
-			return lines
+		if lines := lastLines(ctx, c.logs, c.logGroup, stream); len(lines) > 0 {
+			return "the last lines of its log:\n  " + strings.Join(lines, "\n  ")
 		}
 		select {
 		case <-ctx.Done():

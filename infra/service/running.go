@@ -34,7 +34,10 @@ func running(ctx *pulumi.Context, name string, args Args, cluster, service, requ
 
 	// The service's name becomes known when the provider has stopped waiting.
 	return text(pulumi.StringArray{cluster, service, requested}, func(values []string) (string, error) {
-		r := rollout{deployments: args.Deployments, cluster: values[0], service: values[1], requested: values[2], region: args.Region}
+		r := rollout{
+			deployments: args.Deployments, tasks: args.Tasks, logs: args.Logs,
+			cluster: values[0], service: values[1], requested: values[2], region: args.Region,
+		}
 		within, cancel := context.WithTimeout(ctx.Context(), args.DeploymentTimeout)
 		defer cancel()
 		if err := r.await(within, lookEvery); err != nil {
@@ -47,6 +50,8 @@ func running(ctx *pulumi.Context, name string, args Args, cluster, service, requ
 // rollout is the deployment of a task definition to a service.
 type rollout struct {
 	deployments                         Deployments
+	tasks                               Tasks
+	logs                                Logs
 	cluster, service, requested, region string
 }
 
@@ -57,14 +62,14 @@ func (r rollout) await(ctx context.Context, pause time.Duration) error {
 		if err != nil {
 			return err
 		}
-		ended, err := r.judge(found)
+		ended, err := r.judge(ctx, found)
 		if ended || err != nil {
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("deployment of %s: still in progress after deploymentTimeoutMinutes: %s\n%s",
-				r.requested, reason(found), r.advice())
+			return fmt.Errorf("deployment of %s: still in progress after deploymentTimeoutMinutes: %s",
+				r.requested, r.explained(ctx, found))
 		case <-time.After(pause):
 		}
 	}
@@ -99,18 +104,23 @@ func (r rollout) look(ctx context.Context) ([]types.Deployment, error) {
 }
 
 // judge says whether the deployment has succeeded. It returns an error if the deployment failed or was rolled back.
-func (r rollout) judge(found []types.Deployment) (ended bool, err error) {
+func (r rollout) judge(ctx context.Context, found []types.Deployment) (ended bool, err error) {
 	runs := aws.ToString(found[0].TaskDefinition)
 	switch {
 	case runs != r.requested:
-		return false, fmt.Errorf("ECS rolled the deployment back: task definition %s was requested, %s runs: %s\n%s",
-			r.requested, runs, reason(found), r.advice())
+		return false, fmt.Errorf("ECS rolled the deployment back: task definition %s was requested, %s runs: %s",
+			r.requested, runs, r.explained(ctx, found))
 	case found[0].RolloutState == types.DeploymentRolloutStateFailed:
-		return false, fmt.Errorf("deployment of %s failed, and there is no earlier one to return to: %s\n%s",
-			r.requested, reason(found), r.advice())
+		return false, fmt.Errorf("deployment of %s failed, and there is no earlier one to return to: %s",
+			r.requested, r.explained(ctx, found))
 	default:
 		return found[0].RolloutState == types.DeploymentRolloutStateCompleted, nil
 	}
+}
+
+// explained is all that is known about a deployment that failed, and what to do.
+func (r rollout) explained(ctx context.Context, found []types.Deployment) string {
+	return reason(found) + "\n" + r.why(ctx) + r.advice()
 }
 
 // reason is ECS's reason for the failure of a deployment or, if none has failed, for the state of the primary one.

@@ -59,8 +59,8 @@ type Args struct {
 	// deployment back if one of them goes off during it.
 	RollbackAlarms   pulumi.StringArrayInput
 	RollbackOnAlarms bool
-	// Deployments asks ECS how a deployment ended; Tasks and Logs run the deployment command and read what it has written.
-	// All three may be nil in a preview.
+	// Deployments asks ECS how a deployment ended. Tasks and Logs say why its tasks failed; they also run the deployment
+	// command and read what it has written. All three may be nil in a preview.
 	Deployments Deployments
 	Tasks       Tasks
 	Logs        Logs
