@@ -240,8 +240,14 @@ func (s *server) forward(w http.ResponseWriter, r *http.Request, arn string) {
 	}
 	// A panic in the proxy means the client is gone; the target is free in any case.
 	defer g.release(t)
-	s.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), chosenKey{}, chosen{t.address, g.isHTTPS()})))
+	ctx, cut := context.WithCancelCause(context.WithValue(r.Context(), chosenKey{}, chosen{t.address, g.isHTTPS()}))
+	defer cut(nil)
+	defer context.AfterFunc(t.removed, func() { cut(errDelayOver) })()
+	s.proxy.ServeHTTP(w, r.WithContext(ctx))
 }
+
+// errDelayOver ends a request that its target could not answer within the deregistration delay.
+var errDelayOver = errors.New("the deregistration delay is over")
 
 func (g *group) isHTTPS() bool {
 	g.mu.Lock()
@@ -326,12 +332,15 @@ func traceID(arrived string, now time.Time) string {
 
 // failed answers for a target that gave no answer: 504 when time ran out, 502 otherwise.
 func (s *server) failed(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil {
+	late := errors.Is(context.Cause(r.Context()), errDelayOver)
+	if r.Context().Err() != nil && !late {
 		return // the client is gone; ELB only logs its 460
 	}
 	var timeout net.Error
 	code := http.StatusBadGateway
-	if errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
+	if late {
+		err = errDelayOver
+	} else if errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
 		code = http.StatusGatewayTimeout
 	}
 	s.log.Warn("target failed", "status", code, "path", r.URL.Path, "error", err)

@@ -261,3 +261,25 @@ func TestHTTPSListenerSpeaksTLSWithASelfMadeCertificate(t *testing.T) {
 		t.Errorf("certificate: got %v, want the load balancer's name", names)
 	}
 }
+
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html#http-502-issues
+func TestARequestThatOutlastsTheDeregistrationDelayGets502(t *testing.T) {
+	arrived, release := make(chan struct{}), make(chan struct{})
+	slow := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		arrived <- struct{}{}
+		<-release
+	}))
+	t.Cleanup(slow.Close)
+	t.Cleanup(func() { close(release) })
+	s := listen(t, strings.TrimPrefix(slow.URL, "http://"), func(l *listenerSettings) { l.idle = time.Minute })
+	g := s.balancer.find("group")
+	g.configure(groupSettings{used: true, delay: 100 * time.Millisecond})
+
+	answered := make(chan string)
+	go func() { answered <- raw(t, s.address(), "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n") }()
+	<-arrived
+	<-g.deregister(t.Context(), key{"10.0.0.1", 80})
+	if got := <-answered; !strings.HasPrefix(got, "HTTP/1.1 502 ") {
+		t.Errorf("answer: %q; want 502", got)
+	}
+}

@@ -39,6 +39,10 @@ type target struct {
 	inFlight int
 	idle     chan struct{} // closed when draining and nothing is in flight
 	stop     context.CancelFunc
+
+	// removed ends when the target is no longer part of the group, with the requests that are still in flight.
+	removed context.Context
+	remove  context.CancelFunc
 }
 
 func newGroup(arn string, log *slog.Logger) *group {
@@ -67,6 +71,7 @@ func (g *group) register(k key, address string) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	t := &target{key: k, address: address, standing: newStanding(), idle: make(chan struct{}), stop: stop}
+	t.removed, t.remove = context.WithCancel(context.Background())
 	g.targets = append(g.targets, t)
 	go g.watch(ctx, t)
 }
@@ -122,7 +127,9 @@ func (g *group) observe(t *target, r result, check checkSettings) {
 }
 
 // deregister takes a target out of the rotation. ELB waits the deregistration delay, or less when the target has no
-// request in flight and no active connection; here idle connections do not count, so that a drain usually ends sooner.
+// request in flight and no active connection; here idle connections do not count, so that a drain usually ends sooner. A
+// request that is in flight when the delay is over gets 502.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html#http-502-issues
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html#deregistration-delay
 func (g *group) deregister(ctx context.Context, k key) <-chan struct{} {
 	done := make(chan struct{})
@@ -158,6 +165,7 @@ func (g *group) forget(t *target) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.targets = slices.DeleteFunc(g.targets, func(other *target) bool { return other == t })
+	t.remove()
 }
 
 // pick chooses the target of one request and counts the request; release must follow. nil means no target.
