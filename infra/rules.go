@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,12 +67,6 @@ func checkTimes(r *settings.Reader, s *Settings) {
 		r.Conflict([]string{"readTimeoutSeconds", "idleTimeoutSeconds"},
 			fmt.Sprintf("%g is not less than %g; the load balancer would give up before NGINX can answer",
 				sidecar.ReadTimeout.Seconds(), idle.Seconds()))
-	}
-	// Zero stands for a time that is derived from the idle timeout.
-	if sidecar.AppKeepAlive > 0 && sidecar.AppKeepAlive <= idle {
-		r.Conflict([]string{"appKeepAliveSeconds", "idleTimeoutSeconds"},
-			fmt.Sprintf("%g is not more than %g; the app could close a connection just when NGINX sends a request on it",
-				sidecar.AppKeepAlive.Seconds(), idle.Seconds()))
 	}
 }
 
@@ -249,6 +244,11 @@ func checkIngress(r *settings.Reader, s *Settings) {
 	if limit := s.Service.Sidecar.HeaderLimitKilobytes; len(s.Ingress.LoginPaths()) > 0 && limit < loginCookies {
 		r.Conflict([]string{"oidc", "headerLimitKilobytes"},
 			fmt.Sprintf("%d is less than the %d KiB that the cookies of a login can have; allowed: %[2]d", limit, loginCookies))
+	}
+	// The load balancer compares the path as it came.
+	if paths := s.Ingress.LoginPaths(); s.Service.Sidecar.EncodedSlashes && len(paths) > 0 && !slices.Contains(paths, service.Site) {
+		r.Conflict([]string{"encodedSlashes", "oidc"},
+			"an app may take an encoded slash for a plain one, and such a path would evade the login; allowed: one of them, or a login for all paths")
 	}
 	if kind != ingress.APIGateway {
 		return

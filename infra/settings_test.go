@@ -179,6 +179,7 @@ var wrong = []struct{ key, value, want string }{
 	{"staticFiles", `{"assets":"/app/public"}`, `staticFiles: "assets"; allowed: /, or a path such as /assets, of letters, digits, hyphens and underscores`},
 	{"staticFiles", `{"/assets":"public"}`, `staticFiles./assets: "public"; allowed: a directory of the app's image, such as /app/public`},
 	{"staticFiles", `{"/assets":"/app/../etc"}`, `staticFiles./assets: "/app/../etc"; allowed: a directory of the app's image, such as /app/public`},
+	{"encodedSlashes", "on", `encodedSlashes: "on"; allowed: true, false`},
 	{"spaFallback", "on", `spaFallback: "on"; allowed: true, false`},
 	{"headerLimitKilobytes", "17", `headerLimitKilobytes: 17; allowed: 2 to 16 KiB`},
 	{"allowedHosts", `["Example.com"]`, `allowedHosts: "Example.com"; allowed: a list of: a host name in small letters, such as www.example.com or *.example.com`},
@@ -198,6 +199,7 @@ var wrong = []struct{ key, value, want string }{
 	{"rateLimitBurst", "100001", `rateLimitBurst: 100001; allowed: 0 to 100000 requests`},
 	{"readTimeoutSeconds", "4000", `readTimeoutSeconds: 4000; allowed: 0 to 3999 seconds`},
 	{"appKeepAliveSeconds", "5001", `appKeepAliveSeconds: 5001; allowed: 0 to 5000 seconds`},
+	{"appKeepAliveSeconds", "1", `appKeepAliveSeconds: 1; allowed: 0, or 2 to 5000 seconds, because NGINX closes connections a second before the app does`},
 	{"clientTimeoutSeconds", "0", `clientTimeoutSeconds: 0; allowed: 1 to 300 seconds`},
 	{"gzipLevel", "10", `gzipLevel: 10; allowed: 0 to 9 (0 is off)`},
 	{"cacheSeconds", "3601", `cacheSeconds: 3601; allowed: 0 to 3600 seconds`},
@@ -347,6 +349,10 @@ var contradictory = map[string]struct {
 		with(encrypted, map[string]string{"oidc": login("")}),
 		[]string{"oidc, headerLimitKilobytes: 8 is less than the 16 KiB that the cookies of a login can have; allowed: 16"},
 	},
+	"a login on a path that can be written in two ways": {
+		with(encrypted, map[string]string{"oidc": login(`,"paths":["/api/admin"]`), "headerLimitKilobytes": "16", "encodedSlashes": "true"}),
+		[]string{"encodedSlashes, oidc: an app may take an encoded slash for a plain one, and such a path would evade the login; allowed: one of them, or a login for all paths"},
+	},
 	"a login with too many paths": {
 		with(behindAnother, map[string]string{"oidc": login(`,"paths":["/a","/b","/c"]`), "headerLimitKilobytes": "16"}),
 		[]string{"oidc, sharedLoadBalancer: 3 paths of the login and 2 hosts, beside the callback; allowed: at most 4 together"},
@@ -484,9 +490,9 @@ var contradictory = map[string]struct {
 		map[string]string{"readTimeoutSeconds": "30"},
 		[]string{"readTimeoutSeconds, idleTimeoutSeconds: 30 is not less than 30; the load balancer would give up before NGINX can answer"},
 	},
-	"the app closes before NGINX": {
-		map[string]string{"appKeepAliveSeconds": "30"},
-		[]string{"appKeepAliveSeconds, idleTimeoutSeconds: 30 is not more than 30; the app could close a connection just when NGINX sends a request on it"},
+	"a limit on a path that can be written in two ways": {
+		map[string]string{"encodedSlashes": "true", "pathRateLimits": `[{"path":"/api/login","perMinute":10}]`},
+		[]string{"encodedSlashes, pathRateLimits: an app may take an encoded slash for a plain one, and such a path would evade the limit; allowed: one of them"},
 	},
 	"health checks in a log that is off": {
 		map[string]string{"logHealthChecks": "true", "accessLog": "off"},
@@ -776,6 +782,7 @@ var others = map[string]struct {
 	"appKeepAliveSeconds":               {"64", nil},
 	"clientTimeoutSeconds":              {"11", nil},
 	"gzipLevel":                         {"2", nil},
+	"encodedSlashes":                    {"true", nil},
 	"cacheSeconds":                      {"1", nil},
 	"accessLog":                         {"text", nil},
 	"logHealthChecks":                   {"true", nil},

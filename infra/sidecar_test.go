@@ -110,6 +110,30 @@ func TestSidecarSettingsReachNginx(t *testing.T) {
 	}
 }
 
+// A server that closes idle connections after a few seconds is not asked on one of them at that moment.
+func TestNginxClosesIdleConnectionsBeforeTheAppDoes(t *testing.T) {
+	for keepAlive, want := range map[string]string{"0": "", "31": "", "30": "29", "5": "4", "2": "1"} {
+		graph := run(t, defaults(t, map[string]string{"appKeepAliveSeconds": keepAlive, "idleTimeoutSeconds": "30"}))
+		if got := environment(containers(t, graph)["nginx"])["NGINX_UPSTREAM_KEEPALIVE_TIMEOUT"]; got != want {
+			t.Errorf("the app closes connections after %s s: NGINX is told to after %q; want %q", keepAlive, got, want)
+		}
+	}
+}
+
+func TestEncodedSlashesReachTheAppWhereTheyAreAllowed(t *testing.T) {
+	for setting, want := range map[string]string{"false": "", "true": "on"} {
+		graph := run(t, defaults(t, map[string]string{"encodedSlashes": setting}))
+		if got := environment(containers(t, graph)["nginx"])["NGINX_ENCODED_SLASHES"]; got != want {
+			t.Errorf("%s: NGINX gets %q; want %q", setting, got, want)
+		}
+	}
+	if got := refused(t, defaults(t, with(encrypted, map[string]string{
+		"oidc": login(""), "headerLimitKilobytes": "16", "encodedSlashes": "true", "nginxWorkers": "65",
+	}))); len(got) != 1 {
+		t.Errorf("with a login for all paths: %q; want no complaint but that about nginxWorkers", got)
+	}
+}
+
 // NGINX's own page gives way to a site, and the load balancer's check follows it.
 func TestASiteMovesTheHealthPage(t *testing.T) {
 	for settings, want := range map[string]string{"": "/.sidecar/health", "/": "/", "/up": "/up"} {

@@ -31,6 +31,7 @@ var modes = []mode{
 	{"a site", []string{"NGINX_PATH_PREFIXES=/"}, ofASite},
 	{"behind an API", []string{everyPeer, "NGINX_INGRESS=api"}, belowAPI},
 	// Whoever has signed in is the load balancer's word on the login's paths alone; the cases take others.
+	{"with encoded slashes", []string{"NGINX_ENCODED_SLASHES=on"}, belowAPI},
 	{"beside a login", []string{everyPeer, "NGINX_LOGIN_PATHS=/api/admin"}, belowAPI},
 }
 

@@ -83,6 +83,21 @@ func TestASiteGetsEveryPathThatHasOneMeaning(t *testing.T) {
 	}
 }
 
+// What lies between an encoded slash and the next one has to be a segment that would pass between plain ones: then it does
+// not matter whether the application decodes it.
+func TestAnEncodedSlashPassesInsideASegmentWhereItIsAllowed(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_PATH_PREFIXES=/", "NGINX_ENCODED_SLASHES=on"}})
+	for path, want := range map[string]string{
+		"/@scope%2Fpackage": "app", "/projects/group%2fname/issues": "app", "/a%2Fb%2Fc": "app", "/%24%3A%2FStoryList": "app", "/a%2F.hidden?b": "app",
+		"/%2Fa": "400", "/a%2F": "400", "/a%2F?b": "400", "/a%2F/b": "400", "/a%2F%2Fb": "400", "/a%2F..": "400", "/a%2F../b": "400", "/a%2F..%2Fb": "400",
+		"/a%2F.": "400", "/a%2F./b": "400", "/a%2F.%2Fb": "400", "/a/.%2Fb": "400", "/a/..%2Fb": "400", "/a%5Cb": "400", "/a%252Fb": "400",
+		"/.sidecar%2Fhealth": "400", "/a%2F%2e%2e%2Fb": "400",
+	} {
+		line := "GET " + path + " HTTP/1.1"
+		t.Run(path, func(t *testing.T) { contract(t, task, target{line: line, text: line, want: want}) })
+	}
+}
+
 // The sidecar's own page is where the load balancer and the container's health check ask, and it still asks nobody.
 func TestASitesHealthPageIsTheSidecars(t *testing.T) {
 	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_PATH_PREFIXES=/"}})

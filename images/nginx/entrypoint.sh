@@ -90,6 +90,7 @@ choice NGINX_LOG_HEALTH_CHECKS off on off
 choice NGINX_TLS off on off
 choice NGINX_INGRESS balancer balancer api
 choice NGINX_SPA_FALLBACK off on off
+choice NGINX_ENCODED_SLASHES off on off
 if [ "$NGINX_TLS" = on ] && ! command -v openssl >/dev/null; then
     wrong NGINX_TLS on 'off in an image without openssl; the stage tls of the Dockerfile has it'
 fi
@@ -204,6 +205,19 @@ for word in ${NGINX_LOGIN_PATHS:-}; do
     *) logins="$logins|$word(?:[/?]|\$)" ;;
     esac
 done
+
+# An application may take /api%2Flogin for /api/login. What is only for that path, and
+# decided by whoever does not decode it, would not hold. So it is one or the other.
+slash=''
+if [ "$NGINX_ENCODED_SLASHES" = on ]; then
+    # In a sed replacement, so without a backslash.
+    slash='2[fF](?![.](?:[.]|/|[?]|$|%2[fF])|/|[?]|$|%2[fF])|'
+    [ -z "${NGINX_PATH_RATES:-}" ] || wrong NGINX_ENCODED_SLASHES on 'off with NGINX_PATH_RATES, which an encoded slash would evade'
+    case ${NGINX_LOGIN_PATHS:-/} in
+    /) ;;
+    *) wrong NGINX_ENCODED_SLASHES on 'off with NGINX_LOGIN_PATHS other than /, which an encoded slash would evade' ;;
+    esac
+fi
 
 # A path that is a word in nginx's configuration; the kernel takes 107 bytes.
 # https://man7.org/linux/man-pages/man7/unix.7.html
@@ -582,8 +596,8 @@ END
         done
         static_location "$number" "$path" >>"$directory/static-$where.conf"
     done
-    # The same pattern as for the application's paths.
-    sed -n -e "s,@PREFIXES@,$static_pattern,; s/ app;\$/ static;/p" "$template" >"$directory/static-target.conf"
+    # The same pattern as for the application's paths. No file's name has a slash in it.
+    sed -n -e "s,@PREFIXES@,$static_pattern,; s,@SLASH@,,; s/ app;\$/ static;/p" "$template" >"$directory/static-target.conf"
 fi
 
 # A key that no other container has and that nobody reads from an image: the load
@@ -619,6 +633,7 @@ sed \
     -e "s,@SHUTDOWN_TIMEOUT@,$NGINX_SHUTDOWN_TIMEOUT,g" \
     -e "s,@PREFIXES@,$prefixes,g" \
     -e "s,@ALL_PREFIXES@,$all_prefixes,g" \
+    -e "s,@SLASH@,$slash,g" \
     -e "s,@HEALTH_PAGE@,$health_page,g" \
     -e "s,@METHODS@,$methods,g" \
     -e "s,@LOGINS@,$logins,g" \

@@ -38,7 +38,7 @@ var renderings = map[string][]string{
 		"NGINX_APP_HEALTH_PATH=/", "NGINX_APP_HEALTH_TIMEOUT=1",
 		"NGINX_HEADER_KB=2", "NGINX_ALLOWED_HOSTS=a", "NGINX_PATH_RATES=/a:1:0",
 	},
-	"a site": {"NGINX_PATH_PREFIXES=/"},
+	"a site": {"NGINX_PATH_PREFIXES=/", "NGINX_ENCODED_SLASHES=on", "NGINX_LOGIN_PATHS=/"},
 	"largest": {
 		"NGINX_PORT=65535", "APP_PORT=65534", "NGINX_WORKER_PROCESSES=16", "NGINX_WORKER_CONNECTIONS=200000", "NGINX_IDLE_TIMEOUT=4000",
 		"NGINX_UPSTREAM_KEEPALIVE_TIMEOUT=4000", "NGINX_CLIENT_TIMEOUT=300", "NGINX_SHUTDOWN_TIMEOUT=120", "NGINX_UPSTREAM_KEEPALIVE=10000",
@@ -164,6 +164,19 @@ func TestASettingCannotBecomeConfiguration(t *testing.T) {
 			if err == nil || !strings.Contains("\n"+out, "\n"+name+": got ") {
 				t.Errorf("%s=%q: got %v: %s", name, value, err, out)
 			}
+		}
+	}
+}
+
+func TestAnEncodedSlashIsRefusedBesideWhatItWouldEvade(t *testing.T) {
+	for other, want := range map[string]string{
+		"NGINX_PATH_RATES=/api/login:10:5":   "off with NGINX_PATH_RATES, which an encoded slash would evade",
+		"NGINX_LOGIN_PATHS=/api/admin":       "off with NGINX_LOGIN_PATHS other than /, which an encoded slash would evade",
+		"NGINX_LOGIN_PATHS=/api/admin,/api/": "off with NGINX_LOGIN_PATHS other than /, which an encoded slash would evade",
+	} {
+		out, err := check(t, "NGINX_ENCODED_SLASHES=on", other)
+		if err == nil || !strings.Contains(out, `NGINX_ENCODED_SLASHES: got "on", allowed: `+want) {
+			t.Errorf("%s: got %v: %s", other, err, out)
 		}
 	}
 }
@@ -541,6 +554,7 @@ var meanings = map[string]string{
 	"NGINX_PATH_PREFIXES":              "what is forwarded: each prefix and what lies below it. With `/` everything is but the paths below `/.sidecar`, and the health page is `/.sidecar/health`",
 	"NGINX_STATIC_FILES":               "paths whose files nginx serves itself, each from a volume: the first from `/srv/static/1` and the path, and so on",
 	"NGINX_SPA_FALLBACK":               "whether a path of static files that has no file and no dot in its last segment is answered with the path's index.html",
+	"NGINX_ENCODED_SLASHES":            "whether a path may have an encoded slash (`%2F`) inside a segment; not together with a login or a rate at single paths, which it could evade",
 	"NGINX_METHODS":                    "methods that are forwarded; others are 405",
 	"NGINX_TLS":                        "whether the port speaks TLS, with a certificate made at the start; needs an image with openssl (`--target tls`)",
 	"NGINX_TRUSTED_PROXIES":            "address ranges whose word about client and scheme counts: the load balancer's subnets, or those of the VPC link",

@@ -20,6 +20,8 @@ type Sidecar struct {
 	// StaticFiles are what NGINX serves itself. With SPAFallback it answers a path that has no file with the index page.
 	StaticFiles []StaticFiles
 	SPAFallback bool
+	// EncodedSlashes lets a path have an encoded slash, which the app takes for a part of a name.
+	EncodedSlashes bool
 	// BodyLimitKilobytes and HeaderLimitKilobytes are in KiB. The latter is for one line.
 	BodyLimitKilobytes, HeaderLimitKilobytes int
 	// AllowedHosts are the names that a request may be for; without any, every name is.
@@ -122,6 +124,7 @@ func readSidecar(r *settings.Reader) Sidecar {
 		PathRates:        readPathRates(r),
 		StaticFiles:      readStaticFiles(r),
 		SPAFallback:      r.Boolean("spaFallback"),
+		EncodedSlashes:   r.Boolean("encodedSlashes"),
 		RatePerSecond:    r.Between("rateLimitPerSecond", 0, 100000, "requests a second"),
 		RateBurst:        r.Between("rateLimitBurst", 0, 100000, "requests"),
 		ConcurrencyLimit: r.Between("concurrencyLimit", 0, 65535, "requests at once"),
@@ -140,8 +143,15 @@ func readSidecar(r *settings.Reader) Sidecar {
 			"an address range without host bits, such as 130.176.0.0/16 or 2600:9000::/28"),
 		Workers: r.Between("nginxWorkers", 0, 64, "processes"),
 	}
+	if s.AppKeepAlive == time.Second {
+		r.Fail("appKeepAliveSeconds", "1", "0, or 2 to 5000 seconds, because NGINX closes connections a second before the app does")
+	}
 	if len(s.PathPrefixes) > 1 && slices.Contains(s.PathPrefixes, Site) {
 		r.Fail("pathPrefixes", strings.Join(s.PathPrefixes, ", "), "/ alone, which covers all the others, or paths without it")
+	}
+	if s.EncodedSlashes && len(s.PathRates) > 0 {
+		r.Conflict([]string{"encodedSlashes", "pathRateLimits"},
+			"an app may take an encoded slash for a plain one, and such a path would evade the limit; allowed: one of them")
 	}
 	if s.LogHealthChecks && s.AccessLog == LogOff {
 		r.Conflict([]string{"logHealthChecks", "accessLog"}, "health checks are to be logged, but accessLog is off; allowed with: json, text")
@@ -251,6 +261,11 @@ func sidecarEnvironment(args Args, ingressRanges string) map[string]string {
 		"NGINX_TRUSTED_PROXIES":   trusted(ingressRanges, sidecar.TrustedProxies),
 	}
 	// What is off by default is left out where it is off: a task definition without these stays as it is.
+	if keep := args.appKeepAlive(); keep <= args.IdleTimeout {
+		// A server that closes an idle connection may do so just when a request is on its way to it.
+		// https://www.rfc-editor.org/rfc/rfc9112#section-9.5
+		all["NGINX_UPSTREAM_KEEPALIVE_TIMEOUT"] = seconds(keep - time.Second)
+	}
 	if sidecar.StopDelay > 0 {
 		all["NGINX_STOP_DELAY"] = seconds(sidecar.StopDelay)
 	}
@@ -268,6 +283,9 @@ func sidecarEnvironment(args Args, ingressRanges string) map[string]string {
 	}
 	if sidecar.SPAFallback {
 		all["NGINX_SPA_FALLBACK"] = onOff(true)
+	}
+	if sidecar.EncodedSlashes {
+		all["NGINX_ENCODED_SLASHES"] = onOff(true)
 	}
 	if sidecar.HeaderLimitKilobytes != entrypointHeaderLimit {
 		all["NGINX_HEADER_KB"] = strconv.Itoa(sidecar.HeaderLimitKilobytes)
