@@ -61,7 +61,7 @@ func logger(t *testing.T) *slog.Logger {
 // serveImages is a registry on a listener until the test ends.
 func serveImages(t *testing.T, listener net.Listener) {
 	t.Helper()
-	server := &http.Server{Handler: registry.New(registry.Logger(log.New(io.Discard, "", 0)))} //nolint:gosec // for a test
+	server := &http.Server{Handler: registry.New(registry.Logger(log.New(io.Discard, "", 0)))}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	t.Cleanup(func() {

@@ -60,7 +60,7 @@ func Start(t *testing.T) Engine {
 		}
 	})
 	host := "unix://" + filepath.Join(dir, "docker.sock")
-	dockerd := exec.Command("unshare", "--net", "--", "sh", "-c", `ip link set lo up && exec dockerd "$@"`, "sh",
+	dockerd := exec.Command("unshare", "--net", "--", "sh", "-c", `ip link set lo up && exec dockerd "$@"`, "sh", //nolint:noctx // Stop ends it
 		"--data-root", filepath.Join(dir, "data"), "--exec-root", filepath.Join(dir, "exec"), "--pidfile", filepath.Join(dir, "pid"), "--host", host)
 	process, err := machine.Start("dockerd", filepath.Join(dir, "log"), dockerd)
 	if err != nil {
@@ -170,7 +170,7 @@ func (f *forwarder) adjust(wanted map[string]bool) {
 		if f.listeners[address] != nil {
 			continue
 		}
-		listener, err := net.Listen("tcp", address)
+		listener, err := net.Listen("tcp", address) //nolint:noctx // loopback: at once
 		if err != nil {
 			continue // taken: it is tried again at the next look
 		}

@@ -32,7 +32,7 @@ func main() {
 }
 
 func listen(address string) net.Listener {
-	listener, err := net.Listen("tcp", address)
+	listener, err := net.Listen("tcp", address) //nolint:noctx // at once
 	if err != nil {
 		log.Fatal(err)
 	}
