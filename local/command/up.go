@@ -97,7 +97,8 @@ type stackSettings struct {
 	project     string
 	region      string
 	given       map[string]any // on the command line, with their namespaces
-	file        map[string]any // in the stack's file, with their namespaces
+	file        map[string]any // in the stack's file, with their namespaces; nothing is encrypted
+	encrypted   map[string]any // what the run has in place of those of the file that are encrypted
 	defaults    map[string]any // in Pulumi.yaml, without
 	dockerfiles []string       // that the stack builds from
 }
@@ -126,7 +127,16 @@ func (l *Local) stackConfig(stack string, given map[string]string) (stackSetting
 	if err != nil {
 		return stackSettings{}, err
 	}
-	settings := stackSettings{project: project, region: region, file: config}
+	settings := stackSettings{project: project, region: region, file: map[string]any{}, encrypted: map[string]any{}}
+	for key, value := range config {
+		plain, changed := decrypted(key, value)
+		if changed {
+			settings.encrypted[key] = plain
+		}
+		if plain != nil {
+			settings.file[key] = plain
+		}
+	}
 	if settings.given, err = parseSettings(project, given); err != nil {
 		return stackSettings{}, err
 	}
@@ -165,6 +175,9 @@ func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Too
 		if err := l.useLoadBalancer(ctx, l.stack(current, current.Stacks[0], found), config, values); err != nil {
 			return err
 		}
+	}
+	if err := l.provideExisting(ctx, current, config, values); err != nil {
+		return err
 	}
 	if err := pulumi.Prepare(ctx, values); err != nil {
 		return err

@@ -12,8 +12,8 @@ import (
 )
 
 // localValues are the settings that a run on this machine replaces: those given on the command line; the architecture,
-// because an image for another one would not start here; and whether images are kept when a stack is destroyed, because
-// taking a local run down promises to leave nothing.
+// because an image for another one would not start here; whether images are kept when a stack is destroyed, because taking
+// a local run down promises to leave nothing; and what only the stack's owner can use. nil leaves a setting out.
 func (l *Local) localValues(ctx context.Context, config stackSettings) (map[string]any, error) {
 	values := map[string]any{}
 	architecture, err := engineArchitecture(ctx)
@@ -22,6 +22,8 @@ func (l *Local) localValues(ctx context.Context, config stackSettings) (map[stri
 	}
 	values[config.project+":architecture"] = ecsArchitectures[architecture]
 	values[config.project+":forceDeleteRepositories"] = true
+	l.withoutEncryption(config, values)
+	l.withoutAccount(config, values)
 	maps.Copy(values, config.given)
 	return values, nil
 }

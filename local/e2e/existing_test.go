@@ -13,7 +13,6 @@ import (
 
 	"fargate-nginx-sidecar/local/cloud/run"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
@@ -22,17 +21,19 @@ import (
 // noEngine points Docker clients at a socket that nobody serves.
 const noEngine = "DOCKER_HOST=unix:///nonexistent/docker.sock"
 
-// existingNetwork deploys into a VPC that was there before, with images that were built before, and proves that
-// neither belongs to the stack.
+// existingNetwork deploys into a VPC of its owner's, beside the owner's database, with images that were built before, and
+// proves that none of them belongs to the stack.
 func existingNetwork(t *testing.T, c *checkout) {
-	vpc, public, private := makeNetwork(t, c)
 	appImage := pushImage(t, c, "prebuilt/app", "images/app")
 	nginxImage := pushImage(t, c, "prebuilt/nginx", "images/nginx")
 
 	c.local(t, "up", "--stack", patternStack,
-		"--set", "network=existing", "--set", "vpcId="+vpc,
-		"--set", "publicSubnetIds="+list(public), "--set", "privateSubnetIds="+list(private),
+		"--set", "network=existing", "--set", "vpcId=vpc-0a1b2c3d4e5f60718",
+		"--set", "publicSubnetIds=[subnet-0a1b2c3d4e5f60711, subnet-0a1b2c3d4e5f60712]",
+		"--set", "privateSubnetIds=[subnet-0a1b2c3d4e5f60713, subnet-0a1b2c3d4e5f60714]",
+		"--set", "taskEgress=[{port: 5432, securityGroupId: sg-0a1b2c3d4e5f60715, addIngressRule: true}]",
 		"--set", "appImage="+appImage, "--set", "nginxImage="+nginxImage)
+	public, private := subnetsOf(t, c, "publicSubnetIds"), subnetsOf(t, c, "privateSubnetIds")
 
 	t.Run("no network, repository or image is part of the stack", func(t *testing.T) {
 		for _, kind := range c.resourceTypes(t) {
@@ -72,30 +73,13 @@ func existingNetwork(t *testing.T, c *checkout) {
 	})
 }
 
-func list(values []string) string {
-	text, _ := json.Marshal(values) // strings always encode
-	return string(text)
-}
-
-// makeNetwork makes a VPC with two public and two private subnets.
-func makeNetwork(t *testing.T, c *checkout) (vpc string, public, private []string) {
+// subnetsOf are those that the run uses in place of the owner's.
+func subnetsOf(t *testing.T, c *checkout, setting string) (ids []string) {
 	t.Helper()
-	ctx := context.Background()
-	client := c.cloud(t).ec2
-	vpc = *must[*ec2.CreateVpcOutput](t)(client.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String("10.9.0.0/16")})).Vpc.VpcId
-	for i, zone := range []string{"a", "b", "a", "b"} {
-		subnet := must[*ec2.CreateSubnetOutput](t)(client.CreateSubnet(ctx, &ec2.CreateSubnetInput{
-			VpcId:            &vpc,
-			CidrBlock:        aws.String(fmt.Sprintf("10.9.%d.0/24", i)),
-			AvailabilityZone: aws.String(c.current(t).Region + zone),
-		})).Subnet
-		if i < 2 {
-			public = append(public, *subnet.SubnetId)
-		} else {
-			private = append(private, *subnet.SubnetId)
-		}
+	for _, id := range c.deployed(t)[setting].([]any) {
+		ids = append(ids, id.(string))
 	}
-	return vpc, public, private
+	return ids
 }
 
 // pushImage builds one of the project's images and pushes it to a repository that no stack owns. It returns the

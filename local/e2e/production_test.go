@@ -1,35 +1,51 @@
 package e2e_test
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"fargate-nginx-sidecar/local/cloud/emulator"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/route53"
+	"gopkg.in/yaml.v3"
 )
 
 // testDomain is a name that no one can own: https://www.rfc-editor.org/rfc/rfc2606
 const testDomain = "www.example.test"
 
-// production makes the running stack the one that Pulumi.prod.yaml describes, under a name of the owner's, and back.
+// production makes the running stack the one that Pulumi.prod.yaml describes, under a name of the owner's, and back. The
+// file is as its owner deploys it: it leads to an account, names a zone there and has a value that only its owner can decrypt.
 func production(t *testing.T, c *checkout) {
 	before := c.read(t, "Pulumi."+patternStack+".yaml")
 	settings := strings.Join([]string{
+		"secretsprovider: awskms://alias/pulumi?region=eu-central-1",
+		"encryptedkey: AQECAHgh",
 		c.read(t, "Pulumi.prod.yaml"),
+		"  aws:profile: production",
+		`  aws:allowedAccountIds: ["111122223333"]`,
+		"  aws:assumeRole: {roleArn: arn:aws:iam::111122223333:role/deploy}",
 		"  fargate-nginx-sidecar:domain: " + testDomain,
 		"  fargate-nginx-sidecar:domainAliases: [example.test]",
-		"  fargate-nginx-sidecar:hostedZoneId: " + makeZone(t, c, "example.test"),
+		"  fargate-nginx-sidecar:hostedZoneId: Z0123456789ABCDEFGHIJ",
+		"  fargate-nginx-sidecar:environment: {TOKEN: {secure: AAABAK3k}}",
 		"",
 	}, "\n")
 	c.configure(t, settings)
 	output := c.local(t, "up", "--stack", patternStack)
-	if !strings.Contains(output, "https://127.0.0.1:") {
-		t.Error("production is not verified over HTTPS")
+	for _, want := range []string{
+		"https://127.0.0.1:", // where production is verified
+		"hostedZoneId Z0123456789ABCDEFGHIJ: made in the emulator, as " + c.deployed(t)["hostedZoneId"].(string) + " for example.test",
+		"without aws:profile, aws:assumeRole, aws:allowedAccountIds",
+		"defaults or placeholders for what is encrypted in the stack's file: fargate-nginx-sidecar:environment",
+	} {
+		if !strings.Contains(output, want) {
+			t.Errorf("the output lacks %q", want)
+		}
+	}
+	if got := variable(readStack(t, c).container(t, "app"), "TOKEN"); got != "local-TOKEN" {
+		t.Errorf("the app's TOKEN is %q", got)
+	}
+	if c.read(t, "Pulumi."+patternStack+".yaml") != settings {
+		t.Error("the stack's file in the checkout is changed")
 	}
 	assertUnchanged(t, c)
 	assertProtected(t, c)
@@ -51,13 +67,20 @@ func assertProtected(t *testing.T, c *checkout) {
 	assertUnchanged(t, c)
 }
 
-// makeZone makes a public hosted zone, which a certificate's validation and the stack's name go into.
-func makeZone(t *testing.T, c *checkout, name string) string {
+// deployed are the settings of the stack in the run's copy of its file.
+func (c *checkout) deployed(t *testing.T) map[string]any {
 	t.Helper()
-	current := c.current(t)
-	client := route53.NewFromConfig(emulator.Config(current.Endpoint, current.Region))
-	made := must[*route53.CreateHostedZoneOutput](t)(client.CreateHostedZone(context.Background(), &route53.CreateHostedZoneInput{Name: &name, CallerReference: aws.String(t.Name())}))
-	return strings.TrimPrefix(*made.HostedZone.Id, "/hostedzone/")
+	var file struct{ Config map[string]any }
+	if err := yaml.Unmarshal([]byte(c.read(t, ".local/project/Pulumi."+patternStack+".yaml")), &file); err != nil {
+		t.Fatal(err)
+	}
+	settings := map[string]any{}
+	for key, value := range file.Config {
+		if setting, is := strings.CutPrefix(key, "fargate-nginx-sidecar:"); is {
+			settings[setting] = value
+		}
+	}
+	return settings
 }
 
 func (c *checkout) read(t *testing.T, file string) string {

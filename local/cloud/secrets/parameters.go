@@ -1,26 +1,14 @@
 package secrets
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
-	"time"
 
 	"fargate-nginx-sidecar/local/cloud/emulator"
 )
 
-// parameters speaks Parameter Store's protocol itself: these are two calls, and to compile the typed client, which has
-// all of Systems Manager, would hold up the first `make local` by a quarter of a minute.
-type parameters struct {
-	endpoint string
-	client   *http.Client
-}
-
-func newParameters(endpoint string) parameters {
-	return parameters{endpoint: endpoint, client: &http.Client{Timeout: 20 * time.Second}}
-}
+// parameters is the Parameter Store of every region behind one endpoint.
+type parameters struct{ endpoint string }
 
 // get returns those of the named parameters that exist, decrypted, by their names.
 // https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
@@ -52,32 +40,9 @@ func (p parameters) put(ctx context.Context, region, name, value string) error {
 }
 
 func (p parameters) call(ctx context.Context, region, action string, input, output any) error {
-	content, err := json.Marshal(input)
-	if err != nil {
-		return err
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.endpoint, bytes.NewReader(content))
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Content-Type", "application/x-amz-json-1.1")
-	request.Header.Set("X-Amz-Target", "AmazonSSM."+action)
-	emulator.Address(request, region, "ssm")
-	response, err := p.client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		var failure struct {
-			Type    string `json:"__type"`
-			Message string
-		}
-		_ = json.NewDecoder(response.Body).Decode(&failure) // the status says enough if the rest does not
-		return fmt.Errorf("SSM: %s: status %d, %s: %s", action, response.StatusCode, failure.Type, failure.Message)
-	}
-	if err := json.NewDecoder(response.Body).Decode(output); err != nil {
-		return fmt.Errorf("SSM: %s: %w", action, err)
+	caller := emulator.Caller{URL: p.endpoint, Region: region}
+	if err := caller.JSON(ctx, "ssm", "AmazonSSM."+action, input, output); err != nil {
+		return fmt.Errorf("SSM: %w", err)
 	}
 	return nil
 }

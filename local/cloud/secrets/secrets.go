@@ -18,5 +18,5 @@ type Stores struct {
 // New returns the stores behind an AWS endpoint. The region is that of the tasks.
 func New(endpoint, region string) *Stores {
 	client := secretsmanager.NewFromConfig(emulator.Config(endpoint, region))
-	return &Stores{region: region, parameters: newParameters(endpoint), secrets: client}
+	return &Stores{region: region, parameters: parameters{endpoint}, secrets: client}
 }

@@ -59,7 +59,7 @@ func (s *Stack) Settings() map[string]string {
 }
 
 // Prepare copies the project's files, sets values in the copy of the stack's, and makes the stack if there is none.
-// Values replace those of the file; their keys carry a namespace, as in the file.
+// Values replace those of the file, and nil takes one out; their keys carry a namespace, as in the file.
 func (s *Stack) Prepare(ctx context.Context, values map[string]any) error {
 	if err := os.MkdirAll(filepath.Join(s.Dir, "state"), 0o755); err != nil {
 		return fmt.Errorf("project: %w", err)
@@ -94,6 +94,11 @@ func (s *Stack) copyProject() error {
 	return os.WriteFile(filepath.Join(s.ProjectDir(), "Pulumi.yaml"), content, 0o644)
 }
 
+// encryption are the keys of a stack's file that say how its secrets are encrypted. Those of the checkout's file need the
+// owner's passphrase, or a key of the owner's account; the local stack has secrets of its own.
+// https://www.pulumi.com/docs/iac/concepts/secrets/#configuring-secrets-encryption
+var encryption = []string{"secretsprovider", "encryptedkey", "encryptionsalt"}
+
 // copyStack writes the stack's file anew, keeping the salt with which the CLI encrypted this stack's secrets.
 func (s *Stack) copyStack(values map[string]any) error {
 	name := "Pulumi." + s.Name + ".yaml"
@@ -101,16 +106,21 @@ func (s *Stack) copyStack(values map[string]any) error {
 	if err != nil {
 		return err
 	}
-	before, err := readYAML(filepath.Join(s.ProjectDir(), name))
-	if err == nil && before["encryptionsalt"] != nil {
-		file["encryptionsalt"] = before["encryptionsalt"]
+	before, _ := readYAML(filepath.Join(s.ProjectDir(), name)) // there is none before the first deploy
+	for _, key := range encryption {
+		delete(file, key)
+		if value, is := before[key]; is {
+			file[key] = value
+		}
 	}
 	config, _ := file["config"].(map[string]any)
 	if config == nil {
 		config = map[string]any{}
 	}
 	for key, value := range values {
-		config[key] = value
+		if config[key] = value; value == nil {
+			delete(config, key)
+		}
 	}
 	file["config"] = config
 	content, err := yaml.Marshal(file)

@@ -1,0 +1,43 @@
+package pulumi
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+)
+
+func TestTheCopyOfAStacksFileHasItsOwnEncryption(t *testing.T) {
+	s := &Stack{Root: t.TempDir(), Dir: t.TempDir(), Name: "prod"}
+	write := func(dir, content string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, "Pulumi.prod.yaml"), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copied := func() map[string]any {
+		t.Helper()
+		if err := s.copyStack(map[string]any{"shop:cpu": 256, "aws:profile": nil, "aws:token": nil}); err != nil {
+			t.Fatal(err)
+		}
+		file, err := readYAML(filepath.Join(s.ProjectDir(), "Pulumi.prod.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	if err := os.MkdirAll(s.ProjectDir(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(s.Root, "secretsprovider: awskms://alias/pulumi\nencryptedkey: AQEC\nencryptionsalt: owners\nconfig:\n  shop:cpu: 1024\n  aws:profile: production\n  aws:region: eu-central-1\n")
+	want := map[string]any{"config": map[string]any{"shop:cpu": 256, "aws:region": "eu-central-1"}}
+	if got := copied(); !reflect.DeepEqual(got, want) {
+		t.Errorf("the first copy is %v, want %v", got, want)
+	}
+	// The CLI writes its salt into the copy.
+	write(s.ProjectDir(), "encryptionsalt: own\nconfig: {}\n")
+	want["encryptionsalt"] = "own"
+	if got := copied(); !reflect.DeepEqual(got, want) {
+		t.Errorf("the second copy is %v, want %v", got, want)
+	}
+}
