@@ -29,9 +29,6 @@ const usage = `usage: local [--root DIR] COMMAND
   base-images [DOCKERFILE]...                           pull the base images, or build stand-ins
   with-docker -- COMMAND [ARG]...                       run a command while a Docker engine answers`
 
-// defaultPort is where the load balancer listens unless --port or LOCAL_PORT says otherwise.
-const defaultPort = 8080
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	err := dispatch(ctx, os.Args[1:])
@@ -138,7 +135,7 @@ func up(ctx context.Context, local *command.Local, flags *flag.FlagSet, argument
 	}
 	options := command.UpOptions{Config: map[string]string{}}
 	flags.StringVar(&options.Stack, "stack", "dev", "which Pulumi.<stack>.yaml")
-	flags.IntVar(&options.Port, "port", port, "local port of the load balancer")
+	flags.IntVar(&options.Port, "port", port, "local port of the load balancer; 0 is 8080, or where it is")
 	flags.Func("set", "replace a setting for this run", func(pair string) error {
 		key, value, found := strings.Cut(pair, "=")
 		if !found {
@@ -156,7 +153,7 @@ func up(ctx context.Context, local *command.Local, flags *flag.FlagSet, argument
 func environmentPort() (int, error) {
 	text := os.Getenv("LOCAL_PORT")
 	if text == "" {
-		return defaultPort, nil
+		return 0, nil // as if nothing was said
 	}
 	port, err := strconv.Atoi(text)
 	if err != nil || port < 1 || port > 65535 {

@@ -25,6 +25,7 @@ import (
 	"fargate-nginx-sidecar/local/cloud/engine"
 	"fargate-nginx-sidecar/local/cloud/fargate"
 	"fargate-nginx-sidecar/local/cloud/httpapi"
+	"fargate-nginx-sidecar/local/cloud/ports"
 	"fargate-nginx-sidecar/local/cloud/registry"
 	"fargate-nginx-sidecar/local/cloud/run"
 	"fargate-nginx-sidecar/local/cloud/secrets"
@@ -38,11 +39,11 @@ const stopWait = 150 * time.Second
 
 // Options describe the run that the process carries.
 type Options struct {
-	Dir       string         // of the run
-	Emulator  string         // the moto_server program
-	Run       run.Run        // ID, stack, region; the process adds where it listens
-	Listeners map[int]string // load balancer port → local address; an HTTP API is on 443's
-	Log       *slog.Logger
+	Dir      string              // of the run
+	Emulator string              // the moto_server program
+	Run      run.Run             // ID, stack, region; the process adds where it listens
+	Ports    map[int]*ports.Port // load balancer port → local one; an HTTP API is on 443's
+	Log      *slog.Logger
 }
 
 // cloud holds the parts while they run.
@@ -125,10 +126,10 @@ func (c *cloud) listen(ctx context.Context, described *run.Run) (err error) {
 	described.Registry, described.Relayed = listener.Addr().String(), relayed
 	c.serve(listener, images)
 	if c.balancer, err = alb.New(alb.Options{
-		Endpoint:  c.emulator.URL,
-		Region:    c.options.Run.Region,
-		Listeners: c.options.Listeners,
-		Logger:    c.options.Log,
+		Endpoint: c.emulator.URL,
+		Region:   c.options.Run.Region,
+		Ports:    c.options.Ports,
+		Logger:   c.options.Log,
 	}); err != nil {
 		return err
 	}
@@ -136,7 +137,7 @@ func (c *cloud) listen(ctx context.Context, described *run.Run) (err error) {
 	if c.gateway, err = httpapi.New(httpapi.Options{
 		Endpoint:  c.emulator.URL,
 		Region:    c.options.Run.Region,
-		Address:   c.options.Listeners[443],
+		Port:      c.options.Ports[443],
 		Instances: instances,
 		Logger:    c.options.Log,
 	}); err != nil {
@@ -183,11 +184,14 @@ const publicKeys = "/public-keys.auth.elb/"
 // beforeAWS answers for what stands on the endpoint beside AWS's API.
 func (c *cloud) beforeAWS(aws http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, publicKeys) {
+		switch {
+		case strings.HasPrefix(r.URL.Path, publicKeys):
 			c.balancer.PublicKeys().ServeHTTP(w, r)
-			return
+		case r.URL.Path == movePath:
+			c.move(w, r)
+		default:
+			aws.ServeHTTP(w, r)
 		}
-		aws.ServeHTTP(w, r)
 	})
 }
 

@@ -20,7 +20,8 @@ import (
 const ServeCommand = "serve"
 
 // launch starts this program again as the background process. What it needs to know goes as one JSON argument.
-func (l *Local) launch(description run.Run, emulator string) (*machine.Process, error) {
+// The ports that it holds go as open files.
+func (l *Local) launch(description run.Run, emulator string, held []*os.File) (*machine.Process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -30,6 +31,7 @@ func (l *Local) launch(description run.Run, emulator string) (*machine.Process, 
 		return nil, err
 	}
 	cmd := exec.Command(self, "--root", l.Root, ServeCommand, "--emulator", emulator, "--run", string(content)) //nolint:noctx // it outlives this command
+	cmd.ExtraFiles = held
 	return machine.StartDetached("cloud", LogFile(l.dir()), cmd)
 }
 
@@ -46,19 +48,16 @@ func (l *Local) Serve(ctx context.Context, emulator, description string) error {
 	if err := json.Unmarshal([]byte(description), &current); err != nil {
 		return fmt.Errorf("serve: --run: %w", err)
 	}
-	secure, err := httpsAddress(current.Listen)
+	ports, err := inherited()
 	if err != nil {
-		return fmt.Errorf("serve: --run: %w", err)
+		return fmt.Errorf("serve: %w", err)
 	}
 	return cloud.Serve(ctx, cloud.Options{
 		Dir:      l.dir(),
 		Emulator: emulator,
 		Run:      current,
-		Listeners: map[int]string{
-			80:  current.Listen,
-			443: secure,
-		},
-		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{ReplaceAttr: shortTime})),
+		Ports:    ports,
+		Log:      slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{ReplaceAttr: shortTime})),
 	})
 }
 

@@ -35,12 +35,17 @@ func (l *Local) Down(ctx context.Context, stack string) (err error) {
 			l.Progress.Line("docker    the engine goes on running: another checkout or command uses it")
 		}
 	}()
-	current, err := run.Load(l.dir())
+	current, err := l.load(ctx)
 	if errors.Is(err, run.ErrNone) {
 		if _, statErr := os.Stat(l.dir()); errors.Is(statErr, os.ErrNotExist) {
 			l.Progress.Line("nothing is running here")
 			return nil
 		}
+		end, dockerErr := l.docker(ctx) // the engine may have ended with the background process
+		if dockerErr != nil {
+			return dockerErr
+		}
+		defer end(&err)
 		return l.clean()
 	}
 	if err != nil {
@@ -76,17 +81,20 @@ func (l *Local) Down(ctx context.Context, stack string) (err error) {
 
 // remove ends the background process, and removes the containers, images and files of a run.
 func (l *Local) remove(current run.Run) error {
-	return errors.Join(
+	err := errors.Join(
 		l.endCloud(current.PID),
 		fargate.Cleanup(context.Background(), current.ID),
 		removeImages(current.Registry),
-		os.RemoveAll(l.dir()),
 	)
+	if err == nil { // else the next command finds in the folder what is left to remove
+		err = os.RemoveAll(l.dir())
+	}
+	return err
 }
 
 // endCloud ends the background process, if it runs.
 func (l *Local) endCloud(pid int) error {
-	if _, err := run.Load(l.dir()); errors.Is(err, run.ErrNone) {
+	if _, err := run.Load(l.dir()); errors.Is(err, run.ErrNone) || pid == 0 {
 		return nil
 	}
 	if err := machine.End(pid, endWait); err != nil {

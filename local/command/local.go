@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -131,15 +130,6 @@ func (l *Local) stack(current run.Run, name string, found toolchain.Tools) *pulu
 	// The built program goes with the run.
 	settings["FARGATE_LOCAL_PROGRAM_DIR"] = filepath.Join(l.dir(), "program")
 	return &pulumi.Stack{Root: l.Root, Dir: l.dir(), Name: name, CLI: found.Pulumi, Env: settings}
-}
-
-// portFree refuses a port that somebody else uses before anything is started.
-func portFree(ctx context.Context, address string) error {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-	if err != nil {
-		return fmt.Errorf("port: the load balancer cannot listen on %s: %w; stop what uses the port, or choose another with LOCAL_PORT", address, err)
-	}
-	return listener.Close()
 }
 
 // WithDocker runs a command while a Docker engine answers, and stops the engine again if it was started for that.

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ import (
 // UpOptions are the choices of `up`.
 type UpOptions struct {
 	Stack  string            // which Pulumi.<stack>.yaml
-	Port   int               // of the load balancer's HTTP listener on 127.0.0.1
+	Port   int               // of the load balancer's HTTP listener on 127.0.0.1; 0 is where it is, or the default
 	Config map[string]string // values that replace the stack file's, for this run only; YAML
 }
 
@@ -33,12 +34,12 @@ func (l *Local) Up(ctx context.Context, options UpOptions) (err error) {
 		return err
 	}
 	defer unlock()
-	current, err := run.Load(l.dir())
+	current, err := l.load(ctx)
 	fresh := errors.Is(err, run.ErrNone)
 	if err != nil && !fresh {
 		return err
 	}
-	listen := net.JoinHostPort("127.0.0.1", strconv.Itoa(options.Port))
+	listen := listenAt(options.Port, current)
 	config, err := l.stackConfig(options.Stack, options.Config)
 	if err != nil {
 		return err
@@ -49,11 +50,16 @@ func (l *Local) Up(ctx context.Context, options UpOptions) (err error) {
 			return err
 		}
 	}
+	var held []*os.File
 	if fresh {
-		secure, err := httpsAddress(listen)
-		if err := errors.Join(err, portFree(ctx, listen), portFree(ctx, secure)); err != nil {
-			return err
-		}
+		var release func()
+		held, release, err = hold(ctx, listen)
+		defer release()
+	} else {
+		current, err = l.move(ctx, current, listen)
+	}
+	if err != nil {
+		return err
 	}
 	if err := l.finder.Disk(); err != nil {
 		return err
@@ -68,7 +74,7 @@ func (l *Local) Up(ctx context.Context, options UpOptions) (err error) {
 		return err
 	}
 	if fresh {
-		if current, err = l.startCloud(ctx, found, options.Stack, config.region, listen); err != nil {
+		if current, err = l.startCloud(ctx, found, options.Stack, config.region, listen, held); err != nil {
 			return err
 		}
 		defer func() {
@@ -90,6 +96,14 @@ func (l *Local) Up(ctx context.Context, options UpOptions) (err error) {
 		}()
 	}
 	return l.deploy(ctx, current, found.pulumi, config, options.Stack)
+}
+
+// listenAt is where the load balancer's port 80 shall be. What its user does not say stays as it is.
+func listenAt(port int, current run.Run) string {
+	if port == 0 && current.Listen != "" {
+		return current.Listen
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(cmp.Or(port, defaultPort)))
 }
 
 // stackSettings are a stack's values, of which the local run itself needs a few.
@@ -262,8 +276,28 @@ func (l *Local) printRequests() {
 	l.Progress.Line("%s", summary)
 }
 
+// startWait bounds the start of the background process.
+const startWait = 90 * time.Second
+
+// load returns the checkout's run. If an earlier command was killed while the background process started, it waits until
+// that serves or has ended.
+func (l *Local) load(ctx context.Context) (run.Run, error) {
+	const again = 100 * time.Millisecond
+	for begun := time.Now(); ; {
+		current, err := run.Load(l.dir())
+		if !errors.Is(err, run.ErrStarting) || time.Since(begun) > startWait {
+			return current, err
+		}
+		select {
+		case <-ctx.Done():
+			return run.Run{}, ctx.Err()
+		case <-time.After(again):
+		}
+	}
+}
+
 // startCloud starts the background process and waits until it serves.
-func (l *Local) startCloud(ctx context.Context, found tools, stack, region, listen string) (run.Run, error) {
+func (l *Local) startCloud(ctx context.Context, found tools, stack, region, listen string, held []*os.File) (run.Run, error) {
 	if err := l.clean(); err != nil {
 		return run.Run{}, err
 	}
@@ -276,16 +310,21 @@ func (l *Local) startCloud(ctx context.Context, found tools, stack, region, list
 		Region: region,
 		Listen: listen,
 	}
-	process, err := l.launch(description, found.emulator)
-	if err != nil {
+	// What the process makes can be removed by the run's id, however soon something is killed.
+	if err := description.Save(l.dir()); err != nil {
 		return run.Run{}, err
 	}
-	err = process.Ready(ctx, 90*time.Second, func(context.Context) error {
+	process, err := l.launch(description, found.emulator, held)
+	if err != nil {
+		return run.Run{}, errors.Join(err, os.RemoveAll(l.dir()))
+	}
+	started := description
+	err = process.Ready(ctx, startWait, func(context.Context) error {
 		description, err = run.Load(l.dir())
 		return err
 	})
 	if err != nil {
-		return run.Run{}, errors.Join(err, process.Stop(), os.RemoveAll(l.dir()))
+		return run.Run{}, errors.Join(err, process.Stop(), l.remove(started))
 	}
 	way := ""
 	if description.Relayed {

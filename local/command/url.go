@@ -3,30 +3,11 @@ package command
 import (
 	"cmp"
 	"crypto/tls"
-	"fmt"
-	"net"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"fargate-nginx-sidecar/local/cloud/run"
 )
-
-// httpsOffset is added to the HTTP listener's local port for the listener on 443: 8080 and 8443.
-const httpsOffset = 363
-
-// httpsAddress is where the load balancer's port 443 is on this machine, if its port 80 is at listen.
-func httpsAddress(listen string) (string, error) {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return "", err
-	}
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		return "", fmt.Errorf("port %q: %w", port, err)
-	}
-	return net.JoinHostPort(host, strconv.Itoa(number+httpsOffset)), nil
-}
 
 // localURL is the stack's url output, as it is reached on this machine.
 func localURL(current run.Run, outputs map[string]any) (string, error) {

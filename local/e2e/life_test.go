@@ -95,11 +95,19 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 		}
 		assertSecrets(t, c, output, databaseValue, "local-STRIPE_KEY")
 	})
-	step("a new value of a secret reaches the tasks, and an old one stays", func(t *testing.T) {
+	step("a new value of a secret reaches the tasks, an old one stays, and the load balancer moves to another port", func(t *testing.T) {
 		t.Setenv("DATABASE_URL", "")
 		t.Setenv("STRIPE_KEY", stripeValue)
+		before := c.port
+		c.port = freePorts(t)
 		output := c.local(t, "up", "--stack", patternStack)
 		assertSecrets(t, c, output, databaseValue, stripeValue)
+		if got := c.user(t); got != "User 1 found!" {
+			t.Errorf("GET /api/users/1 answers %q", got)
+		}
+		if !free(before) || !free(before+httpsOffset) {
+			t.Errorf("port %d or %d is still held", before, before+httpsOffset)
+		}
 	})
 	step("a task that is interrupted while clients are still sent to it loses no request", func(t *testing.T) { interrupt(t, c) })
 	step("a refresh finds everything as it was deployed", func(t *testing.T) {

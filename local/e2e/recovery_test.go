@@ -18,8 +18,11 @@ import (
 // cover a killed command and one that its user interrupts.
 const interruptions = 2
 
-// longestMoment is about as long as an update of the app takes.
-const longestMoment = 20 * time.Second
+// longestMoment is about as long as an update of the app takes, and longestFirst as long as the first deploy.
+const (
+	longestMoment = 20 * time.Second
+	longestFirst  = 100 * time.Second
+)
 
 // interruption is what ends a command, or a part of the run, in the middle.
 type interruption struct {
@@ -27,6 +30,7 @@ type interruption struct {
 	command []string
 	signal  syscall.Signal
 	of      func(t *testing.T, c *checkout, command int) (pid int) // 0 if it does not run at this moment
+	first   bool                                                   // the command makes everything: nothing runs before
 }
 
 func theCommand(_ *testing.T, _ *checkout, command int) int { return command }
@@ -47,17 +51,22 @@ func theEmulator(t *testing.T, c *checkout, command int) int {
 	return pid
 }
 
-// What can end in the middle. Those before the last three keep what the emulator knows, so the next command goes on from
-// there; after the others, the stack is made anew.
+var deploy = []string{"up", "--stack", patternStack}
+
+// What can end in the middle. The first five keep what the emulator knows, so the next command goes on from there; after the
+// others, the stack is made anew.
 var kinds = []interruption{
-	{"the command is killed", []string{"up", "--stack", patternStack}, syscall.SIGKILL, theCommand},
-	{"the user interrupts the command", []string{"up", "--stack", patternStack}, syscall.SIGINT, theCommand},
-	{"the command is killed", []string{"up", "--stack", patternStack}, syscall.SIGKILL, theCommand},
-	{"the terminal is closed", []string{"up", "--stack", patternStack}, syscall.SIGHUP, theCommand},
-	{"the command is killed", []string{"up", "--stack", patternStack}, syscall.SIGKILL, theCommand},
-	{"taking the stack down is killed", []string{"down"}, syscall.SIGKILL, theCommand},
-	{"the background process is killed", []string{"up", "--stack", patternStack}, syscall.SIGKILL, theBackgroundProcess},
-	{"the emulator is killed", []string{"up", "--stack", patternStack}, syscall.SIGKILL, theEmulator},
+	{"the command is killed", deploy, syscall.SIGKILL, theCommand, false},
+	{"the user interrupts the command", deploy, syscall.SIGINT, theCommand, false},
+	{"the command is killed", deploy, syscall.SIGKILL, theCommand, false},
+	{"the terminal is closed", deploy, syscall.SIGHUP, theCommand, false},
+	{"the command is killed", deploy, syscall.SIGKILL, theCommand, false},
+	{"taking the stack down is killed", []string{"down"}, syscall.SIGKILL, theCommand, false},
+	{"the background process is killed", deploy, syscall.SIGKILL, theBackgroundProcess, false},
+	{"the emulator is killed", deploy, syscall.SIGKILL, theEmulator, false},
+	{"the first deploy is killed", deploy, syscall.SIGKILL, theCommand, true},
+	{"the user interrupts the first deploy", deploy, syscall.SIGINT, theCommand, true},
+	{"the background process of the first deploy is killed", deploy, syscall.SIGKILL, theBackgroundProcess, true},
 }
 
 // TestTheNextCommandRecoversFromAnyInterruption ends commands at moments that a seed decides. INTERRUPTIONS=50 tries more,
@@ -75,8 +84,15 @@ func TestTheNextCommandRecoversFromAnyInterruption(t *testing.T) {
 		next := fmt.Sprintf("User ${req.params.id} found by revision %d!", i)
 		c.edit(t, "images/app/app.js", answer, next)
 		answer = next
-		moment := time.Duration(random.Int64N(int64(longestMoment)))
+		longest := longestMoment
+		if kind.first {
+			longest = longestFirst
+		}
+		moment := time.Duration(random.Int64N(int64(longest)))
 		t.Run(fmt.Sprintf("%s after %s", kind.name, moment.Round(10*time.Millisecond)), func(t *testing.T) {
+			if kind.first {
+				c.local(t, "down")
+			}
 			t.Log(c.interrupt(t, kind, moment))
 			begun := time.Now()
 			c.local(t, "up", "--stack", patternStack)

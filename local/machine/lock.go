@@ -12,8 +12,8 @@ import (
 // lockRetry is between two tries for a lock that another process holds.
 const lockRetry = 200 * time.Millisecond
 
-// errHeld says that another process holds a lock.
-var errHeld = errors.New("held by another process")
+// ErrHeld says that another process holds a lock.
+var ErrHeld = errors.New("held by another process")
 
 // Lock waits until no other process of this machine holds the file, and holds it until release, or until this process
 // ends, however that is. The file is made, empty, and stays. If Lock has to wait, it says so: what is in use.
@@ -28,7 +28,7 @@ func (p *Printer) Share(ctx context.Context, name, what string) (release func(),
 
 func (p *Printer) wait(ctx context.Context, name, what string, try func(string) (func(), error)) (release func(), err error) {
 	release, err = try(name)
-	if !errors.Is(err, errHeld) {
+	if !errors.Is(err, ErrHeld) {
 		return release, err
 	}
 	p.Line("waiting: %s in use by another command of the local run", what)
@@ -38,7 +38,7 @@ func (p *Printer) wait(ctx context.Context, name, what string, try func(string) 
 			return nil, fmt.Errorf("lock %s: %w", name, ctx.Err())
 		case <-time.After(lockRetry):
 		}
-		if release, err = try(name); !errors.Is(err, errHeld) {
+		if release, err = try(name); !errors.Is(err, ErrHeld) {
 			return release, err
 		}
 	}
@@ -57,7 +57,7 @@ func try(name string, how int) (release func(), err error) {
 	}
 	err = syscall.Flock(int(file.Fd()), how|syscall.LOCK_NB) //nolint:gosec // a file descriptor
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		err = errHeld
+		err = ErrHeld
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", name, err), file.Close())
@@ -68,7 +68,7 @@ func try(name string, how int) (release func(), err error) {
 // Held says whether a process holds a lock.
 func Held(name string) (bool, error) {
 	release, err := TryLock(name)
-	if errors.Is(err, errHeld) {
+	if errors.Is(err, ErrHeld) {
 		return true, nil
 	}
 	if err != nil {

@@ -68,7 +68,7 @@ func TestThoseWhoShareALockKeepAwayWhoWantsItAlone(t *testing.T) {
 		shares = append(shares, release)
 	}
 	for _, release := range shares {
-		if _, err := TryLock(file); !errors.Is(err, errHeld) {
+		if _, err := TryLock(file); !errors.Is(err, ErrHeld) {
 			t.Fatalf("shared, and held alone: %v", err)
 		}
 		release()

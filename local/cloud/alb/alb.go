@@ -12,13 +12,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"sync"
 	"time"
 
 	"fargate-nginx-sidecar/local/cloud/alb/oidc"
 	"fargate-nginx-sidecar/local/cloud/emulator"
+	"fargate-nginx-sidecar/local/cloud/ports"
 
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
@@ -28,9 +28,9 @@ type Options struct {
 	Endpoint string // the emulator's own URL
 	Region   string
 
-	// Listeners maps a listener's port in AWS to the local address that stands for it; a port that is not in the
-	// map gets a free port of 127.0.0.1.
-	Listeners map[int]string
+	// Ports maps a listener's port in AWS to the local one that stands for it; a port that is not in the map gets a free
+	// port of 127.0.0.1.
+	Ports map[int]*ports.Port
 
 	// IdentityProviders calls the providers of authenticate-oidc actions; nil is Go's own transport, which trusts the
 	// certificates that this machine trusts.
@@ -57,11 +57,6 @@ type Balancer struct {
 func New(options Options) (*Balancer, error) {
 	if options.Endpoint == "" || options.Region == "" {
 		return nil, errors.New("endpoint, region: empty; want the emulator's URL and an AWS region")
-	}
-	for _, address := range options.Listeners {
-		if _, _, err := net.SplitHostPort(address); err != nil {
-			return nil, err
-		}
 	}
 	if options.Poll == 0 {
 		options.Poll = time.Second

@@ -46,13 +46,17 @@ type server struct {
 	targets  *http.Transport
 }
 
+// listen opens the local port that stands for a listener's.
+func (b *Balancer) listen(port int) (net.Listener, error) {
+	if held, is := b.options.Ports[port]; is {
+		return held.Listen()
+	}
+	return net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a port of this machine: at once
+}
+
 // open starts a listener on its local address.
 func (b *Balancer) open(settings listenerSettings) (*server, error) {
-	address, ok := b.options.Listeners[settings.port]
-	if !ok {
-		address = "127.0.0.1:0"
-	}
-	listener, err := net.Listen("tcp", address) //nolint:noctx // a port of this machine: at once
+	listener, err := b.listen(settings.port)
 	if err != nil {
 		return nil, fmt.Errorf("listener of port %d: %w", settings.port, err)
 	}
@@ -203,10 +207,12 @@ func (s *server) act(w http.ResponseWriter, r *http.Request, actions []types.Act
 // localPort is the local port that stands for a listener's port, where there is one.
 func (s *server) localPort(port string) string {
 	n, _ := strconv.Atoi(port)
-	if _, local, err := net.SplitHostPort(s.balancer.options.Listeners[n]); err == nil && local != "0" {
-		return local
+	held, is := s.balancer.options.Ports[n]
+	if !is {
+		return port
 	}
-	return port
+	_, local, _ := net.SplitHostPort(held.Addr().String()) // a listener's address has a port
+	return local
 }
 
 func fixed(w http.ResponseWriter, c *types.FixedResponseActionConfig) {

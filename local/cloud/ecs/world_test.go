@@ -28,6 +28,7 @@ import (
 	"fargate-nginx-sidecar/local/cloud/emulator/emulatortest"
 	"fargate-nginx-sidecar/local/cloud/engine"
 	"fargate-nginx-sidecar/local/cloud/fargate"
+	"fargate-nginx-sidecar/local/cloud/ports"
 	"fargate-nginx-sidecar/local/cloud/secrets"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -115,9 +116,11 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) start() {
 	logger := slog.New(slog.NewTextHandler(testLog{w.t}, &slog.HandlerOptions{Level: slog.LevelInfo}))
-	address := freeAddress(w.t)
-	var err error
-	w.balancer, err = alb.New(alb.Options{Endpoint: w.endpoint, Region: region, Listeners: map[int]string{80: address}, Logger: logger})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(w.t, err)
+	port := ports.Hold(listener)
+	w.t.Cleanup(func() { must(w.t, port.Close()) })
+	w.balancer, err = alb.New(alb.Options{Endpoint: w.endpoint, Region: region, Ports: map[int]*ports.Port{80: port}, Logger: logger})
 	must(w.t, err)
 	w.instances = cloudmap.New(w.endpoint, region, logger)
 	w.scheduler, err = ecs.New(w.t.Context(), ecs.Options{
@@ -134,7 +137,7 @@ func (w *world) start() {
 		},
 	})
 	must(w.t, err)
-	w.url = "http://" + address
+	w.url = "http://" + port.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	w.stop = cancel
 	var running sync.WaitGroup
@@ -184,13 +187,6 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func freeAddress(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 // declare makes what every test needs: network, load balancer, target group, listener, cluster, log group.

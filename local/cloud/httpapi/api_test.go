@@ -29,7 +29,7 @@ func (i instances) Discover(string) (all []cloudmap.Instance) {
 // serveAPI serves an API in front of instances, over TLS as the gateway does.
 func serveAPI(t *testing.T, behind instances, adjust func(*settings)) *httptest.Server {
 	t.Helper()
-	g, err := New(Options{Endpoint: "http://127.0.0.1:1", Region: "eu-central-1", Address: "127.0.0.1:0", Instances: behind, Logger: slog.New(slog.DiscardHandler)})
+	g, err := New(Options{Endpoint: "http://127.0.0.1:1", Region: "eu-central-1", Port: freePort(t), Instances: behind, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	s := settings{id: "api", service: "arn:aws:servicediscovery:eu-central-1:1:service/srv", timeout: 5 * time.Second, rate: 1e6, burst: 1e6}
 	if adjust != nil {
@@ -184,7 +184,7 @@ func TestInstancesThatFailGiveTheGatewaysAnswers(t *testing.T) {
 }
 
 func TestANewThrottleCountsAtOnce(t *testing.T) {
-	g, err := New(Options{Endpoint: "http://127.0.0.1:1", Region: "eu-central-1", Address: "127.0.0.1:0", Instances: instances{echo(t)}, Logger: slog.New(slog.DiscardHandler)})
+	g, err := New(Options{Endpoint: "http://127.0.0.1:1", Region: "eu-central-1", Port: freePort(t), Instances: instances{echo(t)}, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	s := settings{id: "api", service: "srv", timeout: time.Second, rate: 1e6, burst: 1e6}
 	a := newAPI(s, g)

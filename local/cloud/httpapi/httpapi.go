@@ -10,17 +10,16 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"log"
 	"log/slog"
-	"net"
 	"net/http"
 	"sync"
 	"time"
 
 	"fargate-nginx-sidecar/local/cloud/cloudmap"
 	"fargate-nginx-sidecar/local/cloud/emulator"
+	"fargate-nginx-sidecar/local/cloud/ports"
 	"fargate-nginx-sidecar/local/cloud/selfsigned"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
@@ -35,7 +34,7 @@ type Discoverer interface {
 type Options struct {
 	Endpoint  string // the emulator's own URL
 	Region    string
-	Address   string // local host:port of the API, which speaks HTTPS as API Gateway does
+	Port      *ports.Port // where the API is on this machine; it speaks HTTPS as API Gateway does
 	Instances Discoverer
 
 	Poll   time.Duration // between two looks at the emulator; 0 is one second
@@ -57,11 +56,8 @@ type Gateway struct {
 
 // New checks the options. It opens nothing.
 func New(options Options) (*Gateway, error) {
-	if options.Endpoint == "" || options.Region == "" || options.Instances == nil {
-		return nil, errors.New("endpoint, region, instances: empty; want the emulator's URL, an AWS region and who knows the instances")
-	}
-	if _, _, err := net.SplitHostPort(options.Address); err != nil {
-		return nil, fmt.Errorf("address: %w", err)
+	if options.Endpoint == "" || options.Region == "" || options.Port == nil || options.Instances == nil {
+		return nil, errors.New("endpoint, region, port, instances: empty; want the emulator's URL, an AWS region, a port and who knows the instances")
 	}
 	if options.Poll == 0 {
 		options.Poll = time.Second
@@ -107,15 +103,15 @@ func (g *Gateway) look(ctx context.Context) error {
 		g.api.configure(*wanted)
 	}
 	if g.server == nil {
-		return g.open(ctx)
+		return g.open()
 	}
 	return nil
 }
 
 // open listens. A port that a load balancer still holds, because it goes only when the API is there, is tried again with
 // the next look.
-func (g *Gateway) open(ctx context.Context) error {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", g.options.Address)
+func (g *Gateway) open() error {
+	listener, err := g.options.Port.Listen()
 	if err != nil {
 		g.log.Warn("the HTTP API cannot listen yet", "error", err)
 		return err
@@ -137,7 +133,7 @@ func (g *Gateway) open(ctx context.Context) error {
 			g.log.Error("the HTTP API ended", "error", err)
 		}
 	}()
-	g.log.Info("HTTP API open", "api", g.api.settings.id, "address", g.options.Address)
+	g.log.Info("HTTP API open", "api", g.api.settings.id, "address", listener.Addr().String())
 	return nil
 }
 

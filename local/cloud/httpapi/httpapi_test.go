@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"fargate-nginx-sidecar/local/cloud/emulator/emulatortest"
+	"fargate-nginx-sidecar/local/cloud/ports"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
@@ -20,17 +21,29 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 )
 
-func freeAddress(t *testing.T) string {
+func freePort(t *testing.T) *ports.Port {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
+	port := ports.Hold(listener)
+	t.Cleanup(func() { must(t, port.Close()) })
+	return port
+}
+
+// served says whether an API answers at an address.
+func served(address string) bool {
+	connection, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		return false
+	}
+	_ = connection.Close()
+	return true
 }
 
 func TestTheAPIFollowsTheEmulatorAndLogs(t *testing.T) {
-	endpoint, address := emulatortest.Start(t), freeAddress(t)
-	g, err := New(Options{Endpoint: endpoint, Region: "eu-central-1", Address: address, Instances: instances{echo(t)}, Poll: time.Hour, Logger: slog.New(slog.DiscardHandler)})
+	endpoint, port := emulatortest.Start(t), freePort(t)
+	address := port.Addr().String()
+	g, err := New(Options{Endpoint: endpoint, Region: "eu-central-1", Port: port, Instances: instances{echo(t)}, Poll: time.Hour, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	client, ctx := g.source.client, t.Context()
 	running, stop := context.WithCancel(ctx)
@@ -40,7 +53,7 @@ func TestTheAPIFollowsTheEmulatorAndLogs(t *testing.T) {
 	created, err := client.CreateApi(ctx, &apigatewayv2.CreateApiInput{Name: aws.String("shop"), ProtocolType: types.ProtocolTypeHttp})
 	must(t, err)
 	must(t, g.Sync(ctx))
-	if _, err := net.Dial("tcp", address); err == nil {
+	if served(address) {
 		t.Error("an API without a stage is served")
 	}
 	integration, err := client.CreateIntegration(ctx, &apigatewayv2.CreateIntegrationInput{
@@ -92,7 +105,7 @@ func TestTheAPIFollowsTheEmulatorAndLogs(t *testing.T) {
 	_, err = client.DeleteApi(ctx, &apigatewayv2.DeleteApiInput{ApiId: created.ApiId})
 	must(t, err)
 	must(t, g.Sync(ctx))
-	if _, err := net.Dial("tcp", address); err == nil {
+	if served(address) {
 		t.Error("a deleted API is still served")
 	}
 	stop()

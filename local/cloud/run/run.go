@@ -21,7 +21,7 @@ import (
 type Run struct {
 	ID       string    `json:"id"`       // label of every container of the run
 	PID      int       `json:"pid"`      // of the background process
-	Started  time.Time `json:"started"`  // when it was ready
+	Started  time.Time `json:"started"`  // when it was ready, like all that follows but Region, Listen and Docker
 	Stacks   []string  `json:"stacks"`   // dev, staging, prod; the first owns the load balancer that the others use
 	Region   string    `json:"region"`   // AWS region
 	Endpoint string    `json:"endpoint"` // URL that stands for all of AWS
@@ -37,6 +37,10 @@ func file(dir string) string { return filepath.Join(dir, "run.json") }
 
 // ErrNone says that nothing runs in this checkout.
 var ErrNone = errors.New("nothing is running here; start it with `make local`")
+
+// ErrStarting says that the background process does not serve yet. The command that started it may have been killed, so that
+// nobody waits for it.
+var ErrStarting = errors.New("the background process is starting; try again in a few seconds")
 
 // Load reads the run of a folder. It is ErrNone when there is none, or when its background process is gone.
 func Load(dir string) (Run, error) {
@@ -61,6 +65,9 @@ func Load(dir string) (Run, error) {
 	if len(run.Stacks) == 0 {
 		return Run{}, fmt.Errorf("run: %s names no stack, so an earlier version of this checkout started it; take it down with that version", file(dir))
 	}
+	if run.Endpoint == "" {
+		return run, ErrStarting
+	}
 	return run, nil
 }
 
@@ -69,7 +76,16 @@ func Load(dir string) (Run, error) {
 func lock(dir string) string { return filepath.Join(dir, "run.lock") }
 
 // Hold makes this process the one that the folder's run belongs to, until release or its own end.
-func Hold(dir string) (release func(), err error) { return machine.TryLock(lock(dir)) }
+func Hold(dir string) (release func(), err error) {
+	// Whoever looks whether the lock is held holds it for a moment.
+	for range 20 {
+		if release, err = machine.TryLock(lock(dir)); !errors.Is(err, machine.ErrHeld) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return release, err
+}
 
 // Save writes the run's description, whole or not at all.
 func (r Run) Save(dir string) error {

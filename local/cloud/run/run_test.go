@@ -45,6 +45,24 @@ func TestASavedRunIsFoundAsLongAsItsProcessLives(t *testing.T) {
 	}
 }
 
+func TestARunWithoutAnEndpointIsStarting(t *testing.T) {
+	dir := t.TempDir()
+	if err := (run.Run{ID: "one", Stacks: []string{"dev"}}).Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := run.Load(dir); !errors.Is(err, run.ErrNone) || got.ID != "one" {
+		t.Errorf("no process: got %v, %v", got, err)
+	}
+	release, err := run.Hold(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if got, err := run.Load(dir); !errors.Is(err, run.ErrStarting) || got.ID != "one" {
+		t.Errorf("a process that has not said where it listens: got %v, %v", got, err)
+	}
+}
+
 func TestTheEnvFileGivesAShellEveryValueAsItIs(t *testing.T) {
 	dir := t.TempDir()
 	settings := run.Run{Region: "eu-central-1", Endpoint: "http://127.0.0.1:1"}.AWS()
