@@ -61,14 +61,14 @@ func (l *Local) Up(ctx context.Context, options UpOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := l.finder.Disk(); err != nil {
-		return err
-	}
 	end, err := l.docker(ctx)
 	if err != nil {
 		return err
 	}
 	defer end(&err)
+	if err := l.finder.Disk(ctx); err != nil {
+		return err
+	}
 	found, err := l.prepare(ctx, config.dockerfiles)
 	if err != nil {
 		return err

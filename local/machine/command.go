@@ -141,16 +141,3 @@ func OnPath(program string) bool {
 	_, err := exec.LookPath(program)
 	return err == nil
 }
-
-// CheckSpace fails early and with figures, where a full disk half way through would fail with whatever the program at
-// hand has to say. The space needed is in bytes.
-func CheckSpace(dir string, need uint64) error {
-	var disk syscall.Statfs_t
-	if err := syscall.Statfs(dir, &disk); err != nil {
-		return fmt.Errorf("disk: %s: %w", dir, err)
-	}
-	if free := disk.Bavail * uint64(disk.Bsize); free < need { //nolint:gosec // a block size is never negative; its type differs by platform
-		return fmt.Errorf("disk: %.1f GB free at %s, %.0f GB needed; free some, or set XDG_CACHE_HOME to a folder on another disk", float64(free)/1e9, dir, float64(need)/1e9)
-	}
-	return nil
-}

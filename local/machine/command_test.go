@@ -10,12 +10,8 @@ import (
 	"fargate-nginx-sidecar/local/machine"
 )
 
-func TestAFullDiskIsReportedWithFigures(t *testing.T) {
-	err := machine.CheckSpace(t.TempDir(), 1<<62)
-	if err == nil || !strings.Contains(err.Error(), "4611686018 GB needed; free some, or set XDG_CACHE_HOME") {
-		t.Fatalf("got %v", err)
-	}
-	err = machine.Run(t.Context(), "sh", "-c", "echo 'write: No space left on device' >&2; exit 1")
+func TestADiskThatFillsUpIsNamed(t *testing.T) {
+	err := machine.Run(t.Context(), "sh", "-c", "echo 'write: No space left on device' >&2; exit 1")
 	if err == nil || !strings.Contains(err.Error(), "disk full; free some space") {
 		t.Fatalf("got %v", err)
 	}

@@ -23,12 +23,6 @@ const (
 	reachTries = 3
 )
 
-// Disk space needed, in bytes: measured, an empty Go build cache grows by 3.5 GB, the base images take 1 GB.
-const (
-	diskCold = 6 << 30
-	diskWarm = 1 << 30
-)
-
 // Finder looks for the tools of one checkout.
 type Finder struct {
 	Root     string // the checkout
@@ -55,13 +49,4 @@ func New(root string, printer *machine.Printer) (*Finder, error) {
 		return nil, fmt.Errorf("cache folder: %w", err)
 	}
 	return finder, nil
-}
-
-// Disk refuses to begin what would end with a full disk half way.
-func (f *Finder) Disk() error {
-	need := uint64(diskCold)
-	if _, err := os.Stat(filepath.Join(f.CacheDir, "bin")); err == nil {
-		need = diskWarm
-	}
-	return machine.CheckSpace(f.CacheDir, need)
 }

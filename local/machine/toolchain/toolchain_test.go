@@ -194,11 +194,19 @@ func TestAFailedDownloadIsSaidWithItsReason(t *testing.T) {
 
 func TestAFullDiskIsNoticedBeforeAnythingIsBuilt(t *testing.T) {
 	f := finder(t, "", &bytes.Buffer{})
-	if err := f.Disk(); err != nil {
+	if err := f.Disk(t.Context()); err != nil {
 		t.Skipf("this disk is too full to build on: %v", err)
 	}
-	if err := machine.CheckSpace(f.CacheDir, 1<<62); err == nil || !strings.Contains(err.Error(), "XDG_CACHE_HOME") {
-		t.Errorf("got %v", err)
+	before := first
+	t.Cleanup(func() { first = before })
+	first = room{tools: 1 << 60, builds: 2 << 60, images: 3 << 60, checkout: 4 << 60}
+	err := f.Disk(t.Context())
+	for _, want := range []string{
+		" GB for tools in " + f.CacheDir, " GB for Go's builds in ", " GB for the run in " + f.Root, " GB for images in /", "XDG_CACHE_HOME", "GOCACHE",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
 	}
 }
 

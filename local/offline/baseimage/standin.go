@@ -34,7 +34,7 @@ func (m Maker) Build(ctx context.Context, ref string, rec Recipe) error {
 }
 
 func (m Maker) build(ctx context.Context, ref string, rec Recipe) error {
-	if err := machine.CheckSpace(m.CacheDir, freeBytesNeeded); err != nil {
+	if err := machine.CheckSpace(machine.Space{For: "a stand-in for a base image", Dir: m.CacheDir, Need: freeBytesNeeded, Else: "XDG_CACHE_HOME moves it"}); err != nil {
 		return err
 	}
 	rootfs, err := m.rootfs(ctx, rec)
