@@ -340,6 +340,9 @@ func (task *Task) Up(t testing.TB) { t.Helper(); task.tell(t, "/up") }
 // Down kills the application: nothing listens, and every connection is cut.
 func (task *Task) Down(t testing.TB) { t.Helper(); task.tell(t, "/down") }
 
+// Deaf lets the application accept no new connection; those that are open stay.
+func (task *Task) Deaf(t testing.TB) { t.Helper(); task.tell(t, "/deaf") }
+
 func (task *Task) tell(t testing.TB, path string) {
 	t.Helper()
 	resp, err := task.client.Post(task.control+path, "", nil) //nolint:noctx // the client has a time-out

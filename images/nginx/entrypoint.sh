@@ -432,9 +432,9 @@ END
 fi
 
 # The application's health, for healthcheck.sh and for nobody else. It goes the way
-# that requests go, and the client's part of a request is left out. A redirect is an
-# answer, too, and nobody follows it. How a failure ends is ECS's to tell: its
-# events name the task.
+# that requests go, but on a new connection, and the client's part of a request is
+# left out. A redirect is an answer, too, and nobody follows it. How a failure ends
+# is ECS's to tell: its events name the task.
 # https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_pass
 : >"$directory/app-health.conf"
 if [ -n "$NGINX_APP_HEALTH_PATH" ]; then
@@ -446,14 +446,14 @@ location = /.sidecar/app {
         return 404 \$error_body;
     }
     error_page 502 504 @ill;
-    proxy_pass http://app$NGINX_APP_HEALTH_PATH;
+    proxy_pass http://app_check$NGINX_APP_HEALTH_PATH;
     include $directory/next-peer.conf;
     proxy_http_version 1.1;
     proxy_method GET;
     proxy_pass_request_headers off;
     proxy_pass_request_body off;
     proxy_set_header Host localhost;
-    proxy_set_header Connection "";
+    proxy_set_header Connection close;
     proxy_set_header User-Agent sidecar-health-check;
     proxy_hide_header Location;
     proxy_connect_timeout ${NGINX_APP_HEALTH_TIMEOUT}s;

@@ -53,6 +53,37 @@ func TestTheSidecarChecksTheApplication(t *testing.T) {
 	}
 }
 
+// An application without a file descriptor for another connection still answers on those that nginx keeps. If the health
+// check were asked on one of them, nobody would ever replace the task.
+func TestAnApplicationThatAcceptsNoNewConnectionIsNotHealthy(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_APP_HEALTH_PATH=/api/status"}})
+	if got := task.Get(t, "/api/x"); got.Status != 200 || !healthy(t, task) {
+		t.Fatalf("before: got %d; want 200 and a healthy task", got.Status)
+	}
+	task.Deaf(t)
+	if got := task.Get(t, "/api/x"); got.Status != 200 {
+		t.Fatalf("on the connection that nginx keeps: got %d; want 200", got.Status)
+	}
+	if healthy(t, task) {
+		t.Error("the task is healthy, though its application takes no new connection")
+	}
+}
+
+func TestATaskWithAFullDiskIsNotHealthy(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{Args: []string{"--tmpfs=/tmp:size=1m,mode=1777"}})
+	if !healthy(t, task) {
+		t.Fatal("the task is not healthy before")
+	}
+	imagetest.Docker(t, "exec", task.Nginx, "sh", "-c", "cat /dev/zero >/tmp/nginx/fill 2>/dev/null || true")
+	if healthy(t, task) {
+		t.Error("the task is healthy, though no upload fits on its disk")
+	}
+	imagetest.Docker(t, "exec", task.Nginx, "rm", "/tmp/nginx/fill")
+	if !healthy(t, task) {
+		t.Error("the task is not healthy again, though its disk has room")
+	}
+}
+
 func TestTheApplicationsStatusDecides(t *testing.T) {
 	for path, want := range map[string]bool{
 		"/api/204": true, "/api/302": true, "/api/307": true, "/api/404": false, "/api/500": false, "/api/503": false,

@@ -4,6 +4,13 @@
 #
 # With NGINX_APP_HEALTH_PATH it asks the application, through nginx: 0 when that
 # path is answered within NGINX_APP_HEALTH_TIMEOUT by any status from 200 to 399.
+#
+# A request body that does not fit into nginx's memory goes to the disk. If that is
+# full, the task is ill: ECS starts another one, with an empty disk. The file goes
+# again, because the room that it has already would always be enough.
+{ echo well >/tmp/nginx/body/check; } 2>/dev/null || exit 1
+rm /tmp/nginx/body/check
+
 url=127.0.0.1:${NGINX_PORT:-8080} page=/ limit=2
 case ",${NGINX_PATH_PREFIXES:-},${NGINX_STATIC_FILES:-}," in
 *,/,*) page=/.sidecar/health ;;

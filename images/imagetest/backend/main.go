@@ -90,6 +90,7 @@ func main() {
 		}
 	})
 	http.HandleFunc("POST /down", func(http.ResponseWriter, *http.Request) { r.down() })
+	http.HandleFunc("POST /deaf", func(http.ResponseWriter, *http.Request) { r.deaf() })
 	server := &http.Server{Addr: *control, ReadHeaderTimeout: time.Minute}
 	log.Fatal(server.ListenAndServe())
 }
@@ -152,6 +153,16 @@ func (r *recorder) down() {
 	for c := range r.open {
 		reset(c)
 		_ = c.Close()
+	}
+}
+
+// deaf accepts no new connection and serves those that are open.
+func (r *recorder) deaf() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.listener != nil {
+		_ = r.listener.Close()
+		r.listener = nil
 	}
 }
 
