@@ -132,6 +132,31 @@ func TestTheRequestsFollowThePrefixes(t *testing.T) {
 	}
 }
 
+// On a busy machine the log is still being read when the patience for it ends. That is no fault of the stack.
+func TestALogThatIsReadTooSlowlyShowsNothing(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/":
+			_, _ = w.Write([]byte("Service is healthy"))
+		case "/v1":
+		default:
+			w.WriteHeader(http.StatusNotFound)
+		}
+	}))
+	t.Cleanup(server.Close)
+	checks, err := verify.Stack(context.Background(), verify.Options{
+		URL: server.URL, Prefixes: []string{"/v1"}, Client: server.Client(), Containers: 1,
+		Logs: func(ctx context.Context) (map[string][]string, error) { <-ctx.Done(); return nil, ctx.Err() },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := checks[len(checks)-1].Got; !strings.HasPrefix(got, "shows nothing") {
+		t.Errorf("the app's log: %s", got)
+	}
+}
+
 // An error with an id is the sidecar's: the app was not asked.
 func TestTheSidecarsRefusalIsNotTheAppsAnswer(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
