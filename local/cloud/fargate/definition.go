@@ -133,6 +133,11 @@ func (d *Definition) arch() string {
 	return "amd64"
 }
 
+// thisMachine is the name under which a task reaches what listens on the machine that the Docker engine runs on, such as a
+// database. Docker Desktop has it for every container; Docker Engine gives it to those that ask for it.
+// https://docs.docker.com/reference/cli/docker/container/run/#add-host
+const thisMachine = "host.docker.internal"
+
 // pauseConfig is the container that owns a task's network: it publishes every mapped port on a free loopback port.
 func (d *Definition) pauseConfig(image, host, networkName string, labels map[string]string) (*container.Config, *container.HostConfig) {
 	exposed, bindings := nat.PortSet{}, nat.PortMap{}
@@ -151,6 +156,7 @@ func (d *Definition) pauseConfig(image, host, networkName string, labels map[str
 		&container.HostConfig{
 			NetworkMode:    container.NetworkMode(networkName),
 			PortBindings:   bindings,
+			ExtraHosts:     []string{thisMachine + ":host-gateway"},
 			Sysctls:        sysctls,
 			ReadonlyRootfs: true,
 			CapDrop:        strslice.StrSlice{"ALL"},
@@ -289,7 +295,7 @@ func (d *Definition) limits(c types.ContainerDefinition, s surroundings) (contai
 		Memory:            int64(memory) * mebibyte,
 		MemorySwap:        int64(memory) * mebibyte, // equal: no swap, as on Fargate
 		MemoryReservation: int64(aws.ToInt32(c.MemoryReservation)) * mebibyte,
-		CPUShares:         int64(max(2, c.Cpu)), // 2 is what ECS gives a container that asks for none
+		CPUShares:         d.shares(c),
 		NanoCPUs:          int64(min(taskCPU/cpuUnits, s.cpus) * 1e9),
 	}
 	if s.setsNofile {
@@ -299,6 +305,20 @@ func (d *Definition) limits(c types.ContainerDefinition, s surroundings) (contai
 		}
 	}
 	return r, nil
+}
+
+// leastShares is what ECS gives a container that asks for no CPU, beside others of its task that do.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+const leastShares = 2
+
+// shares is a container's weight among the containers of its task. On Fargate nothing else runs beside these; here a build
+// in another container would take all but a thousandth of the CPU from a task with the least weight. So a task whose
+// containers all ask for none, which makes them equal, leaves them Docker's own weight, like any other container.
+func (d *Definition) shares(c types.ContainerDefinition) int64 {
+	if !slices.ContainsFunc(d.ContainerDefinitions, func(each types.ContainerDefinition) bool { return each.Cpu > 0 }) {
+		return 0
+	}
+	return int64(max(leastShares, c.Cpu))
 }
 
 // sizeInUnits reads "1024", "1 vCPU" or "2 GB". A vCPU is 1024 CPU units, and a GB 1024 MiB.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -107,6 +108,29 @@ func TestPauseContainerPublishesEveryMappedPortOnLoopbackOnly(t *testing.T) {
 	}
 	if len(host.PortBindings) != 2 {
 		t.Errorf("ports: got %d, want 2", len(host.PortBindings))
+	}
+}
+
+// A machine has other containers than those of one task.
+func TestATaskWhoseContainersAskForNoCPUIsWorthAsMuchAsAnyContainer(t *testing.T) {
+	none, some := types.ContainerDefinition{Name: aws.String("app")}, types.ContainerDefinition{Name: aws.String("nginx"), Cpu: 64}
+	for _, c := range []struct {
+		task *Definition
+		want int64
+	}{
+		{fargateTask(none, none), 0}, {fargateTask(none, some), 2},
+	} {
+		if got := c.task.shares(none); got != c.want {
+			t.Errorf("beside %d CPU units: got %d, want %d", c.task.ContainerDefinitions[1].Cpu, got, c.want)
+		}
+	}
+}
+
+// The containers of a task share the hosts file of the one that has the network.
+func TestATaskKnowsTheMachineByName(t *testing.T) {
+	_, host := fargateTask().pauseConfig("image", "host", "network", nil)
+	if want := []string{"host.docker.internal:host-gateway"}; !slices.Equal(host.ExtraHosts, want) {
+		t.Errorf("got %q, want %q", host.ExtraHosts, want)
 	}
 }
 
