@@ -2,6 +2,7 @@ package baseimage
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -20,13 +21,13 @@ const freeBytesNeeded = 1 << 30
 
 // Maker builds stand-ins.
 type Maker struct {
-	CacheDir string // keeps root file systems and npm packages between runs
+	CacheDir string // keeps root file systems and npm packages between runs; Go keeps its modules itself
 	Progress *machine.Printer
 }
 
 // Build makes a stand-in: a Debian root file system, imported, and on top of
-// it a small build that adds npm packages, users and the stop signal, which
-// `docker import` refuses.
+// it a small build that adds npm packages, Go modules, users and the stop
+// signal, which `docker import` refuses.
 func (m Maker) Build(ctx context.Context, ref string, rec Recipe) error {
 	return m.Progress.Step("build a stand-in for "+ref+" from Debian "+rec.suite+" packages (about half a minute)", func() error {
 		return m.build(ctx, ref, rec)
@@ -48,6 +49,11 @@ func (m Maker) build(ctx context.Context, ref string, rec Recipe) error {
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
 	for _, pkg := range rec.npm {
 		if err := m.unpackNPM(ctx, pkg, dir); err != nil {
+			return err
+		}
+	}
+	for _, module := range rec.modules {
+		if err := m.copyModule(ctx, module, dir); err != nil {
 			return err
 		}
 	}
@@ -83,7 +89,6 @@ func (m Maker) rootfs(ctx context.Context, rec Recipe) (string, error) {
 	defer os.Remove(partial)         //nolint:errcheck // gone already when all went well
 	args := []string{
 		"--variant=minbase", "--architectures=" + rec.arch,
-		"--include=" + strings.Join(rec.packages, ","),
 		"--aptopt=APT::Install-Recommends \"false\"",
 		// The index of Debian's next release is good for a week, and a mirror may keep an older one. Its signature is
 		// checked all the same.
@@ -91,8 +96,11 @@ func (m Maker) rootfs(ctx context.Context, rec Recipe) (string, error) {
 		"--dpkgopt=path-exclude=/usr/share/doc/*",
 		"--dpkgopt=path-exclude=/usr/share/man/*",
 		"--dpkgopt=path-exclude=/usr/share/locale/*",
-		rec.suite, partial, debianMirror,
 	}
+	if len(rec.packages) > 0 {
+		args = append(args, "--include="+strings.Join(rec.packages, ","))
+	}
+	args = append(args, rec.suite, partial, debianMirror)
 	if err := machine.Run(ctx, "mmdebstrap", args...); err != nil {
 		return "", err
 	}
@@ -129,6 +137,24 @@ func (m Maker) unpackNPM(ctx context.Context, pkg, dir string) error {
 	}
 	return machine.Run(ctx, "tar", "-xzf", tarball, "-C", into, "--strip-components=1", "--no-same-owner",
 		"--exclude=package/include", "--exclude=package/share")
+}
+
+// copyModule puts the files of one Go module into dir/<last word of its path>. It goes through the go command, which checks
+// the module against Go's checksum database.
+func (m Maker) copyModule(ctx context.Context, module, dir string) error {
+	text, err := machine.Output(ctx, "go", "mod", "download", "-json", module)
+	if err != nil {
+		return err
+	}
+	var found struct{ Dir string }
+	if err := json.Unmarshal([]byte(text), &found); err != nil {
+		return fmt.Errorf("stand-in: module %s: %w", module, err)
+	}
+	name, _, _ := strings.Cut(module[strings.LastIndex(module, "/")+1:], "@")
+	if err := os.CopyFS(filepath.Join(dir, name), os.DirFS(found.Dir)); err != nil {
+		return fmt.Errorf("stand-in: module %s: %w", module, err)
+	}
+	return nil
 }
 
 // install makes sure that a command is there.

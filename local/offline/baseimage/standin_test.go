@@ -10,7 +10,8 @@ import (
 
 func TestUnknownImagesAndMachinesAreRefused(t *testing.T) {
 	for _, c := range []struct{ ref, arch, want string }{
-		{"example.com/postgres:17", "amd64", "image name: got postgres, allowed: nginx, node"},
+		{"example.com/postgres:17", "amd64", "image name: got postgres, allowed: debian, golang, nginx, node"},
+		{"example.com/debian:13-slim", "amd64", "tag of debian: got 13-slim, allowed: one that begins with bookworm, trixie, forky"},
 		{"example.com/nginx:1", "riscv64", "architecture: got riscv64, allowed: amd64, arm64"},
 	} {
 		if _, err := For(c.ref, c.arch); err == nil || err.Error() != c.want {
@@ -26,6 +27,21 @@ func TestTheTagOfNginxSaysWhichDebianHasIt(t *testing.T) {
 		if rec, err := For(ref, "amd64"); err != nil || rec.suite != suite {
 			t.Errorf("%s: got %q, %v, want %q", ref, rec.suite, err, suite)
 		}
+	}
+}
+
+func TestTheTagOfDebianSaysWhichReleaseItIs(t *testing.T) {
+	rec, err := For("public.ecr.aws/docker/library/debian:bookworm-20260406-slim", "amd64")
+	if err != nil || rec.suite != "bookworm" {
+		t.Errorf("got %q, %v, want bookworm", rec.suite, err)
+	}
+}
+
+func TestTheCompilerIsTheMachines(t *testing.T) {
+	amd, errAMD := For("golang:1.26.11-trixie", "amd64")
+	arm, errARM := For("golang:1.26.11-trixie", "arm64")
+	if errAMD != nil || errARM != nil || amd.modules[0] == arm.modules[0] || amd.Digest() == arm.Digest() {
+		t.Errorf("got %q, %v and %q, %v, want a toolchain for each", amd.modules, errAMD, arm.modules, errARM)
 	}
 }
 
