@@ -61,6 +61,9 @@ func TestTheEstimateCountsWhatTheProgramDeclares(t *testing.T) {
 		}
 		definition := serviceDefinition(t, graph)
 		want.ARM = at(t, definition, "runtimePlatform", "cpuArchitecture") == "ARM64"
+		if disk, larger := at(t, definition, "ephemeralStorage", "sizeInGib").(float64); larger {
+			want.Disk = int(disk) - 20
+		}
 		want.Tasks = got.Tasks // Compared below, because scaling may decide the number.
 		if _, err := fmt.Sscan(at(t, definition, "cpu").(string)+" "+at(t, definition, "memory").(string), &want.CPU, &want.Memory); err != nil {
 			t.Fatal(err)
@@ -91,7 +94,7 @@ func TestCostDocumentHoldsPricesAndEstimates(t *testing.T) {
 	fmt.Fprintf(&table, "\nUS dollars a month, list prices of %s in %s. Other regions mostly cost more.\n", cost.Date, cost.Region)
 	for _, stack := range []string{"dev", "staging", "prod"} {
 		lines := cost.Estimate(counted(t, stackSettings(t, stack, nil)))
-		fmt.Fprintf(&table, "\n**%s: about %.0f USD**\n\n| What | Quantity | Price | USD a month |\n|---|---|---|---|\n", stack, cost.Total(lines))
+		fmt.Fprintf(&table, "\n**%s: about %.0f USD**, and %.4f for each hour that a command runs\n\n| What | Quantity | Price | USD a month |\n|---|---|---|---|\n", stack, cost.Total(lines), cost.TaskHour(counted(t, stackSettings(t, stack, nil))))
 		for _, line := range lines {
 			fmt.Fprintf(&table, "| %s | %g | %g an %s | %.2f |\n", line.What, line.Quantity, line.Price.USD, line.Price.Per, line.USD)
 		}

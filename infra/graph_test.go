@@ -120,7 +120,7 @@ func shapes(t *testing.T) map[string]map[string]string {
 		}),
 		"odd": stackSettings(t, "prod", map[string]string{
 			"serviceName": "a-name-of-20-letters", "containerPort": "8443", "appPort": "4000",
-			"taskEgressPorts": "[443,5432]", "architecture": "ARM64",
+			"taskEgressPorts": "[443,5432]", "architecture": "ARM64", "ephemeralStorageGiB": "50",
 		}),
 		"database": stackSettings(t, "prod", map[string]string{
 			"taskEgress": `[{"port":5432,"securityGroupId":"` + databaseGroup + `","addIngressRule":true},` +

@@ -17,7 +17,7 @@ import (
 func Priced(s *Settings) cost.Stack {
 	stack := cost.Stack{
 		Tasks: s.Service.DesiredCount, CPU: s.Service.CPU, Memory: s.Service.Memory,
-		ARM:         s.Service.Architecture == service.ARM,
+		Disk: max(0, s.Service.EphemeralStorageGiB-service.DefaultStorageGiB), ARM: s.Service.Architecture == service.ARM,
 		PublicTasks: s.Network.PublicTasks(),
 	}
 	if s.Ingress.Kind == ingress.Own {

@@ -33,6 +33,7 @@ var (
 	// On ARM64 both are a fifth lower.
 	VCPUOnARM     = Price{0.03238, hour, "https://aws.amazon.com/fargate/pricing/"}
 	GBOnARM       = Price{0.00356, hour, "https://aws.amazon.com/fargate/pricing/"}
+	Disk          = Price{0.000111, hour, "https://aws.amazon.com/fargate/pricing/"}
 	LoadBalancer  = Price{0.0225, hour, "https://aws.amazon.com/elasticloadbalancing/pricing/"}
 	NATGateway    = Price{0.045, hour, "https://aws.amazon.com/vpc/pricing/"}
 	PublicAddress = Price{0.005, hour, "https://aws.amazon.com/vpc/pricing/"}
@@ -43,6 +44,10 @@ var (
 	PrivateZone   = Price{0.50, month, "https://aws.amazon.com/route53/pricing/"}
 	// APIRequests is for the first 300 million requests to an HTTP API in a month, each of at most 512 KiB.
 	APIRequests = Price{1.00, "million requests", "https://aws.amazon.com/api-gateway/pricing/"}
+	// A file system costs for what lies in it, and, with elastic throughput, for what is read and written.
+	FileStorage = Price{0.30, month, "https://aws.amazon.com/efs/pricing/"}
+	FileReads   = Price{0.03, "GB", "https://aws.amazon.com/efs/pricing/"}
+	FileWrites  = Price{0.06, "GB", "https://aws.amazon.com/efs/pricing/"}
 	WebACL      = Price{5.00, month, "https://aws.amazon.com/waf/pricing/"}
 	WebACLRule  = Price{1.00, month, "https://aws.amazon.com/waf/pricing/"}
 )
@@ -68,6 +73,7 @@ func Prices() []struct {
 		{"GB of memory of a task, X86_64", GB},
 		{"vCPU of a task, ARM64", VCPUOnARM},
 		{"GB of memory of a task, ARM64", GBOnARM},
+		{"GB of a task's disk above 20 GB", Disk},
 		{"Application Load Balancer", LoadBalancer},
 		{"NAT gateway", NATGateway},
 		{"Public IPv4 address", PublicAddress},
@@ -77,6 +83,9 @@ func Prices() []struct {
 		{"Dashboard", Dashboard},
 		{"Private hosted zone", PrivateZone},
 		{"Requests to an HTTP API", APIRequests},
+		{"GB in an EFS file system, standard storage", FileStorage},
+		{"Reading from it, elastic throughput", FileReads},
+		{"Writing to it, elastic throughput", FileWrites},
 		{"Web ACL", WebACL},
 		{"Rule of a web ACL", WebACLRule},
 	}
@@ -87,6 +96,8 @@ type Stack struct {
 	// Tasks is the number of tasks that always run. CPU is in CPU units, 1024 to a vCPU; Memory in MiB.
 	Tasks, CPU, Memory int
 	ARM                bool
+	// Disk is a task's own disk in GiB, as far as it costs anything.
+	Disk int
 	// PublicTasks says that each task has a public address.
 	PublicTasks bool
 	// LoadBalancers is their number, and Zones that of their zones, in each of which there is a public address.
@@ -113,10 +124,7 @@ type Line struct {
 // Estimate lists the items of a stack that cost money. Tasks on Fargate Spot are counted at the on-demand price, because
 // the Spot price changes and Spot capacity may be missing.
 func Estimate(s Stack) []Line {
-	vCPU, gb := VCPU, GB
-	if s.ARM {
-		vCPU, gb = VCPUOnARM, GBOnARM
-	}
+	vCPU, gb := s.taskPrices()
 	addresses := s.Zones + s.NATGateways
 	if s.PublicTasks {
 		addresses += s.Tasks
@@ -130,6 +138,7 @@ func Estimate(s Stack) []Line {
 	}
 	add("vCPU of the tasks", float64(s.Tasks*s.CPU)/1024, vCPU)
 	add("GB of memory of the tasks", float64(s.Tasks*s.Memory)/1024, gb)
+	add("GB of the tasks' disks above 20 GB", float64(s.Tasks*s.Disk), Disk)
 	add("load balancer", float64(s.LoadBalancers), LoadBalancer)
 	add("NAT gateways", float64(s.NATGateways), NATGateway)
 	add("public IPv4 addresses", float64(addresses), PublicAddress)
@@ -142,6 +151,25 @@ func Estimate(s Stack) []Line {
 	add("rules of web ACLs", float64(s.WebACLRules), WebACLRule)
 
 	return lines
+}
+
+func (s Stack) taskPrices() (vCPU, gb Price) {
+	if s.ARM {
+		return VCPUOnARM, GBOnARM
+	}
+
+	return VCPU, GB
+}
+
+// TaskHour is what one more task costs for an hour, in US dollars: that of a command, for example.
+func TaskHour(s Stack) float64 {
+	vCPU, gb := s.taskPrices()
+	sum := float64(s.CPU)/1024*vCPU.USD + float64(s.Memory)/1024*gb.USD + float64(s.Disk)*Disk.USD
+	if s.PublicTasks {
+		sum += PublicAddress.USD
+	}
+
+	return sum
 }
 
 // Total is the sum of an estimate, in US dollars a month.

@@ -30,6 +30,7 @@ func TestEveryCountAddsItsPrice(t *testing.T) {
 	}{
 		"a task":              {func(s *cost.Stack) { s.Tasks++ }, 730 * (0.04048 + 0.004445)},
 		"ARM":                 {func(s *cost.Stack) { s.ARM = true }, 730 * (0.03238 - 0.04048 + 0.00356 - 0.004445)},
+		"a larger disk":       {func(s *cost.Stack) { s.Disk = 30 }, 730 * 30 * 0.000111},
 		"a NAT gateway":       {func(s *cost.Stack) { s.NATGateways++ }, 730 * (0.045 + 0.005)},
 		"public tasks":        {func(s *cost.Stack) { s.PublicTasks = true }, 730 * 0.005},
 		"a zone":              {func(s *cost.Stack) { s.Zones++ }, 730 * 0.005},
@@ -49,6 +50,20 @@ func TestEveryCountAddsItsPrice(t *testing.T) {
 	}
 }
 
+// Calculated by hand: half a vCPU, 1 GB, 10 GB of disk and a public address, for an hour.
+func TestACommandCostsAsMuchAsATaskForAsLongAsItRuns(t *testing.T) {
+	stack := cost.Stack{Tasks: 7, CPU: 512, Memory: 1024, Disk: 10, PublicTasks: true}
+	if got, want := cost.TaskHour(stack), 0.5*0.04048+0.004445+10*0.000111+0.005; math.Abs(got-want) > 1e-9 {
+		t.Errorf("%.5f USD; want %.5f", got, want)
+	}
+	one, two := stack, stack
+	two.Tasks++
+	month := cost.Total(cost.Estimate(two)) - cost.Total(cost.Estimate(one))
+	if got := cost.TaskHour(stack) * cost.HoursPerMonth; math.Abs(got-month) > 1e-9 {
+		t.Errorf("%.4f USD for a month of hours; one more task costs %.4f", got, month)
+	}
+}
+
 func TestSentenceNamesRegionDateAndWhatIsLeftOut(t *testing.T) {
 	got := cost.Sentence(cost.Estimate(cost.Stack{Tasks: 1, CPU: 1024, Memory: 1024, LoadBalancers: 1, Zones: 2}))
 	want := "about 57 USD a month at list prices of " + cost.Date + " in " + cost.Region + ", " +
@@ -60,7 +75,7 @@ func TestSentenceNamesRegionDateAndWhatIsLeftOut(t *testing.T) {
 
 func TestEveryPriceHasItsSource(t *testing.T) {
 	for _, price := range cost.Prices() {
-		if price.USD <= 0 || !strings.HasPrefix(price.Source, "https://aws.amazon.com/") || !slices.Contains([]string{"hour", "month", "million requests"}, price.Per) {
+		if price.USD <= 0 || !strings.HasPrefix(price.Source, "https://aws.amazon.com/") || !slices.Contains([]string{"hour", "month", "GB", "million requests"}, price.Per) {
 			t.Errorf("%+v", price)
 		}
 	}
