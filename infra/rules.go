@@ -111,10 +111,16 @@ func checkNotice(r *settings.Reader, s *Settings) {
 	}
 }
 
-// checkHealthPath refuses a path that NGINX answers with 404: no task would ever be healthy.
+// checkHealthPath refuses a path that NGINX answers with 404, because no task would ever be healthy, and that of a file.
 func checkHealthPath(r *settings.Reader, s *Settings) {
 	path, sidecar := s.Ingress.HealthCheck.Path, s.Service.Sidecar
 	if path == sidecar.HealthPage() || sidecar.Forwards(path) || r.Wrong("pathPrefixes") {
+		return
+	}
+	if sidecar.ServesFiles(path) {
+		r.Conflict([]string{"healthCheckPath", "staticFiles"}, fmt.Sprintf(
+			"%s is a path of static files, which NGINX serves whether the app is well or not; allowed: %s, or a path of the app's",
+			path, sidecar.HealthPage()))
 		return
 	}
 	r.Conflict([]string{"healthCheckPath", "pathPrefixes"}, fmt.Sprintf("%s is neither %s (answered by NGINX) nor below %s (answered by the app)",

@@ -180,6 +180,9 @@ var wrong = []struct{ key, value, want string }{
 	{"staticFiles", `{"/assets":"public"}`, `staticFiles./assets: "public"; allowed: a directory of the app's image, such as /app/public`},
 	{"staticFiles", `{"/assets":"/app/../etc"}`, `staticFiles./assets: "/app/../etc"; allowed: a directory of the app's image, such as /app/public`},
 	{"encodedSlashes", "on", `encodedSlashes: "on"; allowed: true, false`},
+	{"staticFilesHistory", `{"path":"/a"}`, `staticFilesHistory: "{\"path\":\"/a\"}"; allowed: an object with the fields fileSystemId, accessPointId, iam`},
+	{"staticFilesHistory", strings.Replace(history, "fs-", "file-", 1), `staticFilesHistory.fileSystemId: "file-0123456789abcdef0"; allowed: fs- and 8 or 17 hexadecimal digits`},
+	{"staticFilesHistory", `{"fileSystemId":"fs-01234567"}`, `staticFilesHistory.accessPointId: ""; allowed: fsap- and 8 or 17 hexadecimal digits`},
 	{"spaFallback", "on", `spaFallback: "on"; allowed: true, false`},
 	{"headerLimitKilobytes", "17", `headerLimitKilobytes: 17; allowed: 2 to 16 KiB`},
 	{"allowedHosts", `["Example.com"]`, `allowedHosts: "Example.com"; allowed: a list of: a host name in small letters, such as www.example.com or *.example.com`},
@@ -466,6 +469,35 @@ var contradictory = map[string]struct {
 			"staticFiles, appListen: the directories /run/app and /run/app overlap, but each is a volume; allowed: separate ones",
 		},
 	},
+	"a file system in a directory of static files, and one around another": {
+		map[string]string{
+			"staticFiles": `{"/a":"/app/public","/b":"/srv/uploads/b"}`, "appImage": "app:1", "taskEgress": toEFS,
+			"volumes": strings.Replace(uploads, "]", ","+strings.Trim(strings.NewReplacer(`"uploads"`, `"shared"`, "/srv/uploads", "/app/public/shared").Replace(uploads), "[]")+"]", 1),
+		},
+		[]string{
+			"volumes, staticFiles: /srv/uploads of uploads and the directory /srv/uploads/b overlap, so the app and NGINX would see different files there; allowed: separate ones",
+			"volumes, staticFiles: /app/public/shared of shared and the directory /app/public overlap, so the app and NGINX would see different files there; allowed: separate ones",
+		},
+	},
+	"a history without files, way and role": {
+		map[string]string{"staticFilesHistory": strings.Replace(history, "}", `,"iam":true}`, 1)},
+		[]string{
+			"staticFilesHistory, staticFiles: there are no static files to keep; allowed with: at least one path",
+			"staticFilesHistory, taskPolicyArns: the history has iam, but the tasks have no role; allowed with: a policy that grants elasticfilesystem:ClientMount",
+			"staticFilesHistory, taskEgress: the tasks may not connect to EFS; allowed with: port 2049 and the security group of the mount targets",
+		},
+	},
+	"a limit at a path of static files": {
+		map[string]string{
+			"staticFiles": `{"/assets":"/app/public"}`, "appImage": "app:1",
+			"pathRateLimits": `[{"path":"/assets/login","perMinute":10,"burst":5},{"path":"/api/login","perMinute":10,"burst":5}]`,
+		},
+		[]string{"pathRateLimits, staticFiles: /assets/login is a path of static files, whose requests are not counted; allowed: a path of the app's"},
+	},
+	"a health check at a path of static files": {
+		map[string]string{"staticFiles": `{"/assets":"/app/public"}`, "appImage": "app:1", "pathPrefixes": `["/"]`, "healthCheckPath": "/assets/up"},
+		[]string{"healthCheckPath, staticFiles: /assets/up is a path of static files, which NGINX serves whether the app is well or not; allowed: /.sidecar/health, or a path of the app's"},
+	},
 	"static files of a directory that is no volume": {
 		map[string]string{"staticFiles": `{"/a":"/run/app","/b":"/app/public"}`},
 		[]string{"staticFiles, appContext: images/app/Dockerfile does not declare VOLUME /app/public, without which the directory would be empty; allowed: directories that it declares"},
@@ -633,7 +665,7 @@ var contradictory = map[string]struct {
 	},
 	"a volume where the app writes": {
 		map[string]string{"volumes": uploads, "taskEgress": toEFS, "appWritablePaths": `["/srv/uploads"]`},
-		[]string{"volumes, appWritablePaths, appListen, staticFiles: /srv/uploads is taken already; allowed: another mountPath"},
+		[]string{"volumes, appWritablePaths, appListen: /srv/uploads is taken already; allowed: another mountPath"},
 	},
 	"a volume that asks for a role": {
 		map[string]string{"volumes": strings.Replace(uploads, "}", `,"iam":true}`, 1), "taskEgress": toEFS},
@@ -704,9 +736,10 @@ const someKey = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56
 // scaled lets load decide the number of tasks; night is a schedule that limits it.
 var scaled = map[string]string{"autoscaling": "on"}
 
-// uploads is a volume, and toEFS the rule without which no task could mount it.
+// uploads is a volume, history another one for static files, and toEFS the rule without which no task could mount them.
 const (
 	uploads = `[{"name":"uploads","fileSystemId":"fs-0123456789abcdef0","accessPointId":"fsap-0123456789abcdef1","mountPath":"/srv/uploads"}]`
+	history = `{"fileSystemId":"fs-0123456789abcdef0","accessPointId":"fsap-0123456789abcdef2"}`
 	toEFS   = `[{"port":2049,"securityGroupId":"` + databaseGroup + `","addIngressRule":true}]`
 )
 
@@ -767,6 +800,7 @@ var others = map[string]struct {
 	"allowedMethods":                    {`["GET"]`, nil},
 	"bodyLimitKilobytes":                {"1025", nil},
 	"staticFiles":                       {`{"/assets":"/app/public"}`, map[string]string{"appImage": "app:1"}},
+	"staticFilesHistory":                {history, map[string]string{"appImage": "app:1", "staticFiles": `{"/assets":"/app/public"}`, "taskEgress": toEFS}},
 	"spaFallback":                       {"true", map[string]string{"appImage": "app:1", "staticFiles": `{"/":"/app/public"}`}},
 	"headerLimitKilobytes":              {"16", nil},
 	"allowedHosts":                      {`["example.com","*.example.com"]`, nil},

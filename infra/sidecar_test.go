@@ -2,7 +2,9 @@ package infra_test
 
 import (
 	"fmt"
+	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -181,6 +183,33 @@ func TestNginxReadsTheAppsFilesFromAVolume(t *testing.T) {
 	}
 	if path := at(t, one(t, graph, targetGroup), "healthCheck", "path"); path != "/.sidecar/health" {
 		t.Errorf("the load balancer asks %v, which is a file's path", path)
+	}
+}
+
+// NGINX alone has the history, and may write to it; a command has no use for it.
+func TestNginxKeepsFilesOfAllReleasesInAFileSystem(t *testing.T) {
+	graph := run(t, defaults(t, map[string]string{
+		"appImage": "app:1", "staticFiles": `{"/assets":"/app/public"}`, "staticFilesHistory": history, "taskEgress": toEFS, "deployCommand": `["migrate"]`,
+	}))
+	if got := environment(containers(t, graph)["nginx"])["NGINX_STATIC_HISTORY"]; got != "on" {
+		t.Errorf("NGINX_STATIC_HISTORY: %q; want on", got)
+	}
+	want := map[string]any{"name": "static-history", "efsVolumeConfiguration": map[string]any{
+		"fileSystemId": "fs-0123456789abcdef0", "rootDirectory": "/", "transitEncryption": "ENABLED",
+		"authorizationConfig": map[string]any{"accessPointId": "fsap-0123456789abcdef2", "iam": "DISABLED"},
+	}}
+	mount := map[string]any{"sourceVolume": "static-history", "containerPath": "/srv/static/history", "readOnly": false}
+	for _, definition := range graph.OfType(taskDefinition) {
+		ofService := definition.Name == serviceDefinition(t, graph).Name
+		if has := slices.ContainsFunc(at(t, definition, "volumes").([]any), func(v any) bool { return reflect.DeepEqual(v, want) }); has != ofService {
+			t.Errorf("%s: volumes %v", definition.Name, at(t, definition, "volumes"))
+		}
+		for name, container := range containersOf(t, definition) {
+			mounted := slices.ContainsFunc(container["mountPoints"].([]any), func(m any) bool { return reflect.DeepEqual(m, mount) })
+			if mounted != (name == "nginx") {
+				t.Errorf("%s: %s mounts %v", definition.Name, name, container["mountPoints"])
+			}
+		}
 	}
 }
 

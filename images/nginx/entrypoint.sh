@@ -91,6 +91,7 @@ choice NGINX_TLS off on off
 choice NGINX_INGRESS balancer balancer api
 choice NGINX_SPA_FALLBACK off on off
 choice NGINX_ENCODED_SLASHES off on off
+choice NGINX_STATIC_HISTORY off on off
 if [ "$NGINX_TLS" = on ] && ! command -v openssl >/dev/null; then
     wrong NGINX_TLS on 'off in an image without openssl; the stage tls of the Dockerfile has it'
 fi
@@ -126,7 +127,7 @@ for word in ${NGINX_PATH_PREFIXES:-/api}; do
 done
 # Static files: the directory of each path is a volume, which the application's image
 # has filled. In an image that does not declare it as a VOLUME it would be empty.
-static_number=0 static_words=''
+static_number=0 static_words='' history=/srv/static/history fallback_page=''
 for word in ${NGINX_STATIC_FILES:-}; do
     static_number=$((static_number + 1))
     path=${word%/}
@@ -140,10 +141,17 @@ for word in ${NGINX_STATIC_FILES:-}; do
         *",$word,"*) wrong NGINX_STATIC_FILES "$word" 'a path that is no prefix of the application and is there once' ;;
         esac
         [ "$word" != / ] || health_page=/.sidecar/health
+        [ ! -f "/srv/static/$static_number$path/index.html" ] || fallback_page=yes
         static_words="$static_words${static_words:+,}$word"
         ;;
     esac
 done
+if [ "$NGINX_SPA_FALLBACK" = on ] && [ -z "$fallback_page" ]; then
+    wrong NGINX_SPA_FALLBACK on 'off, or an index.html directly below one of the paths of static files'
+fi
+if [ "$NGINX_STATIC_HISTORY" = on ] && [ ! -w "$history" ]; then
+    wrong NGINX_STATIC_HISTORY on "off, or a volume at $history that nginx may write to"
+fi
 methods='' methods_list=''
 for word in ${NGINX_METHODS:-GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS}; do
     case $word in
@@ -476,9 +484,18 @@ fi
 # A name with a hash in it is never used again for another content: eight or more
 # hexadecimal digits, or eight letters and digits, as bundlers write them. Names that
 # only look a little like it are asked for again each time, and the answer is 304.
+#
+# Who takes Brotli gets the file with .br behind its name, if there is one. nginx
+# needs no module for that: such a request goes on in a location where only the name
+# of the file is longer, so that its type is still that of the name without .br.
+# Every answer has Vary: a cache cannot know which files there are.
+#
+# With the history a name with a hash is looked for there, too, when the task has no
+# such file: it is one of an older or a newer release.
 # https://nginx.org/en/docs/http/ngx_http_core_module.html#try_files
 # https://nginx.org/en/docs/http/ngx_http_core_module.html#disable_symlinks
 # https://www.rfc-editor.org/rfc/rfc8246
+# https://www.rfc-editor.org/rfc/rfc7932#section-13
 for file in static-target static-maps static-inner static-outer; do : >"$directory/$file.conf"; done
 all_prefixes=$prefixes
 
@@ -496,34 +513,62 @@ below() {
 
 # static_location NUMBER PATH
 static_location() {
-    fallback=''
+    fallback='' last='=404'
     [ "$NGINX_SPA_FALLBACK" = off ] || fallback=" \$spa_$1"
+    [ "$NGINX_STATIC_HISTORY" = off ] || last=@history
+    deeper=$(below "$2" "$prefixes")
     cat <<END
-location ~ "^$2(?:/|$)" {
+location ~ "^${deeper:+(?!(?:$deeper)(?:/|$))}$2(?:/|$)" {
     if (\$decision = method) { return 405; }
     if (\$decision = unknown) { return 404; }
     if (\$decision != static) { return 400; }
     if (\$uri ~ "/\.(?!well-known(?:/|$))") { return 404; }
+    if (-f /srv/static/$1\$uri\$brotli) { rewrite ^ /.sidecar/brotli/$1\$uri last; }
     root /srv/static/$1;
-    disable_symlinks on from=/srv/static/$1;
     index index.html;
-    try_files \$uri \$uri/$fallback =404;
-    absolute_redirect off;
-    include $directory/static-types.conf;
-    default_type application/octet-stream;
-    charset utf-8;
-    charset_types text/html text/css text/plain text/xml text/javascript text/csv text/markdown;
+    try_files \$uri \$uri/$fallback $last;
     gzip_static on;
-    sendfile on;
-    tcp_nopush on;
-    add_header Cache-Control \$static_cache;
-    add_header X-Request-Id \$request_id always;
-    add_header X-Content-Type-Options nosniff always;
+    include $directory/static-answer.conf;
 }
 END
 }
 
 if [ -n "${NGINX_STATIC_FILES:-}" ]; then
+    cat >"$directory/static-answer.conf" <<END
+disable_symlinks on from=/srv/static;
+absolute_redirect off;
+include $directory/static-types.conf;
+default_type application/octet-stream;
+charset utf-8;
+charset_types text/html text/css text/plain text/xml text/javascript text/csv text/markdown;
+gzip_vary off;
+sendfile on;
+tcp_nopush on;
+add_header Vary Accept-Encoding;
+add_header Cache-Control \$static_cache;
+add_header X-Request-Id \$request_id always;
+add_header X-Content-Type-Options nosniff always;
+END
+    cat >"$directory/static-inner.conf" <<END
+location ^~ /.sidecar/brotli/ {
+    internal;
+    location ~ "^/\.sidecar/brotli/(?<brotli_volume>[0-9]+)(?<brotli_file>/.*[^/])$" {
+        alias /srv/static/\$brotli_volume\$brotli_file.br;
+        gzip off;
+        add_header Content-Encoding br;
+        include $directory/static-answer.conf;
+    }
+    return 404;
+}
+END
+    [ "$NGINX_STATIC_HISTORY" = off ] || cat >"$directory/static-outer.conf" <<END
+location @history {
+    root $history;
+    try_files \$kept =404;
+    gzip_static on;
+    include $directory/static-answer.conf;
+}
+END
     cat >"$directory/static-types.conf" <<'END'
 types {
     text/html html htm;
@@ -565,6 +610,15 @@ map $uri $static_cache {
     default no-cache;
     "~[.-](?=[a-f]{0,63}[0-9])(?=[0-9]{0,63}[a-f])[0-9a-f]{8,64}(?:\.[a-z0-9]{1,12}){1,2}$" "public, max-age=31536000, immutable";
     "~[.-](?=[A-Za-z_-]{0,7}[0-9])(?=[0-9a-z_-]{0,7}[A-Z])[A-Za-z0-9_-]{8}(?:\.[a-z0-9]{1,12}){1,2}$" "public, max-age=31536000, immutable";
+}
+map $static_cache $kept {
+    default /.sidecar/none;
+    "~immutable$" $uri;
+}
+# A name with a slash behind it is no file.
+map $http_accept_encoding $brotli {
+    default /;
+    "~*(?:^|,)[ \t]*+br[ \t]*+(?:,|$|;[ \t]*+q=(?:1|0\.[0-9]{0,2}[1-9]))" .br;
 }
 END
     number=0 static_pattern='' numbered=''
@@ -666,6 +720,30 @@ sed \
 [ $# -eq 0 ] || exec nginx -e stderr -c "$directory/nginx.conf" "$@"
 
 # ---- Serve ----
+# keep_files: copies the files that are served under a name with a hash to the
+# history, before the first request, so that every other task has what this one's
+# pages ask for. More names than in the map above do no harm, since nginx asks for no
+# other. A file is there whole or not at all, however many tasks copy it: it gets its
+# name last. What is there already has the same content.
+keep_files() {
+    number=0
+    for word in ${NGINX_STATIC_FILES:-}; do
+        number=$((number + 1)) path=${word%/}
+        (cd "/srv/static/$number" && find ".$path" -type f) |
+            grep -E '^\./.*[.-][A-Za-z0-9_-]{8,64}(\.[a-z0-9]{1,12}){1,2}$' | grep -v '/\.' |
+            while IFS= read -r file; do
+                from=/srv/static/$number/$file to=$history/$file
+                if [ -e "$to" ] || [ ! -r "$from" ]; then continue; fi
+                mkdir -p "${to%/*}" && draft=$(mktemp "${to%/*}/.XXXXXX") && cp "$from" "$draft" &&
+                    touch -r "$from" "$draft" && chmod 644 "$draft" && mv -f "$draft" "$to" || exit 1
+            done || return 1
+    done
+}
+if [ "$NGINX_STATIC_HISTORY" = on ] && ! keep_files; then
+    echo "NGINX_STATIC_HISTORY: files could not be copied to $history; the lines above say why" >&2
+    exit 1
+fi
+
 # nginx writes the whole request line into its error lines, and the Referer, and
 # no directive changes that. The query is taken out on the way: from each word
 # what follows a question mark, because a query has no blanks. A socket that is

@@ -76,6 +76,13 @@ var growths = []growth{
 	inTarget("what could be hashes", 404, "/static/", "-1a", ".js"),
 	inTarget("what could be long hashes", 404, "/static/", "-a1b2c3d4.", "js"),
 	inTarget("directories", 200, "/static", "/a", ""),
+	inTarget("a compressed file's own path", 404, "/.sidecar/brotli/1/", "a", ""),
+	{"encodings that are refused", 200, func(n int) string {
+		return "GET /static/app.js HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAccept-Encoding: " + fill("br;q=0.000,", n-100) + "\r\n\r\n"
+	}},
+	{"blanks between encodings", 200, func(n int) string {
+		return "GET /static/app.js HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAccept-Encoding: x," + fill(" \t", n-100) + "br;q=\r\n\r\n"
+	}},
 	inTarget("what is escaped in the log", 404, "/", `"`, ""),
 	{"a long method", 405, func(n int) string { return fill("G", n) + " /api/x HTTP/1.1\r\nHost: a\r\n\r\n" }},
 	inHeader("a long host", 400, "Host", "", "a", ""),
@@ -161,8 +168,8 @@ func TestEveryPatternTakesTimeInProportionToItsInput(t *testing.T) {
 	task := imagetest.Start(t, imagetest.Options{Env: []string{
 		"NGINX_TRUSTED_PROXIES=0.0.0.0/0,::/0", "NGINX_CACHE_SECONDS=60", "NGINX_GZIP=safe", "NGINX_RATE_LIMIT=100000",
 		"NGINX_RATE_BURST=100000", "NGINX_CONCURRENCY_LIMIT=65535", "NGINX_PATH_PREFIXES=/api,/api/v2,/v1/orders",
-		"NGINX_PATH_RATES=/api:999999:99999", "NGINX_STATIC_FILES=/static", "NGINX_SPA_FALLBACK=on",
-	}, Args: []string{"--volume=" + assets(t) + ":/srv/static/1/static:ro"}})
+		"NGINX_PATH_RATES=/api:999999:99999", "NGINX_STATIC_FILES=/static", "NGINX_SPA_FALLBACK=on", "NGINX_STATIC_HISTORY=on",
+	}, Args: []string{"--volume=" + assets(t) + ":/srv/static/1/static:ro", "--tmpfs=/srv/static/history:mode=1777"}})
 	task.Reset(t, false)
 	meter := newMeter(t, task)
 	// Up to the longest line that nginx takes: 8 KiB with the line's other parts.

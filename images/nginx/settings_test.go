@@ -553,6 +553,7 @@ var meanings = map[string]string{
 	"NGINX_LOG_HEALTH_CHECKS":          "whether the health page is logged",
 	"NGINX_PATH_PREFIXES":              "what is forwarded: each prefix and what lies below it. With `/` everything is but the paths below `/.sidecar`, and the health page is `/.sidecar/health`",
 	"NGINX_STATIC_FILES":               "paths whose files nginx serves itself, each from a volume: the first from `/srv/static/1` and the path, and so on",
+	"NGINX_STATIC_HISTORY":             "whether files whose names have a hash are kept at `/srv/static/history`, a volume of all tasks, and looked for there",
 	"NGINX_SPA_FALLBACK":               "whether a path of static files that has no file and no dot in its last segment is answered with the path's index.html",
 	"NGINX_ENCODED_SLASHES":            "whether a path may have an encoded slash (`%2F`) inside a segment; not together with a login or a rate at single paths, which it could evade",
 	"NGINX_METHODS":                    "methods that are forwarded; others are 405",

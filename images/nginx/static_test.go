@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"fargate-nginx-sidecar/images/imagetest"
 )
@@ -16,6 +17,7 @@ import (
 const (
 	page   = "<!doctype html><title>shop</title>"
 	secret = "outside of the files"
+	brotli = "what a build has compressed with Brotli" // nginx does not look into it
 )
 
 // script is long enough to be compressed.
@@ -31,19 +33,14 @@ func assets(t *testing.T) string {
 	_ = w.Close()
 	for name, text := range map[string]string{
 		"index.html": page, "docs/index.html": page + "docs", "empty/.keep": "", "logo.svg": "<svg/>", "app.js": script, "ready.css": "compressed beforehand",
-		"ready.css.gz": zipped.String(), "index-BfUl3Xy9.js": script, "main.3f2a9c1d.css": "a{}", "chunk.3f2a9c1d0b.js.map": "{}",
+		"ready.css.gz": zipped.String(), "ready.css.br": brotli, "tiny.js": "1", "tiny.js.br": brotli, "index.html.br": brotli, ".env.br": secret,
+		"index-BfUl3Xy9.js": script, "index-BfUl3Xy9.js.br": brotli, "main.3f2a9c1d.css": "a{}", "chunk.3f2a9c1d0b.js.map": "{}",
 		"jquery-validate.js": script, "photo-20240101.jpg": "jpg", ".env": secret, ".git/config": secret, ".well-known/security.txt": "Contact: us",
 		"J\u00fcrgen K.txt": "name", "../outside.txt": secret, "unknown.xyz": "?",
 	} {
-		file := filepath.Join(dir, "public", name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, filepath.Join(dir, "public", name), text)
 	}
-	for link, to := range map[string]string{"link.txt": "/etc/passwd", "up.txt": "../outside.txt", "inside.js": "app.js", "etc": "/etc"} {
+	for link, to := range map[string]string{"link.txt": "/etc/passwd", "up.txt": "../outside.txt", "inside.js": "app.js", "etc": "/etc", "logo.svg.br": "/etc/passwd"} {
 		if err := os.Symlink(to, filepath.Join(dir, "public", link)); err != nil {
 			t.Fatal(err)
 		}
@@ -52,6 +49,33 @@ func assets(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return filepath.Join(dir, "public")
+}
+
+func writeFile(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// directory has the given files, all of the same time, as in an image that was built twice.
+func directory(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		writeFile(t, filepath.Join(dir, name), text)
+		built := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+		if err := os.Chtimes(filepath.Join(dir, name), built, built); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // static starts a sidecar with files at the given paths.
@@ -135,6 +159,164 @@ func TestStaticFilesKnowConditionsRangesAndMethods(t *testing.T) {
 	}
 }
 
+func TestWhoTakesBrotliGetsTheFileThatTheBuildHasCompressed(t *testing.T) {
+	task := static(t, "/assets,/")
+	for _, c := range []struct{ target, accept, encoding, kind, cache string }{
+		{"/assets/ready.css", "br", "br", "text/css; charset=utf-8", "no-cache"},
+		{"/assets/ready.css?v=2", "gzip, deflate, br, zstd", "br", "text/css; charset=utf-8", "no-cache"},
+		{"/ready.css", "gzip;q=0.5,BR ; q=0.001", "br", "text/css; charset=utf-8", "no-cache"},
+		{"/assets/tiny.js", "br;q=1.0", "br", "text/javascript; charset=utf-8", "no-cache"},
+		{"/assets/index-BfUl3Xy9.js", "br", "br", "text/javascript; charset=utf-8", "public, max-age=31536000, immutable"},
+		{"/assets/", "br", "br", "text/html; charset=utf-8", "no-cache"},
+		{"/", "br", "br", "text/html; charset=utf-8", "no-cache"},
+		{"/assets/ready.css", "gzip", "gzip", "text/css; charset=utf-8", "no-cache"},
+		{"/assets/ready.css", "br;q=0, gzip", "gzip", "text/css; charset=utf-8", "no-cache"},
+		{"/assets/ready.css", "br;q=0.000", "", "text/css; charset=utf-8", "no-cache"},
+		{"/assets/ready.css", "brotli, xbr", "", "text/css; charset=utf-8", "no-cache"},
+		{"/assets/ready.css", "", "", "text/css; charset=utf-8", "no-cache"},
+		{"/assets/app.js", "br", "", "text/javascript; charset=utf-8", "no-cache"}, // there is none
+		{"/assets/ready.css.br", "br", "", "application/octet-stream", "no-cache"}, // a file like any other
+	} {
+		got := task.Get(t, c.target, "Accept-Encoding: "+c.accept)
+		if got.Status != 200 || got.Header.Get("Content-Encoding") != c.encoding || got.Header.Get("Content-Type") != c.kind || got.Header.Get("Cache-Control") != c.cache {
+			t.Errorf("%s for %q: got %d, %v", c.target, c.accept, got.Status, got.Header)
+		}
+		if vary := got.Header.Values("Vary"); len(vary) != 1 || vary[0] != "Accept-Encoding" || !strings.HasPrefix(got.Header.Get("Etag"), `"`) {
+			t.Errorf("%s for %q: Vary %q, ETag %q", c.target, c.accept, vary, got.Header.Get("Etag"))
+		}
+		if (c.encoding == "br") != (got.Body == brotli) && !strings.HasSuffix(c.target, ".br") {
+			t.Errorf("%s for %q: got %q", c.target, c.accept, got.Body[:min(len(got.Body), 60)])
+		}
+	}
+	const br = "Accept-Encoding: br"
+	compressed, plain := task.Get(t, "/assets/ready.css", br).Header.Get("Etag"), task.Get(t, "/assets/ready.css").Header.Get("Etag")
+	if compressed == plain {
+		t.Errorf("both forms have the ETag %s", plain)
+	}
+	if got := task.Get(t, "/assets/ready.css", br, "If-None-Match: "+compressed); got.Status != 304 || got.Header.Get("Vary") != "Accept-Encoding" || got.Body != "" {
+		t.Errorf("the same tag: got %d, %v", got.Status, got.Header)
+	}
+	if got := task.Get(t, "/assets/ready.css", br, "If-None-Match: "+plain); got.Status != 200 {
+		t.Errorf("the other form's tag: got %d", got.Status)
+	}
+	if got := task.Get(t, "/assets/ready.css", br, "Range: bytes=0-3"); got.Status != 206 || got.Body != brotli[:4] || got.Header.Get("Content-Encoding") != "br" {
+		t.Errorf("a range: got %d %q, %v", got.Status, got.Body, got.Header)
+	}
+	if got := task.Send(t, "HEAD /assets/ready.css HTTP/1.1", br); got.Status != 200 || got.Header.Get("Content-Length") != strconv.Itoa(len(brotli)) || got.Body != "" {
+		t.Errorf("HEAD: got %d %v", got.Status, got.Header)
+	}
+	for target, want := range map[string]int{
+		"/.sidecar/brotli/1/assets/ready.css": 404, "/x/../.sidecar/brotli/1/assets/ready.css": 404, "/assets/.env": 404, "/assets/missing.css": 404,
+	} {
+		if got := task.Get(t, target, br); got.Status != want || strings.Contains(got.Body, brotli) || strings.Contains(got.Body, secret) {
+			t.Errorf("%s: got %d %q, want %d", target, got.Status, got.Body[:min(len(got.Body), 60)], want)
+		}
+	}
+	if got := task.Get(t, "/assets/logo.svg", br); got.Header.Get("Content-Encoding") != "" || strings.Contains(got.Body, "root:") {
+		t.Errorf("a link: got %d %v", got.Status, got.Header)
+	}
+	if got := task.Send(t, "POST /assets/ready.css HTTP/1.1", br, "Content-Length: 0"); got.Status != 405 {
+		t.Errorf("POST: got %d", got.Status)
+	}
+	if seen := task.Seen(t); seen.Total != 0 {
+		t.Errorf("application saw %q", lines(seen))
+	}
+}
+
+// While a deployment is under way, a page may be of one release and the task that answers of the other.
+func TestFilesOfBothReleasesAreServedByBothTasks(t *testing.T) {
+	history := t.TempDir()
+	if err := os.Chmod(history, 0o777); err != nil { //nolint:gosec // as whom nginx writes is the access point's to say
+		t.Fatal(err)
+	}
+	release := func(paths string, files map[string]string) *imagetest.Task {
+		opts := imagetest.Options{
+			Env:  []string{"NGINX_STATIC_FILES=" + paths, "NGINX_STATIC_HISTORY=on"},
+			Args: []string{"--volume=" + history + ":/srv/static/history"},
+		}
+		for i, path := range strings.Split(paths, ",") {
+			opts.Args = append(opts.Args, "--volume="+directory(t, files)+":/srv/static/"+strconv.Itoa(i+1)+strings.TrimSuffix(path, "/")+":ro")
+		}
+		task := imagetest.Start(t, opts)
+		task.Reset(t, true)
+		return task
+	}
+	earlier := release("/assets", map[string]string{
+		"index.html": "earlier", "index-BfUl3Xy9.js": script, "index-BfUl3Xy9.js.gz": "z", "deep/er/main.3f2a9c1d.css": "earlier", "same.1a2b3c4d.js": "same",
+		"jquery-validate.js": "earlier", "logo.svg": "earlier", ".git/pack-Ab3dE5fG.js": secret, "J\u00fcrgen-Ab3dE5fG.txt": "name",
+	})
+	later := release("/assets,/docs", map[string]string{
+		"index.html": "later", "index-Zk9Lm2Qp.js": "later", "same.1a2b3c4d.js": "same", "app.js": "later",
+	})
+	t.Cleanup(func() { // the files are nginx's
+		imagetest.Docker(t, "exec", later.Nginx, "find", "/srv/static/history", "-mindepth", "1", "-delete")
+	})
+	for name, task := range map[string]*imagetest.Task{"the earlier task": earlier, "the later task": later} {
+		tags := map[string]string{}
+		for target, want := range map[string]string{
+			"/assets/index-BfUl3Xy9.js": script, "/assets/deep/er/main.3f2a9c1d.css": "earlier", "/assets/index-Zk9Lm2Qp.js": "later",
+			"/assets/same.1a2b3c4d.js": "same", "/assets/J%C3%BCrgen-Ab3dE5fG.txt": "name",
+		} {
+			got := task.Get(t, target)
+			if got.Status != 200 || got.Body != want || got.Header.Get("Cache-Control") != "public, max-age=31536000, immutable" {
+				t.Errorf("%s, %s: got %d %q, %v", name, target, got.Status, got.Body[:min(len(got.Body), 60)], got.Header)
+			}
+			tags[target] = got.Header.Get("Etag")
+			if other := earlier.Get(t, target).Header.Get("Etag"); other != tags[target] {
+				t.Errorf("%s, %s: ETag %s, from the other %s", name, target, tags[target], other)
+			}
+		}
+		if got := task.Get(t, "/assets/index-BfUl3Xy9.js", "Accept-Encoding: gzip"); got.Header.Get("Content-Encoding") != "gzip" || got.Body != "z" {
+			t.Errorf("%s, compressed: got %d %v", name, got.Status, got.Header)
+		}
+		if got := task.Get(t, "/assets/index-BfUl3Xy9.js", "If-None-Match: "+tags["/assets/index-BfUl3Xy9.js"]); got.Status != 304 {
+			t.Errorf("%s, the same tag: got %d", name, got.Status)
+		}
+		if got := task.Send(t, "POST /assets/index-BfUl3Xy9.js HTTP/1.1"); got.Status != 405 {
+			t.Errorf("%s, POST: got %d", name, got.Status)
+		}
+		for _, target := range []string{
+			"/assets/missing-Ab3dE5fG.js", "/assets/logo.svg/", "/assets/.git/pack-Ab3dE5fG.js", "/assets/%2egit/pack-Ab3dE5fG.js", "/docs/index-BfUl3Xy9.js",
+			"/history/assets/index-BfUl3Xy9.js", "/assets/../../history/assets/index-BfUl3Xy9.js",
+		} {
+			if got := task.Get(t, target); got.Status != 404 && got.Status != 400 || strings.Contains(got.Body, secret) {
+				t.Errorf("%s, %s: got %d %q", name, target, got.Status, got.Body)
+			}
+		}
+	}
+	// A name without a hash means another content in each release, so it stays each task's own.
+	for target, task := range map[string]*imagetest.Task{"/assets/app.js": earlier, "/assets/jquery-validate.js": later, "/assets/logo.svg": later} {
+		if got := task.Get(t, target); got.Status != 404 {
+			t.Errorf("%s of the other release: got %d", target, got.Status)
+		}
+	}
+	if got, other := earlier.Get(t, "/assets/"), later.Get(t, "/assets/"); got.Body != "earlier" || other.Body != "later" {
+		t.Errorf("the pages: got %q and %q", got.Body, other.Body)
+	}
+	if left, err := filepath.Glob(filepath.Join(history, "assets", ".*")); err != nil || len(left) > 0 {
+		t.Errorf("left over: %q, %v", left, err)
+	}
+	send(later, append(rawCases(t), traversalCases(t)...))
+	for _, r := range later.Seen(t).Requests {
+		if why := outside(r, belowAPI); why != "" {
+			t.Errorf("%s: application saw %q", why, r.Head)
+		}
+	}
+}
+
+// Files that could not be kept would be missing in the next deployment, when nobody looks for the reason.
+func TestAHistoryThatCannotBeWrittenEndsTheSidecarWithItsReason(t *testing.T) {
+	out, err := check(t, "NGINX_STATIC_HISTORY=on", "NGINX_SPA_FALLBACK=on")
+	for _, want := range []string{
+		`NGINX_STATIC_HISTORY: got "on", allowed: off, or a volume at /srv/static/history that nginx may write to`,
+		`NGINX_SPA_FALLBACK: got "on", allowed: off, or an index.html directly below one of the paths of static files`,
+	} {
+		if err == nil || !strings.Contains(out, want+"\n") {
+			t.Errorf("got %v, %s\nwant %s", err, out, want)
+		}
+	}
+}
+
 // What no attack may get: what lies outside, links, hidden files, lists. And nothing of it may reach the application.
 func TestStaticFilesAreAllThatAnAttackGets(t *testing.T) {
 	task := static(t, "/assets")
@@ -181,6 +363,10 @@ func TestFilesAndApplicationShareTheirPaths(t *testing.T) {
 		"an API below files": {"/", "NGINX_PATH_PREFIXES=/api", map[string]string{
 			"/": "200", "/app.js": "200", "/docs/": "200", "/api": "app", "/api/x": "app", "/apix": "404", "/api/../app.js": "400", "/.env": "404",
 			"/.sidecar/health": "200", "/.sidecar/app.js": "404", "/.well-known/security.txt": "200", "//app.js": "400",
+		}},
+		"an API below files below an API": {"/api/files", "NGINX_PATH_PREFIXES=/api,/api/files/upload", map[string]string{
+			"/api/files/app.js": "200", "/api/files/upload": "app", "/api/files/upload/x": "app", "/api/files/uploads": "404", "/api/x": "app",
+			"/api/files/upload/../app.js": "400",
 		}},
 		"files below files": {"/,/assets,/api/files", "NGINX_PATH_PREFIXES=/api", map[string]string{
 			"/app.js": "200", "/assets/app.js": "200", "/api/files/app.js": "200", "/api/files/missing.js": "404", "/api/filesx": "app", "/api/x": "app",

@@ -143,6 +143,9 @@ func nginx(service string, args Args, values resolved) container {
 	for i, files := range args.Sidecar.StaticFiles {
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: staticVolume(i), ContainerPath: staticMount(i, files), ReadOnly: true})
 	}
+	if args.Sidecar.StaticHistory.given() {
+		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: historyVolume, ContainerPath: historyPath})
+	}
 	// ECS stops containers in the reverse order, so NGINX finishes its requests while the app still answers. If the app has
 	// no health check of its own, NGINX's health page waits for the app's first answer.
 	// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDependency.html

@@ -18,8 +18,10 @@ type Sidecar struct {
 	// whole site: every path but those of the sidecar's own pages.
 	PathPrefixes, Methods []string
 	// StaticFiles are what NGINX serves itself. With SPAFallback it answers a path that has no file with the index page.
-	StaticFiles []StaticFiles
-	SPAFallback bool
+	// StaticHistory is where it keeps files for the releases before and after its own.
+	StaticFiles   []StaticFiles
+	StaticHistory AccessPoint
+	SPAFallback   bool
 	// EncodedSlashes lets a path have an encoded slash, which the app takes for a part of a name.
 	EncodedSlashes bool
 	// BodyLimitKilobytes and HeaderLimitKilobytes are in KiB. The latter is for one line.
@@ -123,6 +125,7 @@ func readSidecar(r *settings.Reader) Sidecar {
 			func(name string) bool { return len(name) <= 253 && hostPattern.MatchString(name) }),
 		PathRates:        readPathRates(r),
 		StaticFiles:      readStaticFiles(r),
+		StaticHistory:    readStaticHistory(r),
 		SPAFallback:      r.Boolean("spaFallback"),
 		EncodedSlashes:   r.Boolean("encodedSlashes"),
 		RatePerSecond:    r.Between("rateLimitPerSecond", 0, 100000, "requests a second"),
@@ -196,14 +199,10 @@ func (s Sidecar) HealthPage() string {
 	return healthPage
 }
 
-// Forwards reports whether a path reaches the app.
+// Forwards reports whether a path reaches the app. Where the app's paths and those of static files cover each other, the
+// longer one counts.
 func (s Sidecar) Forwards(path string) bool {
-	return slices.ContainsFunc(s.PathPrefixes, func(prefix string) bool {
-		if prefix == Site {
-			return path != "/.sidecar" && !strings.HasPrefix(path, "/.sidecar/")
-		}
-		return path == prefix || strings.HasPrefix(path, prefix+"/")
-	})
+	return longestCover(path, s.PathPrefixes) > longestCover(path, s.staticPaths())
 }
 
 // appMargin is how much longer than the load balancer's idle timeout the app keeps an idle connection open, unless a
@@ -280,6 +279,9 @@ func sidecarEnvironment(args Args, ingressRanges string) map[string]string {
 	}
 	if len(sidecar.StaticFiles) > 0 {
 		all["NGINX_STATIC_FILES"] = strings.Join(sidecar.staticPaths(), ",")
+	}
+	if sidecar.StaticHistory.given() {
+		all["NGINX_STATIC_HISTORY"] = onOff(true)
 	}
 	if sidecar.SPAFallback {
 		all["NGINX_SPA_FALLBACK"] = onOff(true)

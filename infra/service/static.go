@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
+
 	"fargate-nginx-sidecar/infra/settings"
 )
 
@@ -31,6 +33,37 @@ func staticMount(index int, files StaticFiles) string {
 
 // pathOfFiles and pathOfVolume are what the entrypoint and the task definition take.
 var pathOfFiles = regexp.MustCompile(`^(/|(/[A-Za-z0-9_-]+)+)$`)
+
+// The files of all releases whose names have a hash lie in a directory of an EFS file system. NGINX copies those of its own
+// task there before it serves the first request, and looks there for what its own task lacks. So a page of either release
+// finds its files while a deployment is under way, whichever task answers, and a page that a browser has open does later.
+// The program's own volumes cannot do that: each belongs to one task.
+const (
+	historyVolume = "static-history"
+	historyPath   = staticRoot + "/history"
+)
+
+func readStaticHistory(r *settings.Reader) AccessPoint {
+	const key = "staticFilesHistory"
+
+	history := settings.Object[AccessPoint](r, key, "fileSystemId, accessPointId, iam")
+	if history.given() && !r.Wrong(key) {
+		history.check(r, key, key)
+	}
+
+	return history
+}
+
+func (a AccessPoint) given() bool { return a != AccessPoint{} }
+
+// historyVolumes is the volume of the history, if there is one.
+func (s Sidecar) historyVolumes() ecs.TaskDefinitionVolumeArray {
+	if !s.StaticHistory.given() {
+		return nil
+	}
+
+	return ecs.TaskDefinitionVolumeArray{s.StaticHistory.volume(historyVolume)}
+}
 
 func readStaticFiles(r *settings.Reader) []StaticFiles {
 	const key = "staticFiles"
@@ -57,6 +90,19 @@ func checkStaticFiles(r *settings.Reader, s Settings) {
 	if s.Sidecar.SPAFallback && len(files) == 0 && !r.Wrong("staticFiles") {
 		r.Conflict([]string{"spaFallback", "staticFiles"}, "there are no static files, so there is no page to fall back to; allowed with: at least one path")
 	}
+	if s.Sidecar.StaticHistory.given() {
+		if len(files) == 0 && !r.Wrong("staticFiles") {
+			r.Conflict([]string{"staticFilesHistory", "staticFiles"}, "there are no static files to keep; allowed with: at least one path")
+		}
+		checkMount(r, s, "staticFilesHistory", "the history", s.Sidecar.StaticHistory)
+		checkWayToEFS(r, s, "staticFilesHistory")
+	}
+	for _, rate := range s.Sidecar.PathRates {
+		if s.Sidecar.ServesFiles(rate.Path) {
+			r.Conflict([]string{"pathRateLimits", "staticFiles"},
+				rate.Path+" is a path of static files, whose requests are not counted; allowed: a path of the app's")
+		}
+	}
 	taken := map[string]string{}
 	for _, path := range s.App.WritablePaths {
 		taken[path] = "appWritablePaths"
@@ -75,6 +121,23 @@ func checkStaticFiles(r *settings.Reader, s Settings) {
 		}
 		taken[each.Directory] = "staticFiles"
 	}
+}
+
+// ServesFiles reports whether a path is one of static files.
+func (s Sidecar) ServesFiles(path string) bool {
+	return longestCover(path, s.staticPaths()) > longestCover(path, s.PathPrefixes)
+}
+
+// longestCover is the length of the longest of the given paths at or below which a path lies, and 0 if it lies below none.
+func longestCover(path string, all []string) int {
+	longest := 0
+	for _, one := range all {
+		if one == Site && !within(path, "/.sidecar") || within(path, one) {
+			longest = max(longest, len(one))
+		}
+	}
+
+	return longest
 }
 
 // within reports whether a path is another or lies below it.

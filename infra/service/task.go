@@ -68,7 +68,7 @@ func (s *Service) taskDefinition(
 		// Pulumi gives a family no random suffix, because ECS numbers its revisions. The cluster's name has one, so a
 		// stack of the same name from another project in this account has a family of its own.
 		Family:               cluster.Name,
-		Volumes:              volumes(args.Settings),
+		Volumes:              append(volumes(args.Settings), args.Sidecar.historyVolumes()...),
 		ContainerDefinitions: definitions,
 	})
 }
