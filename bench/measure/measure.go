@@ -54,7 +54,7 @@ func Run(ctx context.Context, s *stage.Stage, results *Results, o Options) error
 	r := &run{Options: o, stage: s, results: results, order: rand.New(rand.NewPCG(1, 2))} //nolint:gosec // an order, the same in each run
 	results.Rounds, results.Window, results.Most, results.Socket = o.Rounds, o.Window, Connections(row.MostConnections), o.Socket
 	for _, t := range append([]*stage.Target{s.App}, s.Targets...) {
-		results.Targets = append(results.Targets, Target{t.Name(), t.Opponent.Name, t.Version, t.Socket, t.TLS, t.Cache})
+		results.Targets = append(results.Targets, Target{t.Name(), t.Opponent.Name, t.Version, t.Socket, t.TLS, t.Cache, t.Static})
 	}
 	if o.Earlier != nil {
 		if err := results.Continues(o.Earlier); err != nil {
@@ -98,11 +98,11 @@ func (r *run) targets(each row.Row, bothCPUs bool) []*stage.Target {
 		list = append(list, r.stage.App)
 	}
 	for _, t := range r.stage.Targets {
-		if !each.For(t.Opponent) || each.TLS != t.TLS || (t.Cache && !each.Cached) {
+		if !each.For(t.Opponent) || each.TLS != t.TLS || each.Static != t.Static || (t.Cache && !each.Cached) {
 			continue
 		}
-		// A target with TLS or a cache is there once, with the way that the run is about.
-		if each.TLS || t.Cache || t.Socket == r.Socket || (!bothCPUs && slices.Contains(each.BothWays, t.Opponent.Name)) || !r.otherWay(t) {
+		// A target with TLS, a cache or files is there once, with the way that the run is about.
+		if each.TLS || t.Cache || t.Static || t.Socket == r.Socket || (!bothCPUs && slices.Contains(each.BothWays, t.Opponent.Name)) || !r.otherWay(t) {
 			list = append(list, t)
 		}
 	}
@@ -113,7 +113,7 @@ func (r *run) targets(each row.Row, bothCPUs bool) []*stage.Target {
 // the run is about.
 func (r *run) otherWay(t *stage.Target) bool {
 	return slices.ContainsFunc(r.stage.Targets, func(o *stage.Target) bool {
-		return o.Opponent.Name == t.Opponent.Name && !o.TLS && !o.Cache && o.Socket == r.Socket
+		return o.Opponent.Name == t.Opponent.Name && !o.TLS && !o.Cache && !o.Static && o.Socket == r.Socket
 	})
 }
 

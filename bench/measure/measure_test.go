@@ -19,7 +19,7 @@ func cast(t *testing.T, names ...string) *stage.Stage {
 	s.App.Opponent, _ = opponent.Find(opponent.Direct)
 	for _, name := range names {
 		base, rest, _ := strings.Cut(name, "-")
-		v := opponent.Variant{Opponent: base, Socket: strings.Contains(rest, "socket"), TLS: strings.Contains(rest, "tls"), Cache: strings.Contains(rest, "cache")}
+		v := opponent.Variant{Opponent: base, Socket: strings.Contains(rest, "socket"), TLS: strings.Contains(rest, "tls"), Cache: strings.Contains(rest, "cache"), Static: strings.Contains(rest, "static")}
 		o, ok := opponent.Find(base)
 		if !ok {
 			t.Fatalf("%s: no such opponent", base)
@@ -30,7 +30,7 @@ func cast(t *testing.T, names ...string) *stage.Stage {
 }
 
 func TestEachRowHasTheTargetsThatItIsAbout(t *testing.T) {
-	s := cast(t, "ours", "ours-socket", "ours-tls", "ours-cache", "haproxy", "haproxy-socket", "haproxy-tls", "pattern")
+	s := cast(t, "ours", "ours-socket", "ours-tls", "ours-cache", "ours-static", "haproxy", "haproxy-socket", "haproxy-tls", "caddy-static", "pattern")
 	for _, c := range []struct {
 		row      string
 		socket   bool
@@ -46,6 +46,8 @@ func TestEachRowHasTheTargetsThatItIsAbout(t *testing.T) {
 		{"small-9800", false, false, "direct ours ours-socket haproxy haproxy-socket pattern"},
 		{"small-9800", true, false, "direct ours ours-socket haproxy haproxy-socket pattern"},
 		{"cached", false, false, "direct ours ours-cache"},
+		{"static", false, false, "direct ours-static caddy-static"},
+		{"static", true, false, "direct ours-static caddy-static"},
 	} {
 		each, _ := row.Find(c.row)
 		r := &run{Options: Options{Socket: c.socket}, stage: s}
@@ -60,7 +62,7 @@ func TestEachRowHasTheTargetsThatItIsAbout(t *testing.T) {
 }
 
 func TestAnOpponentIsJudgedByTheWayThatTheRunIsAbout(t *testing.T) {
-	r := &Results{Targets: []Target{{Name: "ours", Opponent: "ours"}, {Name: "ours-socket", Opponent: "ours", Socket: true}, {Name: "ours-tls", Opponent: "ours", TLS: true}, {Name: "ours-cache", Opponent: "ours", Socket: true, Cache: true}, {Name: "pattern", Opponent: "pattern"}}}
+	r := &Results{Targets: []Target{{Name: "ours", Opponent: "ours"}, {Name: "ours-socket", Opponent: "ours", Socket: true}, {Name: "ours-tls", Opponent: "ours", TLS: true}, {Name: "ours-cache", Opponent: "ours", Socket: true, Cache: true}, {Name: "ours-static", Opponent: "ours", Static: true}, {Name: "pattern", Opponent: "pattern"}}}
 	if got := r.Target("ours").Name; got != "ours" {
 		t.Errorf("port: got %s", got)
 	}
@@ -120,6 +122,7 @@ func TestAnInterruptedRunGoesOnWithTheRowsThatAreMissing(t *testing.T) {
 	}
 	earlier.cell("gzip", "ours", false).Rounds = make([]Measurement, 2)
 	results := fresh()
+	results.Targets = append(results.Targets, Target{Name: "ours-static", Version: "1", Static: true}) // added since
 	if err := results.Continues(earlier); err != nil {
 		t.Fatal(err)
 	}

@@ -38,6 +38,7 @@ type Target struct {
 	Socket   bool
 	TLS      bool
 	Cache    bool `json:",omitempty"`
+	Static   bool `json:",omitempty"`
 }
 
 // Cell is all rounds of one row and target.
@@ -85,7 +86,7 @@ func (l Logged) Lost() int { return max(l.Wanted-l.Written, 0) }
 func (r *Results) Target(opponent string) Target {
 	var found Target
 	for _, t := range r.Targets {
-		if t.Opponent == opponent && !t.TLS && !t.Cache && (found.Name == "" || t.Socket == r.Socket) {
+		if t.Opponent == opponent && !t.TLS && !t.Cache && !t.Static && (found.Name == "" || t.Socket == r.Socket) {
 			found = t
 		}
 	}
@@ -161,13 +162,15 @@ func Read(path string) (*Results, error) {
 }
 
 // Continues takes over what an interrupted run has measured, if it was a run of
-// the same kind. The results have their contracts and targets already.
+// the same kind. The results have their contracts and targets already. Targets may
+// have been added since: their rows are still to be measured.
 func (r *Results) Continues(earlier *Results) error {
 	if earlier.Rounds != r.Rounds || earlier.Window != r.Window || earlier.Socket != r.Socket || earlier.Most != r.Most {
 		return fmt.Errorf("results to continue: got %d rounds of %v, socket %v, %d connections at most; needed: %d, %v, %v, %d",
 			earlier.Rounds, earlier.Window, earlier.Socket, earlier.Most, r.Rounds, r.Window, r.Socket, r.Most)
 	}
-	if !slices.Equal(earlier.Targets, r.Targets) || earlier.Machine != r.Machine {
+	missing := slices.ContainsFunc(earlier.Targets, func(t Target) bool { return !slices.Contains(r.Targets, t) })
+	if missing || earlier.Machine != r.Machine {
 		return errors.New("results to continue: they are of other proxies, other versions of them or another machine")
 	}
 	r.Continued = append(slices.Clone(earlier.Continued), r.Started)

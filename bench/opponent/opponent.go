@@ -4,7 +4,9 @@ package opponent
 
 import (
 	"bytes"
+	"compress/gzip"
 	"embed"
+	"errors"
 	"fmt"
 	"strings"
 	"text/template"
@@ -37,6 +39,7 @@ type Opponent struct {
 	Version string // a command that prints it
 	Socket  bool   // can reach the application through a Unix socket
 	TLS     bool   // can take TLS
+	Static  bool   // can serve files itself
 	Logs    bool   // writes an access log
 	About   string // one sentence for the document
 }
@@ -61,7 +64,7 @@ var All = []Opponent{
 	},
 	{
 		Name: Ours, Title: "**ours**", Image: Sidecar, Command: "exec /usr/local/bin/entrypoint", Version: "nginx -v 2>&1",
-		TLS: true, Logs: true,
+		TLS: true, Static: true, Logs: true,
 		About: "the sidecar as it ships, with its defaults",
 	},
 	{
@@ -71,7 +74,7 @@ var All = []Opponent{
 	},
 	{
 		Name: Control, Title: "bare proxy_pass", Image: Pattern, Root: true, Files: []string{"bare.conf"}, Version: "nginx -v 2>&1",
-		Command: `exec nginx -c /bench/bare.conf -g "daemon off;"`, Socket: true, TLS: true,
+		Command: `exec nginx -c /bench/bare.conf -g "daemon off;"`, Socket: true, TLS: true, Static: true,
 		About: "a control: the sidecar's NGINX, which only forwards, without checks, headers, compression and log",
 	},
 	{
@@ -82,7 +85,7 @@ var All = []Opponent{
 	{
 		Name: "caddy", Title: "Caddy", Image: Packages, Files: []string{"Caddyfile"}, Version: "caddy version",
 		Command: "exec caddy run --adapter caddyfile --config /bench/Caddyfile", Env: []string{"GOMAXPROCS=1", "HOME=/tmp"},
-		Socket: true, TLS: true, Logs: true,
+		Socket: true, TLS: true, Static: true, Logs: true,
 		About: "from Debian's testing suite, configured for the sidecar's job",
 	},
 	{
@@ -110,6 +113,7 @@ type Variant struct {
 	Socket   bool   // reaches the application through a Unix socket
 	TLS      bool   // takes TLS
 	Cache    bool   // keeps answers for a second, where the application allows it
+	Static   bool   // serves the files of StaticPath itself
 	// Dropped are the headers that the sidecar keeps from the application.
 	Dropped []string
 }
@@ -126,7 +130,33 @@ func (v Variant) Name() string {
 	if v.Cache {
 		name += "-cache"
 	}
+	if v.Static {
+		name += "-static"
+	}
 	return name
+}
+
+// Static files are below StaticPath, in the directory StaticRoot of whoever serves them.
+const (
+	StaticPath = "/static"
+	StaticRoot = "/srv/static/1"
+)
+
+// Script is a file of 20 kB as bundlers write them, and its compressed form, which a build leaves beside it.
+func Script() (plain, zipped []byte) {
+	var text bytes.Buffer
+	for i := 0; text.Len() < 20_000; i++ {
+		fmt.Fprintf(&text, "export const f%d=(a,b)=>a.items.filter(e=>e.id===%d&&e.price>b.limit).map(e=>({...e,total:e.price*%d,label:`${e.name} #%x`}));\n",
+			i, i*7919%10007, i%17+1, i*104729)
+	}
+	plain = text.Bytes()[:20_000]
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err := w.Write(plain)
+	if err = errors.Join(err, w.Close()); err != nil {
+		panic(err) // into memory
+	}
+	return plain, b.Bytes()
 }
 
 // Render fills in a file of config/.

@@ -8,8 +8,8 @@ import (
 
 func TestEveryFileIsRenderedForEveryVariant(t *testing.T) {
 	for _, o := range All {
-		for _, v := range []Variant{{Port: 8123}, {Port: 8123, Socket: true}, {Port: 8123, TLS: true}} {
-			if v.Socket && !o.Socket || v.TLS && !o.TLS {
+		for _, v := range []Variant{{Port: 8123}, {Port: 8123, Socket: true}, {Port: 8123, TLS: true}, {Port: 8123, Static: true}} {
+			if v.Socket && !o.Socket || v.TLS && !o.TLS || v.Static && !o.Static {
 				continue
 			}
 			v.Opponent, v.Dropped = o.Name, []string{"X-One", "X-Two"}
@@ -33,6 +33,9 @@ func TestEveryFileIsRenderedForEveryVariant(t *testing.T) {
 			if drops := strings.Contains(strings.ToLower(all), "x-two"); drops == (o.Name == Control) {
 				t.Errorf("%s: drops headers: %v", v.Name(), drops)
 			}
+			if v.Static != strings.Contains(all, "/srv/static/1") {
+				t.Errorf("%s: files", v.Name())
+			}
 			if v.TLS != (strings.Contains(all, "/bench/cert.pem") || strings.Contains(all, "/bench/both.pem")) {
 				t.Errorf("%s: certificate", v.Name())
 			}
@@ -43,7 +46,7 @@ func TestEveryFileIsRenderedForEveryVariant(t *testing.T) {
 func TestNamesTellVariantsApart(t *testing.T) {
 	seen := map[string]bool{}
 	for _, o := range All {
-		for _, v := range []Variant{{Opponent: o.Name}, {Opponent: o.Name, Socket: true}, {Opponent: o.Name, TLS: true}} {
+		for _, v := range []Variant{{Opponent: o.Name}, {Opponent: o.Name, Socket: true}, {Opponent: o.Name, TLS: true}, {Opponent: o.Name, Static: true}} {
 			if seen[v.Name()] {
 				t.Errorf("%s: two of them", v.Name())
 			}

@@ -164,7 +164,7 @@ func bars(r *measure.Results, title string, from float64, figure func(cell, dire
 	var values []float64
 	for _, each := range row.All {
 		for _, t := range targets {
-			if cell := r.Cell(each.Name, tlsOf(r, t, each), false); cell != nil {
+			if cell := r.Cell(each.Name, twin(r, t, each), false); cell != nil {
 				if i := figure(cell, r.Cell(each.Name, opponent.Direct, false)); i.Median > 0 {
 					intervals[cell] = i
 					values = append(values, max(i.Median, from/offAxis))
@@ -178,7 +178,7 @@ func bars(r *measure.Results, title string, from float64, figure func(cell, dire
 	for _, each := range row.All {
 		began := y
 		for _, t := range targets {
-			i, ok := intervals[r.Cell(each.Name, tlsOf(r, t, each), false)]
+			i, ok := intervals[r.Cell(each.Name, twin(r, t, each), false)]
 			if !ok {
 				continue
 			}
@@ -204,13 +204,14 @@ func bars(r *measure.Results, title string, from float64, figure func(cell, dire
 	return c.svg()
 }
 
-// tlsOf is the target's twin that takes TLS, in the row for that.
-func tlsOf(r *measure.Results, t measure.Target, each row.Row) string {
-	if !each.TLS {
+// twin is the target that stands for an opponent in rows for TLS and for files, and
+// the target itself in all others.
+func twin(r *measure.Results, t measure.Target, each row.Row) string {
+	if !each.TLS && !each.Static || each.Static && t.Opponent == opponent.Direct {
 		return t.Name
 	}
 	for _, o := range r.Targets {
-		if o.Opponent == t.Opponent && o.TLS {
+		if o.Opponent == t.Opponent && o.TLS == each.TLS && o.Static == each.Static {
 			return o.Name
 		}
 	}

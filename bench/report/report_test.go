@@ -249,7 +249,8 @@ func TestOursIsComparedWithTheSameWayAndOtherwiseWithTheWayOfTheRun(t *testing.T
 			r.Targets = append(r.Targets, measure.Target{Name: o + "-socket", Opponent: o, Socket: true}, measure.Target{Name: o + "-tls", Opponent: o, TLS: true})
 		}
 	}
-	r.Targets = append(r.Targets, measure.Target{Name: "ours-cache", Opponent: opponent.Ours, Cache: true})
+	r.Targets = append(r.Targets, measure.Target{Name: "ours-cache", Opponent: opponent.Ours, Cache: true},
+		measure.Target{Name: "ours-static", Opponent: opponent.Ours, Static: true}, measure.Target{Name: "caddy-static", Opponent: "caddy", Static: true})
 	for _, c := range []struct {
 		socket       bool
 		target, want string
@@ -260,6 +261,8 @@ func TestOursIsComparedWithTheSameWayAndOtherwiseWithTheWayOfTheRun(t *testing.T
 		{false, "haproxy-socket", "ours-socket"},
 		{false, "haproxy-tls", "ours-tls"},
 		{false, "ours-cache", "ours"},
+		{false, "caddy-static", "ours-static"},
+		{true, "caddy-static", "ours-static"},
 		{true, "direct", "ours-socket"},
 		{true, "pattern", "ours-socket"},
 		{true, "haproxy", "ours"},

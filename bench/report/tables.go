@@ -95,7 +95,11 @@ func rows(b *strings.Builder, r *measure.Results) {
 
 // figures are what every row shows of a cell.
 func figures(r *measure.Results, c *measure.Cell, t measure.Target) []string {
-	ours := r.Cell(c.Row, oursBeside(r, t), c.BothCPUs)
+	served := t
+	if each, _ := row.Find(c.Row); each.Static {
+		served.Static = true // also by the application, which needs no other configuration for it
+	}
+	ours := r.Cell(c.Row, oursBeside(r, served), c.BothCPUs)
 	cpu, cpuBeside := between(stats.Of(c.Values(proxyCPU))), beside(stats.Ratio(c.Values(proxyCPU), ours.Values(proxyCPU)))
 	rateBeside := beside(stats.Ratio(c.Values(rate), ours.Values(rate)))
 	if t.Opponent == opponent.Direct {
@@ -133,10 +137,10 @@ func oursBeside(r *measure.Results, t measure.Target) string {
 	}
 	beside := r.Target(opponent.Ours).Name
 	for _, o := range r.Targets {
-		if o.Opponent != opponent.Ours || o.Cache || o.TLS != t.TLS {
+		if o.Opponent != opponent.Ours || o.Cache || o.TLS != t.TLS || o.Static != t.Static {
 			continue
 		}
-		if o.Socket == way || t.TLS {
+		if o.Socket == way || t.TLS || t.Static {
 			beside = o.Name
 		}
 	}

@@ -24,6 +24,7 @@ type Row struct {
 	Message     int      // WebSocket messages of so many bytes
 	TLS         bool     // from the client to the proxy
 	Cached      bool     // through the sidecar alone, without and with its cache
+	Static      bool     // through those that serve files themselves, set up for that
 	CPUs        float64  // limit for application and proxy together; 0: none
 	Silent      bool     // nobody logs it
 	BothCPUs    bool     // measured once more with everything on both CPUs
@@ -52,6 +53,7 @@ var All = []Row{
 	{Name: "close", Title: "A connection for each request, 64 at once", Path: "/api/users/1", Headers: []string{"Connection: close"}, Connections: 64, Fresh: true},
 	{Name: "tls", Title: "Small answer over TLS, 64 connections", Path: "/api/users/1", Connections: 64, TLS: true, WantDirect: -1},
 	{Name: "cached", Title: "Small answer that may be kept, 64 connections", Path: "/api/public", Connections: 64, Cached: true},
+	{Name: "static", Title: "File of 20 kB of JavaScript, compressed form there, 64 connections", Path: opponent.StaticPath + "/app.js", Headers: []string{"Accept-Encoding: gzip"}, Connections: 64, Static: true},
 	{Name: "websocket", Title: "WebSocket messages of 100 bytes, 64 connections", Path: "/api/ws", Message: 100, Connections: 64, Want: 101, Silent: true},
 	{Name: "quota", Title: "Small answer, 64 connections, application and proxy together at 0.25 vCPU", Path: "/api/users/1", Connections: 64, CPUs: 0.25},
 }
@@ -91,7 +93,7 @@ func (r Row) For(o opponent.Opponent) bool {
 	if r.Cached {
 		return o.Name == opponent.Ours
 	}
-	return o.Name != r.Without && (!r.TLS || o.TLS)
+	return o.Name != r.Without && (!r.TLS || o.TLS) && (!r.Static || o.Static)
 }
 
 // Stream is the load of the row for an opponent.

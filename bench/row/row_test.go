@@ -66,6 +66,10 @@ func TestWhoCannotTakePartDoesNot(t *testing.T) {
 	if many.For(control) || !many.For(ours) || !many.For(direct) {
 		t.Error("9,800 connections: the control takes part, or somebody else does not")
 	}
+	static, _ := Find("static")
+	if static.For(pattern) || !static.For(ours) || !static.For(direct) || !static.For(control) {
+		t.Error("files: the pattern takes part, or somebody who serves them does not")
+	}
 	method, _ := Find("method")
 	if method.Stream(direct).Want[0] != 404 || method.Stream(ours).Want[0] != 405 {
 		t.Error("405: the application has no such answer")

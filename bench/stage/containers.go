@@ -84,6 +84,11 @@ func (s *Stage) shared(role string) []string {
 	}
 }
 
+// static is the volume with the static files.
+func (s *Stage) static() string {
+	return "--volume=" + s.path("static") + ":" + opponent.StaticRoot + opponent.StaticPath + ":ro"
+}
+
 // limit is the machine's hard limit on open files, for the containers too.
 func limit() string { return strconv.Itoa(OpenFiles()) }
 
@@ -119,10 +124,16 @@ func (s *Stage) proxy(ctx context.Context, t *Target) error {
 		if t.Cache {
 			args = append(args, "--env=NGINX_CACHE_SECONDS=1")
 		}
+		if t.Static {
+			args = append(args, "--env=NGINX_STATIC_FILES="+opponent.StaticPath)
+		}
 	case t.Opponent.Root:
 		args = append(args, "--tmpfs=/tmp")
 	default:
 		args = append(args, "--user=101:101", "--cap-drop=ALL", "--read-only", "--tmpfs=/tmp")
+	}
+	if t.Static {
+		args = append(args, s.static())
 	}
 	for _, e := range t.Opponent.Env {
 		args = append(args, "--env="+e)
@@ -159,7 +170,7 @@ func (s *Stage) Serve(ctx context.Context) error {
 	if _, err := docker(ctx, "rm", "--force", s.name("backend")); err != nil {
 		return err
 	}
-	args := append(s.shared("app"), "--volume="+s.path("config", "bench.js")+":/app/bench.js:ro", "--entrypoint=sh")
+	args := append(s.shared("app"), "--volume="+s.path("config", "bench.js")+":/app/bench.js:ro", s.static(), "--entrypoint=sh")
 	if err := s.run(ctx, "app", append(append(args, tag("app")), into(opponent.Direct, "exec node bench.js")...)...); err != nil {
 		return err
 	}

@@ -140,12 +140,15 @@ func (s *Stage) cast(o Options) {
 		if o.TLS && each.TLS {
 			add(each, opponent.Variant{TLS: true, Socket: o.TLSSocket && socket})
 		}
+		if each.Static {
+			add(each, opponent.Variant{Static: true, Socket: o.TLSSocket && socket})
+		}
 	}
 }
 
 // files writes what the containers read, and makes the pipes they write to.
 func (s *Stage) files() error {
-	for _, folder := range []string{"config", "logs", "sock"} {
+	for _, folder := range []string{"config", "logs", "sock", "static"} {
 		if err := os.Mkdir(s.path(folder), 0o755); err != nil {
 			return err
 		}
@@ -155,6 +158,10 @@ func (s *Stage) files() error {
 		return err
 	}
 	if err := certificate(s.path("config")); err != nil {
+		return err
+	}
+	plain, zipped := opponent.Script()
+	if err := errors.Join(os.WriteFile(s.path("static", "app.js"), plain, 0o644), os.WriteFile(s.path("static", "app.js.gz"), zipped, 0o644)); err != nil {
 		return err
 	}
 	if err := os.WriteFile(s.path("config", "bench.js"), opponent.App(), 0o644); err != nil {

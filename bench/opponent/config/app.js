@@ -1,6 +1,6 @@
 // The sample API as it is in its image, listening on a port and on a Unix socket,
-// with four routes more: JSON of 20 kB to compress, a body to read, an answer that
-// is the same for everybody, and a WebSocket that sends every message back.
+// with five routes more: JSON of 20 kB to compress, a body to read, an answer that
+// is the same for everybody, a file, and a WebSocket that sends every message back.
 import { chmodSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createHash } from 'node:crypto';
@@ -29,10 +29,11 @@ more.use((req, res, next) => {
 });
 more.get('/api/big', (req, res) => res.type('application/json').send(body));
 more.get('/api/public', (req, res) => res.set('Cache-Control', 'public, max-age=60').type('text/plain').send('User 1 found!'));
+more.use('/static', express.static('/srv/static/1/static'));
 more.post('/api/items', express.json(), (req, res) => res.type('text/plain').send(`${req.body.items.length} items`));
 
 const api = createApp({ log });
-const handler = (req, res) => (['/api/big', '/api/items', '/api/public'].includes(req.url) ? more : api)(req, res);
+const handler = (req, res) => (['/api/big', '/api/items', '/api/public', '/static/app.js'].includes(req.url) ? more : api)(req, res);
 
 // https://www.rfc-editor.org/rfc/rfc6455: messages up to 125 bytes, masked, and a
 // message may arrive in pieces.
