@@ -66,7 +66,7 @@ func Serve(ctx context.Context, options Options) (err error) {
 	}
 	defer release()
 	c := &cloud{options: options}
-	if c.emulator, err = emulator.Start(ctx, options.Emulator, options.Dir); err != nil {
+	if c.emulator, err = emulator.Start(ctx, options.Emulator, options.Dir, options.Run.ID); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.emulator.Stop()) }()

@@ -3,6 +3,7 @@ package awsmodel
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -13,8 +14,12 @@ import (
 const findWait = 30 * time.Second
 
 // FindData returns botocore's data folder, given the moto_server program: moto is built upon botocore, so the Python
-// that runs the one has the other.
+// that runs the one has the other, unless it runs in a container.
 func FindData(ctx context.Context, motoServer string) (dir string, err error) {
+	beside := filepath.Join(filepath.Dir(motoServer), machine.ModelsFolder)
+	if _, err := os.Stat(beside); err == nil {
+		return beside, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, findWait)
 	defer cancel()
 	python, err := machine.PythonOf(ctx, motoServer)

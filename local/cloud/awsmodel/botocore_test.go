@@ -30,6 +30,10 @@ func TestProgramsThatArePython(t *testing.T) {
 	installed := put("moto_server", "#!"+python+"\n")
 	put("pyenv", "#!/bin/sh\n[ \"$1 $2\" = 'which shimmed' ] && echo "+installed+" || { echo \"pyenv: $2: command not found\" >&2; exit 127; }\n")
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	if err := os.MkdirAll(filepath.Join(dir, "image", "botocore-data"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	modelsBeside := put("image/moto_server", "#!/bin/sh\n")
 	for _, test := range []struct{ claim, program, want string }{
 		{"a virtual environment", installed, found + "/data"},
 		{"env", put("by-env", "#!/usr/bin/env python3\n"), found + "/data"},
@@ -37,6 +41,7 @@ func TestProgramsThatArePython(t *testing.T) {
 		{"no botocore", put("without", "#!"+broken+"\n"), "botocore is not found by the Python that runs " + dir + "/without: " + broken + ": exit status 1; its last lines:\n  Traceback\n  No module named 'botocore'"},
 		{"a shell script", put("script", "#!/bin/sh\n"), dir + "/script is run by /bin/sh, not by Python, and pyenv does not know it: pyenv: exit status 127; its last lines:\n  pyenv: script: command not found"},
 		{"a binary", put("binary", "\x7fELF\x02\x01"), dir + "/binary names no interpreter in its first line, so its Python is not known"},
+		{"an image, with the models beside it", modelsBeside, filepath.Join(filepath.Dir(modelsBeside), "botocore-data")},
 		{"no program", filepath.Join(dir, "nothing"), "open " + dir + "/nothing: no such file or directory"},
 	} {
 		got, err := FindData(t.Context(), test.program)

@@ -23,8 +23,9 @@ type Emulator struct {
 	process *machine.Process
 }
 
-// Start runs the moto_server program on a free loopback port with its log in dir.
-func Start(ctx context.Context, program, dir string) (*Emulator, error) {
+// Start runs the moto_server program on a free loopback port with its log in dir. If the program runs in a container, that is
+// the run's.
+func Start(ctx context.Context, program, dir, runID string) (*Emulator, error) {
 	address, err := machine.FreeAddress()
 	if err != nil {
 		return nil, fmt.Errorf("emulator: %w", err)
@@ -39,6 +40,7 @@ func Start(ctx context.Context, program, dir string) (*Emulator, error) {
 		"MOTO_IAM_LOAD_MANAGED_POLICIES=true",
 		// A certificate is issued at the first look instead of after a minute.
 		"MOTO_ACM_VALIDATION_WAIT=0",
+		"FARGATE_LOCAL_RUN="+runID,
 	)
 	process, err := machine.Start("emulator", filepath.Join(dir, "emulator.log"), cmd)
 	if err != nil {

@@ -14,7 +14,7 @@ func TestAProgramThatIsNotTheEmulatorIsReported(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = emulator.Start(context.Background(), program, t.TempDir())
+	_, err = emulator.Start(context.Background(), program, t.TempDir(), "")
 	if err == nil || !strings.Contains(err.Error(), "emulator: ended before it was ready: exit status 1") {
 		t.Errorf("got %v", err)
 	}

@@ -44,11 +44,64 @@ func (f *Finder) Emulator(ctx context.Context) (program string, err error) {
 		f.Progress.Line("emulator  moto_server %s installed earlier into %s", motoVersion, venv)
 		return program, nil
 	}
-	if err := f.installEmulator(ctx, venv); err != nil {
-		_ = os.RemoveAll(venv)
-		return "", fmt.Errorf("emulator: moto_server is not on PATH and cannot be installed: %w; or install it yourself: pipx install 'moto[server]==%s'", err, motoVersion)
+	installErr := f.installEmulator(ctx, venv)
+	if installErr == nil {
+		f.Progress.Line("emulator  moto_server %s installed with pip into %s", motoVersion, venv)
+		return program, nil
 	}
-	f.Progress.Line("emulator  moto_server %s installed with pip into %s", motoVersion, venv)
+	_ = os.RemoveAll(venv)
+	program, err = f.imageOfMoto(ctx)
+	if err != nil {
+		return "", fmt.Errorf("emulator: moto_server is not on PATH and cannot be installed: %w; nor is its image to be had: %w; or install it yourself: pipx install 'moto[server]==%s'", installErr, err, motoVersion)
+	}
+	f.Progress.Line("emulator  the image %s: moto_server cannot be installed: %v", f.motoImage, installErr)
+	return program, nil
+}
+
+// motoScript stands for moto_server where only its image is to be had. Its arguments are -H, a host, -p and a port.
+const motoScript = `#!/bin/sh
+exec docker run --rm --publish "$2:$4:5000" --label "fargate-nginx-sidecar.run=$FARGATE_LOCAL_RUN" \
+  --env MOTO_IAM_LOAD_MANAGED_POLICIES --env MOTO_ACM_VALIDATION_WAIT %s
+`
+
+// copyModels copies botocore's data folder out of moto's image $1 into the folder $2.
+const copyModels = `docker run --rm --entrypoint sh "$1" -c ` +
+	`'cd "$(python3 -c "import botocore, os; print(os.path.dirname(botocore.__file__))")" && tar -cf - data' | tar -xf - -C "$2"`
+
+// imageOfMoto makes a program of moto's own image, which runs it, and beside it the API models of botocore.
+// https://docs.getmoto.org/en/latest/docs/server_mode.html
+func (f *Finder) imageOfMoto(ctx context.Context) (program string, err error) {
+	dir := filepath.Join(f.CacheDir, "moto-image-"+motoVersion)
+	program = filepath.Join(dir, "moto_server")
+	if machine.Run(ctx, "docker", "image", "inspect", f.motoImage) != nil {
+		if err := ask(ctx, f.motoRegistry); err != nil {
+			return "", err
+		}
+		pull := func() error { return machine.Run(ctx, "docker", "pull", "--quiet", f.motoImage) }
+		if err := f.Progress.Step("pull "+f.motoImage, pull); err != nil {
+			return "", err
+		}
+	}
+	if exists(program) {
+		return program, nil
+	}
+	unfinished := dir + ".new"
+	err = errors.Join(os.RemoveAll(unfinished), os.MkdirAll(unfinished, 0o755))
+	if err == nil {
+		err = machine.Run(ctx, "sh", "-c", copyModels, "sh", f.motoImage, unfinished)
+	}
+	if err == nil {
+		err = os.Rename(filepath.Join(unfinished, "data"), filepath.Join(unfinished, machine.ModelsFolder))
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(unfinished, "moto_server"), fmt.Appendf(nil, motoScript, f.motoImage), 0o755) //nolint:gosec // a program
+	}
+	if err == nil {
+		err = os.Rename(unfinished, dir)
+	}
+	if err != nil {
+		return "", fmt.Errorf("image %s: %w", f.motoImage, err)
+	}
 	return program, nil
 }
 

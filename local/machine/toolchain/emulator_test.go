@@ -2,10 +2,14 @@ package toolchain
 
 import (
 	"bytes"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"fargate-nginx-sidecar/local/machine"
 )
 
 // onlyPrograms makes scripts the only programs on PATH.
@@ -45,7 +49,7 @@ func TestAnEmulatorThatCannotBeHadIsNamedInOneLineWithTheWayOut(t *testing.T) {
 		dir := onlyPrograms(t, test.scripts)
 		_, err := finder(t, "", &bytes.Buffer{}).Emulator(t.Context())
 		want := "emulator: moto_server is not on PATH and cannot be installed: " + strings.ReplaceAll(test.want, "DIR", dir) +
-			" (INSTALL=no forbids `apt-get install python3-venv`); or install it yourself: pipx install 'moto[server]==5.2.1'"
+			" (INSTALL=no forbids `apt-get install python3-venv`); nor is its image to be had: Head \"http://127.0.0.1:1\": dial tcp 127.0.0.1:1: connect: connection refused; or install it yourself: pipx install 'moto[server]==5.2.1'"
 		if err == nil || err.Error() != want {
 			t.Errorf("%s: got %v, want %s", test.claim, err, want)
 		}
@@ -74,5 +78,57 @@ func TestAnEmulatorOnPathIsUsedIfItIsNotTooOld(t *testing.T) {
 		if used := program == filepath.Join(dir, "moto_server"); used == strings.Contains(want, "not used") {
 			t.Errorf("version %s: got %s, %v", version, program, err)
 		}
+	}
+}
+
+// dockerOfMoto pulls moto's image, runs its Python, and runs it: it writes down with which arguments, and for which run.
+const dockerOfMoto = `#!/bin/sh
+case "$1 $2" in
+"image inspect") test -e DIR/pulled ;;
+"pull --quiet") touch DIR/pulled ;;
+"run --rm") case "$3" in
+  --entrypoint) mkdir -p DIR/data/ecs && tar -cf - -C DIR data ;;
+  *) echo "$*" >DIR/ran ;;
+  esac ;;
+esac
+`
+
+func TestWithoutPythonTheEmulatorIsItsOwnImage(t *testing.T) {
+	path := os.Getenv("PATH")
+	dir := onlyPrograms(t, map[string]string{"docker": dockerOfMoto})
+	for _, needed := range []string{"sh", "tar", "touch", "mkdir"} {
+		for _, folder := range filepath.SplitList(path) {
+			if program := filepath.Join(folder, needed); exists(program) && os.Symlink(program, filepath.Join(dir, needed)) == nil {
+				break
+			}
+		}
+	}
+	registry := httptest.NewServer(http.NotFoundHandler())
+	defer registry.Close()
+	var out bytes.Buffer
+	f := finder(t, "", &out)
+	f.motoImage, f.motoRegistry = "example.test/moto:1", registry.URL
+	program, err := f.Emulator(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "emulator  the image example.test/moto:1: moto_server cannot be installed: no python3 is on PATH"; !strings.HasPrefix(out.String(), want) {
+		t.Errorf("said %q, want %q", out.String(), want)
+	}
+	if !exists(filepath.Join(filepath.Dir(program), machine.ModelsFolder, "ecs")) {
+		t.Error("the API models are not beside the program")
+	}
+	registry.Close() // online yesterday, offline today
+	if again, err := f.Emulator(t.Context()); err != nil || again != program {
+		t.Errorf("offline: got %s, %v", again, err)
+	}
+	run := machine.Command{Env: []string{"FARGATE_LOCAL_RUN=local-1"}, Name: program, Args: []string{"-H", "127.0.0.1", "-p", "4711"}}
+	if err := run.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ran, err := os.ReadFile(filepath.Join(dir, "ran"))
+	want := "run --rm --publish 127.0.0.1:4711:5000 --label fargate-nginx-sidecar.run=local-1 --env MOTO_IAM_LOAD_MANAGED_POLICIES --env MOTO_ACM_VALIDATION_WAIT example.test/moto:1\n"
+	if err != nil || string(ran) != want {
+		t.Errorf("ran %q, %v, want %q", ran, err, want)
 	}
 }

@@ -75,17 +75,17 @@ func (f *Finder) Pulumi(ctx context.Context, builder Builder) (Tools, error) {
 // unreachable says why nothing can be downloaded from Pulumi's server; nil if it answers anything at all.
 func (f *Finder) unreachable(ctx context.Context) (err error) {
 	for range reachTries {
-		if err = f.ask(ctx); err == nil || ctx.Err() != nil {
+		if err = ask(ctx, f.releases); err == nil || ctx.Err() != nil {
 			return err
 		}
 	}
 	return err
 }
 
-func (f *Finder) ask(ctx context.Context) error {
+func ask(ctx context.Context, server string) error {
 	ctx, cancel := context.WithTimeout(ctx, reachWait)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodHead, f.releases, http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodHead, server, http.NoBody)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (f *Finder) ask(ctx context.Context) error {
 	}
 	_ = response.Body.Close()
 	if response.StatusCode >= http.StatusInternalServerError {
-		return fmt.Errorf("%s: %s", f.releases, response.Status)
+		return fmt.Errorf("%s: %s", server, response.Status)
 	}
 	return nil
 }

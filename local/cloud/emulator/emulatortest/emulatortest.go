@@ -28,7 +28,7 @@ func Program(t *testing.T) string {
 // Start runs an emulator of the test's own until the test ends, and returns its URL.
 func Start(t *testing.T) (url string) {
 	t.Helper()
-	running, err := emulator.Start(t.Context(), Program(t), t.TempDir())
+	running, err := emulator.Start(t.Context(), Program(t), t.TempDir(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
