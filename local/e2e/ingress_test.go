@@ -131,8 +131,14 @@ func TestAStackBehindAnHTTPAPIMovesToALoadBalancerAndBack(t *testing.T) {
 	}
 	assertContract(t, c.apiURL(), "api.example.com")
 	c.edit(t, "images/app/app.js", sampleAnswer, changedAnswer)
-	loseNothing(t, c.apiURL(), []string{""}, func() { c.local(t, "up", "--stack", apiStack, "--set", "throttlePerSecond=900") })
+	loseNothing(t, c.apiURL(), []string{""}, func() {
+		c.local(t, "up", "--stack", apiStack, "--set", "throttlePerSecond=900", "--set", "domain="+testDomain, "--set", "hostedZoneId=Z0123456789ABCDEFGHIJ")
+	})
 	c.expect(t, c.apiURL(), "", "User 1 found again!")
+	if got := c.outputs(t)["url"]; got != "https://"+testDomain {
+		t.Errorf("url: got %s, want that of the domain", got)
+	}
+	assertUnchanged(t, c)
 
 	c.local(t, "up", "--stack", apiStack, "--set", "ingress=alb")
 	c.expect(t, c.url(), "", "User 1 found again!")

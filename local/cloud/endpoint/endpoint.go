@@ -3,7 +3,8 @@
 // Everything passes through unchanged but what the emulator cannot know or does not keep: ECR's host name becomes the
 // local registry's; fields of an ECS service, descriptions of security group rules, keys of log groups and tags of
 // scaling targets that the emulator drops are remembered; a log metric filter that is put again, or a stage of an HTTP API
-// that is updated, shows as changed; what the tasks really do comes from the scheduler that runs them, and the health of targets from the load balancer.
+// that is updated, shows as changed; a host name of API Gateway has a target for its DNS record. What the tasks really do
+// comes from the scheduler that runs them, and the health of targets from the load balancer.
 package endpoint
 
 import (
@@ -129,6 +130,9 @@ func (e *Endpoint) answer(w http.ResponseWriter, c call) (answered bool) {
 
 // amend corrects the emulator's answer on its way to the client.
 func (e *Endpoint) amend(response *http.Response) error {
+	if describesDomain(response) {
+		return rewriteJSON(response, amendDomain)
+	}
 	if response.StatusCode != http.StatusOK {
 		return nil
 	}
