@@ -21,18 +21,23 @@ const (
 	illAnswer     = "res.status(500).send('ill')"
 )
 
-// TestTheStackLivesAWholeLife takes one stack from nothing to nothing. The steps build on each other, so the first
-// one that fails ends the test.
-func TestTheStackLivesAWholeLife(t *testing.T) {
-	c := newCheckout(t)
-	t.Cleanup(func() { _, _ = c.try(t, "down") })
-
-	step := func(claim string, do func(t *testing.T)) {
+// stepsOf returns what runs the steps of a test. They build on each other, so the first one that fails ends the test.
+func stepsOf(t *testing.T) func(claim string, do func(t *testing.T)) {
+	t.Helper()
+	return func(claim string, do func(t *testing.T)) {
 		t.Helper()
 		if !t.Run(claim, do) {
 			t.FailNow()
 		}
 	}
+}
+
+// TestTheStackLivesAWholeLife takes one stack of one environment from nothing to nothing.
+func TestTheStackLivesAWholeLife(t *testing.T) {
+	c := newCheckout(t)
+	t.Cleanup(func() { _, _ = c.try(t, "down") })
+
+	step := stepsOf(t)
 	step("one command deploys and verifies it", func(t *testing.T) {
 		output := c.local(t, "up", "--stack", patternStack)
 		for _, want := range []string{"200 Service is healthy", "200 User 1 found!", "no trace of it", c.url()} {
@@ -118,24 +123,43 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 		t.Log(output)
 		assertUnchanged(t, c)
 	})
+	step("destroy leaves nothing in AWS", func(t *testing.T) { destroy(t, c) })
+	step("down leaves nothing on the machine", func(t *testing.T) { down(t, c) })
+}
+
+// TestTheStackMovesFromOneEnvironmentToAnother changes a stack that runs into those of the other files, and back.
+func TestTheStackMovesFromOneEnvironmentToAnother(t *testing.T) {
+	c := newCheckout(t)
+	t.Cleanup(func() { _, _ = c.try(t, "down") })
+
+	step := stepsOf(t)
+	step("one command deploys it", func(t *testing.T) { c.local(t, "up", "--stack", patternStack) })
 	step("it becomes a production stack and goes back", func(t *testing.T) { production(t, c) })
 	var others given
 	step("it becomes a staging stack that uses what others own", func(t *testing.T) { others = staging(t, c) })
 	step("destroy leaves nothing in AWS but what was given", func(t *testing.T) {
-		if output, err := c.shell(t, "pulumi destroy --yes --skip-preview --non-interactive"); err != nil {
-			t.Fatalf("%v\n%s", err, output)
-		}
-		assertNothingInAWS(t, c)
+		destroy(t, c)
 		others.assertFree(t, c)
 	})
 	step("an existing network and prebuilt images need no Docker engine", func(t *testing.T) { existingNetwork(t, c) })
-	step("down leaves nothing on the machine", func(t *testing.T) {
-		ended := c.current(t)
-		if output := c.local(t, "down"); !requests.MatchString(output) {
-			t.Error("the output does not say whether AWS would have taken the run's requests")
-		}
-		c.assertNothingLeft(t, ended)
-	})
+	step("down leaves nothing on the machine", func(t *testing.T) { down(t, c) })
+}
+
+func destroy(t *testing.T, c *checkout) {
+	t.Helper()
+	if output, err := c.shell(t, "pulumi destroy --yes --skip-preview --non-interactive"); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	assertNothingInAWS(t, c)
+}
+
+func down(t *testing.T, c *checkout) {
+	t.Helper()
+	ended := c.current(t)
+	if output := c.local(t, "down"); !requests.MatchString(output) {
+		t.Error("the output does not say whether AWS would have taken the run's requests")
+	}
+	c.assertNothingLeft(t, ended)
 }
 
 func assertUnchanged(t *testing.T, c *checkout) {
