@@ -94,7 +94,7 @@ func (f *Finder) imageOfMoto(ctx context.Context) (program string, err error) {
 		err = os.Rename(filepath.Join(unfinished, "data"), filepath.Join(unfinished, machine.ModelsFolder))
 	}
 	if err == nil {
-		err = os.WriteFile(filepath.Join(unfinished, "moto_server"), fmt.Appendf(nil, motoScript, f.motoImage), 0o755) //nolint:gosec // a program
+		err = os.WriteFile(filepath.Join(unfinished, "moto_server"), fmt.Appendf(nil, motoScript, f.motoImage), 0o755)
 	}
 	if err == nil {
 		err = os.Rename(unfinished, dir)
