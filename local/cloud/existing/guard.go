@@ -17,7 +17,7 @@ func (p *provision) webACL() kind {
 			return p.caller.JSON(ctx, "wafv2", service+"GetWebACL", input, &struct{}{})
 		},
 		make: func(ctx context.Context, _ string, _ int) (string, error) {
-			name := unique("existing")
+			name := unique()
 			var made struct{ Summary struct{ ARN string } }
 			err := p.caller.JSON(ctx, "wafv2", service+"CreateWebACL", map[string]any{
 				"Name": name, "Scope": "REGIONAL", "DefaultAction": map[string]any{"Allow": map[string]any{}}, "Rules": []any{},
@@ -62,7 +62,7 @@ func (p *provision) policy() kind {
 				ARN string `xml:"CreatePolicyResult>Policy>Arn"`
 			}
 			err := p.caller.Query(ctx, "iam", version, "CreatePolicy", url.Values{
-				"PolicyName":     {unique("existing")},
+				"PolicyName":     {unique()},
 				"PolicyDocument": {harmless},
 			}, &made)
 			return made.ARN, err

@@ -33,7 +33,7 @@ func (p *provision) hostedZone() kind {
 			input := struct {
 				XMLName               xml.Name `xml:"https://route53.amazonaws.com/doc/2013-04-01/ CreateHostedZoneRequest"`
 				Name, CallerReference string
-			}{Name: zoneOf(p.domains()), CallerReference: unique("existing")}
+			}{Name: zoneOf(p.domains()), CallerReference: unique()}
 			var made struct {
 				ID string `xml:"HostedZone>Id"`
 			}

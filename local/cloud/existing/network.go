@@ -97,7 +97,7 @@ func (p *provision) securityGroup() kind {
 func (p *provision) inVPC() bool { return vpcID.MatchString(p.text("vpcId")) }
 
 func (p *provision) makeGroup(ctx context.Context, description string) (string, error) {
-	form := url.Values{"GroupName": {unique("existing")}, "GroupDescription": {description}}
+	form := url.Values{"GroupName": {unique()}, "GroupDescription": {description}}
 	if p.inVPC() {
 		form.Set("VpcId", p.text("vpcId"))
 	}
@@ -128,7 +128,7 @@ func (p *provision) prefixList() kind {
 				ID string `xml:"prefixList>prefixListId"`
 			}
 			err := p.ec2(ctx, "CreateManagedPrefixList", url.Values{
-				"PrefixListName": {unique("existing")}, "AddressFamily": {"IPv4"}, "MaxEntries": {"1"},
+				"PrefixListName": {unique()}, "AddressFamily": {"IPv4"}, "MaxEntries": {"1"},
 			}, &made)
 			return made.ID, err
 		},
@@ -182,7 +182,7 @@ func (p *provision) makeBalancer(ctx context.Context) (arn string, err error) {
 		return "", err
 	}
 	made, err := p.balancers.CreateLoadBalancer(ctx, &elb.CreateLoadBalancerInput{
-		Name: aws.String(unique("existing")), Subnets: p.texts("publicSubnetIds"), SecurityGroups: []string{group},
+		Name: aws.String(unique()), Subnets: p.texts("publicSubnetIds"), SecurityGroups: []string{group},
 	})
 	if err != nil {
 		return "", err
@@ -209,4 +209,4 @@ func (p *provision) arn(service, account, resource string) *regexp.Regexp {
 }
 
 // unique is a name that nothing has yet: a run that was interrupted may have made things that it did not write down.
-func unique(name string) string { return name + "-" + strings.ToLower(rand.Text()[:8]) }
+func unique() string { return "existing-" + strings.ToLower(rand.Text()[:8]) }
