@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"gopkg.in/yaml.v3"
 )
 
 // restartWait bounds the replacement of all tasks of a service. Each may take 120 s to stop, and as long to get healthy.
@@ -21,23 +23,47 @@ const restartWait = 5 * time.Minute
 // loginSecret is the environment variable for the secret with which the load balancer logs users in.
 const loginSecret = "OIDC_CLIENT_SECRET" //nolint:gosec // a name, no credential
 
-// provideSecrets puts what the settings `secrets` and `oidc` name into the emulator, which has nothing of a real account,
-// and says once which values are made up. It reports whether a value changed that running tasks have read already.
+// provideSecrets puts what the settings name into the emulator, which has nothing of a real account, and says once which
+// values are made up. It reports whether a value changed that running tasks have read already.
 func (l *Local) provideSecrets(ctx context.Context, current run.Run, config stackSettings) (changed bool, err error) {
 	stores := secrets.New(current.Endpoint, current.Region)
-	provided, err := stores.Provide(ctx, config.value("secrets"), os.Getenv)
+	var made []string
+	for _, setting := range config.taskSecrets() {
+		provided, err := stores.Provide(ctx, setting, os.Getenv)
+		if err != nil {
+			return false, err
+		}
+		made, changed = append(made, provided.Placeholders...), changed || provided.Changed
+	}
+	login, err := stores.Provide(ctx, map[string]any{loginSecret: object(config.value("oidc"))["clientSecret"]}, os.Getenv)
 	if err != nil {
 		return false, err
 	}
-	oidc, _ := config.value("oidc").(map[string]any)
-	login, err := stores.Provide(ctx, map[string]any{loginSecret: oidc["clientSecret"]}, os.Getenv)
-	if err != nil {
-		return false, err
-	}
-	if made := slices.Concat(provided.Placeholders, login.Placeholders); len(made) > 0 {
+	slices.Sort(made)
+	made = slices.Compact(append(made, login.Placeholders...))
+	if len(made) > 0 {
 		l.Progress.Line("secrets   placeholders for %s; give a real value in the environment: %s=… make local", strings.Join(made, ", "), made[0])
 	}
-	return provided.Changed, nil
+	return changed, nil
+}
+
+// taskSecrets are the settings that name secrets of tasks: the app's, those of further containers, and the log router's.
+func (s stackSettings) taskSecrets() []any {
+	all := []any{s.value("secrets")}
+	sidecars := object(s.value("sidecars"))
+	for _, name := range slices.Sorted(maps.Keys(sidecars)) {
+		all = append(all, object(sidecars[name])["secrets"])
+	}
+	return append(all, object(s.value("logRouter"))["secrets"])
+}
+
+// object is a setting that is an object, or its JSON as text. What is wrong with one is the program's to say.
+func object(value any) map[string]any {
+	if text, is := value.(string); is {
+		_ = yaml.Unmarshal([]byte(text), &value)
+	}
+	members, _ := value.(map[string]any)
+	return members
 }
 
 // restart replaces the tasks of all services, and waits for that: ECS reads secrets only when it starts a task.

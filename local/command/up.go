@@ -199,6 +199,9 @@ func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Too
 	if err := run.WriteEnv(l.dir(), pulumi.Settings()); err != nil {
 		return err
 	}
+	if len(object(config.value("logRouter"))) > 0 {
+		l.Progress.Line("logs      the log router is left out: what NGINX and the app write stays here, see make local-logs")
+	}
 	renewed, err := l.provideSecrets(ctx, current, config)
 	if err != nil {
 		return err

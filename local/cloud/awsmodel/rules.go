@@ -56,6 +56,7 @@ var documented = []rule{
 	{"ecs", []string{"RegisterTaskDefinition"}, "containerDefinitions[].healthCheck.timeout", between(2, 60), "2 to 60 seconds", ecsAPI + "API_HealthCheck.html"},
 	{"ecs", []string{"RegisterTaskDefinition"}, "containerDefinitions[].healthCheck.retries", between(1, 10), "1 to 10", ecsAPI + "API_HealthCheck.html"},
 	{"ecs", []string{"RegisterTaskDefinition"}, "containerDefinitions[].healthCheck.startPeriod", between(0, 300), "0 to 300 seconds", ecsAPI + "API_HealthCheck.html"},
+	{"ecs", []string{"RegisterTaskDefinition"}, "containerDefinitions[].restartPolicy.restartAttemptPeriod", between(60, 1800), "60 to 1800 seconds", ecsAPI + "API_ContainerRestartPolicy.html"},
 	{"ecs", []string{"RegisterTaskDefinition"}, "ephemeralStorage.sizeInGiB", between(21, 200), "21 to 200 GiB", ecsAPI + "API_EphemeralStorage.html"},
 
 	{"elbv2", []string{"CreateLoadBalancer"}, "Name", both(matching(`[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?`), without(prefix, "internal-")), "up to 32 letters, digits and hyphens, with no hyphen at either end, not beginning with internal-", elbAPI + "API_CreateLoadBalancer.html"},

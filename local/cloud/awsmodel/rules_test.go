@@ -45,6 +45,7 @@ func TestDocumentedRules(t *testing.T) {
 		{"ecs", "RegisterTaskDefinition", "containerDefinitions[].healthCheck.timeout", []any{2, 60}, []any{1, 61}},
 		{"ecs", "RegisterTaskDefinition", "containerDefinitions[].healthCheck.retries", []any{1, 10}, []any{0, 11}},
 		{"ecs", "RegisterTaskDefinition", "containerDefinitions[].healthCheck.startPeriod", []any{0, 300}, []any{-1, 301}},
+		{"ecs", "RegisterTaskDefinition", "containerDefinitions[].restartPolicy.restartAttemptPeriod", []any{60, 1800}, []any{59, 1801}},
 		{"ecs", "RegisterTaskDefinition", "ephemeralStorage.sizeInGiB", []any{21, 200}, []any{20, 201}},
 
 		{"elbv2", "CreateLoadBalancer", "Name", []any{long(32), "a", "a-1"}, []any{long(33), "-a", "a-", "a_b", "internal-a", ""}},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,7 +27,10 @@ type taskContainer struct {
 	checked    bool // has a health check
 	image      image.InspectResponse
 	stream     *stream
+	followed   sync.WaitGroup // until the output of the present run is read
 	id         string
+
+	running sync.Mutex // held while it is started again or stopped
 
 	started chan struct{} // closed when it runs
 	exited  chan struct{} // closed when it has run and ended
@@ -201,22 +205,38 @@ func (c *taskContainer) attach() error {
 	if err != nil {
 		return err
 	}
-	go func() {
+	c.followed.Go(func() {
 		defer output.Close()
 		c.stream.copyFrom(output.Reader, aws.ToBool(c.definition.PseudoTerminal))
-	}()
+	})
 	return nil
 }
 
-// watch follows a running container until it exits.
+// watch follows a running container until it exits for good.
 func (c *taskContainer) watch() {
+	for {
+		began := time.Now()
+		code, killed := c.attend()
+		if !c.restart(code, time.Since(began)) {
+			c.end(code, killed)
+			return
+		}
+	}
+}
+
+// attend follows one run of the container.
+func (c *taskContainer) attend() (code int32, killed bool) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	if c.checked {
 		go c.task.runtime.docker.watchHealth(ctx, c.id, c.check, c.setHealth)
 	}
-	code := c.wait(ctx)
-	killed := c.outOfMemory(ctx)
+	code = c.wait(ctx)
+	return code, c.outOfMemory(ctx)
+}
+
+// end announces that the container does not run any more.
+func (c *taskContainer) end(code int32, killed bool) {
 	if c.essential {
 		// Before the exit is announced: a container that waits for this one would otherwise give its own reason first.
 		c.task.Stop(types.TaskStopCodeEssentialContainerExited, reasonEssential)
@@ -230,6 +250,9 @@ func (c *taskContainer) watch() {
 	c.notify()
 	c.task.mu.Unlock()
 	close(c.exited)
+	if c.stream != nil {
+		go func() { c.followed.Wait(); c.stream.abandon() }()
+	}
 	c.task.Changed()
 }
 
@@ -283,18 +306,24 @@ func (c *taskContainer) stop(ctx context.Context) {
 		return
 	}
 	if !c.hasExited() {
-		timeout := stopTimeout(c.definition)
-		err := c.task.runtime.docker.ContainerStop(ctx, c.id, container.StopOptions{Timeout: &timeout})
-		if ctx.Err() != nil {
-			err = c.task.runtime.docker.ContainerKill(context.Background(), c.id, "KILL")
-		}
-		if err != nil {
-			c.task.log().Warn("container does not stop", "container", c.name, "error", err)
-		}
+		c.interrupt(ctx)
 	}
 	select {
 	case <-c.exited:
 	case <-time.After(10 * time.Second): // the engine said it stopped; remove forces it anyway
+	}
+}
+
+func (c *taskContainer) interrupt(ctx context.Context) {
+	c.running.Lock()
+	defer c.running.Unlock()
+	timeout := stopTimeout(c.definition)
+	err := c.task.runtime.docker.ContainerStop(ctx, c.id, container.StopOptions{Timeout: &timeout})
+	if ctx.Err() != nil {
+		err = c.task.runtime.docker.ContainerKill(context.Background(), c.id, "KILL")
+	}
+	if err != nil {
+		c.task.log().Warn("container does not stop", "container", c.name, "error", err)
 	}
 }
 

@@ -85,8 +85,8 @@ func checkContainer(c types.ContainerDefinition) []error {
 		"links, extraHosts, dnsServers, dnsSearchDomains, hostname, disableNetworking: not supported with awsvpc on Fargate")
 	refuse(len(c.DockerSecurityOptions) > 0, "dockerSecurityOptions: not supported on Fargate")
 	refuse(aws.ToInt32(c.StopTimeout) > maximumStopTimeout, "stopTimeout: %d s; Fargate allows at most %d", aws.ToInt32(c.StopTimeout), maximumStopTimeout)
-	refuse(len(c.EnvironmentFiles) > 0 || c.FirelensConfiguration != nil || c.RepositoryCredentials != nil || len(c.ResourceRequirements) > 0 || c.RestartPolicy != nil || len(c.VolumesFrom) > 0,
-		"environmentFiles, firelensConfiguration, repositoryCredentials, resourceRequirements, restartPolicy, volumesFrom: not supported by the local run")
+	refuse(len(c.EnvironmentFiles) > 0 || c.FirelensConfiguration != nil || c.RepositoryCredentials != nil || len(c.ResourceRequirements) > 0 || len(c.VolumesFrom) > 0,
+		"environmentFiles, firelensConfiguration, repositoryCredentials, resourceRequirements, volumesFrom: not supported by the local run")
 	if l := c.LogConfiguration; l != nil {
 		refuse(l.LogDriver != types.LogDriverAwslogs, "log driver %q; supported by the local run: awslogs", l.LogDriver)
 	}
@@ -103,6 +103,28 @@ func checkContainer(c types.ContainerDefinition) []error {
 		refuse(u.Name != types.UlimitNameNofile, "ulimit %s; allowed on Fargate: nofile", u.Name)
 	}
 	return wrong
+}
+
+// withoutLogRouter leaves out the container with Fluent Bit (FireLens): its image can be had from the Internet alone, and
+// it would send the lines there. The other containers write to the log group that the router has for its own log.
+func (d *Definition) withoutLogRouter() *Definition {
+	i := slices.IndexFunc(d.ContainerDefinitions, func(c types.ContainerDefinition) bool { return c.FirelensConfiguration != nil })
+	if i < 0 {
+		return d
+	}
+	router := d.ContainerDefinitions[i]
+	left := *d
+	left.ContainerDefinitions = slices.Delete(slices.Clone(d.ContainerDefinitions), i, i+1)
+	for j := range left.ContainerDefinitions {
+		c := &left.ContainerDefinitions[j]
+		if c.LogConfiguration != nil && c.LogConfiguration.LogDriver == types.LogDriverAwsfirelens {
+			c.LogConfiguration = router.LogConfiguration
+		}
+		c.DependsOn = slices.DeleteFunc(slices.Clone(c.DependsOn), func(on types.ContainerDependency) bool {
+			return aws.ToString(on.ContainerName) == aws.ToString(router.Name)
+		})
+	}
+	return &left
 }
 
 // overridden is a container definition with what a client of RunTask put in place of its parts.

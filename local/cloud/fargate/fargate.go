@@ -3,8 +3,8 @@
 // ecs does that.
 //
 // Kept from Fargate: one network namespace per task, user, read-only root, volumes and their ownership, limits,
-// dependsOn, health checks, essential, stop order, stop signal and stopTimeout, stop reasons in ECS's words, and awslogs
-// into CloudWatch Logs.
+// dependsOn, health checks, essential, restart policies, stop order, stop signal and stopTimeout, stop reasons in ECS's
+// words, and awslogs into CloudWatch Logs.
 //
 // It is a stand-in for the local run only: nothing here runs anything in AWS.
 package fargate

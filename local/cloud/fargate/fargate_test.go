@@ -2,11 +2,13 @@ package fargate
 
 import (
 	"bytes"
+	"fmt"
 	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -26,7 +28,7 @@ func TestWhatFargateRefusesIsRefusedByName(t *testing.T) {
 		"ulimit core; allowed on Fargate: nofile":                         {Ulimits: []types.Ulimit{{Name: types.UlimitNameCore}}},
 		`log driver "splunk"; supported by the local run: awslogs`:        {LogConfiguration: &types.LogConfiguration{LogDriver: types.LogDriverSplunk}},
 		"not supported with awsvpc on Fargate":                            {Links: []string{"other"}},
-		"restartPolicy, volumesFrom: not supported by the local run":      {RestartPolicy: &types.ContainerRestartPolicy{}},
+		"resourceRequirements, volumesFrom: not supported by the loc":     {VolumesFrom: []types.VolumeFrom{{}}},
 		"tmpfs, devices, sharedMemorySize, maxSwap, swappiness: not supp": {LinuxParameters: &types.LinuxParameters{Tmpfs: []types.Tmpfs{{}}}},
 	} {
 		c.Name = aws.String("web")
@@ -131,6 +133,58 @@ func TestATaskKnowsTheMachineByName(t *testing.T) {
 	_, host := fargateTask().pauseConfig("image", "host", "network", nil)
 	if want := []string{"host.docker.internal:host-gateway"}; !slices.Equal(host.ExtraHosts, want) {
 		t.Errorf("got %q, want %q", host.ExtraHosts, want)
+	}
+}
+
+func TestARestartNeedsAPolicyAnExitCodeAndTime(t *testing.T) {
+	on := types.ContainerRestartPolicy{Enabled: aws.Bool(true), RestartAttemptPeriod: aws.Int32(60), IgnoredExitCodes: []int32{0}}
+	for _, test := range []struct {
+		name   string
+		policy *types.ContainerRestartPolicy
+		code   int32
+		ran    time.Duration
+		want   bool
+	}{
+		{"long enough", &on, 1, time.Minute, true},
+		{"too soon", &on, 1, time.Minute - time.Second, false},
+		{"an exit code to ignore", &on, 0, time.Hour, false},
+		{"no policy", nil, 1, time.Hour, false},
+		{"a policy that is off", &types.ContainerRestartPolicy{Enabled: aws.Bool(false)}, 1, time.Hour, false},
+		{"the default period", &types.ContainerRestartPolicy{Enabled: aws.Bool(true)}, 0, 5 * time.Minute, true},
+		{"less than the default period", &types.ContainerRestartPolicy{Enabled: aws.Bool(true)}, 0, 5*time.Minute - time.Second, false},
+	} {
+		if got := mayRestart(test.policy, test.code, test.ran); got != test.want {
+			t.Errorf("%s: started again: %v; want %v", test.name, got, test.want)
+		}
+	}
+}
+
+func TestWithoutItsLogRouterATaskLogsWhereTheRouterDoes(t *testing.T) {
+	logs := &types.LogConfiguration{LogDriver: types.LogDriverAwslogs, Options: map[string]string{"awslogs-group": "app"}}
+	own := &types.LogConfiguration{LogDriver: types.LogDriverAwslogs, Options: map[string]string{"awslogs-group": "own"}}
+	routed := &types.LogConfiguration{LogDriver: types.LogDriverAwsfirelens, Options: map[string]string{"Name": "http"}}
+	on := func(name string) types.ContainerDependency { return types.ContainerDependency{ContainerName: &name} }
+	given := fargateTask(
+		types.ContainerDefinition{Name: aws.String("nginx"), LogConfiguration: routed, DependsOn: []types.ContainerDependency{on("app"), on("router")}},
+		types.ContainerDefinition{Name: aws.String("router"), LogConfiguration: logs, FirelensConfiguration: &types.FirelensConfiguration{}},
+		types.ContainerDefinition{Name: aws.String("app"), LogConfiguration: own},
+	)
+	before := fmt.Sprint(given.ContainerDefinitions)
+	left := given.withoutLogRouter().ContainerDefinitions
+	if len(left) != 2 || *left[0].Name != "nginx" || *left[1].Name != "app" {
+		t.Fatalf("containers: %v; want nginx and app", left)
+	}
+	if left[0].LogConfiguration != logs || left[1].LogConfiguration != own {
+		t.Errorf("logs: %v and %v; want the router's and the app's own", left[0].LogConfiguration, left[1].LogConfiguration)
+	}
+	if len(left[0].DependsOn) != 1 || *left[0].DependsOn[0].ContainerName != "app" {
+		t.Errorf("nginx depends on %v; want the app alone", left[0].DependsOn)
+	}
+	if fmt.Sprint(given.ContainerDefinitions) != before {
+		t.Error("the task definition itself has changed, which other tasks share")
+	}
+	if plain := fargateTask(types.ContainerDefinition{Name: aws.String("app")}); plain.withoutLogRouter() != plain {
+		t.Error("a task without a router is another one now")
 	}
 }
 

@@ -85,7 +85,7 @@ func newStream(ctx context.Context, logs *cloudwatchlogs.Client, options map[str
 	return s, nil
 }
 
-// copyFrom reads a container's output until it ends, then ships what is left and returns.
+// copyFrom reads a container's output until it ends.
 func (s *stream) copyFrom(r io.Reader, tty bool) {
 	out, err := &lines{stream: s}, &lines{stream: s}
 	if tty {
@@ -95,7 +95,6 @@ func (s *stream) copyFrom(r io.Reader, tty bool) {
 	}
 	out.flush()
 	err.flush()
-	s.abandon()
 }
 
 // abandon says that no line will come any more.

@@ -89,6 +89,7 @@ type Task struct {
 
 func newTask(r *Runtime, spec Spec) *Task {
 	id, now := NewID(), time.Now()
+	spec.Definition = spec.Definition.withoutLogRouter()
 	t := &Task{
 		Spec:    spec,
 		ID:      id,

@@ -24,8 +24,8 @@ func main() {
 		if err != nil || response.StatusCode != http.StatusOK {
 			os.Exit(1)
 		}
-	case "break":
-		if _, err := http.Get("http://127.0.0.1:" + os.Getenv("PORT") + "/break"); err != nil {
+	case "break", "crash":
+		if _, err := http.Get("http://127.0.0.1:" + os.Getenv("PORT") + "/" + role); err != nil {
 			os.Exit(1)
 		}
 	case "exit":
