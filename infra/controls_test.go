@@ -218,7 +218,7 @@ var controls = []control{
 		},
 	},
 	{
-		id: "ECS.5", asks: "containers cannot write to their root file system", met: "readonlyRootFilesystem on both",
+		id: "ECS.5", asks: "containers cannot write to their root file system", met: "readonlyRootFilesystem on every container",
 		check: func(s subject) string {
 			return s.containers("read-only", func(c map[string]any) bool { return c["readonlyRootFilesystem"] == true })
 		},
@@ -241,7 +241,7 @@ var controls = []control{
 		check: func(s subject) string {
 			return s.containers("logging", func(c map[string]any) bool {
 				configuration, _ := c["logConfiguration"].(map[string]any)
-				return configuration["logDriver"] == "awslogs"
+				return configuration["logDriver"] == "awslogs" || configuration["logDriver"] == "awsfirelens"
 			})
 		},
 	},
@@ -256,7 +256,7 @@ var controls = []control{
 		},
 	},
 	{
-		id: "ECS.20", asks: "containers do not run as root", met: "user 101 and user 1000, in the task definition too",
+		id: "ECS.20", asks: "containers do not run as root", met: "user 101 and user 1000, in the task definition too; `sidecars` must name one",
 		check: func(s subject) string {
 			return s.containers("without root", func(c map[string]any) bool {
 				user, _ := c["user"].(string)

@@ -3,6 +3,7 @@ package infra
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
@@ -212,7 +213,7 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 		RequestsLabel:    s.requestsLabel(),
 		NginxImage:       s.nginx.Reference,
 		AppImage:         s.app.Reference,
-		RepositoryARNs:   joined(s.nginx.RepositoryARNs, s.app.RepositoryARNs),
+		RepositoryARNs:   joined(s.nginx.RepositoryARNs, s.app.RepositoryARNs, image.Repositories(s.partition, s.furtherImages()...)),
 		RollbackAlarms:   s.traffic.RollbackAlarms,
 		RollbackOnAlarms: s.settings.Observability.RollbackOnAlarms,
 		Deployments:      asked.deployments,
@@ -224,6 +225,10 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 	}, s.provider)
 
 	return err
+}
+
+func (s *Stack) furtherImages() []string {
+	return slices.Sorted(maps.Values(s.settings.Service.FurtherImages()))
 }
 
 // publish comes after the service, so that clients are sent only to tasks that are ready.
@@ -274,6 +279,7 @@ func (s *Stack) declareTasks(ctx *pulumi.Context) (err error) {
 		TaskCounts:    s.settings.Service.ContainerInsights != service.InsightsOff,
 
 		ConnectionCounts: s.settings.Service.Sidecar.ConnectionLog > 0,
+		LogsElsewhere:    s.settings.Service.RoutesLogs(),
 	}, s.provider)
 
 	return err

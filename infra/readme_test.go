@@ -72,7 +72,7 @@ func TestTheStackFileOfTheREADMEIsAccepted(t *testing.T) {
 var structured = []reflect.Type{
 	reflect.TypeFor[service.EgressGroup](), reflect.TypeFor[service.PathRate](), reflect.TypeFor[schedule.Task](),
 	reflect.TypeFor[ingress.SharedLoadBalancer](), reflect.TypeFor[ingress.OIDC](), reflect.TypeFor[service.Volume](),
-	reflect.TypeFor[service.AccessPoint](),
+	reflect.TypeFor[service.AccessPoint](), reflect.TypeFor[service.Further](), reflect.TypeFor[service.LogRouter](),
 }
 
 // Names in camel case between backticks are settings, fields of settings or outputs, except those of two properties of

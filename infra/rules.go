@@ -2,6 +2,7 @@ package infra
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -197,13 +198,14 @@ func checkEndpoints(r *settings.Reader, s *Settings) {
 		r.Conflict([]string{"egress", "aws:region"},
 			"egress is endpoints, but the services of endpoints have other names in "+s.Region+"; allowed there: nat-per-az, nat-single, public")
 	}
-	for _, image := range []struct{ key, reference string }{
-		{"appImage", s.App.Prebuilt}, {"nginxImage", s.Nginx.Prebuilt},
-	} {
-		part := ecrPattern.FindStringSubmatch(image.reference)
-		if image.reference != "" && (part == nil || part[1] != s.Region) {
-			r.Conflict([]string{"egress", image.key},
-				fmt.Sprintf("egress is endpoints, through which %s cannot be reached; allowed: an image in ECR in %s", image.reference, s.Region))
+	images := s.Service.FurtherImages()
+	images["appImage"], images["nginxImage"] = s.App.Prebuilt, s.Nginx.Prebuilt
+	for _, setting := range slices.Sorted(maps.Keys(images)) {
+		part := ecrPattern.FindStringSubmatch(images[setting])
+		if images[setting] != "" && (part == nil || part[1] != s.Region) {
+			key, _, _ := strings.Cut(setting, ".")
+			r.Conflict([]string{"egress", key},
+				fmt.Sprintf("egress is endpoints, through which %s cannot be reached; allowed: an image in ECR in %s", images[setting], s.Region))
 		}
 	}
 }
@@ -213,6 +215,10 @@ func checkWatching(r *settings.Reader, s *Settings) {
 	if log := s.Service.Sidecar.AccessLog; s.Observability.LogMetrics && log != service.LogJSON {
 		r.Conflict([]string{"logMetrics", "accessLog"},
 			fmt.Sprintf("the metrics are made from lines in JSON, but accessLog is %s; allowed with: json", log))
+	}
+	if s.Observability.LogMetrics && s.Service.RoutesLogs() {
+		r.Conflict([]string{"logMetrics", "logRouter"},
+			"the metrics are made from NGINX's log in CloudWatch, but a log router takes it elsewhere; allowed with: logMetrics off")
 	}
 	if !s.Observability.Alarms {
 		return

@@ -116,13 +116,19 @@ var ecrPattern = regexp.MustCompile(
 
 func (i *Image) usePrebuilt(args Args) {
 	i.Reference = pulumi.String(args.Prebuilt).ToStringOutput()
+	i.RepositoryARNs = Repositories(args.Partition, args.Prebuilt)
+}
 
-	i.RepositoryARNs = pulumi.StringArray{}.ToStringArrayOutput()
-	if part := ecrPattern.FindStringSubmatch(args.Prebuilt); part != nil {
-		i.RepositoryARNs = pulumi.StringArray{
-			pulumi.Sprintf("arn:%s:ecr:%s:%s:repository/%s", args.Partition, part[2], part[1], part[3]),
-		}.ToStringArrayOutput()
+// Repositories are the private ECR repositories among those of the given images.
+func Repositories(partition pulumi.StringInput, references ...string) pulumi.StringArrayOutput {
+	arns := pulumi.StringArray{}
+	for _, reference := range references {
+		if part := ecrPattern.FindStringSubmatch(reference); part != nil {
+			arns = append(arns, pulumi.Sprintf("arn:%s:ecr:%s:%s:repository/%s", partition, part[2], part[1], part[3]))
+		}
 	}
+
+	return arns.ToStringArrayOutput()
 }
 
 func (i *Image) build(ctx *pulumi.Context, name string, content staged, args Args) error {

@@ -31,7 +31,7 @@ const dockerfile = "Dockerfile"
 
 // Read returns the settings of both images of a task.
 func Read(r *settings.Reader) (app, nginx Settings) {
-	const reference = "empty, or an image with a tag or digest, such as public.ecr.aws/team/app:1.2.3"
+	const reference = "empty, or " + settings.ImageAllowed
 
 	keep := r.Between("imagesToKeep", 2, 1000, "images")
 	forceDelete := r.Boolean("forceDeleteRepositories")
@@ -62,19 +62,7 @@ func Read(r *settings.Reader) (app, nginx Settings) {
 	return app, nginx
 }
 
-// imagePattern matches a reference that the container engine accepts: host and path, followed by a tag, a digest or both.
-// https://pkg.go.dev/github.com/distribution/reference
-var imagePattern = regexp.MustCompile(
-	`^[a-z0-9]+([.:_/-]+[a-zA-Z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})$`)
-
-func prebuilt(reference string) bool {
-	return reference == "" || imagePattern.MatchString(reference) && hasTagOrDigest(reference)
-}
-
-// hasTagOrDigest tells a tag from the port of a registry: a tag comes after the last slash.
-func hasTagOrDigest(reference string) bool {
-	return strings.ContainsAny(reference[strings.LastIndex(reference, "/")+1:], ":@")
-}
+func prebuilt(reference string) bool { return reference == "" || settings.IsImage(reference) }
 
 var targetPattern = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9_.-]*)?$`)
 

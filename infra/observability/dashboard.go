@@ -20,12 +20,13 @@ type shown struct {
 	alarms                        []string
 	taskCounts, alarmed, logLines bool
 	connectionCounts, shared      bool
+	logsElsewhere                 bool
 }
 
 func (t *Tasks) dashboard(ctx *pulumi.Context, name string, args TasksArgs, alarms pulumi.StringArray) error {
 	fixed := shown{
 		region: args.Region, taskCounts: args.TaskCounts, alarmed: len(alarms) > 0, logLines: args.LogMetrics,
-		connectionCounts: args.ConnectionCounts, shared: args.Shared,
+		connectionCounts: args.ConnectionCounts, shared: args.Shared, logsElsewhere: args.LogsElsewhere,
 	}
 	names := append(pulumi.StringArray{
 		args.Cluster, args.Service, orNone(args.LoadBalancer), orNone(args.TargetGroup), orNone(args.API),
@@ -116,10 +117,12 @@ func (s shown) dashboard() body {
 	if s.logLines {
 		rows = append(rows, []widget{s.sidecar(), s.refused(), s.failed()})
 	}
-	if s.connectionCounts {
+	if s.connectionCounts && !s.logsElsewhere {
 		rows = append(rows, []widget{s.connections()})
 	}
-	rows = append(rows, []widget{s.appLog()})
+	if !s.logsElsewhere {
+		rows = append(rows, []widget{s.appLog()})
+	}
 
 	return body{Start: "-PT3H", Widgets: placed(rows)}
 }

@@ -131,6 +131,8 @@ type TasksArgs struct {
 	TaskCounts bool
 	// ConnectionCounts says that NGINX's log has lines with its numbers of connections and requests.
 	ConnectionCounts bool
+	// LogsElsewhere says that the lines of NGINX and the app are not in their log groups.
+	LogsElsewhere bool
 }
 
 // validate reports missing arguments that the rest of the program has to provide.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"fargate-nginx-sidecar/infra/settings"
 )
@@ -27,6 +28,8 @@ type App struct {
 	Environment   map[string]string
 	// Secrets are variables whose values ECS reads from a store when it starts a task.
 	Secrets map[string]settings.Secret
+	// Restart is how long the app must have run for ECS to start it again in its task after it has ended; zero is never.
+	Restart time.Duration
 }
 
 var (
@@ -34,6 +37,36 @@ var (
 	healthPath   = regexp.MustCompile(`^/([A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*)?$`)
 	pathOfVolume = regexp.MustCompile(`^(/[A-Za-z0-9._-]+)+$`)
 )
+
+const (
+	userAllowed          = "a number above 0, or two with a colon between them, such as 1000:1000"
+	healthCommandAllowed = "CMD, a program and its arguments, or CMD-SHELL and one line"
+)
+
+func isHealthCommand(words []string) bool {
+	return !slices.Contains(words, "") && (len(words) >= 2 && words[0] == "CMD" || len(words) == 2 && words[0] == "CMD-SHELL")
+}
+
+// The limits of the time that a container must have run before ECS starts it again in its task, in seconds.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerRestartPolicy.html
+const shortestRestart, longestRestart = 60, 1800
+
+const restartAllowed = "0 (never), or 60 to 1800 seconds"
+
+func restartIsAllowed(seconds int) bool {
+	return seconds == 0 || seconds >= shortestRestart && seconds <= longestRestart
+}
+
+func readRestart(r *settings.Reader) time.Duration {
+	const key = "appRestartSeconds"
+
+	seconds := r.Between(key, 0, longestRestart, "seconds")
+	if !r.Wrong(key) && !restartIsAllowed(seconds) {
+		r.Fail(key, strconv.Itoa(seconds), restartAllowed)
+	}
+
+	return time.Duration(seconds) * time.Second
+}
 
 // checksItself reports whether a command in the app's own container says whether it is healthy.
 func (a App) checksItself() bool { return len(a.HealthCommand) > 0 }
@@ -51,15 +84,14 @@ func readApp(r *settings.Reader) App {
 		Command: r.Words("appCommand", "a list of words without an empty one, or an empty list for the image's own command", func([]string) bool { return true }),
 		HealthPath: r.Text("appHealthPath", "a path of letters, digits, dots, hyphens, underscores and tildes, at most 1024 characters",
 			func(path string) bool { return len(path) <= 1024 && healthPath.MatchString(path) }),
-		HealthCommand: r.Words("appHealthCommand", "CMD, a program and its arguments, or CMD-SHELL and one line, or an empty list",
-			func(words []string) bool {
-				return len(words) == 0 || len(words) >= 2 && words[0] == "CMD" || len(words) == 2 && words[0] == "CMD-SHELL"
-			}),
-		User: r.Text("appUser", "a number above 0, or two with a colon between them, such as 1000:1000", userPattern.MatchString),
+		HealthCommand: r.Words("appHealthCommand", healthCommandAllowed+", or an empty list",
+			func(words []string) bool { return len(words) == 0 || isHealthCommand(words) }),
+		User: r.Text("appUser", userAllowed, userPattern.MatchString),
 		WritablePaths: r.Texts("appWritablePaths", "an absolute path below /, such as /tmp",
 			func(path string) bool { return pathOfVolume.MatchString(path) && !strings.Contains(path, "..") }),
 		Environment: r.Variables("environment", ownVariables),
-		Secrets:     readSecrets(r),
+		Secrets:     r.CheckSecrets("secrets", "secrets", r.Map("secrets"), ownVariables),
+		Restart:     readRestart(r),
 	}
 	for _, name := range slices.Sorted(maps.Keys(app.Secrets)) {
 		if _, both := app.Environment[name]; both {
@@ -68,24 +100,6 @@ func readApp(r *settings.Reader) App {
 	}
 
 	return app
-}
-
-func readSecrets(r *settings.Reader) map[string]settings.Secret {
-	const key = "secrets"
-
-	all := map[string]settings.Secret{}
-	values := r.Map(key)
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		r.CheckVariable(key, name, ownVariables)
-		secret, ok := settings.ParseSecret(values[name])
-		if !ok {
-			r.FailIn(key, key+"."+name, strconv.Quote(values[name]), settings.SecretAllowed)
-			continue
-		}
-		all[name] = secret
-	}
-
-	return all
 }
 
 // appVolume names the volume of the app's writable path with the given index.

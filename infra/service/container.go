@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// The names of the two containers, to which the target group and the log streams refer.
+// The names of NGINX's and the app's container, to which the target group and the log streams refer.
 const (
 	nginxName = "nginx"
 	appName   = "app"
@@ -39,23 +39,27 @@ const (
 // what was sent, and a second preview shows no change.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
 type container struct {
-	Name             string           `json:"name"`
-	Image            string           `json:"image"`
-	Essential        bool             `json:"essential"`
-	CPU              int              `json:"cpu"`
-	Command          []string         `json:"command,omitempty"`
-	User             string           `json:"user"`
-	ReadOnly         bool             `json:"readonlyRootFilesystem"`
-	StopTimeout      int              `json:"stopTimeout"`
-	PortMappings     []portMapping    `json:"portMappings"`
-	Environment      []variable       `json:"environment"`
-	Secrets          []source         `json:"secrets,omitempty"`
-	MountPoints      []mountPoint     `json:"mountPoints"`
-	VolumesFrom      []struct{}       `json:"volumesFrom"`
-	SystemControls   []struct{}       `json:"systemControls"`
-	DependsOn        []dependency     `json:"dependsOn,omitempty"`
-	HealthCheck      *healthCheck     `json:"healthCheck,omitempty"`
-	LogConfiguration logConfiguration `json:"logConfiguration"`
+	Name              string           `json:"name"`
+	Image             string           `json:"image"`
+	Essential         bool             `json:"essential"`
+	CPU               int              `json:"cpu"`
+	Memory            int              `json:"memory,omitempty"`
+	MemoryReservation int              `json:"memoryReservation,omitempty"`
+	Command           []string         `json:"command,omitempty"`
+	User              string           `json:"user"`
+	ReadOnly          bool             `json:"readonlyRootFilesystem"`
+	StopTimeout       int              `json:"stopTimeout"`
+	PortMappings      []portMapping    `json:"portMappings"`
+	Environment       []variable       `json:"environment"`
+	Secrets           []source         `json:"secrets,omitempty"`
+	MountPoints       []mountPoint     `json:"mountPoints"`
+	VolumesFrom       []struct{}       `json:"volumesFrom"`
+	SystemControls    []struct{}       `json:"systemControls"`
+	DependsOn         []dependency     `json:"dependsOn,omitempty"`
+	HealthCheck       *healthCheck     `json:"healthCheck,omitempty"`
+	RestartPolicy     *restartPolicy   `json:"restartPolicy,omitempty"`
+	FireLens          *fireLens        `json:"firelensConfiguration,omitempty"`
+	LogConfiguration  logConfiguration `json:"logConfiguration"`
 }
 
 type portMapping struct {
@@ -94,10 +98,22 @@ type healthCheck struct {
 	StartPeriod int      `json:"startPeriod"`
 }
 
+// restartPolicy makes ECS start a container again that has ended after at least that many seconds.
+type restartPolicy struct {
+	Enabled              bool `json:"enabled"`
+	RestartAttemptPeriod int  `json:"restartAttemptPeriod"`
+}
+
+// fireLens marks the container to which ECS sends the lines of others.
+type fireLens struct {
+	Type    string            `json:"type"`
+	Options map[string]string `json:"options"`
+}
+
 type logConfiguration struct {
 	LogDriver     string            `json:"logDriver"`
 	Options       map[string]string `json:"options"`
-	SecretOptions []struct{}        `json:"secretOptions"`
+	SecretOptions []source          `json:"secretOptions"`
 }
 
 // resolved are the values of a task definition that other resources provide.
@@ -106,11 +122,12 @@ type resolved struct {
 	nginxLogGroup, appLogGroup string
 	// ingressRanges are separated by commas.
 	ingressRanges string
-	// secrets are the ARNs of secret values, by the variable they fill.
-	secrets []source
+	// secrets are the ARNs of secret values with the variables they fill, by container.
+	secrets map[string][]source
 }
 
-// containerDefinitions renders both containers of a task: first NGINX, which the load balancer talks to, then the app.
+// containerDefinitions renders the containers of a task: first NGINX, which the load balancer talks to, then the app and
+// what runs beside them.
 func containerDefinitions(service string, args Args, values resolved) (string, error) {
 	if values.nginxImage == "" || values.appImage == "" {
 		return "", fmt.Errorf("images %q and %q; allowed: two references", values.nginxImage, values.appImage)
@@ -119,7 +136,15 @@ func containerDefinitions(service string, args Args, values resolved) (string, e
 		return "", fmt.Errorf("log groups %q and %q; allowed: two names", values.nginxLogGroup, values.appLogGroup)
 	}
 
-	return rendered([]container{nginx(service, args, values), app(service, args, values)})
+	all := []container{nginx(service, args, values), app(service, args, values)}
+	for _, further := range args.Further {
+		all = append(all, further.container(service, args, values))
+	}
+	if args.LogRouter.on() {
+		all = append(all, args.LogRouter.container(service, args, values))
+	}
+
+	return rendered(all)
 }
 
 func rendered(containers []container) (string, error) {
@@ -133,6 +158,7 @@ func rendered(containers []container) (string, error) {
 
 func nginx(service string, args Args, values resolved) container {
 	c := common(args, nginxName, values.nginxImage)
+	c.CPU = args.ownShare()
 	c.User = "101:101"
 	c.PortMappings = []portMapping{{ContainerPort: args.ContainerPort, HostPort: args.ContainerPort, Protocol: "tcp"}}
 	c.Environment = environment(sidecarEnvironment(args, values.ingressRanges))
@@ -154,13 +180,14 @@ func nginx(service string, args Args, values resolved) container {
 		c.DependsOn[0].Condition = "HEALTHY"
 	}
 	c.HealthCheck = health(args, "CMD", "/usr/local/bin/healthcheck")
-	c.LogConfiguration = logs(service, args, nginxName, values.nginxLogGroup)
+	args.logging(&c, service, values.nginxLogGroup, values)
 
 	return c
 }
 
 func app(service string, args Args, values resolved) container {
 	c := common(args, appName, values.appImage)
+	c.CPU = args.ownShare()
 	c.Command = args.App.Command
 	c.User = args.App.User
 	variables := map[string]string{"NODE_ENV": "production"}
@@ -175,7 +202,7 @@ func app(service string, args Args, values resolved) container {
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: socketVolume, ContainerPath: socketDirectory})
 	}
 	c.Environment = environment(variables)
-	c.Secrets = values.secrets
+	c.Secrets = values.secrets[appName]
 	for i, path := range args.App.WritablePaths {
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: appVolume(i), ContainerPath: path})
 	}
@@ -189,13 +216,17 @@ func app(service string, args Args, values resolved) container {
 	if args.App.checksItself() {
 		c.HealthCheck = health(args, args.App.HealthCommand...)
 	}
-	c.LogConfiguration = logs(service, args, appName, values.appLogGroup)
+	for _, further := range args.Further {
+		c.DependsOn = append(c.DependsOn, further.dependency())
+	}
+	c.RestartPolicy = restart(int(args.App.Restart.Seconds()))
+	args.logging(&c, service, values.appLogGroup, values)
 
 	return c
 }
 
-// common is what both containers have in common. Both are essential: when one exits, ECS stops the task and starts
-// another.
+// common is what the containers have in common. NGINX and the app are essential: when one exits, ECS stops the task and
+// starts another.
 func common(args Args, name, image string) container {
 	return container{
 		Name:           name,
@@ -220,6 +251,16 @@ func health(args Args, command ...string) *healthCheck {
 	}
 }
 
+// restart returns no policy for zero seconds.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/container-restart-policy.html
+func restart(seconds int) *restartPolicy {
+	if seconds == 0 {
+		return nil
+	}
+
+	return &restartPolicy{Enabled: true, RestartAttemptPeriod: seconds}
+}
+
 // logs sends a container's output to its log group without ever blocking the container: if CloudWatch is slow and the
 // buffer full, lines are lost and the service keeps answering.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html
@@ -233,7 +274,7 @@ func logs(service string, args Args, name, group string) logConfiguration {
 			"mode":                  "non-blocking",
 			"max-buffer-size":       strconv.Itoa(args.LogBufferMegabytes) + "m",
 		},
-		SecretOptions: []struct{}{},
+		SecretOptions: []source{},
 	}
 }
 

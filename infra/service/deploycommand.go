@@ -18,11 +18,13 @@ const commandsName = "commands"
 
 // commandDefinition declares the task definition in which commands run: the app's container as in the service's tasks,
 // but alone. NGINX would wait for an app that answers, and ECS stops a task whose containers wait for each other too long.
-// For the same reason there is no health check, which would fail while the command runs.
+// For the same reason there is no health check, which would fail while the command runs. A command that fails is not
+// started again. Its log goes to CloudWatch, even if there is a log router, because the deployment shows the last lines.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
 func (s *Service) commandDefinition(
 	ctx *pulumi.Context, name string, args Args, cluster *ecs.Cluster, roles roles, secrets secretSources, appLogs *cloudwatch.LogGroup,
 ) (*ecs.TaskDefinition, error) {
+	secrets = secrets.ofContainer(appName)
 	inputs := pulumi.StringArray{args.AppImage, appLogs.Name}
 	definitions := text(append(inputs, secrets.values()...), func(values []string) (string, error) {
 		rendered, err := commandContainer(name, args, resolved{
@@ -51,7 +53,7 @@ func commandContainer(service string, args Args, values resolved) (string, error
 		return "", fmt.Errorf("image %q and log group %q; allowed: a reference and a name", values.appImage, values.appLogGroup)
 	}
 	alone := app(service, args, values)
-	alone.HealthCheck = nil
+	alone.HealthCheck, alone.RestartPolicy, alone.DependsOn = nil, nil, nil
 	alone.LogConfiguration = logs(service, args, commandsName, values.appLogGroup)
 
 	return rendered([]container{alone})

@@ -13,24 +13,33 @@ import (
 	"fargate-nginx-sidecar/infra/settings"
 )
 
-// secretSource is one secret value with its ARN.
+// secretSource is one secret value with its ARN, and the container and variable it is for.
 type secretSource struct {
-	name string
+	container, name string
 	settings.Secret
 	arn pulumi.StringOutput
 }
 
-// secretSources are in the order of the variables' names.
+// secretSources are in the order of the containers, and then of the variables' names.
 type secretSources []secretSource
 
 // secretSources finds the ARNs of secret values. The ARN of a parameter follows from its name. The ARN of a secret ends
 // in six characters that AWS has chosen, so it is looked up, and a secret that does not exist makes the preview fail. The
 // values themselves are never read, because they would end up in the stack's state.
 func (s *Service) secretSources(ctx *pulumi.Context, args Args) secretSources {
+	all := s.secretsOf(ctx, args, appName, args.App.Secrets)
+	for _, further := range args.Further {
+		all = append(all, s.secretsOf(ctx, args, further.Name, further.secrets)...)
+	}
+
+	return append(all, s.secretsOf(ctx, args, logRouterName, args.LogRouter.secrets)...)
+}
+
+func (s *Service) secretsOf(ctx *pulumi.Context, args Args, container string, named map[string]settings.Secret) secretSources {
 	var all secretSources
-	for _, name := range slices.Sorted(maps.Keys(args.App.Secrets)) {
-		secret := args.App.Secrets[name]
-		found := secretSource{name: name, Secret: secret}
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		secret := named[name]
+		found := secretSource{container: container, name: name, Secret: secret}
 		if secret.Store == settings.StoreParameter {
 			found.arn = pulumi.Sprintf("arn:%s:ssm:%s:%s:parameter/%s",
 				args.Partition, args.Region, args.Account, strings.TrimPrefix(secret.Name, "/"))
@@ -58,6 +67,11 @@ func (s secretSources) of(store string) pulumi.StringArrayOutput {
 	return arns.ToStringArrayOutput()
 }
 
+// ofContainer are those of one container.
+func (s secretSources) ofContainer(name string) secretSources {
+	return slices.DeleteFunc(slices.Clone(s), func(source secretSource) bool { return source.container != name })
+}
+
 // values are the ARNs in the order of the sources. Once they are known, named pairs them with their variables.
 func (s secretSources) values() []pulumi.StringInput {
 	all := make([]pulumi.StringInput, len(s))
@@ -68,17 +82,17 @@ func (s secretSources) values() []pulumi.StringInput {
 	return all
 }
 
-// named pairs the ARNs with their variables. A field of a secret follows its ARN, and after it come two empty places for
-// a version.
+// named pairs the ARNs with their variables, by container. A field of a secret follows its ARN, and after it come two empty
+// places for a version.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
-func (s secretSources) named(arns []string) []source {
-	var all []source
+func (s secretSources) named(arns []string) map[string][]source {
+	all := map[string][]source{}
 	for i, secret := range s {
 		from := arns[i]
 		if secret.Key != "" {
 			from += ":" + secret.Key + "::"
 		}
-		all = append(all, source{Name: secret.name, ValueFrom: from})
+		all[secret.container] = append(all[secret.container], source{Name: secret.name, ValueFrom: from})
 	}
 
 	return all

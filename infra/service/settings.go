@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -38,7 +39,10 @@ type Settings struct {
 
 	App     App
 	Sidecar Sidecar
-	Scaling Scaling
+	// Further are the other containers of a task, in the order of their names.
+	Further   []Further
+	LogRouter LogRouter
+	Scaling   Scaling
 
 	ContainerInsights             Insights
 	DesiredCount                  int
@@ -127,9 +131,11 @@ func Read(r *settings.Reader) Settings {
 			}),
 		Exec: r.Boolean("exec"),
 
-		App:     readApp(r),
-		Sidecar: readSidecar(r),
-		Scaling: readScaling(r),
+		App:       readApp(r),
+		Sidecar:   readSidecar(r),
+		Further:   readFurther(r),
+		LogRouter: readLogRouter(r),
+		Scaling:   readScaling(r),
 
 		ContainerInsights:     settings.OneOf(r, "containerInsights", InsightsOff, InsightsOn, InsightsEnhanced),
 		DesiredCount:          r.Between("desiredCount", 1, 5000, "tasks"),
@@ -155,17 +161,28 @@ func Read(r *settings.Reader) Settings {
 // parameters, and those that the settings add.
 func (s Settings) AWSServices() []string {
 	needed := []string{"ecr.api", "ecr.dkr", "logs", "ssm"}
-	for _, secret := range s.App.Secrets {
-		if secret.Store == settings.StoreSecret {
-			needed = append(needed, "secretsmanager")
-			break
-		}
+	if s.readsSecrets() {
+		needed = append(needed, "secretsmanager")
 	}
 	if s.Exec {
 		needed = append(needed, "ssmmessages")
 	}
 
 	return needed
+}
+
+// readsSecrets reports whether a container gets a value from Secrets Manager.
+func (s Settings) readsSecrets() bool {
+	all := []map[string]settings.Secret{s.App.Secrets, s.LogRouter.secrets}
+	for _, further := range s.Further {
+		all = append(all, further.secrets)
+	}
+
+	return slices.ContainsFunc(all, func(secrets map[string]settings.Secret) bool {
+		return slices.ContainsFunc(slices.Collect(maps.Values(secrets)), func(secret settings.Secret) bool {
+			return secret.Store == settings.StoreSecret
+		})
+	})
 }
 
 func checkTask(r *settings.Reader, s Settings) {
@@ -180,10 +197,14 @@ func checkTask(r *settings.Reader, s Settings) {
 		r.Conflict([]string{"containerHealthTimeoutSeconds", "containerHealthIntervalSeconds"},
 			fmt.Sprintf("%g is more than %g; checks would overlap", s.Health.Timeout.Seconds(), s.Health.Interval.Seconds()))
 	}
-	// A full buffer is taken from the task's memory, once for each of the two containers.
-	if 2*2*s.LogBufferMegabytes > s.Memory {
+	// A full buffer is taken from the task's memory, once for each container.
+	buffers := 2 + len(s.Further)
+	if s.RoutesLogs() {
+		buffers++
+	}
+	if 2*buffers*s.LogBufferMegabytes > s.Memory {
 		r.Conflict([]string{"logBufferMegabytes", "memory"},
-			fmt.Sprintf("the two buffers of %d MB would need more than half of %d MiB", s.LogBufferMegabytes, s.Memory))
+			fmt.Sprintf("the buffers of %d containers, %d MB each, would need more than half of %d MiB", buffers, s.LogBufferMegabytes, s.Memory))
 	}
 	if !r.Wrong("taskEgressPorts") && !slices.Contains(s.EgressPorts, 443) {
 		r.Fail("taskEgressPorts", strings.ReplaceAll(fmt.Sprint(s.EgressPorts), " ", ", "),
@@ -192,6 +213,8 @@ func checkTask(r *settings.Reader, s Settings) {
 	checkEgress(r, s)
 	checkStaticFiles(r, s)
 	checkVolumes(r, s)
+	checkFurther(r, s)
+	checkLogRouter(r, s)
 }
 
 // checkDeployment refuses limits that let ECS neither start another task nor stop one, so that no deployment could ever

@@ -117,7 +117,8 @@ func trust(args Args) pulumi.StringOutput {
 }
 
 // volumes are directories of the task's own: NGINX's, the socket's where there is one, and one for each path that the app
-// may write to and for each directory of static files. Those of file systems, which outlive the task, come last.
+// may write to, for each directory of static files and for each path that a further container may write to. Those of file
+// systems, which outlive the task, come last.
 func volumes(s Settings) ecs.TaskDefinitionVolumeArray {
 	all := ecs.TaskDefinitionVolumeArray{ecs.TaskDefinitionVolumeArgs{Name: pulumi.String(temporaryVolume)}}
 	if s.Sidecar.AppListen == OnSocket {
@@ -129,6 +130,8 @@ func volumes(s Settings) ecs.TaskDefinitionVolumeArray {
 	for i := range s.Sidecar.StaticFiles {
 		all = append(all, ecs.TaskDefinitionVolumeArgs{Name: pulumi.String(staticVolume(i))})
 	}
+
+	all = append(all, furtherVolumes(s.Further)...)
 
 	return append(all, efsVolumes(s.Volumes)...)
 }

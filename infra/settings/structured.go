@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -133,6 +134,49 @@ func Objects[T any](r *Reader, key, fields string) []T {
 	}
 
 	return all
+}
+
+// NamedObjects returns an object that maps names to objects, which have some of the fields of T and no others.
+func NamedObjects[T any](r *Reader, key, fields string) map[string]T {
+	value, ok := r.value(key)
+	if !ok {
+		return nil
+	}
+
+	var all map[string]T
+	decoder := json.NewDecoder(strings.NewReader(value))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&all); err != nil {
+		r.Fail(key, strconv.Quote(value), "an object that maps names to objects with the fields "+fields)
+		return nil
+	}
+
+	return all
+}
+
+// Values are the members of an object as text, although people may also write them as numbers or booleans.
+type Values map[string]string
+
+// UnmarshalJSON refuses members that are lists or objects.
+func (v *Values) UnmarshalJSON(text []byte) error {
+	var all map[string]any
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	if err := decoder.Decode(&all); err != nil {
+		return err
+	}
+
+	*v = Values{}
+	for name, value := range all {
+		switch value.(type) {
+		case string, json.Number, bool:
+			(*v)[name] = fmt.Sprint(value)
+		default:
+			return fmt.Errorf("%s is not a single value", name)
+		}
+	}
+
+	return nil
 }
 
 // Object returns an object that has some of the fields of T and no others.

@@ -18,28 +18,51 @@ var keyNames = []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSI
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
 var keyPattern = regexp.MustCompile(`\b(AKIA|ASIA)[A-Z2-7]{16}\b`)
 
+// HoldsAWSKey reports whether the id of an access key is in a text.
+func HoldsAWSKey(text string) bool { return keyPattern.MatchString(text) }
+
 // Variables returns an object of environment variables or build arguments. The program itself sets the values of the
 // reserved ones; each is given with a phrase that says what is allowed instead.
 func (r *Reader) Variables(key string, reserved map[string]string) map[string]string {
 	values := r.Map(key)
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		r.CheckVariable(key, name, reserved)
-		if keyPattern.MatchString(values[name]) {
-			r.FailIn(key, key+"."+name, "holds an AWS access key", "rights granted through taskPolicyArns")
-		}
-	}
+	r.CheckVariables(key, key, values, reserved)
 
 	return values
 }
 
-// CheckVariable checks the name of a variable.
-func (r *Reader) CheckVariable(key, name string, reserved map[string]string) {
+// CheckVariables checks environment variables that are one part of a setting, or the whole of it.
+func (r *Reader) CheckVariables(key, part string, values, reserved map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		r.checkVariable(key, part, name, reserved)
+		if HoldsAWSKey(values[name]) {
+			r.FailIn(key, part+"."+name, "holds an AWS access key", "rights granted through taskPolicyArns")
+		}
+	}
+}
+
+// CheckSecrets checks environment variables that are filled from a store, and returns the values they name.
+func (r *Reader) CheckSecrets(key, part string, values, reserved map[string]string) map[string]Secret {
+	all := map[string]Secret{}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		r.checkVariable(key, part, name, reserved)
+		secret, ok := ParseSecret(values[name])
+		if !ok {
+			r.FailIn(key, part+"."+name, strconv.Quote(values[name]), SecretAllowed)
+			continue
+		}
+		all[name] = secret
+	}
+
+	return all
+}
+
+func (r *Reader) checkVariable(key, part, name string, reserved map[string]string) {
 	switch {
 	case !namePattern.MatchString(name):
-		r.FailIn(key, key, strconv.Quote(name), "names of letters, digits and underscores that do not begin with a digit")
+		r.FailIn(key, part, strconv.Quote(name), "names of letters, digits and underscores that do not begin with a digit")
 	case slices.Contains(keyNames, name):
-		r.FailIn(key, key+"."+name, "AWS keys are not passed to tasks", "rights granted through taskPolicyArns")
+		r.FailIn(key, part+"."+name, "AWS keys are not passed to tasks", "rights granted through taskPolicyArns")
 	case reserved[name] != "":
-		r.FailIn(key, key+"."+name, "set by the program", reserved[name])
+		r.FailIn(key, part+"."+name, "set by the program", reserved[name])
 	}
 }
