@@ -87,7 +87,10 @@ func pushAndPull(t *testing.T, docker client.APIClient, runID, address string) {
 	if err := docker.ImageTag(ctx, Image("sample", runID), reference); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _, _ = docker.ImageRemove(context.Background(), reference, image.RemoveOptions{}) })
+	// At once, too: the next image of this name would leave this one with its digest alone.
+	forget := func() { _, _ = docker.ImageRemove(context.Background(), reference, image.RemoveOptions{}) }
+	t.Cleanup(forget)
+	defer forget()
 	finish := func(what string, progress io.ReadCloser, err error) {
 		t.Helper()
 		if err != nil {
