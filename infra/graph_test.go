@@ -992,6 +992,9 @@ func TestADeploymentThatFailsOrIsRolledBackFailsTheUpdate(t *testing.T) {
 		"ECS rolled the deployment back: task definition " + requested + " was requested, " + before + " runs: rolled back to 6.": {
 			{Status: "PRIMARY", TaskDefinition: before, RolloutState: "COMPLETED", RolloutStateReason: "rolled back to 6."},
 		},
+		"ECS rolled the deployment back: task definition " + requested + " was requested, " + before + " runs: ECS gives no reason": {
+			{Status: "PRIMARY", TaskDefinition: before, RolloutState: "COMPLETED", RolloutStateReason: "ECS deployment ecs-svc/1234567890123456789 completed."},
+		},
 		"deployment of " + requested + " failed, and there is no earlier one to return to: no task became healthy.": {
 			{Status: "PRIMARY", TaskDefinition: requested, RolloutState: "FAILED", RolloutStateReason: "no task became healthy."},
 		},

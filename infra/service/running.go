@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -130,12 +131,17 @@ func reason(found []types.Deployment) string {
 			return aws.ToString(deployment.RolloutStateReason)
 		}
 	}
-	if text := aws.ToString(found[0].RolloutStateReason); text != "" {
+	if text := aws.ToString(found[0].RolloutStateReason); text != "" && !isCompleted.MatchString(text) {
 		return text
 	}
 
 	return "ECS gives no reason"
 }
+
+// isCompleted matches ECS's reason for the state of a deployment that has succeeded. After a rollback it is that of the
+// earlier deployment, and no reason for the rollback.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Deployment.html
+var isCompleted = regexp.MustCompile(`^ECS deployment \S+ completed\.$`)
 
 func (r rollout) advice() string {
 	return fmt.Sprintf("The service's last events say more:\n"+

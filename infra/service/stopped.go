@@ -76,7 +76,7 @@ func (r rollout) lastFailed(ctx context.Context) (*types.Task, error) {
 			if aws.ToString(task.TaskDefinitionArn) != r.requested || strings.HasPrefix(aws.ToString(task.StoppedReason), stoppedByRollback) {
 				continue
 			}
-			if last == nil || stopTime(task).After(stopTime(*last)) {
+			if last == nil || saysMore(task, *last) {
 				last = &task
 			}
 		}
@@ -84,6 +84,17 @@ func (r rollout) lastFailed(ctx context.Context) (*types.Task, error) {
 
 	return last, nil
 }
+
+// saysMore prefers a task that has stopped altogether, whose exit codes are known, and then the later one.
+func saysMore(task, other types.Task) bool {
+	if hasStopped(task) != hasStopped(other) {
+		return hasStopped(task)
+	}
+
+	return stopTime(task).After(stopTime(other))
+}
+
+func hasStopped(task types.Task) bool { return aws.ToString(task.LastStatus) == "STOPPED" }
 
 // stopTime is when ECS began to stop a task.
 func stopTime(task types.Task) time.Time {
@@ -119,6 +130,9 @@ func describe(container types.Container) string {
 	}
 	if container.Reason != nil {
 		known = append(known, *container.Reason)
+	}
+	if len(known) == 0 && aws.ToString(container.LastStatus) == "RUNNING" {
+		known = append(known, "still running")
 	}
 
 	return aws.ToString(container.Name) + ": " + cmp.Or(strings.Join(known, ", "), "it was not started")

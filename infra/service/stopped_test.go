@@ -90,8 +90,14 @@ func (s streams) GetLogEvents(_ context.Context, in *cloudwatchlogs.GetLogEvents
 func stoppedTask(id, revision, reason string, minutes int, containers ...types.Container) types.Task {
 	return types.Task{
 		TaskArn: aws.String("arn:aws:ecs:eu-central-1:123456789012:task/web-1/" + id), TaskDefinitionArn: &revision, StoppedReason: &reason,
-		StoppingAt: aws.Time(time.Unix(0, 0).Add(time.Duration(minutes) * time.Minute)), Containers: containers,
+		LastStatus: aws.String("STOPPED"), StoppingAt: aws.Time(time.Unix(0, 0).Add(time.Duration(minutes) * time.Minute)), Containers: containers,
 	}
+}
+
+func stopping(task types.Task) types.Task {
+	task.LastStatus = aws.String("STOPPING")
+
+	return task
 }
 
 func exited(name string, code int32) types.Container {
@@ -127,6 +133,18 @@ func TestARollbackSaysWhyTheLastTaskFailed(t *testing.T) {
 			want: "The last of its tasks, 1, stopped: Task failed container health checks\n" +
 				"  nginx: exit code 0, unhealthy; the last lines of its log:\n    connect() failed\n" +
 				"  app: exit code 0\n",
+		},
+		"a later task is still being stopped": {
+			tasks: []types.Task{
+				stoppedTask("1", newRevision, exit, 1, exited("app", 1)),
+				stopping(stoppedTask("2", newRevision, exit, 2, types.Container{Name: aws.String("app"), LastStatus: aws.String("RUNNING")})),
+			},
+			want: "The last of its tasks, 1, stopped: Essential container in task exited\n  app: exit code 1\n",
+		},
+		"no task has stopped altogether": {
+			tasks: []types.Task{stopping(stoppedTask("1", newRevision, "Task failed ELB health checks", 1,
+				types.Container{Name: aws.String("app"), LastStatus: aws.String("RUNNING")}))},
+			want: "The last of its tasks, 1, stopped: Task failed ELB health checks\n  app: still running\n",
 		},
 		"there is no image": {
 			tasks: []types.Task{stoppedTask("1", newRevision, notPulled, 1,
