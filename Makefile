@@ -108,8 +108,16 @@ test-refusals:
 test-loopback: ## Run a stack on an engine as in Docker Desktop, in a network namespace (Linux, root; minutes)
 	cd local && OWN_LOOPBACK=yes go test -count=1 -timeout 30m -v ./e2e -run LoopbackOfItsOwn
 
+.PHONY: test-faults
+test-faults: base-images ## Deploy under load, break a deploy, and kill an app, in a stack of their own (needs Docker; minutes)
+	cd local && FAULTS=yes go test -count=1 -timeout 30m -v ./faults
+
+.PHONY: faults
+faults: driver ## Make a running stack suffer and write docs/reliability.md (PART=rollouts, deploys, serving or soak)
+	@$(LOCAL) with-docker -- sh -c "$(LOCAL) base-images && cd local && go run ./cmd/faults $(if $(PART),-part '$(PART)') $(if $(SEED),-seed '$(SEED)')"
+
 .PHONY: docs
-docs: ## Write the generated tables of the documents anew, all but the benchmark's
+docs: ## Write the generated tables of the documents anew, all but what is measured
 	go test ./infra -run Document -update
 	go test ./images/nginx -run Document -update
 
