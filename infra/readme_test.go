@@ -33,9 +33,9 @@ func yamlBlock(t *testing.T, path string) []byte {
 	return block[1]
 }
 
-// People begin with the stack file of the README, so it must be one that the Pulumi command and the program accept.
-func TestTheStackFileOfTheREADMEIsAccepted(t *testing.T) {
-	text := yamlBlock(t, "README.md")
+// settingsOf are the settings of a stack whose file has the text.
+func settingsOf(t *testing.T, text []byte) map[string]string {
+	t.Helper()
 	project, err := readFile(t, "Pulumi.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +47,30 @@ func TestTheStackFileOfTheREADMEIsAccepted(t *testing.T) {
 		}
 	}
 
-	settings := infratest.Settings(t, directory, "shop", nil)
+	return infratest.Settings(t, directory, "shop", nil)
+}
+
+// The apps of others are examples of what settings do.
+func TestTheStackFilesOfTheAppsAreAccepted(t *testing.T) {
+	for _, app := range []string{"httpbin", "notebook", "reader", "wiki"} {
+		t.Run(app, func(t *testing.T) {
+			text, err := readFile(t, filepath.Join("examples", "apps", app, "Pulumi."+app+".yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			settings := settingsOf(t, text)
+			if got, want := settings[infratest.Project+":appContext"], "examples/apps/"+app; got != want {
+				t.Errorf("appContext: %s; want %s", got, want)
+			}
+			one(t, run(t, settings), targetGroup)
+		})
+	}
+}
+
+// People begin with the stack file of the README, so it must be one that the Pulumi command and the program accept.
+func TestTheStackFileOfTheREADMEIsAccepted(t *testing.T) {
+	text := yamlBlock(t, "README.md")
+	settings := settingsOf(t, text)
 	graph := run(t, settings)
 	if got := at(t, one(t, graph, certificate), "domainName"); got != settings[infratest.Project+":domain"] {
 		t.Errorf("certificate for %v; want the domain of the stack file", got)

@@ -72,8 +72,12 @@ func TestTheBaseImagesAreThoseOfWhatTheStackBuilds(t *testing.T) {
 }
 
 func TestTheProjectsDockerfilesHaveRecipes(t *testing.T) {
-	references, err := baseImages(here(t, io.Discard).Dockerfiles())
-	if err != nil || len(references) != 2 {
+	examples, err := filepath.Glob("../../examples/apps/*/Dockerfile")
+	if err != nil || len(examples) == 0 {
+		t.Fatalf("examples: %q, %v", examples, err)
+	}
+	references, err := baseImages(append(examples, here(t, io.Discard).Dockerfiles()...))
+	if err != nil || len(references) != 4 {
 		t.Fatalf("got %q, %v", references, err)
 	}
 	for _, reference := range references {

@@ -64,12 +64,18 @@ func assertSecrets(t *testing.T, c *checkout, output, databaseURL, stripeKey str
 // containers are the running containers of this name, of all tasks; there is one at least.
 func (c *checkout) containers(t *testing.T, name string) []string {
 	t.Helper()
-	ids := strings.Fields(docker(t, nil, "ps", "--quiet",
-		"--filter", "label=fargate-nginx-sidecar.run="+c.current(t).ID, "--filter", "label=fargate-nginx-sidecar.container="+name))
+	ids := c.running(t, name)
 	if len(ids) == 0 {
 		t.Fatalf("no %s container runs", name)
 	}
 	return ids
+}
+
+// running is the same for containers of which there may be none.
+func (c *checkout) running(t *testing.T, name string) []string {
+	t.Helper()
+	return strings.Fields(docker(t, nil, "ps", "--quiet",
+		"--filter", "label=fargate-nginx-sidecar.run="+c.current(t).ID, "--filter", "label=fargate-nginx-sidecar.container="+name))
 }
 
 // filesWith lists the files of the run that hold a text.
