@@ -34,6 +34,10 @@ func (l *Local) Up(ctx context.Context, options UpOptions) (err error) {
 		return err
 	}
 	defer unlock()
+	return l.up(ctx, options)
+}
+
+func (l *Local) up(ctx context.Context, options UpOptions) (err error) {
 	current, err := l.load(ctx)
 	fresh := errors.Is(err, run.ErrNone)
 	if err != nil && !fresh {
@@ -95,7 +99,27 @@ func (l *Local) Up(ctx context.Context, options UpOptions) (err error) {
 			}
 		}()
 	}
-	return l.deploy(ctx, current, found.pulumi, config, options.Stack)
+	err = l.deploy(ctx, current, found.pulumi, config, options.Stack)
+	if errors.Is(err, pulumi.ErrUnrecorded) && !fresh && len(current.Stacks) == 1 {
+		return l.anew(ctx, current, options)
+	}
+	return err
+}
+
+// anew makes a stack from the beginning that cannot be brought further.
+func (l *Local) anew(ctx context.Context, current run.Run, options UpOptions) error {
+	l.Progress.Line("%v; the stack is made anew", pulumi.ErrUnrecorded)
+	if err := l.remove(current); err != nil {
+		return err
+	}
+	_, port, err := net.SplitHostPort(current.Listen)
+	if err != nil {
+		return err
+	}
+	if options.Port, err = strconv.Atoi(port); err != nil {
+		return err
+	}
+	return l.up(ctx, options)
 }
 
 // listenAt is where the load balancer's port 80 shall be. What its user does not say stays as it is.

@@ -211,6 +211,10 @@ func (s *Stack) unlock(ctx context.Context) error {
 	return nil
 }
 
+// ErrUnrecorded says that a command was killed after AWS had made something for it and before it had written that down. The
+// state cannot learn of it, and whatever may be there only once, such as a rule of a security group, cannot be made again.
+var ErrUnrecorded = errors.New("what a killed command had made is in nobody's record, and in the way")
+
 // Up deploys and streams the CLI's own report.
 func (s *Stack) Up(ctx context.Context, out io.Writer) error {
 	if s.interrupted {
@@ -220,7 +224,26 @@ func (s *Stack) Up(ctx context.Context, out io.Writer) error {
 			return err
 		}
 	}
-	return s.run(ctx, &quiet{out: out}, "up", "--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress")
+	report := &conflicts{out: out}
+	err := s.run(ctx, &quiet{out: report}, "up", "--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress")
+	if err != nil && s.interrupted && report.any {
+		return fmt.Errorf("%w: %w", ErrUnrecorded, err)
+	}
+	return err
+}
+
+// inTheWay is how AWS says that something exists already.
+var inTheWay = regexp.MustCompile(`already exists|AlreadyExists|InvalidPermission\.Duplicate|InvalidSubnet\.Conflict|DuplicateListener|PriorityInUse`)
+
+// conflicts passes a report on, and notes whether anything was in the way.
+type conflicts struct {
+	out io.Writer
+	any bool
+}
+
+func (c *conflicts) Write(line []byte) (int, error) {
+	c.any = c.any || inTheWay.Match(line)
+	return c.out.Write(line)
 }
 
 // escape makes a folder's name mean itself in a pattern.

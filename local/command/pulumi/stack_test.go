@@ -1,6 +1,8 @@
 package pulumi
 
 import (
+	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -39,5 +41,32 @@ func TestTheCopyOfAStacksFileHasItsOwnEncryption(t *testing.T) {
 	want["encryptionsalt"] = "own"
 	if got := copied(); !reflect.DeepEqual(got, want) {
 		t.Errorf("the second copy is %v, want %v", got, want)
+	}
+}
+
+func TestWhatAKilledCommandLeftUnrecordedIsToldFromOtherFailures(t *testing.T) {
+	const rule = "api error InvalidPermission.Duplicate: The specified rule already exists"
+	for _, c := range []struct {
+		said        string
+		interrupted bool
+		want        bool
+	}{
+		{rule, true, true},
+		{rule, false, false}, // something of the owner's is in the way
+		{"deployment failed: tasks failed to start", true, false},
+	} {
+		s := &Stack{Dir: t.TempDir(), Name: "dev", CLI: filepath.Join(t.TempDir(), "pulumi"), interrupted: c.interrupted}
+		script := "#!/bin/sh\ntest \"$1\" = up || exit 0\necho 'error: " + c.said + "'\nexit 1\n"
+		if err := errors.Join(os.MkdirAll(s.ProjectDir(), 0o700), os.WriteFile(s.CLI, []byte(script), 0o700)); err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		err := s.Up(t.Context(), &out)
+		if err == nil || errors.Is(err, ErrUnrecorded) != c.want {
+			t.Errorf("%q, after an interruption: %t: got %v", c.said, c.interrupted, err)
+		}
+		if out.String() != "error: "+c.said+"\n" {
+			t.Errorf("the report became %q", out.String())
+		}
 	}
 }
