@@ -1,12 +1,8 @@
 package endpoint
 
 import (
-	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"fargate-nginx-sidecar/local/cloud/emulator"
-	"fargate-nginx-sidecar/local/cloud/emulator/emulatortest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
@@ -15,13 +11,7 @@ import (
 
 // The stack's DNS record is an alias of what API Gateway says in its answer.
 func TestAHostNameOfAPIGatewayHasATargetForItsRecord(t *testing.T) {
-	e, err := New(Options{Emulator: emulatortest.Start(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(e)
-	t.Cleanup(server.Close)
-	client, ctx := apigatewayv2.NewFromConfig(emulator.Config(server.URL, "eu-central-1")), t.Context()
+	client, ctx := apiGateway(t), t.Context()
 	made, err := client.CreateDomainName(ctx, &apigatewayv2.CreateDomainNameInput{
 		DomainName: aws.String("api.example.test"),
 		DomainNameConfigurations: []types.DomainNameConfiguration{{

@@ -12,14 +12,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2/types"
 )
 
-func TestAnUpdatedStageKeepsWhatTheUpdateDoesNotName(t *testing.T) {
+// apiGateway is a client of an emulator's API Gateway behind an endpoint.
+func apiGateway(t *testing.T) *apigatewayv2.Client {
+	t.Helper()
 	e, err := New(Options{Emulator: emulatortest.Start(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(e)
 	t.Cleanup(server.Close)
-	client, ctx := apigatewayv2.NewFromConfig(emulator.Config(server.URL, "eu-central-1")), t.Context()
+	return apigatewayv2.NewFromConfig(emulator.Config(server.URL, "eu-central-1"))
+}
+
+func TestAnUpdatedStageKeepsWhatTheUpdateDoesNotName(t *testing.T) {
+	client, ctx := apiGateway(t), t.Context()
 	api, err := client.CreateApi(ctx, &apigatewayv2.CreateApiInput{Name: aws.String("shop"), ProtocolType: types.ProtocolTypeHttp})
 	if err != nil {
 		t.Fatal(err)
