@@ -34,12 +34,12 @@ var (
 	badDeploys = []badDeploy{
 		crashing,
 		{"the app never says that it is healthy", environmentOf("ill"), false,
-			[]string{"Task failed container health checks", "nginx: ", "unhealthy", "the database does not answer"}},
+			[]string{"health checks", "nginx: ", "unhealthy", "the database does not answer"}},
 		{"the app listens on another port", environmentOf("port"), false,
-			[]string{"Task failed container health checks", "unhealthy", "the app listens on 127.0.0.1:3999"}},
+			[]string{"health checks", "unhealthy", "the app listens on 127.0.0.1:3999"}},
 		{"the app needs 40 s to start", environmentOf("40s"), true, nil},
 		{"the app needs 3 minutes to start", environmentOf("180s"), false,
-			[]string{"Task failed container health checks", "the app fills its cache for 3m0s"}},
+			[]string{"health checks", "the app fills its cache for 3m0s"}},
 		{"the image is for another processor", func(ctx context.Context, i *images) (map[string]string, error) {
 			app, err := i.app(ctx, map[string]string{"amd64": "arm64", "arm64": "amd64"}[i.arch])
 			return map[string]string{"appImage": app}, err
