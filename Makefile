@@ -53,7 +53,7 @@ test: driver ## Run all tests, the end-to-end ones included
 test-all: base-images
 	@: >$(TIMES)
 	@$(MAKE) --no-print-directory test-images test-local
-	@$(MAKE) --no-print-directory -j3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) test-life test-moves test-rest
+	@$(MAKE) --no-print-directory -j3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) test-life test-moves test-apps test-rest
 	@echo "where the time went:" && sort -k2 -rn $(TIMES)
 
 .PHONY: test-rest
@@ -89,7 +89,7 @@ test-bench: ## Test the benchmark itself
 	$(call timed,test-bench,cd bench && go test ./...)
 
 .PHONY: test-e2e
-test-e2e: test-life test-moves test-refusals ## Deploy, change, break and destroy the real stacks locally (needs Docker)
+test-e2e: test-life test-moves test-apps test-refusals ## Deploy, change, break and destroy the real stacks locally (needs Docker)
 
 .PHONY: test-life
 test-life:
@@ -99,10 +99,14 @@ test-life:
 test-moves:
 	$(call timed,test-moves,cd local && go test -count=1 -timeout 60m -v ./e2e -run 'Moves')
 
+.PHONY: test-apps
+test-apps:
+	$(call timed,test-apps,cd local && go test -count=1 -timeout 60m -v ./e2e -run 'Apps|StaticFile')
+
 # Every other end-to-end test, so that none is in no target.
 .PHONY: test-refusals
 test-refusals:
-	$(call timed,test-refusals,cd local && go test -count=1 -timeout 60m -v ./e2e -skip 'Life|Moves')
+	$(call timed,test-refusals,cd local && go test -count=1 -timeout 60m -v ./e2e -skip 'Life|Moves|Apps|StaticFile')
 
 .PHONY: test-loopback
 test-loopback: ## Run a stack on an engine as in Docker Desktop, in a network namespace (Linux, root; minutes)
