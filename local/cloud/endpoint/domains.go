@@ -20,9 +20,13 @@ func describesDomain(response *http.Response) bool {
 	return response.StatusCode < http.StatusMultipleChoices && domainPath.MatchString(response.Request.URL.Path)
 }
 
-// amendDomain adds what the emulator leaves out of a host name: the name and the zone that its DNS record is an alias of.
+// amendDomain adds what the emulator leaves out of a host name: the name and the zone that its DNS record is an alias of. It
+// takes out the authentication of clients by certificates where there is none.
 // https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/domainnames-domainname.html
 func amendDomain(answer map[string]any) {
+	if mutual, _ := answer["mutualTlsAuthentication"].(map[string]any); len(mutual) == 0 {
+		delete(answer, "mutualTlsAuthentication")
+	}
 	name, _ := answer["domainName"].(string)
 	configurations, _ := answer["domainNameConfigurations"].([]any)
 	for _, each := range configurations {

@@ -33,6 +33,9 @@ func TestAHostNameOfAPIGatewayHasATargetForItsRecord(t *testing.T) {
 	if !strings.HasPrefix(target, "d-") || !strings.HasSuffix(target, ".execute-api.eu-central-1.amazonaws.com") || target != aws.ToString(before.ApiGatewayDomainName) {
 		t.Errorf("target: %q when it was made, %q later", aws.ToString(before.ApiGatewayDomainName), target)
 	}
+	if found.MutualTlsAuthentication != nil {
+		t.Errorf("certificates of clients: %+v, want none", found.MutualTlsAuthentication)
+	}
 	if after.DomainNameStatus != types.DomainNameStatusAvailable || aws.ToString(after.HostedZoneId) == "" {
 		t.Errorf("status %q, zone %q", after.DomainNameStatus, aws.ToString(after.HostedZoneId))
 	}
