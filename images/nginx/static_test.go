@@ -226,7 +226,7 @@ func TestWhoTakesBrotliGetsTheFileThatTheBuildHasCompressed(t *testing.T) {
 // While a deployment is under way, a page may be of one release and the task that answers of the other.
 func TestFilesOfBothReleasesAreServedByBothTasks(t *testing.T) {
 	history := t.TempDir()
-	if err := os.Chmod(history, 0o777); err != nil { //nolint:gosec // as whom nginx writes is the access point's to say
+	if err := os.Chmod(history, 0o777); err != nil { // as whom nginx writes is the access point's to say
 		t.Fatal(err)
 	}
 	release := func(paths string, files map[string]string) *imagetest.Task {

@@ -50,7 +50,7 @@ func readVolumes(r *settings.Reader) []Volume {
 		if !volumePattern.MatchString(volume.Name) || slices.ContainsFunc(all[:i], func(v Volume) bool { return v.Name == volume.Name }) {
 			fail("name", volume.Name, "1 to 20 of a-z, 0-9 and hyphens, beginning with a letter, and each name once")
 		}
-		volume.AccessPoint.check(r, key, part)
+		volume.check(r, key, part)
 		if !pathOfVolume.MatchString(volume.MountPath) || strings.Contains(volume.MountPath, "..") ||
 			slices.ContainsFunc(all[:i], func(v Volume) bool { return v.MountPath == volume.MountPath }) {
 			fail("mountPath", volume.MountPath, "an absolute path below /, such as /data, and each path once")
@@ -117,7 +117,7 @@ func efsVolume(name string) string { return "efs-" + name }
 func efsVolumes(all []Volume) ecs.TaskDefinitionVolumeArray {
 	var volumes ecs.TaskDefinitionVolumeArray
 	for _, volume := range all {
-		volumes = append(volumes, volume.AccessPoint.volume(efsVolume(volume.Name)))
+		volumes = append(volumes, volume.volume(efsVolume(volume.Name)))
 	}
 
 	return volumes
