@@ -22,16 +22,21 @@ import (
 const drain = 50 * time.Second
 
 func main() {
-	cfg, err := readSettings(os.Getenv)
-	if err == nil {
-		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-		defer stop()
-		err = serve(ctx, cfg, logged(slog.New(slog.NewJSONHandler(os.Stdout, nil)), routes()))
-	}
-	if err != nil {
+	if err := run(); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+func run() error {
+	cfg, err := readSettings(os.Getenv)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+
+	return serve(ctx, cfg, logged(slog.New(slog.NewJSONHandler(os.Stdout, nil)), routes()))
 }
 
 // settings are those that the task definition gives to every app.
@@ -172,7 +177,7 @@ func routes() http.Handler {
 func answer(w http.ResponseWriter, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	_, _ = w.Write([]byte(text))
+	_, _ = w.Write([]byte(text)) //nolint:gosec // plain text, see above
 }
 
 // logged writes a line for each request under the id that NGINX gave it, but none for health checks.

@@ -220,7 +220,7 @@ func runPython(t *testing.T, c *checkout) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	header := http.Header{"Authorization": {"token test-token"}, "Origin": {c.url()}}
-	connection, answer, err := websocket.Dial(ctx, c.url()+"/api/kernels/"+startKernel(t, c, header)+"/channels", &websocket.DialOptions{HTTPHeader: header})
+	connection, answer, err := websocket.Dial(ctx, c.url()+"/api/kernels/"+startKernel(t, c, header)+"/channels", &websocket.DialOptions{HTTPHeader: header}) //nolint:bodyclose // the body of an accepted WebSocket is the connection
 	if err != nil {
 		t.Fatalf("%v: %+v", err, answer)
 	}
@@ -332,7 +332,7 @@ func startPostgreSQL(t *testing.T) database {
 	t.Cleanup(func() { docker(t, nil, "rm", "--force", container) })
 	_, port, _ := strings.Cut(strings.TrimSpace(docker(t, nil, "port", container, "5432/tcp")), ":")
 	d := database{container, "postgres://reader:test@host.docker.internal:" + port + "/reader?sslmode=disable"}
-	eventually(t, func() error { return d.ready() })
+	eventually(t, d.ready)
 	d.ask(t, "CREATE ROLE reader LOGIN PASSWORD 'test'")
 	d.ask(t, "CREATE DATABASE reader OWNER reader")
 	return d

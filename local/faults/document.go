@@ -80,8 +80,8 @@ func BadDeploysText(seed uint64, all []BadDeploy) string {
 	return text + "\nWhat the updates say, below \"ECS rolled the deployment back: task definition … was requested, … runs\":\n" + messages
 }
 
-// FaultsText is the table of what happens to one of two tasks.
-func FaultsText(seed uint64, all []Outcome) string {
+// ServingText is the table of what happens to one of two tasks.
+func ServingText(seed uint64, all []Outcome) string {
 	text := measured("serving", seed) +
 		"| What happens to one of two tasks | lost requests | the last of them after | all tasks serve after | What the service does | What clients see |\n|---|---:|---:|---:|---|---|\n"
 	for _, o := range all {

@@ -106,7 +106,7 @@ func TestRequestsAskForEveryOrderOfMagnitude(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, seed))
 	counts := map[string]int{}
 	for range 1000 {
-		after, err := time.ParseDuration(strings.TrimPrefix(waitPath(time.Millisecond, longest, random), "/api/wait?for="))
+		after, err := time.ParseDuration(strings.TrimPrefix(waitPath(longest, random), "/api/wait?for="))
 		switch {
 		case err != nil || after < time.Millisecond || after > longest:
 			t.Fatalf("%s, %v; want between 1ms and %s", after, err, longest)

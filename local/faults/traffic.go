@@ -46,13 +46,13 @@ type client struct {
 // app may send a second time, so that a lost one shows.
 var clients = []client{
 	{"kept connection", 2, 20 * time.Millisecond, func(ctx context.Context, t *Traffic, random *rand.Rand) error {
-		return t.ask(ctx, t.keeping, http.MethodPost, waitPath(time.Millisecond, 20*time.Millisecond, random), http.NoBody, "done")
+		return t.ask(ctx, t.keeping, http.MethodPost, waitPath(20*time.Millisecond, random), http.NoBody, "done")
 	}},
 	{"new connection", 2, 20 * time.Millisecond, func(ctx context.Context, t *Traffic, random *rand.Rand) error {
-		return t.ask(ctx, t.closing, http.MethodGet, waitPath(time.Millisecond, 20*time.Millisecond, random), http.NoBody, "done")
+		return t.ask(ctx, t.closing, http.MethodGet, waitPath(20*time.Millisecond, random), http.NoBody, "done")
 	}},
 	{"slow answer", 6, 0, func(ctx context.Context, t *Traffic, random *rand.Rand) error {
-		return t.ask(ctx, t.keeping, http.MethodGet, waitPath(time.Millisecond, longest, random), http.NoBody, "done")
+		return t.ask(ctx, t.keeping, http.MethodGet, waitPath(longest, random), http.NoBody, "done")
 	}},
 	{"upload", 2, 50 * time.Millisecond, func(ctx context.Context, t *Traffic, _ *rand.Rand) error {
 		body := &slowly{Reader: bytes.NewReader(make([]byte, uploadLength))}
@@ -61,9 +61,10 @@ var clients = []client{
 	{"WebSocket", 2, 50 * time.Millisecond, func(ctx context.Context, t *Traffic, _ *rand.Rand) error { return t.talk(ctx) }},
 }
 
-// waitPath asks for an answer after a time between two limits. All orders of magnitude are equally likely.
-func waitPath(low, high time.Duration, random *rand.Rand) string {
-	after := float64(low) * math.Pow(float64(high)/float64(low), random.Float64())
+// waitPath asks for an answer after a time between a millisecond and a limit. All orders of magnitude are equally likely.
+func waitPath(limit time.Duration, random *rand.Rand) string {
+	const least = float64(time.Millisecond)
+	after := least * math.Pow(float64(limit)/least, random.Float64())
 	return "/api/wait?for=" + time.Duration(after).Round(time.Millisecond).String()
 }
 

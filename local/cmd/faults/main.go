@@ -89,7 +89,7 @@ func runPart(ctx context.Context, lab *faults.Lab, name string, seed uint64, inA
 		return faults.BadDeploysText(seed, all), err
 	case "serving":
 		all, err := lab.Faults(ctx)
-		return faults.FaultsText(seed, all), err
+		return faults.ServingText(seed, all), err
 	}
 	soak, err := lab.Soak(ctx, soakFor, sampleEvery)
 	if err == nil {

@@ -36,11 +36,11 @@ func main() {
 		port = "3999"
 	}
 	if late, err := time.ParseDuration(fault); err == nil {
-		log.Printf("the app fills its cache for %s", late)
+		log.Printf("the app fills its cache for %s", late) //nolint:gosec // a duration
 		time.Sleep(late)
 	}
 	address := net.JoinHostPort(cmp.Or(os.Getenv("HOST"), "127.0.0.1"), port)
-	log.Printf("the app listens on %s", address)
+	log.Printf("the app listens on %s", address) //nolint:gosec // the test's own settings
 	if err := serve(address, routes(fault == faultIll)); err != nil {
 		log.Fatal(err)
 	}
