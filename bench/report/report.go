@@ -64,7 +64,7 @@ func head(b *strings.Builder, r *measure.Results) {
 	fmt.Fprintf(b, "Measured on %s: %s. %d rounds of %v for each row and proxy. Load average at the start %s, at the end %s.\n",
 		r.Started.UTC().Format("2006-01-02"), r.Machine, r.Rounds, r.Window, r.Busy[0], r.Busy[1])
 	if n := len(r.Continued); n > 0 {
-		fmt.Fprintf(b, "The run was interrupted and continued %d times, between rows.\n", n)
+		fmt.Fprintf(b, "The run was interrupted and continued between rows (%d ×).\n", n)
 	}
 	way := "a port"
 	if r.Socket {
