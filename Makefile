@@ -48,12 +48,14 @@ test: driver ## Run all tests, the end-to-end ones included
 
 # Everything below needs a Docker engine, which `make test` starts for as long as it runs. Tests that flood, time out and
 # count come first and one package at a time: others beside them would disturb them. The end-to-end tests wait most of the
-# time, and what only computes runs meanwhile. The make of macOS, 3.81, knows no --output-sync.
+# time, and what only computes runs meanwhile. Last come the faults, alone, because a busy machine makes healthy tasks fail their
+# checks. The make of macOS, 3.81, knows no --output-sync.
 .PHONY: test-all
 test-all: base-images
 	@: >$(TIMES)
 	@$(MAKE) --no-print-directory test-images test-local
 	@$(MAKE) --no-print-directory -j3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) test-life test-moves test-apps test-rest
+	@$(MAKE) --no-print-directory test-faults
 	@echo "where the time went:" && sort -k2 -rn $(TIMES)
 
 .PHONY: test-rest
@@ -114,7 +116,7 @@ test-loopback: ## Run a stack on an engine as in Docker Desktop, in a network na
 
 .PHONY: test-faults
 test-faults: base-images ## Deploy under load, break a deploy, and kill an app, in a stack of their own (needs Docker; minutes)
-	cd local && FAULTS=yes go test -count=1 -timeout 30m -v ./faults
+	$(call timed,test-faults,cd local && FAULTS=yes go test -count=1 -timeout 30m -v ./faults -run 'AStack')
 
 .PHONY: faults
 faults: driver ## Make a running stack suffer and write docs/reliability.md (PART=rollouts, deploys, serving or soak)

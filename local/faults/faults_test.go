@@ -18,7 +18,7 @@ import (
 // seed is that of the test runs.
 const seed = 1
 
-// TestAStackSurvivesTheMostTellingFaults takes some minutes, so it runs when it is asked for: make test-faults. The end-to-end
+// TestAStackSurvivesTheMostTellingFaults wants a machine that is not busy, so it runs alone: make test-faults. The end-to-end
 // tests deploy under load too, but all their requests are quick and alike.
 func TestAStackSurvivesTheMostTellingFaults(t *testing.T) {
 	if os.Getenv("FAULTS") == "" {
