@@ -1,14 +1,8 @@
 package e2e_test
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"encoding/json"
-	"encoding/xml"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"path"
 	"slices"
@@ -343,16 +337,14 @@ func (c *checkout) schedules(t *testing.T, s stack) []string {
 // subscriptions lists who hears of what a topic is told.
 func (c *checkout) subscriptions(t *testing.T, topic string) []string {
 	t.Helper()
-	form := url.Values{"Action": {"ListSubscriptionsByTopic"}, "Version": {"2010-03-31"}, "TopicArn": {topic}}
-	content := c.post(t, "sns", "", "application/x-www-form-urlencoded", []byte(form.Encode()))
 	var found struct {
 		Members []struct {
 			Protocol string `xml:"Protocol"`
 			Endpoint string `xml:"Endpoint"`
 		} `xml:"ListSubscriptionsByTopicResult>Subscriptions>member"`
 	}
-	if err := xml.Unmarshal(content, &found); err != nil {
-		t.Fatalf("%v in %s", err, content)
+	if err := c.caller(t).Query(t.Context(), "sns", "2010-03-31", "ListSubscriptionsByTopic", url.Values{"TopicArn": {topic}}, &found); err != nil {
+		t.Fatal(err)
 	}
 	var all []string
 	for _, member := range found.Members {
@@ -365,36 +357,13 @@ func (c *checkout) subscriptions(t *testing.T, topic string) []string {
 // would take longer to compile than all tests here.
 func (c *checkout) ask(t *testing.T, service, action string, input, output any) {
 	t.Helper()
-	body, err := json.Marshal(input)
-	if err != nil {
+	if err := c.caller(t).JSON(t.Context(), service, action, input, output); err != nil {
 		t.Fatal(err)
-	}
-	content := c.post(t, service, action, "application/x-amz-json-1.1", body)
-	if err := json.Unmarshal(content, output); err != nil {
-		t.Fatalf("%v in %s", err, content)
 	}
 }
 
-func (c *checkout) post(t *testing.T, service, action, contentType string, body []byte) []byte {
+func (c *checkout) caller(t *testing.T) emulator.Caller {
 	t.Helper()
 	current := c.current(t)
-	request, err := http.NewRequest(http.MethodPost, current.Endpoint, bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Content-Type", contentType)
-	if action != "" {
-		request.Header.Set("X-Amz-Target", action)
-	}
-	emulator.Address(request, current.Region, service)
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	content, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != http.StatusOK {
-		t.Fatalf("%s %s: %s %v\n%s", service, cmp.Or(action, string(body)), response.Status, err, content)
-	}
-	return content
+	return emulator.Caller{URL: current.Endpoint, Region: current.Region}
 }
