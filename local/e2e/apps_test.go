@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"fargate-nginx-sidecar/local/trial"
+
 	"github.com/coder/websocket"
 	"github.com/coder/websocket/wsjson"
 )
@@ -67,7 +69,7 @@ func TestAppsOfOthersRunBySettingsAlone(t *testing.T) {
 func (c *checkout) become(t *testing.T, app string) {
 	t.Helper()
 	folder := filepath.Join(c.root, "examples", "apps", app)
-	if err := copyFile(filepath.Join(folder, "Pulumi."+app+".yaml"), filepath.Join(c.root, "Pulumi."+appsStack+".yaml")); err != nil {
+	if err := trial.CopyFile(filepath.Join(folder, "Pulumi."+app+".yaml"), filepath.Join(c.root, "Pulumi."+appsStack+".yaml")); err != nil {
 		t.Fatal(err)
 	}
 	c.local(t, "up", "--stack", appsStack)

@@ -8,8 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -22,6 +20,7 @@ import (
 	"time"
 
 	"fargate-nginx-sidecar/local/cloud/run"
+	"fargate-nginx-sidecar/local/trial"
 )
 
 // driver is the built command of the local run.
@@ -54,75 +53,22 @@ type checkout struct {
 	port int
 }
 
-// left are the folders that no run reads.
-var left = []string{".git", ".build", ".local", ".github", "node_modules", "docs", "bench"}
-
 func newCheckout(t *testing.T) *checkout {
 	t.Helper()
 	c := &checkout{root: filepath.Join(t.TempDir(), "a checkout"), port: freePorts(t)}
-	source := filepath.Join("..", "..")
-	err := filepath.WalkDir(source, func(name string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if entry.IsDir() && slices.Contains(left, entry.Name()) {
-			return fs.SkipDir
-		}
-		relative, err := filepath.Rel(source, name)
-		if err != nil {
-			return err
-		}
-		target := filepath.Join(c.root, relative)
-		if entry.IsDir() {
-			return os.MkdirAll(target, 0o755)
-		}
-		return copyFile(name, target)
-	})
-	if err != nil {
+	if err := trial.Copy(filepath.Join("..", ".."), c.root); err != nil {
 		t.Fatal(err)
 	}
-	if err := copyFile(filepath.Join("testdata", "Pulumi.pattern.yaml"), filepath.Join(c.root, "Pulumi.pattern.yaml")); err != nil {
+	if err := trial.CopyFile(filepath.Join("testdata", "Pulumi.pattern.yaml"), filepath.Join(c.root, "Pulumi.pattern.yaml")); err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-func copyFile(source, target string) error {
-	content, err := os.ReadFile(source)
-	if err != nil {
-		return err
-	}
-	info, err := os.Stat(source)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(target, content, info.Mode().Perm())
-}
-
-// httpsOffset lies between the two ports of the load balancer: LOCAL_PORT, and the one for HTTPS.
-const httpsOffset = 363
-
-// freePorts returns a port that nothing listens on, as on the one for HTTPS. A stack may open the second only minutes
-// later, so both lie below the ports that the kernel gives to outgoing connections, which begin at 32768.
-// https://docs.kernel.org/networking/ip-sysctl.html (ip_local_port_range)
+// freePorts returns a port for a stack's load balancer.
 func freePorts(t *testing.T) int {
 	t.Helper()
-	for range 100 {
-		port := 20000 + rand.IntN(12000)
-		if free(port) && free(port+httpsOffset) {
-			return port
-		}
-	}
-	t.Fatal("no two free ports between 20000 and 32767")
-	return 0
-}
-
-func free(port int) bool {
-	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	if err != nil {
-		return false
-	}
-	return listener.Close() == nil
+	return must[int](t)(trial.FreePort())
 }
 
 // url is where the stack's load balancer listens.

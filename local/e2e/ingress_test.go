@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"fargate-nginx-sidecar/local/trial"
 )
 
 // The environments of the ways in; each checkout gets the files it needs.
@@ -26,13 +28,15 @@ const (
 func (c *checkout) withStack(t *testing.T, stack string) {
 	t.Helper()
 	name := "Pulumi." + stack + ".yaml"
-	if err := copyFile(filepath.Join("testdata", name), filepath.Join(c.root, name)); err != nil {
+	if err := trial.CopyFile(filepath.Join("testdata", name), filepath.Join(c.root, name)); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // apiURL is where the HTTP API listens: API Gateway speaks HTTPS only.
-func (c *checkout) apiURL() string { return "https://127.0.0.1:" + strconv.Itoa(c.port+httpsOffset) }
+func (c *checkout) apiURL() string {
+	return "https://127.0.0.1:" + strconv.Itoa(c.port+trial.HTTPSOffset)
+}
 
 // client accepts the certificates of the local run.
 var client = &http.Client{Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"fargate-nginx-sidecar/local/trial"
 )
 
 // patternStack is the environment whose settings are the pattern's own; newCheckout adds its file.
@@ -110,8 +112,8 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 		if got := c.user(t); got != "User 1 found!" {
 			t.Errorf("GET /api/users/1 answers %q", got)
 		}
-		if !free(before) || !free(before+httpsOffset) {
-			t.Errorf("port %d or %d is still held", before, before+httpsOffset)
+		if !trial.Free(before) || !trial.Free(before+trial.HTTPSOffset) {
+			t.Errorf("port %d or %d is still held", before, before+trial.HTTPSOffset)
 		}
 	})
 	step("a task that is interrupted while clients are still sent to it loses no request", func(t *testing.T) { interrupt(t, c) })

@@ -11,10 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path"
@@ -26,6 +24,7 @@ import (
 
 	"fargate-nginx-sidecar/local/cloud/emulator"
 	"fargate-nginx-sidecar/local/cloud/run"
+	"fargate-nginx-sidecar/local/trial"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -93,7 +92,7 @@ func Open(ctx context.Context, options Options) (*Lab, error) {
 func (l *Lab) start(ctx context.Context) error {
 	if l.options.Port == 0 {
 		var err error
-		if l.options.Port, err = freePort(); err != nil {
+		if l.options.Port, err = trial.FreePort(); err != nil {
 			return err
 		}
 	}
@@ -135,55 +134,11 @@ func (l *Lab) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(l.options.Log, time.Now().Format(time.TimeOnly)+"  "+format+"\n", args...)
 }
 
-// left are the folders that no run reads.
-var left = []string{".git", ".build", ".local", ".github", "node_modules", "docs", "bench"}
-
 func (l *Lab) copyCheckout() error {
-	source := os.DirFS(l.options.Root)
-	err := fs.WalkDir(source, ".", func(name string, entry fs.DirEntry, err error) error {
-		target := filepath.Join(l.root, filepath.FromSlash(name))
-		switch {
-		case err != nil:
-			return err
-		case entry.IsDir() && slices.Contains(left, entry.Name()):
-			return fs.SkipDir
-		case entry.IsDir():
-			return os.MkdirAll(target, 0o755)
-		}
-		content, err := fs.ReadFile(source, name)
-		if err != nil {
-			return err
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(target, content, info.Mode().Perm())
-	})
-	if err != nil {
+	if err := trial.Copy(l.options.Root, l.root); err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(l.root, "Pulumi."+stackName+".yaml"), []byte(stackFile), 0o644)
-}
-
-// httpsOffset lies between the load balancer's two ports.
-const httpsOffset = 363
-
-// freePort returns a port below those that the kernel gives to outgoing connections, free like the one for HTTPS.
-// https://docs.kernel.org/networking/ip-sysctl.html (ip_local_port_range)
-func freePort() (int, error) {
-	for range 100 {
-		port := 20000 + rand.IntN(12000) //nolint:gosec // no secret
-		if free(port) && free(port+httpsOffset) {
-			return port, nil
-		}
-	}
-	return 0, errors.New("port: no two free ones between 20000 and 32767")
-}
-
-func free(port int) bool {
-	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))) //nolint:noctx // at once
-	return err == nil && listener.Close() == nil
 }
 
 func (l *Lab) url() string { return "http://127.0.0.1:" + strconv.Itoa(l.options.Port) }
