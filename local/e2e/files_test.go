@@ -119,18 +119,17 @@ func TestADeploymentLosesNoStaticFile(t *testing.T) {
 	cancel()
 	browsers.Wait()
 
-	later := 0
-	sides := false // a page of the first release after one of the second: tasks of both answered
+	later, sides := 0, 0 // pages of the second release, and those of the first that came after one of them
 	for _, page := range all.pages {
 		if strings.Contains(page, "release 2") {
 			later++
 		} else if later > 0 {
-			sides = true
+			sides++
 		}
 	}
-	t.Logf("%d pages, %d of them of the second release", len(all.pages), later)
-	if later == 0 || later == len(all.pages) || !sides {
-		t.Error("tasks of both releases never answered side by side: this proves nothing")
+	t.Logf("%d pages, %d of the second release, and %d of the first after the first of those", len(all.pages), later, sides)
+	if sides < 20 {
+		t.Error("tasks of both releases hardly answered side by side: this proves nothing")
 	}
 	for i, err := range all.failed {
 		if i == 0 {

@@ -82,12 +82,20 @@ func (c *checkout) run(command string, arguments ...string) (string, error) {
 	return string(output), err
 }
 
-// try is run, with the output in the test's.
+// progress is a line about one resource that is being created, changed or deleted, or about waiting.
+var progress = regexp.MustCompile(`(?m)^( [-+~]{1,2} .*|.*: still running after .*)\n`)
+
+// try is run, with the output in the test's. Of a command that succeeds, lines of progress are left out: there are hundreds,
+// and they would hide what a test says.
 func (c *checkout) try(t *testing.T, command string, arguments ...string) (string, error) {
 	t.Helper()
 	begun := time.Now()
 	output, err := c.run(command, arguments...)
-	t.Logf("local %s %s (%s)\n%s", command, strings.Join(arguments, " "), time.Since(begun).Round(time.Second), output)
+	shown := output
+	if err == nil {
+		shown = progress.ReplaceAllString(output, "")
+	}
+	t.Logf("local %s %s (%s)\n%s", command, strings.Join(arguments, " "), time.Since(begun).Round(time.Second), shown)
 	assertRequests(t, output)
 	return output, err
 }
