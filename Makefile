@@ -48,18 +48,17 @@ test: driver ## Run all tests, the end-to-end ones included
 
 # Everything below needs a Docker engine, which `make test` starts for as long as it runs. Tests that flood, time out and
 # count come first and one package at a time: others beside them would disturb them. The end-to-end tests wait most of the
-# time, and what only computes runs meanwhile. Last come the faults, alone, because a busy machine makes healthy tasks fail their
-# checks. The make of macOS, 3.81, knows no --output-sync.
+# time: three of them run side by side, the longest first, and then what only computes. Last come the faults, alone, because
+# a busy machine makes healthy tasks fail their checks. The make of macOS, 3.81, knows no --output-sync.
 .PHONY: test-all
 test-all: base-images
 	@: >$(TIMES)
 	@$(MAKE) --no-print-directory test-images test-local
-	@$(MAKE) --no-print-directory -j3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) test-life test-moves test-apps test-rest
+	@$(MAKE) --no-print-directory -j3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(E2E) test-program test-plugins test-bench
 	@$(MAKE) --no-print-directory test-faults
 	@echo "where the time went:" && sort -k2 -rn $(TIMES)
 
-.PHONY: test-rest
-test-rest: test-refusals test-program test-plugins test-bench
+E2E := test-moves test-others test-life test-apps test-api test-files
 
 # timed writes down how long the commands of a target take.
 TIMES := '$(BUILD)/test-times'
@@ -91,24 +90,17 @@ test-bench: ## Test the benchmark itself
 	$(call timed,test-bench,cd bench && go test ./...)
 
 .PHONY: test-e2e
-test-e2e: test-life test-moves test-apps test-refusals ## Deploy, change, break and destroy the real stacks locally (needs Docker)
+test-e2e: $(E2E) ## Deploy, change, break and destroy the real stacks locally (needs Docker)
 
-.PHONY: test-life
-test-life:
-	$(call timed,test-life,cd local && go test -count=1 -timeout 60m -v ./e2e -run 'Life')
-
-.PHONY: test-moves
-test-moves:
-	$(call timed,test-moves,cd local && go test -count=1 -timeout 60m -v ./e2e -run 'Moves')
-
-.PHONY: test-apps
-test-apps:
-	$(call timed,test-apps,cd local && go test -count=1 -timeout 60m -v ./e2e -run 'Apps|StaticFile')
-
-# Every other end-to-end test, so that none is in no target.
-.PHONY: test-refusals
-test-refusals:
-	$(call timed,test-refusals,cd local && go test -count=1 -timeout 60m -v ./e2e -skip 'Life|Moves|Apps|StaticFile')
+.PHONY: $(E2E)
+test-moves: ONLY = -run TheStackMoves
+test-life: ONLY = -run Life
+test-apps: ONLY = -run Apps
+test-api: ONLY = -run HTTPAPI
+test-files: ONLY = -run StaticFile
+test-others: ONLY = -skip 'TheStackMoves|Life|Apps|HTTPAPI|StaticFile'
+$(E2E):
+	$(call timed,$@,cd local && go test -count=1 -timeout 60m -v ./e2e $(ONLY))
 
 .PHONY: test-loopback
 test-loopback: ## Run a stack on an engine as in Docker Desktop, in a network namespace (Linux, root; minutes)
