@@ -48,13 +48,14 @@ test: driver ## Run all tests, the end-to-end ones included
 
 # Everything below needs a Docker engine, which `make test` starts for as long as it runs. Tests that flood, time out and
 # count come first and one package at a time: others beside them would disturb them. The end-to-end tests wait most of the
-# time: three of them run side by side, the longest first, and then what only computes. Last come the faults, alone, because
-# a busy machine makes healthy tasks fail their checks. The make of macOS, 3.81, knows no --output-sync.
+# time: three of them run side by side, the longest first, and then what only computes; with -k, a test that fails hides no
+# other. Last come the faults, alone, because a busy machine makes healthy tasks fail their checks. The make of macOS, 3.81,
+# knows no --output-sync.
 .PHONY: test-all
 test-all: base-images
 	@: >$(TIMES)
 	@$(MAKE) --no-print-directory test-images test-local
-	@$(MAKE) --no-print-directory -j3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(E2E) test-program test-plugins test-bench
+	@$(MAKE) --no-print-directory -k -j3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(E2E) test-program test-plugins test-bench
 	@$(MAKE) --no-print-directory test-faults
 	@echo "where the time went:" && sort -k2 -rn $(TIMES)
 
