@@ -22,7 +22,8 @@ var toAccount = []string{
 	"httpProxy", "httpsProxy", "noProxy", "customCaBundle", "insecure",
 }
 
-// withoutAccount takes what leads to the owner's account out of the values for the run's copy of the stack's file.
+// withoutAccount takes what leads to the owner's account out of the values for the run's copy of the stack's file. What the
+// file imports is left out of the copy in any case.
 func (l *Local) withoutAccount(config stackSettings, values map[string]any) {
 	var left []string
 	for _, setting := range toAccount {
@@ -34,6 +35,9 @@ func (l *Local) withoutAccount(config stackSettings, values map[string]any) {
 	}
 	if len(left) > 0 {
 		l.Progress.Line("account   without %s of the stack's file, which lead to an account", strings.Join(left, ", "))
+	}
+	if config.imports {
+		l.Progress.Line("settings  without what the stack's file imports from Pulumi ESC, which only Pulumi Cloud has; the defaults instead")
 	}
 }
 

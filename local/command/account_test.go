@@ -15,6 +15,7 @@ import (
 
 // ownersFile is a stack's file as its owner deploys it to an account.
 const ownersFile = `
+environment: [shop/prod]
 secretsprovider: awskms://alias/pulumi?region=eu-central-1
 encryptedkey: AQECAHgh
 config:
@@ -66,7 +67,8 @@ func TestWhatLeadsToAnAccountOrIsEncryptedForItsOwnerStaysOutOfTheRun(t *testing
 		t.Errorf("got %v, want %v", values, want)
 	}
 	const said = "secrets   defaults or placeholders for what is encrypted in the stack's file: shop:alarmEmail, shop:environment\n" +
-		"account   without aws:profile, aws:assumeRole, aws:allowedAccountIds of the stack's file, which lead to an account\n"
+		"account   without aws:profile, aws:assumeRole, aws:allowedAccountIds of the stack's file, which lead to an account\n" +
+		"settings  without what the stack's file imports from Pulumi ESC, which only Pulumi Cloud has; the defaults instead\n"
 	if out.String() != said {
 		t.Errorf("it says %q, want %q", out.String(), said)
 	}

@@ -137,6 +137,7 @@ type stackSettings struct {
 	given       map[string]any // on the command line, with their namespaces
 	file        map[string]any // in the stack's file, with their namespaces; nothing is encrypted
 	encrypted   map[string]any // what the run has in place of those of the file that are encrypted
+	imports     bool           // the file imports more values, which only Pulumi Cloud has
 	defaults    map[string]any // in Pulumi.yaml, without
 	dockerfiles []string       // that the stack builds from
 }
@@ -165,7 +166,7 @@ func (l *Local) stackConfig(stack string, given map[string]string) (stackSetting
 	if err != nil {
 		return stackSettings{}, err
 	}
-	settings := stackSettings{project: project, region: region, file: map[string]any{}, encrypted: map[string]any{}}
+	settings := stackSettings{project: project, region: region, file: map[string]any{}, encrypted: map[string]any{}, imports: reader.ImportsSettings()}
 	for key, value := range config {
 		plain, changed := decrypted(key, value)
 		if changed {

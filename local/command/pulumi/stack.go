@@ -99,6 +99,10 @@ func (s *Stack) copyProject() error {
 // https://www.pulumi.com/docs/iac/concepts/secrets/#configuring-secrets-encryption
 var encryption = []string{"secretsprovider", "encryptedkey", "encryptionsalt"}
 
+// escKey imports settings from Pulumi ESC, which is a part of Pulumi Cloud: the local stack's backend, a folder, has none.
+// https://www.pulumi.com/docs/esc/guides/pulumi-iac/
+const escKey = "environment"
+
 // copyStack writes the stack's file anew, keeping the salt with which the CLI encrypted this stack's secrets.
 func (s *Stack) copyStack(values map[string]any) error {
 	name := "Pulumi." + s.Name + ".yaml"
@@ -106,6 +110,7 @@ func (s *Stack) copyStack(values map[string]any) error {
 	if err != nil {
 		return err
 	}
+	delete(file, escKey)
 	before, _ := readYAML(filepath.Join(s.ProjectDir(), name)) // there is none before the first deploy
 	for _, key := range encryption {
 		delete(file, key)
@@ -141,6 +146,13 @@ func (s *Stack) StackConfig() (map[string]any, error) {
 	}
 	config, _ := file["config"].(map[string]any)
 	return config, nil
+}
+
+// ImportsSettings reports whether a stack's file in the checkout imports settings from Pulumi ESC.
+func (s *Stack) ImportsSettings() bool {
+	file, err := readYAML(filepath.Join(s.Root, "Pulumi."+s.Name+".yaml"))
+	_, imports := file[escKey]
+	return err == nil && imports
 }
 
 // ProjectName returns the name in Pulumi.yaml, which is also the namespace of the project's settings.

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestTheCopyOfAStacksFileHasItsOwnEncryption(t *testing.T) {
+func TestTheCopyOfAStacksFileHasItsOwnEncryptionAndImportsNothing(t *testing.T) {
 	s := &Stack{Root: t.TempDir(), Dir: t.TempDir(), Name: "prod"}
 	write := func(dir, content string) {
 		t.Helper()
@@ -31,7 +31,10 @@ func TestTheCopyOfAStacksFileHasItsOwnEncryption(t *testing.T) {
 	if err := os.MkdirAll(s.ProjectDir(), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	write(s.Root, "secretsprovider: awskms://alias/pulumi\nencryptedkey: AQEC\nencryptionsalt: owners\nconfig:\n  shop:cpu: 1024\n  aws:profile: production\n  aws:region: eu-central-1\n")
+	write(s.Root, "secretsprovider: awskms://alias/pulumi\nencryptedkey: AQEC\nencryptionsalt: owners\nenvironment: [shop/prod]\nconfig:\n  shop:cpu: 1024\n  aws:profile: production\n  aws:region: eu-central-1\n")
+	if !s.ImportsSettings() {
+		t.Error("what the file imports is not seen")
+	}
 	want := map[string]any{"config": map[string]any{"shop:cpu": 256, "aws:region": "eu-central-1"}}
 	if got := copied(); !reflect.DeepEqual(got, want) {
 		t.Errorf("the first copy is %v, want %v", got, want)
