@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
+	"fargate-nginx-sidecar/local/cloud/engine"
 	"fargate-nginx-sidecar/local/cloud/fargate"
 	"fargate-nginx-sidecar/local/cloud/run"
 	"fargate-nginx-sidecar/local/machine"
@@ -16,6 +18,9 @@ import (
 
 // endWait bounds the end of the background process, which stops containers that may take 120 s each to stop.
 const endWait = 180 * time.Second
+
+// nothingLeft is what a person may rely on when Down succeeds.
+const nothingLeft = "no container, process, network or file of the run is left"
 
 // Down destroys all stacks as `pulumi destroy` would in AWS, and then removes all that the run consists of, even where
 // destroying failed. Given a stack that is not the only one, it destroys that one and leaves the run.
@@ -25,31 +30,37 @@ func (l *Local) Down(ctx context.Context, stack string) (err error) {
 		return err
 	}
 	defer unlock()
-	engine, err := l.finder.UseEngine(ctx)
+	use, err := l.finder.UseEngine(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() {
-		err = errors.Join(err, engine.End())
-		if engine.Left {
+		err = errors.Join(err, use.End())
+		if use.Left {
 			l.Progress.Line("docker    the engine goes on running: another checkout or command uses it")
 		}
 	}()
 	current, err := l.load(ctx)
-	if errors.Is(err, run.ErrNone) {
-		if _, statErr := os.Stat(l.dir()); errors.Is(statErr, os.ErrNotExist) {
-			l.Progress.Line("nothing is running here")
-			return nil
-		}
-		end, dockerErr := l.docker(ctx) // the engine may have ended with the background process
-		if dockerErr != nil {
-			return dockerErr
-		}
-		defer end(&err)
-		return l.clean()
+	gone := errors.Is(err, run.ErrNone)
+	if err != nil && !gone {
+		return err
 	}
+	if _, err := os.Stat(l.dir()); gone && errors.Is(err, os.ErrNotExist) {
+		l.Progress.Line("nothing is running here")
+		return nil
+	}
+	// The engine may have ended since. Without it nothing can be removed, and so the stack stays as it is.
+	end, err := l.docker(ctx)
 	if err != nil {
 		return err
+	}
+	defer end(&err)
+	if gone {
+		if err := l.clean(); err != nil {
+			return err
+		}
+		l.Progress.Line("removed in %s; %s", l.Progress.Elapsed(), nothingLeft)
+		return nil
 	}
 	stacks, err := destroyable(current, stack)
 	if err != nil {
@@ -75,18 +86,20 @@ func (l *Local) Down(ctx context.Context, stack string) (err error) {
 	if err := errors.Join(destroyErr, l.remove(current)); err != nil {
 		return err
 	}
-	l.Progress.Line("destroyed and removed in %s; no container, process, network or file of the run is left", l.Progress.Elapsed())
+	l.Progress.Line("destroyed and removed in %s; %s", l.Progress.Elapsed(), nothingLeft)
 	return nil
 }
 
 // remove ends the background process, and removes the containers, images and files of a run.
 func (l *Local) remove(current run.Run) error {
-	err := errors.Join(
-		l.endCloud(current.PID),
-		fargate.Cleanup(context.Background(), current.ID),
-		removeImages(current.Registry),
-	)
-	if err == nil { // else the next command finds in the folder what is left to remove
+	ended := l.endCloud(current.PID)
+	err := fargate.Cleanup(context.Background(), current.ID)
+	if errors.Is(err, engine.ErrSilent) {
+		err = fmt.Errorf("%w: what the run left there is noted in %s", startIt(err), filepath.Base(l.dir()))
+	} else {
+		err = errors.Join(err, removeImages(current.Registry))
+	}
+	if err = errors.Join(ended, err); err == nil { // else the next command finds in the folder what is left to remove
 		err = os.RemoveAll(l.dir())
 	}
 	return err

@@ -175,6 +175,9 @@ func (l *Local) Status(ctx context.Context) error {
 		return err
 	}
 	l.Progress.Line("%s since %s, http://%s\nAWS endpoint %s, registry %s, log %s\n", named(current.Stacks), current.Started.Format(time.DateTime), current.Listen, current.Endpoint, current.Registry, LogFile(l.dir()))
+	if err := engineAnswers(ctx); err != nil {
+		l.Progress.Line("docker    %v; start it. This is what was last seen:\n", err)
+	}
 	for _, service := range services {
 		l.Progress.Line("service %s in cluster %s: %d of %d tasks running, %d pending, %s", *service.ServiceName, path.Base(*service.ClusterArn), service.RunningCount, service.DesiredCount, service.PendingCount, path.Base(*service.TaskDefinition))
 	}

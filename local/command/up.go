@@ -83,8 +83,8 @@ func (l *Local) up(ctx context.Context, options UpOptions) (err error) {
 		}
 		defer func() {
 			if err != nil {
-				l.Progress.Line("removing what was started; nothing is left running")
-				err = errors.Join(err, l.remove(current))
+				l.Progress.Line("removing what was started")
+				err = together(err, l.remove(current))
 			}
 		}()
 	}
@@ -247,10 +247,7 @@ func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Too
 	l.printRequests()
 	if err != nil {
 		l.printFailure(context.WithoutCancel(ctx), client)
-		if gaveUp := context.Cause(watched); errors.Is(gaveUp, errGaveUp) {
-			return gaveUp
-		}
-		return err
+		return cause(watched, err)
 	}
 	deployed := time.Since(begun).Round(time.Second)
 
@@ -371,7 +368,7 @@ func (l *Local) clean() error {
 	if stale.ID == "" {
 		return os.RemoveAll(l.dir())
 	}
-	l.Progress.Line("an earlier run ended without `make local-down`; removing what it left")
+	l.Progress.Line("removing what an earlier run left")
 	return l.remove(stale)
 }
 

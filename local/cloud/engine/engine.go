@@ -3,10 +3,12 @@
 package engine
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/docker/docker/client"
 )
@@ -24,6 +26,22 @@ func Connect() (client.APIClient, error) {
 		return nil, fmt.Errorf("docker engine: %w", err)
 	}
 	return api, nil
+}
+
+// answerWait bounds the question whether the engine answers.
+const answerWait = 5 * time.Second
+
+// ErrSilent says that the engine does not answer, whatever was asked of it.
+var ErrSilent = errors.New("the Docker engine does not answer")
+
+// Answers is ErrSilent unless the engine answers.
+func Answers(ctx context.Context, docker client.APIClient) error {
+	ctx, cancel := context.WithTimeout(ctx, answerWait)
+	defer cancel()
+	if _, err := docker.Ping(ctx); err != nil {
+		return fmt.Errorf("%w at %s", ErrSilent, docker.DaemonHost())
+	}
+	return nil
 }
 
 // ReadProgress reads the engine's progress messages to their end; the engine reports a failure only there.

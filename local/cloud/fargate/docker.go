@@ -148,10 +148,14 @@ func engineWords(err error) string {
 	return strings.TrimPrefix(err.Error(), "Error response from daemon: ")
 }
 
-// Cleanup removes every container, volume and network of a run, and the images of its own programs.
+// Cleanup removes every container, volume and network of a run, and the images of its own programs. It is engine.ErrSilent
+// if nothing can be removed.
 func Cleanup(ctx context.Context, runID string) error {
 	docker, err := engine.Connect()
 	if err != nil {
+		return err
+	}
+	if err := engine.Answers(ctx, docker); err != nil {
 		return err
 	}
 	mine := filters.NewArgs(filters.Arg("label", engine.LabelRun+"="+runID))

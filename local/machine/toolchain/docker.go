@@ -73,8 +73,10 @@ func (f *Finder) findEngine(ctx context.Context) (name string, err error) {
 	if err == nil || errors.Is(err, errUnfit) {
 		return "running engine " + version, err
 	}
-	if os.Getenv("DOCKER_HOST") != "" {
-		return "", fmt.Errorf("docker: no engine answers at %s: %w", os.Getenv("DOCKER_HOST"), err)
+	if host := os.Getenv("DOCKER_HOST"); host != "" {
+		// The last line is the docker command's own: that nothing listens there, or that this user may not ask.
+		lines := strings.Split(err.Error(), "\n")
+		return "", fmt.Errorf("docker: no engine answers at %s; start it and run the command again, or choose another one with DOCKER_HOST: %s", host, strings.TrimSpace(lines[len(lines)-1]))
 	}
 	if runtime.GOOS != "linux" {
 		return "", errors.New("docker: no engine answers; start Docker Desktop (or colima, or Rancher Desktop) and run the command again")

@@ -61,3 +61,20 @@ func TestAnEngineThatCannotRunTheStackIsRefusedByName(t *testing.T) {
 		}
 	}
 }
+
+// In one line: what is wrong, where, and what to do.
+func TestAnEngineOfSomebodyElseThatDoesNotAnswerIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	const docker = "#!/bin/sh\necho 'Cannot connect to the Docker daemon at unix:///run/their.sock. Is the docker daemon running?' >&2; exit 1\n"
+	if err := os.WriteFile(filepath.Join(dir, "docker"), []byte(docker), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+	t.Setenv("DOCKER_HOST", "unix:///run/their.sock")
+	_, err := finder(t, "", nil).Docker(t.Context())
+	const want = "docker: no engine answers at unix:///run/their.sock; start it and run the command again, or choose another one with DOCKER_HOST: " +
+		"Cannot connect to the Docker daemon at unix:///run/their.sock. Is the docker daemon running?"
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}

@@ -18,6 +18,15 @@ import (
 // engineWait bounds the start of a Docker engine, in which it may have to migrate its storage, and its end.
 const engineWait = 60 * time.Second
 
+// What Docker's own service for systemd says: an engine that ends by itself is started again after a pause, but not for the
+// fourth time within a minute.
+// https://github.com/moby/moby/blob/009639e0f46d270309821998836fb664046b3e07/contrib/init/systemd/docker.service
+const (
+	restartPause = 2 * time.Second
+	startsAtMost = 3
+	startsWithin = time.Minute
+)
+
 // engineDir is where all checkouts and users of this machine agree upon an engine that this project started. Like the
 // engine, the folder is gone when the machine has restarted.
 const engineDir = "/run/fargate-nginx-sidecar"
@@ -46,9 +55,9 @@ type Engine struct {
 func (f *Finder) UseEngine(ctx context.Context) (*Engine, error) {
 	use := &Engine{finder: f}
 	if os.Geteuid() == 0 {
-		_ = os.MkdirAll(f.engineDir, 0o755) // where this is impossible, no engine is started
+		_ = os.MkdirAll(f.EngineDir, 0o755) // where this is impossible, no engine is started
 	}
-	if _, err := os.Stat(f.engineDir); err != nil {
+	if _, err := os.Stat(f.EngineDir); err != nil {
 		return use, nil //nolint:nilerr // only an engine that this project started has the folder
 	}
 	share, err := f.Progress.Share(ctx, f.engineFile(engineUses), "the end of the Docker engine is")
@@ -101,7 +110,7 @@ func (e *Engine) End() error {
 	return nil
 }
 
-func (f *Finder) engineFile(name string) string { return filepath.Join(f.engineDir, name) }
+func (f *Finder) engineFile(name string) string { return filepath.Join(f.EngineDir, name) }
 
 // service is the command with which this system starts Docker itself, nil where no init system runs, as in a container.
 func (f *Finder) service() []string {
@@ -133,18 +142,35 @@ func (f *Finder) startEngine(ctx context.Context, service []string) (name string
 	if version, err := EngineVersion(ctx); err == nil {
 		return "running engine " + version, nil
 	}
-	if service == nil {
-		return f.startKeeper(ctx)
+	if service != nil {
+		if err := machine.Run(ctx, service[0], service[1:]...); err != nil {
+			return "", fmt.Errorf("docker: the system's service does not start: %w", err)
+		}
+		version, err := awaitEngine(ctx, func() bool { return true })
+		return "engine " + version + ", which was stopped; started with `" + strings.Join(service, " ") + "`, and stays running", err
 	}
-	if err := machine.Run(ctx, service[0], service[1:]...); err != nil {
-		return "", fmt.Errorf("docker: the system's service does not start: %w", err)
+	if f.kept() { // its keeper starts it again
+		if version, err := awaitEngine(ctx, f.kept); err == nil {
+			return "engine " + version + ", which had ended; started again", nil
+		}
 	}
-	version, err := EngineVersion(ctx)
-	for deadline := time.Now().Add(engineWait); err != nil && ctx.Err() == nil && time.Now().Before(deadline); {
-		time.Sleep(100 * time.Millisecond)
+	return f.startKeeper(ctx)
+}
+
+// kept says whether a keeper of an engine lives.
+func (f *Finder) kept() bool {
+	held, err := machine.Held(f.engineFile(engineKeeper))
+	return held && err == nil
+}
+
+// awaitEngine waits until the engine answers, as long as somebody is starting it.
+func awaitEngine(ctx context.Context, starting func() bool) (version string, err error) {
+	for deadline := time.Now().Add(engineWait); ; time.Sleep(100 * time.Millisecond) {
 		version, err = EngineVersion(ctx)
+		if err == nil || ctx.Err() != nil || time.Now().After(deadline) || !starting() {
+			return version, err
+		}
 	}
-	return "engine " + version + ", which was stopped; started with `" + strings.Join(service, " ") + "`, and stays running", err
 }
 
 // startKeeper starts the keeper of an engine in a session of its own: the stack outlives the command that started it.
@@ -169,7 +195,7 @@ func (f *Finder) startKeeper(ctx context.Context) (name string, err error) {
 	return "engine " + version + ", started for this run", nil
 }
 
-// KeepEngine runs dockerd until it is asked to stop it. Whoever connects to the keeper's socket can be sure that the
+// KeepEngine runs the engine until it is asked to stop it. Whoever connects to the keeper's socket can be sure that the
 // engine is this project's; a process id could be a stranger's by then.
 func (f *Finder) KeepEngine(ctx context.Context) (err error) {
 	var asked net.Conn
@@ -192,20 +218,41 @@ func (f *Finder) KeepEngine(ctx context.Context) (err error) {
 		return fmt.Errorf("docker: %w", err)
 	}
 	defer func() { _ = listener.Close() }()
-	log := filepath.Join(f.CacheDir, "dockerd.log")
-	process, err := machine.Start("docker", log, exec.Command("dockerd")) //nolint:noctx // Stop ends it
-	if err != nil {
-		return err
-	}
 	stop := make(chan net.Conn, 1)
 	go awaitStop(listener, stop)
-	select {
-	case <-ctx.Done():
-	case asked = <-stop:
-	case <-process.Done():
-		return fmt.Errorf("docker: dockerd ended by itself:\n%s", machine.Tail(log, 15))
+	asked, err = f.runEngine(ctx, stop)
+	return err
+}
+
+// runEngine runs dockerd until somebody asks to stop it, whose connection it returns, or until ctx ends. Where this project
+// starts the engine there is no service manager, so it does what one would do with an engine that ends by itself.
+func (f *Finder) runEngine(ctx context.Context, stop <-chan net.Conn) (asked net.Conn, err error) {
+	log := filepath.Join(f.CacheDir, "dockerd.log")
+	var starts []time.Time
+	for {
+		starts = append(starts, time.Now())
+		process, err := machine.Start("docker", log, exec.Command("dockerd")) //nolint:noctx // StopWithin ends it
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, process.StopWithin(engineWait)
+		case asked = <-stop:
+			return asked, process.StopWithin(engineWait)
+		case <-process.Done():
+		}
+		if n := len(starts); n >= startsAtMost && time.Since(starts[n-startsAtMost]) < startsWithin {
+			return nil, fmt.Errorf("docker: dockerd ended by itself:\n%s", machine.Tail(log, 15))
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil
+		case asked = <-stop:
+			return asked, nil
+		case <-time.After(restartPause):
+		}
 	}
-	return process.StopWithin(engineWait)
 }
 
 // awaitStop passes on the first connection that asks to stop the engine: with one byte. Others only look whether a keeper

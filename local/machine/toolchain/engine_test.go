@@ -21,7 +21,7 @@ import (
 // TestMain lets this test program be the keeper of an engine, as the local run's program is.
 func TestMain(m *testing.M) {
 	if slices.Contains(os.Args, KeepCommand) {
-		f := &Finder{CacheDir: os.Getenv("TEST_CACHE"), engineDir: os.Getenv("TEST_ENGINE")}
+		f := &Finder{CacheDir: os.Getenv("TEST_CACHE"), EngineDir: os.Getenv("TEST_ENGINE")}
 		if err := f.KeepEngine(context.Background()); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -65,9 +65,9 @@ func (m bareMachine) runs() bool { return exists(m.up) }
 func (m bareMachine) checkout(t *testing.T) *Finder {
 	t.Helper()
 	f := finder(t, "", &bytes.Buffer{})
-	f.engineDir = filepath.Join(m.dir, "engine")
+	f.EngineDir = filepath.Join(m.dir, "engine")
 	t.Setenv("TEST_CACHE", f.CacheDir)
-	t.Setenv("TEST_ENGINE", f.engineDir)
+	t.Setenv("TEST_ENGINE", f.EngineDir)
 	return f
 }
 
@@ -156,6 +156,56 @@ func TestAnEngineWhoseKeeperWasKilledIsStartedAnew(t *testing.T) {
 	}
 	end(t, use)
 	end(t, docker(t, f, "engine 28.2.2, started for this run"))
+}
+
+// kill kills the engine's process, which then leaves the file behind, as the real one leaves its socket.
+func (m bareMachine) kill(t *testing.T) {
+	t.Helper()
+	content, err := os.ReadFile(m.up)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.Fields(string(content))[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(m.up); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAnEngineThatWasKilledIsStartedAgainByItsKeeper(t *testing.T) {
+	m := newBareMachine(t)
+	f := m.checkout(t)
+	use := docker(t, f, "engine 28.2.2, started for this run")
+	m.kill(t)
+	next := docker(t, f, "engine 28.2.2, which had ended; started again")
+	next.Leave()
+	end(t, use)
+	if m.runs() || f.kept() {
+		t.Errorf("after the last use, the engine runs: %t, and its keeper: %t", m.runs(), f.kept())
+	}
+}
+
+func TestAnEngineThatEndsAgainAndAgainIsGivenUp(t *testing.T) {
+	m := newBareMachine(t)
+	started := filepath.Join(m.dir, "started")
+	m.program(t, "dockerd", `echo once >>'`+started+`'; echo the data root is on a disk that fails; exit 1`)
+	f := m.checkout(t)
+	_, err := f.Docker(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "docker: dockerd ended by itself:\nthe data root is on a disk that fails") {
+		t.Errorf("got %v", err)
+	}
+	content, err := os.ReadFile(started)
+	if starts := strings.Count(string(content), "once"); err != nil || starts != startsAtMost {
+		t.Errorf("started %d times, %v; want %d", starts, err, startsAtMost)
+	}
+	if f.kept() {
+		t.Error("the keeper is left")
+	}
 }
 
 func TestAStoppedEngineIsStartedAsTheSystemsService(t *testing.T) {

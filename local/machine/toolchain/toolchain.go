@@ -29,11 +29,12 @@ type Finder struct {
 	CacheDir string // what is built or downloaded once per machine
 	Progress *machine.Printer
 
+	EngineDir string // as the constant; a test puts its own
+
 	releases     string // Pulumi's download server; a test puts its own
 	checksums    string // where the releases' checksums are; a test puts its own
 	motoImage    string // a test puts its own
 	motoRegistry string // where it is asked whether the image can be had; a test puts its own
-	engineDir    string // as the constant; a test puts its own
 	system       string // the root of the file system; a test puts its own
 }
 
@@ -47,7 +48,7 @@ func New(root string, printer *machine.Printer) (*Finder, error) {
 		Root: root, CacheDir: filepath.Join(cache, project), Progress: printer, releases: "https://get.pulumi.com",
 		checksums: "https://github.com/pulumi/pulumi/releases/download",
 		motoImage: "motoserver/moto:" + motoVersion, motoRegistry: "https://registry-1.docker.io/v2/",
-		engineDir: engineDir, system: "/",
+		EngineDir: engineDir, system: "/",
 	}
 	if err := os.MkdirAll(finder.CacheDir, 0o755); err != nil {
 		return nil, fmt.Errorf("cache folder: %w", err)

@@ -59,7 +59,7 @@ func finder(t *testing.T, releases string, out *bytes.Buffer) *Finder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Finder{Root: root, CacheDir: t.TempDir(), Progress: machine.NewPrinter(out), releases: releases, checksums: releases, motoRegistry: "http://127.0.0.1:1", engineDir: filepath.Join(t.TempDir(), "engine"), system: t.TempDir()}
+	return &Finder{Root: root, CacheDir: t.TempDir(), Progress: machine.NewPrinter(out), releases: releases, checksums: releases, motoRegistry: "http://127.0.0.1:1", EngineDir: filepath.Join(t.TempDir(), "engine"), system: t.TempDir()}
 }
 
 // builder is asked for what cannot be downloaded, and has nothing.
