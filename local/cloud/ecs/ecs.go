@@ -79,6 +79,7 @@ type Scheduler struct {
 	standalone []*task // of no service, not STOPPED
 	stopped    []*task // all of them, for one hour
 	stopping   bool    // no new task starts
+	silent     bool    // the Docker engine does not answer
 }
 
 // New checks the options and that the Docker engine answers, for which ctx is. It starts nothing.
@@ -119,10 +120,26 @@ func (s *Scheduler) look(ctx context.Context) error {
 		}
 		return err
 	}
+	silent := s.runtime.Answers(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.hear(silent)
 	s.reconcile(ctx, declared, time.Now())
 	return nil
+}
+
+// hear notes whether the Docker engine answers. The caller holds s.mu.
+func (s *Scheduler) hear(silent error) {
+	switch {
+	case silent != nil && !s.silent:
+		s.log.Warn("services stay as they are", "error", silent)
+	case silent == nil && s.silent:
+		s.log.Info("the Docker engine answers again")
+	}
+	s.silent = silent != nil
 }
 
 // Stop stops every task the way ECS does, draining first, and starts no new one. When ctx ends, what still runs is

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"fargate-nginx-sidecar/local/cloud/ecs"
+	"fargate-nginx-sidecar/local/cloud/engine/enginetest"
 	"fargate-nginx-sidecar/local/cloud/fargate"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -24,6 +25,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	imagetypes "github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/volume"
+	"github.com/docker/docker/client"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
@@ -202,6 +204,56 @@ func TestFirstDeploymentThatFailsStaysFailed(t *testing.T) {
 	}
 	if code := w.scheduler.Tasks()[0].Containers[0].ExitCode; code == nil || *code != 7 {
 		t.Errorf("exit code: got %v, want 7", code)
+	}
+}
+
+// While it is silent, nothing starts or counts as a failure; when it answers again, the deployment goes on. So an engine that is
+// restarted fails no deployment.
+func TestADeploymentWaitsForAnEngineThatIsAway(t *testing.T) {
+	direct, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	must(t, err)
+	line := enginetest.NewLine(t)
+	t.Setenv("DOCKER_HOST", line.Host)
+	w := newWorld(t)
+	image := w.image(nil)
+	service := w.serve(w.register(nil, web(image, "one")), 1, 8080)
+	w.steady(service)
+	before := w.running()[0]
+
+	line.Cut()
+	w.update(service, func(u *awsecs.UpdateServiceInput) { u.TaskDefinition = aws.String(w.register(nil, web(image, "two"))) })
+	time.Sleep(5 * time.Second) // longer than the back-off after three failures
+	if _, body := w.get("/"); body != "one" {
+		t.Errorf("answer meanwhile: %q, want that of the running task", body)
+	}
+	status, _ := w.scheduler.Service(service)
+	if d := status.Deployments[0]; d.RolloutState != "IN_PROGRESS" || d.FailedTasks != 0 || len(w.scheduler.Tasks()) != 1 {
+		t.Errorf("meanwhile: deployment %s, %d tasks failed, %d in all", d.RolloutState, d.FailedTasks, len(w.scheduler.Tasks()))
+	}
+	line.Mend(t)
+	w.steady(service)
+	if _, body := w.get("/"); body != "two" || w.stopped(*before.TaskArn).TaskArn == nil {
+		t.Errorf("afterwards: answer %q; the old task stops: %t", body, w.stopped(*before.TaskArn).TaskArn != nil)
+	}
+
+	// A task that no check has found healthy yet, and that ends with the engine.
+	idle := web(image, "three")
+	idle.Command = []string{"idle"}
+	w.update(service, func(u *awsecs.UpdateServiceInput) { u.TaskDefinition = aws.String(w.register(nil, idle)) })
+	var taken types.Task
+	w.until(service, "the new task runs", 20*time.Second, func(types.Service) bool {
+		all := w.running()
+		taken = all[len(all)-1]
+		return len(all) == 2 && *taken.LastStatus == "RUNNING"
+	})
+	line.Cut()
+	must(t, direct.ContainerKill(t.Context(), *taken.Containers[0].RuntimeId, "KILL"))
+	line.Mend(t)
+	status = w.until(service, "it has stopped", 20*time.Second, func(types.Service) bool {
+		return aws.ToString(w.stopped(*taken.TaskArn).LastStatus) == "STOPPED"
+	})
+	if got := w.stopped(*taken.TaskArn); got.StopCode != types.TaskStopCodeEssentialContainerExited || status.Deployments[0].FailedTasks != 0 {
+		t.Errorf("stopped: %s; %d tasks count as failed, want none", got.StopCode, status.Deployments[0].FailedTasks)
 	}
 }
 

@@ -110,6 +110,9 @@ func (s *Scheduler) step(ctx context.Context, v *service, now time.Time) {
 		s.log.Warn("deployment cannot begin", "service", v.declared.name, "error", err)
 		return
 	}
+	if s.silent {
+		return // nobody can tell how the tasks are, and none can take the place of another
+	}
 	candidates := s.candidates(v, now)
 	s.tellHealth(ctx, v)
 	s.breakCircuit(ctx, v, now)
@@ -325,10 +328,10 @@ func (s *Scheduler) startTasks(v *service, n int) {
 }
 
 // countFailure counts a task that stops, or is being stopped for a failed check, before it ever was healthy.
-// A task that the scheduler or a person wanted gone is no failure.
+// A task that the scheduler or a person wanted gone is no failure, nor is one that the Docker engine took along.
 func (t *task) countFailure(v *service, now time.Time) {
 	seen := t.Describe()
-	if seen.StopCode == "" || t.counted || t.proven || !isFailure(seen.StopCode, *seen.StoppedReason) {
+	if seen.StopCode == "" || t.counted || t.proven || t.Lost() || !isFailure(seen.StopCode, *seen.StoppedReason) {
 		return
 	}
 	t.counted = true

@@ -269,6 +269,7 @@ func (c *taskContainer) wait(ctx context.Context) int32 {
 				c.task.log().Warn("container is gone", "container", c.name, "error", err)
 				return 137 // removed by somebody else, which kills it
 			}
+			c.task.lose()
 			time.Sleep(time.Second)
 		}
 	}
@@ -332,9 +333,7 @@ func (c *taskContainer) finish(ctx context.Context) {
 	if c.stream == nil {
 		return
 	}
-	select {
-	case <-c.started:
-	default:
+	if !c.hasExited() { // it never ran, or no engine answers that could tell how it ended
 		c.stream.abandon()
 	}
 	select {

@@ -19,6 +19,7 @@ import (
 
 	"fargate-nginx-sidecar/local/cloud/cloudmap"
 	"fargate-nginx-sidecar/local/cloud/emulator"
+	"fargate-nginx-sidecar/local/cloud/engine"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 )
@@ -105,6 +106,9 @@ func New(ctx context.Context, options Options) (*Runtime, error) {
 
 // Prepare makes the network and the pause image.
 func (r *Runtime) Prepare(ctx context.Context) error { return r.docker.prepare(ctx) }
+
+// Answers is engine.ErrSilent while the Docker engine does not answer, so that no task can start or stop.
+func (r *Runtime) Answers(ctx context.Context) error { return engine.Answers(ctx, r.docker) }
 
 // Start starts a task and returns at once.
 func (r *Runtime) Start(spec Spec) *Task {

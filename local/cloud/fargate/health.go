@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/client"
 )
 
 // What a health check means where it says nothing, the times in seconds.
@@ -92,13 +93,13 @@ func (d *docker) watchHealth(ctx context.Context, containerID string, check heal
 	began, v := time.Now(), newVerdict(check)
 	for {
 		age := time.Since(began)
-		ok := d.probe(ctx, containerID, check)
+		ok, err := d.probe(ctx, containerID, check)
 		if ctx.Err() != nil {
 			return
 		}
-		before := v.status
-		if after := v.observe(ok, age); after != before {
-			changed(after)
+		// An engine that does not answer says nothing of the container.
+		if before := v.status; !client.IsErrConnectionFailed(err) && v.observe(ok, age) != before {
+			changed(v.status)
 		}
 		select {
 		case <-ctx.Done():
@@ -109,26 +110,26 @@ func (d *docker) watchHealth(ctx context.Context, containerID string, check heal
 }
 
 // probe runs the check's command inside the container, as the container's user. A probe that does not end within the
-// timeout failed; like Docker before version 23 it is left to end by itself.
-func (d *docker) probe(ctx context.Context, containerID string, check healthCheck) bool {
+// timeout failed; like Docker before version 23 it is left to end by itself. The error is why there is no result.
+func (d *docker) probe(ctx context.Context, containerID string, check healthCheck) (passed bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, check.timeout)
 	defer cancel()
 	created, err := d.ContainerExecCreate(ctx, containerID, container.ExecOptions{Cmd: check.command, AttachStdout: true, AttachStderr: true})
 	if err != nil {
-		return false
+		return false, err
 	}
 	stream, err := d.ContainerExecAttach(ctx, created.ID, container.ExecAttachOptions{})
 	if err != nil {
-		return false
+		return false, err
 	}
 	defer stream.Close()
 	ended := make(chan struct{})
 	go func() { _, _ = io.Copy(io.Discard, stream.Reader); close(ended) }()
 	select {
 	case <-ctx.Done():
-		return false
+		return false, nil
 	case <-ended:
 	}
 	found, err := d.ContainerExecInspect(ctx, created.ID)
-	return err == nil && !found.Running && found.ExitCode == 0
+	return err == nil && !found.Running && found.ExitCode == 0, err
 }

@@ -85,6 +85,7 @@ type Task struct {
 	ports       map[int]string
 	registered  bool
 	drained     bool // no request can reach it any more
+	lost        bool // the Docker engine ended meanwhile
 }
 
 func newTask(r *Runtime, spec Spec) *Task {
@@ -161,6 +162,9 @@ func (t *Task) run() {
 		abandon() // a task that stops while it starts pulls and waits no longer
 	}()
 	if err := t.start(starting); err != nil {
+		if t.runtime.Answers(ctx) != nil {
+			t.lose()
+		}
 		t.Stop(types.TaskStopCodeTaskFailedToStart, err.Error())
 	}
 	<-t.ending
@@ -431,6 +435,20 @@ func (t *Task) Ending() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.described.StopCode != ""
+}
+
+// lose notes that the Docker engine has ended, before anybody can learn what became of the task.
+func (t *Task) lose() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lost = true
+}
+
+// Lost says that the Docker engine ended while the task started or ran: if it stops, that says nothing of the task itself.
+func (t *Task) Lost() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.lost
 }
 
 // Drained says that no request can reach the task any more.
