@@ -34,7 +34,7 @@ func Listen(ctx context.Context, docker client.APIClient, runID string, log *slo
 	if err != nil {
 		return nil, false, err
 	}
-	if reaches(ctx, docker, own) {
+	if reaches(ctx, docker, own, 0) {
 		return own, false, nil
 	}
 	if err := errors.Join(own.Close(), ctx.Err()); err != nil {
@@ -44,15 +44,16 @@ func Listen(ctx context.Context, docker client.APIClient, runID string, log *slo
 	if err != nil {
 		return nil, false, fmt.Errorf("relay: %w", err)
 	}
-	if !reaches(ctx, docker, relay) {
+	if !reaches(ctx, docker, relay, dialAgain) {
 		return nil, false, errors.Join(fmt.Errorf("relay: the Docker engine reaches neither a port of this machine nor %s, which a container publishes", relay.Addr()), relay.Close())
 	}
 	return relay, true, nil
 }
 
 // reaches has the engine pull an image from the listener's address, and says whether a connection came. Nobody else knows
-// the address yet. If none came, the caller closes the listener.
-func reaches(ctx context.Context, docker client.APIClient, listener net.Listener) bool {
+// the address yet. A relay that has just been started may not listen yet, so it is asked for again after a pause; 0 is never.
+// If no connection came, the caller closes the listener.
+func reaches(ctx context.Context, docker client.APIClient, listener net.Listener, again time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, askWait)
 	defer cancel()
 	came := make(chan struct{})
@@ -65,16 +66,24 @@ func reaches(ctx context.Context, docker client.APIClient, listener net.Listener
 		_ = conn.Close()
 		cancel()
 	}()
-	progress, err := docker.ImagePull(ctx, listener.Addr().String()+"/is-this-reached:1", image.PullOptions{})
-	if err == nil {
-		_, _ = io.Copy(io.Discard, progress)
-		_ = progress.Close()
-	}
-	select {
-	case <-came:
-		return true
-	default:
-		return false
+	for {
+		progress, err := docker.ImagePull(ctx, listener.Addr().String()+"/is-this-reached:1", image.PullOptions{})
+		if err == nil {
+			_, _ = io.Copy(io.Discard, progress)
+			_ = progress.Close()
+		}
+		select {
+		case <-came:
+			return true
+		default:
+		}
+		if again == 0 || ctx.Err() != nil {
+			return false
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(again):
+		}
 	}
 }
 
@@ -161,8 +170,10 @@ func startRelay(ctx context.Context, docker client.APIClient, runID string, clie
 			PortBindings:   nat.PortMap{relayClients: publish(clients), relayServers: publish(servers)},
 			ReadonlyRootfs: true,
 			CapDrop:        strslice.StrSlice{"ALL"},
-			// When the engine restarts, the relay does, on the same ports.
-			RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyUnlessStopped},
+			// When the engine restarts, the relay does, on the same ports. Not "unless stopped": an engine that was killed stops
+			// what it finds running when it starts again, and takes that for the user's wish.
+			// https://github.com/moby/moby/issues/41302
+			RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyAlways},
 		},
 		nil, nil, NamePrefix+runID+"-relay")
 	if err != nil {

@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
@@ -148,6 +150,38 @@ func TestARelayLeadsTheEngineHereAlsoAfterItWasStartedAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	pushAndPull(t, docker, runID, listener.Addr().String())
+}
+
+// On a busy machine the engine knows of a relay's port before the relay listens there.
+func TestARelayThatDoesNotListenYetIsAskedForAgain(t *testing.T) {
+	for _, again := range []time.Duration{0, time.Millisecond} {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		pulls := 0
+		engine := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !strings.HasSuffix(r.URL.Path, "/images/create") {
+				return // the client asks for the version first
+			}
+			if pulls++; pulls == 3 {
+				if conn, err := net.Dial("tcp", listener.Addr().String()); err == nil {
+					_, _ = io.Copy(io.Discard, conn)
+					_ = conn.Close()
+				}
+			}
+			w.WriteHeader(http.StatusInternalServerError)
+		}))
+		docker, err := client.NewClientWithOpts(client.WithHost("tcp://" + engine.Listener.Addr().String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := reaches(t.Context(), docker, listener, again), again > 0; got != want {
+			t.Errorf("asked again after %s: reached: %t, want %t", again, got, want)
+		}
+		_ = listener.Close()
+		engine.Close()
+	}
 }
 
 func TestAPortThatIsTakenOnTheEnginesSideIsReplaced(t *testing.T) {
