@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"errors"
 	"syscall"
 	"testing"
 	"time"
@@ -11,7 +12,8 @@ import (
 )
 
 func TestAnEngineWithALoopbackOfItsOwnReachesThisProcessThroughARelay(t *testing.T) {
-	t.Setenv("DOCKER_HOST", enginetest.Start(t).Host)
+	own := enginetest.Start(t)
+	t.Setenv("DOCKER_HOST", own.Host)
 	docker, runID := connected(t)
 	listener, relayed, err := Listen(t.Context(), docker, runID, logger(t))
 	if err != nil {
@@ -22,7 +24,7 @@ func TestAnEngineWithALoopbackOfItsOwnReachesThisProcessThroughARelay(t *testing
 	}
 	serveImages(t, listener)
 	pushAndPull(t, docker, runID, listener.Addr().String())
-	// A relay that has ended is started again by the engine, as after a restart of the engine itself.
+	// A relay that has ended is started again by the engine.
 	relay := func() (pid int) {
 		found, err := docker.ContainerInspect(t.Context(), NamePrefix+runID+"-relay")
 		if err != nil {
@@ -39,5 +41,12 @@ func TestAnEngineWithALoopbackOfItsOwnReachesThisProcessThroughARelay(t *testing
 			t.Fatal("the engine has not started the relay again")
 		}
 	}
+	pushAndPull(t, docker, runID, listener.Addr().String())
+	// And by an engine that is started again itself.
+	own.Kill(t)
+	if err := Answers(t.Context(), docker); !errors.Is(err, ErrSilent) {
+		t.Errorf("an engine that was killed: %v", err)
+	}
+	own.Restart(t)
 	pushAndPull(t, docker, runID, listener.Addr().String())
 }

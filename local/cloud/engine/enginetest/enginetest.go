@@ -7,6 +7,8 @@ package enginetest
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -16,6 +18,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -26,22 +29,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readyWait bounds the engine's start.
+// readyWait bounds the engine's start, and its end.
 const readyWait = time.Minute
 
 // lookEvery is between two looks at what is published.
 const lookEvery = 50 * time.Millisecond
 
-// Engine is a running engine.
+// Engine is an engine in a network of its own.
 type Engine struct {
 	Host string // for DOCKER_HOST
-	pid  int
+
+	dir     string
+	docker  client.APIClient
+	network *machine.Process // holds the network, which outlives the engine as a machine's does
+	dockerd *machine.Process // nil while there is none
 }
 
 // Start runs an engine until the test ends. Where the test may not make network namespaces, or has no dockerd, it is skipped.
-func Start(t *testing.T) Engine {
+func Start(t *testing.T) *Engine {
 	t.Helper()
-	for _, program := range []string{"dockerd", "unshare", "ip"} {
+	for _, program := range []string{"dockerd", "unshare", "nsenter", "ip"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Skipf("%s is needed for an engine in a network of its own", program)
 		}
@@ -59,34 +66,110 @@ func Start(t *testing.T) Engine {
 			t.Error(err)
 		}
 	})
-	host := "unix://" + filepath.Join(dir, "docker.sock")
-	dockerd := exec.Command("unshare", "--net", "--", "sh", "-c", `ip link set lo up && exec dockerd "$@"`, "sh", //nolint:noctx // Stop ends it
-		"--data-root", filepath.Join(dir, "data"), "--exec-root", filepath.Join(dir, "exec"), "--pidfile", filepath.Join(dir, "pid"), "--host", host)
-	process, err := machine.Start("dockerd", filepath.Join(dir, "log"), dockerd)
-	if err != nil {
+	e := &Engine{Host: "unix://" + filepath.Join(dir, "docker.sock"), dir: dir}
+	if e.docker, err = client.NewClientWithOpts(client.WithHost(e.Host), client.WithAPIVersionNegotiation()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := process.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	docker, err := client.NewClientWithOpts(client.WithHost(host), client.WithAPIVersionNegotiation())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := process.Ready(t.Context(), readyWait, func(ctx context.Context) error {
-		_, err := docker.Ping(ctx)
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	f := &forwarder{docker: docker, namespace: "/proc/" + strconv.Itoa(process.PID()) + "/ns/net", listeners: map[string]net.Listener{}}
+	e.openNetwork(t)
+	t.Cleanup(func() { e.stop(t) })
+	e.Restart(t)
+	f := &forwarder{docker: e.docker, namespace: e.namespace(), listeners: map[string]net.Listener{}}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); f.run(ctx) }()
 	t.Cleanup(func() { stop(); <-done })
-	return Engine{Host: host, pid: process.PID()}
+	return e
+}
+
+// openNetwork makes the network namespace.
+func (e *Engine) openNetwork(t *testing.T) {
+	t.Helper()
+	var err error
+	if e.network, err = machine.Start("network", filepath.Join(e.dir, "network.log"), exec.Command("unshare", "--net", "--", "sleep", "infinity")); err != nil { //nolint:noctx // the clean-up ends it
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.network.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	ours, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.network.Ready(t.Context(), readyWait, func(context.Context) error {
+		if theirs, err := os.Readlink(e.namespace()); err != nil || theirs == ours {
+			return errors.New("still in this machine's network")
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (e *Engine) namespace() string { return fmt.Sprintf("/proc/%d/ns/net", e.network.PID()) }
+
+// Kill ends the engine as a crash would: nobody tells its containers.
+func (e *Engine) Kill(t *testing.T) {
+	t.Helper()
+	if err := syscall.Kill(e.dockerd.PID(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	<-e.dockerd.Done()
+	e.dockerd = nil
+}
+
+// Restart starts an engine that was killed again, on the same data, and returns when it answers.
+func (e *Engine) Restart(t *testing.T) {
+	t.Helper()
+	e.awaitContainerd(t)
+	var err error
+	e.dockerd, err = machine.Start("dockerd", filepath.Join(e.dir, "log"), exec.Command( //nolint:noctx // stop ends it
+		"nsenter", "--net="+e.namespace(), "--", "sh", "-c", `ip link set lo up && exec dockerd "$@"`, "sh",
+		"--data-root", filepath.Join(e.dir, "data"), "--exec-root", filepath.Join(e.dir, "exec"), "--pidfile", filepath.Join(e.dir, "pid"), "--host", e.Host))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.dockerd.Ready(context.Background(), readyWait, func(ctx context.Context) error {
+		_, err := e.docker.Ping(ctx)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// awaitContainerd waits until the containerd of an engine that was killed is gone. It dies with the engine, but as long as the
+// machine's init has not noticed, the next engine takes it for one that runs, and waits in vain for its answer.
+func (e *Engine) awaitContainerd(t *testing.T) {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(e.dir, "exec", "containerd", "containerd.pid"))
+	if err != nil {
+		return // the first start
+	}
+	pid, err := strconv.Atoi(string(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(readyWait); syscall.Kill(pid, 0) == nil; time.Sleep(lookEvery) {
+		if time.Now().After(deadline) {
+			t.Fatalf("containerd, %d, is still there", pid)
+		}
+	}
+}
+
+// stop ends the engine with all its containers. What an engine left that was killed, only an engine can remove.
+func (e *Engine) stop(t *testing.T) {
+	t.Helper()
+	if e.dockerd == nil {
+		e.Restart(t)
+	}
+	if err := e.dockerd.StopWithin(readyWait); err != nil { // it stops its containers first
+		t.Error(err)
+	}
+	// An engine mounts its folder on itself, and leaves that to the next one if it is killed, which takes it for the machine's.
+	if err := unix.Unmount(filepath.Join(e.dir, "data"), 0); err != nil && !errors.Is(err, unix.EINVAL) {
+		t.Error(err)
+	}
 }
 
 // The link between this machine and the engine's network. 198.18.0.0/15 is for tests of networks, so nobody's real network
@@ -98,10 +181,10 @@ const (
 
 // Outside lets the engine, and the builds in its network, reach what this machine reaches, until the test ends. Loopback
 // addresses stay apart.
-func (e Engine) Outside(t *testing.T) {
+func (e *Engine) Outside(t *testing.T) {
 	t.Helper()
-	pid := strconv.Itoa(e.pid)
-	run(t, "ip", "link", "add", outsideLink, "type", "veth", "peer", "name", insideLink, "netns", pid) // goes with the engine
+	pid := strconv.Itoa(e.network.PID())
+	run(t, "ip", "link", "add", outsideLink, "type", "veth", "peer", "name", insideLink, "netns", pid) // goes with the network
 	run(t, "ip", "address", "add", outsideIP+"/30", "dev", outsideLink)
 	run(t, "ip", "link", "set", outsideLink, "up")
 	run(t, "nsenter", "--net", "--target", pid, "ip", "address", "add", insideIP+"/30", "dev", insideLink)
