@@ -104,8 +104,8 @@ $(E2E):
 	$(call timed,$@,cd local && go test -count=1 -timeout 60m -v ./e2e $(ONLY))
 
 .PHONY: test-loopback
-test-loopback: ## Run a stack on an engine as in Docker Desktop, in a network namespace (Linux, root; minutes)
-	cd local && OWN_LOOPBACK=yes go test -count=1 -timeout 30m -v ./e2e -run LoopbackOfItsOwn
+test-loopback: ## Run stacks on engines as in Docker Desktop, in network namespaces, and kill one (Linux, root; minutes)
+	cd local && OWN_LOOPBACK=yes go test -count=1 -timeout 30m -v ./e2e -run 'LoopbackOfItsOwn|SurvivesItsEngine'
 
 .PHONY: test-faults
 test-faults: base-images ## Deploy under load, break a deploy, and kill an app, in a stack of their own (needs Docker; minutes)
@@ -113,7 +113,7 @@ test-faults: base-images ## Deploy under load, break a deploy, and kill an app, 
 
 .PHONY: faults
 faults: driver ## Make a running stack suffer and write docs/reliability.md (PART=rollouts, deploys, serving or soak)
-	@$(LOCAL) with-docker -- sh -c "$(LOCAL) base-images && cd local && go run ./cmd/faults $(if $(PART),-part '$(PART)') $(if $(SEED),-seed '$(SEED)')"
+	@$(LOCAL) with-docker -- sh -c "$(LOCAL) base-images && cd local && go run ./cmd/faults $(if $(PART),-part '$(PART)') $(if $(FAULT),-fault '$(FAULT)') $(if $(SEED),-seed '$(SEED)')"
 
 .PHONY: docs
 docs: ## Write the generated tables of the documents anew, all but what is measured

@@ -98,7 +98,7 @@ func (l *Lab) bad(ctx context.Context, b badDeploy) (BadDeploy, error) {
 			return result, fmt.Errorf("%s: the update's error lacks %q:\n%s", b.name, want, output)
 		}
 	}
-	return result, l.awaitWhole(ctx, "")
+	return result, l.awaitWhole(ctx)
 }
 
 // BadDeploys tries all of them.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -26,8 +28,10 @@ func Replace(document, section, text string) error {
 
 // measured is the line that says when a section was measured, and how to repeat it.
 func measured(part string, seed uint64) string {
-	return fmt.Sprintf("Measured on %s; `make faults PART=%s SEED=%d` repeats it.\n\n", time.Now().UTC().Format(time.DateOnly), part, seed)
+	return fmt.Sprintf("Measured on %s; `make faults PART=%s SEED=%d` repeats it.\n\n", today(), part, seed)
 }
+
+func today() string { return time.Now().UTC().Format(time.DateOnly) }
 
 // RolloutsText is the table of deploys under load.
 func RolloutsText(seed uint64, all ...Rollout) string {
@@ -80,18 +84,47 @@ func BadDeploysText(seed uint64, all []BadDeploy) string {
 	return text + "\nWhat the updates say, below \"ECS rolled the deployment back: task definition … was requested, … runs\":\n" + messages
 }
 
-// ServingText is the table of what happens to one of two tasks.
+// ServingText is the table of what happens to tasks that serve.
 func ServingText(seed uint64, all []Outcome) string {
 	text := measured("serving", seed) +
-		"| What happens to one of two tasks | lost requests | the last of them after | all tasks serve after | What the service does | What clients see |\n|---|---:|---:|---:|---|---|\n"
+		"| What happens to one of two tasks, or to both | lost requests | the last of them after | all tasks serve after | What the service does | What clients see |\n|---|---:|---:|---:|---|---|\n"
 	for _, o := range all {
-		last, see := "–", "nothing"
-		if len(o.Lost) > 0 {
-			last, see = seconds(o.LastLost), o.Lost.reasons()
-		}
-		text += fmt.Sprintf("| %s | %s | %s | %s | %s | %s |\n", o.Name, lostOf(o.Lost, o.Requests), last, seconds(o.Whole), o.Follows, see)
+		text += o.row()
 	}
 	return text
+}
+
+func (o Outcome) row() string {
+	last, see := "–", "nothing"
+	if len(o.Lost) > 0 {
+		last, see = seconds(o.LastLost), o.Lost.reasons()
+	}
+	return fmt.Sprintf("| %s | %s | %s | %s | %s | %s |\n", o.Name, lostOf(o.Lost, o.Requests), last, seconds(o.Whole), o.Follows, see)
+}
+
+// ReplaceRow puts a fault that was measured alone into the table of the faults, in place of its row or as the last one, and
+// says below the table that it was.
+func ReplaceRow(document string, seed uint64, o Outcome) error {
+	const section = "serving"
+	content, err := os.ReadFile(document)
+	if err != nil {
+		return err
+	}
+	_, rest, _ := strings.Cut(string(content), "<!-- begin "+section+" -->\n")
+	text, _, _ := strings.Cut(rest, "<!-- end "+section+" -->")
+	rows := regexp.MustCompile(`(?m)^\|.*\|\n`).FindAllString(text, -1)
+	if len(rows) == 0 {
+		return fmt.Errorf("%s: section %s has no table; measure all faults first", document, section)
+	}
+	row := o.row()
+	if i := slices.IndexFunc(rows, func(row string) bool { return strings.HasPrefix(row, "| "+o.Name+" | ") }); i >= 0 {
+		text = strings.Replace(text, rows[i], row, 1)
+	} else {
+		last := rows[len(rows)-1]
+		text = strings.Replace(text, last, last+row, 1)
+	}
+	text = regexp.MustCompile(`(?m)^Measured alone: `+regexp.QuoteMeta(o.Name)+`;.*\n\n?`).ReplaceAllString(text, "")
+	return Replace(document, section, strings.TrimSpace(text)+fmt.Sprintf("\n\nMeasured alone: %s; on %s, with `make faults PART=serving FAULT='%[1]s' SEED=%[3]d`.\n", o.Name, today(), seed))
 }
 
 // SoakText compares the second quarter of the time with the last one. In the first quarter, caches and pools fill.

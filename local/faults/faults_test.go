@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -162,6 +163,39 @@ func TestAPartReplacesItsOwnSection(t *testing.T) {
 	}
 	if err := Replace(document, "rollouts", "new"); err == nil || !strings.Contains(err.Error(), "lacks <!-- begin rollouts -->") {
 		t.Errorf("a section that is missing: %v", err)
+	}
+}
+
+func TestAFaultThatIsMeasuredAloneReplacesItsRow(t *testing.T) {
+	document := filepath.Join(t.TempDir(), "reliability.md")
+	outcome := func(name string, whole time.Duration) Outcome {
+		return Outcome{Name: name, Follows: "ECS acts.", Whole: whole}
+	}
+	table := ServingText(seed, []Outcome{outcome("a task is gone", time.Second), outcome("a task is gone twice", time.Second)})
+	if err := os.WriteFile(document, []byte("# Text\n<!-- begin serving -->\n\n"+table+"\n<!-- end serving -->\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []Outcome{outcome("a task is gone", 7*time.Second), outcome("both are gone", time.Minute), outcome("both are gone", 2*time.Minute)} {
+		if err := ReplaceRow(document, seed, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	content, err := os.ReadFile(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []string
+	for line := range strings.Lines(string(content)) {
+		if name, rest, is := strings.Cut(strings.TrimPrefix(line, "| "), " | "); is && strings.HasPrefix(line, "| ") {
+			rows = append(rows, name+": "+strings.Split(rest, " | ")[2])
+		}
+	}
+	want := []string{"What happens to one of two tasks, or to both: all tasks serve after", "a task is gone: 7 s", "a task is gone twice: 1 s", "both are gone: 120 s"}
+	if !slices.Equal(rows, want) {
+		t.Errorf("rows %q\nwant %q", rows, want)
+	}
+	if alone := strings.Count(string(content), "Measured alone: "); alone != 2 {
+		t.Errorf("%d rows are said to be measured alone; want 2:\n%s", alone, content)
 	}
 }
 

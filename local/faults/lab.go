@@ -252,10 +252,10 @@ func (l *Lab) healthy(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-// whole reports whether as many tasks serve as should, without one of them.
-func (l *Lab) whole(ctx context.Context, without string) (bool, error) {
+// whole reports whether as many tasks serve as should, without some.
+func (l *Lab) whole(ctx context.Context, without ...string) (bool, error) {
 	found, err := l.running(ctx)
-	if err != nil || len(found) != tasks || slices.ContainsFunc(found, func(t types.Task) bool { return taskID(t) == without }) {
+	if err != nil || len(found) != tasks || slices.ContainsFunc(found, func(t types.Task) bool { return slices.Contains(without, taskID(t)) }) {
 		return false, err
 	}
 	healthy, err := l.healthy(ctx)
@@ -265,12 +265,12 @@ func (l *Lab) whole(ctx context.Context, without string) (bool, error) {
 // recoveryLimit bounds the wait for a stack that is whole again.
 const recoveryLimit = 4 * time.Minute
 
-// awaitWhole returns when all tasks serve, without one of them.
-func (l *Lab) awaitWhole(ctx context.Context, without string) error {
+// awaitWhole returns when all tasks serve.
+func (l *Lab) awaitWhole(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, recoveryLimit)
 	defer cancel()
 	for {
-		if ok, err := l.whole(ctx, without); ok || err != nil && ctx.Err() == nil {
+		if ok, err := l.whole(ctx); ok || err != nil && ctx.Err() == nil {
 			return err
 		}
 		if err := pause(ctx, 250*time.Millisecond); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,9 +14,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// fault is something that happens to one of two tasks while both serve.
+// fault is something that happens to one of two tasks, or to both, while both serve.
 type fault struct {
 	name string
+	// both are to be replaced, not only one.
+	both bool
 	// strike lets it happen to a task. What it returns ends it; nil where the task must be replaced by itself.
 	strike func(ctx context.Context, l *Lab, victim types.Task) (end func(context.Context) error, err error)
 	// lasts is how long a fault that must be ended lasts.
@@ -76,6 +79,8 @@ var faults = []fault{
 		follows: "NGINX answers 500 to uploads that it cannot keep in memory, and logs why. The health check fails, and ECS replaces the task."},
 	{name: "a task is gone, as when its machine fails", strike: removeTask,
 		follows: "The load balancer's connections to it end; ECS starts another."},
+	{name: "all tasks are gone at once", both: true, strike: removeTasks,
+		follows: "The load balancer answers every request with 503 at once, until ECS has started as many tasks as there were."},
 	{name: "the app is killed while no registry answers", strike: killWithoutRegistry, lasts: 40 * time.Second,
 		follows: "The other task serves alone; ECS tries until the registry answers again."},
 }
@@ -101,12 +106,22 @@ func fillDisk(ctx context.Context, l *Lab, victim types.Task) (func(context.Cont
 
 // removeTask takes all containers of a task away, and with them its network.
 func removeTask(ctx context.Context, l *Lab, victim types.Task) (func(context.Context) error, error) {
-	found, err := l.containers(ctx, labelTask+"="+taskID(victim))
+	return nil, l.remove(ctx, labelTask+"="+taskID(victim))
+}
+
+// removeTasks takes those of all tasks away.
+func removeTasks(ctx context.Context, l *Lab, _ types.Task) (func(context.Context) error, error) {
+	return nil, l.remove(ctx, labelTask)
+}
+
+// remove takes containers away that have a label.
+func (l *Lab) remove(ctx context.Context, label string) error {
+	found, err := l.containers(ctx, label)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	_, err = command(ctx, "docker", append([]string{"rm", "--force"}, found...)...)
-	return nil, err
+	return err
 }
 
 func killWithoutRegistry(ctx context.Context, l *Lab, victim types.Task) (func(context.Context) error, error) {
@@ -179,24 +194,32 @@ func (l *Lab) struck(ctx context.Context, f fault, victim types.Task) (at time.T
 		err = errors.Join(err, end(context.WithoutCancel(ctx)))
 	}
 	if err == nil {
-		err = l.awaitReplaced(ctx, before)
+		err = l.awaitReplaced(ctx, before, f.both)
 		whole = time.Since(at)
 	}
 	return at, whole, errors.Join(err, pause(ctx, quiet))
 }
 
-// awaitReplaced returns when one of the tasks is gone and another serves in its place.
-func (l *Lab) awaitReplaced(ctx context.Context, before []types.Task) error {
+// awaitReplaced returns when one of the tasks, or both, are gone and others serve in their place.
+func (l *Lab) awaitReplaced(ctx context.Context, before []types.Task, both bool) error {
+	var ids []string
+	for _, task := range before {
+		ids = append(ids, taskID(task))
+	}
+	ways := slices.Collect(slices.Chunk(ids, 1))
+	if both {
+		ways = [][]string{ids}
+	}
 	ctx, cancel := context.WithTimeout(ctx, recoveryLimit)
 	defer cancel()
 	for {
-		for _, task := range before {
-			if ok, err := l.whole(ctx, taskID(task)); ok || err != nil && ctx.Err() == nil {
+		for _, gone := range ways {
+			if ok, err := l.whole(ctx, gone...); ok || err != nil && ctx.Err() == nil {
 				return err
 			}
 		}
 		if err := pause(ctx, 250*time.Millisecond); err != nil {
-			return fmt.Errorf("no task is replaced within %s", recoveryLimit)
+			return fmt.Errorf("the tasks are not replaced within %s", recoveryLimit)
 		}
 	}
 }
@@ -206,7 +229,7 @@ const grace = 60 * time.Second
 
 // victim chooses one of the tasks, when all serve and none is new.
 func (l *Lab) victim(ctx context.Context) (types.Task, error) {
-	if err := l.awaitWhole(ctx, ""); err != nil {
+	if err := l.awaitWhole(ctx); err != nil {
 		return types.Task{}, err
 	}
 	found, err := l.running(ctx)
@@ -220,10 +243,17 @@ func (l *Lab) victim(ctx context.Context) (types.Task, error) {
 	return found[l.random.IntN(len(found))], nil
 }
 
-// Faults lets all of them happen, one after the other.
-func (l *Lab) Faults(ctx context.Context) ([]Outcome, error) {
+// Faults lets all of them happen, one after the other, or only the one of a name.
+func (l *Lab) Faults(ctx context.Context, only string) ([]Outcome, error) {
+	chosen := slices.Clone(faults)
+	if only != "" {
+		chosen = slices.DeleteFunc(chosen, func(f fault) bool { return f.name != only })
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("fault %q; allowed: %s", only, strings.Join(faultNames(), "; "))
+	}
 	var all []Outcome
-	for _, f := range faults {
+	for _, f := range chosen {
 		outcome, err := l.strike(ctx, f)
 		if err != nil {
 			return all, err
@@ -231,4 +261,12 @@ func (l *Lab) Faults(ctx context.Context) ([]Outcome, error) {
 		all = append(all, outcome)
 	}
 	return all, nil
+}
+
+func faultNames() []string {
+	var names []string
+	for _, f := range faults {
+		names = append(names, f.name)
+	}
+	return names
 }

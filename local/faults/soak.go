@@ -43,7 +43,7 @@ type Soak struct {
 // Soak sends good and bad traffic for a long time and looks at the containers again and again.
 func (l *Lab) Soak(ctx context.Context, long, every time.Duration) (Soak, error) {
 	soak := Soak{Lasted: long}
-	if err := l.awaitWhole(ctx, ""); err != nil {
+	if err := l.awaitWhole(ctx); err != nil {
 		return soak, err
 	}
 	before, err := l.running(ctx)

@@ -1,8 +1,9 @@
 // Command faults makes a deployed stack suffer and writes what it saw into docs/reliability.md:
 //
-//	go run ./cmd/faults [-part rollouts|deploys|serving|soak] [-seed 1] [-rollouts 10]
+//	go run ./cmd/faults [-part rollouts|deploys|serving|soak] [-fault NAME] [-seed 1] [-rollouts 10]
 //
-// Without a part it runs all of them, which takes about an hour. Each part writes its own section of the document.
+// Without a part it runs all of them, which takes about an hour. Each part writes its own section of the document, and one
+// fault of the part serving its own row.
 package main
 
 import (
@@ -44,6 +45,7 @@ func main() {
 func run(ctx context.Context, arguments []string) (err error) {
 	flags := flag.NewFlagSet("faults", flag.ContinueOnError)
 	part := flags.String("part", "", "only this one of "+strings.Join(parts, ", "))
+	fault := flags.String("fault", "", "only this one of the part serving, by its name in the table")
 	seed := flags.Uint64("seed", 1, "decides which requests are sent, and which task is hit")
 	inARow := flags.Int("rollouts", 10, "how many deploys in a row, once with the sidecar and once with the pattern")
 	port := flags.Int("port", 0, "of the load balancer; 0 is a free one")
@@ -57,6 +59,9 @@ func run(ctx context.Context, arguments []string) (err error) {
 	if !slices.Contains(parts, chosen[0]) {
 		return fmt.Errorf("part %q; allowed: %s", *part, strings.Join(parts, ", "))
 	}
+	if *fault != "" && *part != "serving" {
+		return fmt.Errorf("fault %q: it belongs to the part serving, and part is %q", *fault, *part)
+	}
 	// From local/, where go run finds this module.
 	root, err := filepath.Abs("..")
 	if err != nil {
@@ -67,12 +72,20 @@ func run(ctx context.Context, arguments []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lab.Close()) }()
+	document := filepath.Join(root, "docs", "reliability.md")
+	if *fault != "" {
+		all, err := lab.Faults(ctx, *fault)
+		if err != nil {
+			return fmt.Errorf("serving: %w", err)
+		}
+		return faults.ReplaceRow(document, *seed, all[0])
+	}
 	for _, name := range chosen {
 		text, err := runPart(ctx, lab, name, *seed, *inARow, filepath.Join(root, "docs"))
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		if err := faults.Replace(filepath.Join(root, "docs", "reliability.md"), name, text); err != nil {
+		if err := faults.Replace(document, name, text); err != nil {
 			return err
 		}
 	}
@@ -88,7 +101,7 @@ func runPart(ctx context.Context, lab *faults.Lab, name string, seed uint64, inA
 		all, err := lab.BadDeploys(ctx)
 		return faults.BadDeploysText(seed, all), err
 	case "serving":
-		all, err := lab.Faults(ctx)
+		all, err := lab.Faults(ctx, "")
 		return faults.ServingText(seed, all), err
 	}
 	soak, err := lab.Soak(ctx, soakFor, sampleEvery)
