@@ -90,7 +90,8 @@ func startIt(silent error) error {
 	return fmt.Errorf("%w; start it, and run the command again", silent)
 }
 
-// cause is why a deployment failed, where that says more than the CLI's own error.
+// cause is why something failed, where that says more than its own error: ECS has given up, or there is no Docker engine any
+// more.
 func cause(watched context.Context, err error) error {
 	if given := context.Cause(watched); errors.Is(given, errGaveUp) || errors.Is(given, engine.ErrSilent) {
 		return given

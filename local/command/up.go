@@ -75,7 +75,7 @@ func (l *Local) up(ctx context.Context, options UpOptions) (err error) {
 	}
 	found, err := l.prepare(ctx, config.dockerfiles)
 	if err != nil {
-		return err
+		return cause(ctx, err)
 	}
 	if fresh {
 		if current, err = l.startCloud(ctx, found, options.Stack, config.region, listen, held); err != nil {
@@ -349,7 +349,8 @@ func (l *Local) startCloud(ctx context.Context, found tools, stack, region, list
 		return err
 	})
 	if err != nil {
-		return run.Run{}, errors.Join(err, process.Stop(), l.remove(started))
+		err = errors.Join(cause(ctx, err), process.Stop())
+		return run.Run{}, together(err, l.remove(started))
 	}
 	way := ""
 	if description.Relayed {
