@@ -113,7 +113,7 @@ func End(pid int, wait time.Duration) error {
 	ended := begun
 	for ; !gone(pid); time.Sleep(50 * time.Millisecond) {
 		switch {
-		case zombie(pid):
+		case Zombie(pid):
 			if time.Since(ended) > reapWait {
 				return nil
 			}
@@ -132,8 +132,8 @@ func gone(pid int) bool {
 	return err == nil && reaped == pid || errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
 }
 
-// zombie says whether a process has ended, but is still listed. Only Linux tells.
-func zombie(pid int) bool {
+// Zombie says whether a process has ended, but is still listed. Only Linux tells.
+func Zombie(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	_, state, _ := strings.Cut(string(stat), ") ")
 	return err == nil && strings.HasPrefix(state, "Z")

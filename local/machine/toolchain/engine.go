@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -231,6 +232,7 @@ func (f *Finder) runEngine(ctx context.Context, stop <-chan net.Conn) (asked net
 	var starts []time.Time
 	for {
 		starts = append(starts, time.Now())
+		f.forgetContainerd()
 		process, err := machine.Start("docker", log, exec.Command("dockerd")) //nolint:noctx // StopWithin ends it
 		if err != nil {
 			return nil, err
@@ -252,6 +254,20 @@ func (f *Finder) runEngine(ctx context.Context, stop <-chan net.Conn) (asked net
 			return asked, nil
 		case <-time.After(restartPause):
 		}
+	}
+}
+
+// forgetContainerd removes the process id of a containerd that has ended with its engine as long as PID 1 has not noticed, which
+// in a container it may never do. Docker 20.10 takes such a zombie for a containerd that runs, and waits for its answer in vain.
+// https://github.com/moby/moby/blob/051e604adcd8f0f57d710d110d75bdd43010168c/libcontainerd/supervisor/remote_daemon.go
+func (f *Finder) forgetContainerd() {
+	name := filepath.Join(f.system, "run", "docker", "containerd", "containerd.pid")
+	content, err := os.ReadFile(name)
+	if err != nil {
+		return // there was no engine before
+	}
+	if pid, err := strconv.Atoi(strings.TrimSpace(string(content))); err == nil && machine.Zombie(pid) {
+		_ = os.Remove(name) // else the engine says what is wrong
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -188,6 +189,35 @@ func TestAnEngineThatWasKilledIsStartedAgainByItsKeeper(t *testing.T) {
 	if m.runs() || f.kept() {
 		t.Errorf("after the last use, the engine runs: %t, and its keeper: %t", m.runs(), f.kept())
 	}
+}
+
+// In a container, PID 1 may leave the engine's containerd a zombie for good.
+func TestAContainerdThatNobodyHasNoticedTheEndOfIsForgotten(t *testing.T) {
+	f := finder(t, "", &bytes.Buffer{})
+	file := filepath.Join(f.system, "run/docker/containerd/containerd.pid")
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	containerd := exec.Command("sleep", "60")
+	if err := containerd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	noted := func() bool { f.forgetContainerd(); return exists(file) }
+	if err := os.WriteFile(file, []byte(strconv.Itoa(containerd.Process.Pid)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !noted() {
+		t.Error("a containerd that runs is forgotten")
+	}
+	if err := containerd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); noted(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a zombie is taken for a containerd")
+		}
+	}
+	_ = containerd.Wait()
 }
 
 func TestAnEngineThatEndsAgainAndAgainIsGivenUp(t *testing.T) {
