@@ -564,6 +564,7 @@ END
     [ "$NGINX_STATIC_HISTORY" = off ] || cat >"$directory/static-outer.conf" <<END
 location @history {
     root $history;
+    open_file_cache off;
     try_files \$kept =404;
     gzip_static on;
     include $directory/static-answer.conf;
@@ -605,7 +606,14 @@ types {
     video/webm webm;
 }
 END
+    # To refuse links, nginx opens each directory of a path by itself, and it looks for
+    # several names for each request. Open files, and that there is none, are kept for a
+    # second: as long a file that is written anew while the task runs may not be seen.
+    # https://nginx.org/en/docs/http/ngx_http_core_module.html#open_file_cache
     cat >"$directory/static-maps.conf" <<'END'
+open_file_cache max=1000 inactive=10s;
+open_file_cache_valid 1s;
+open_file_cache_errors on;
 map $uri $static_cache {
     default no-cache;
     "~[.-](?=[a-f]{0,63}[0-9])(?=[0-9]{0,63}[a-f])[0-9a-f]{8,64}(?:\.[a-z0-9]{1,12}){1,2}$" "public, max-age=31536000, immutable";

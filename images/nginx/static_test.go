@@ -223,6 +223,44 @@ func TestWhoTakesBrotliGetsTheFileThatTheBuildHasCompressed(t *testing.T) {
 	}
 }
 
+// nginx keeps open files for a second. What an application changes while it runs must not stay hidden, and a file that
+// becomes a link must not stay open to it.
+func TestAFileThatChangesIsSeenSoon(t *testing.T) {
+	dir := directory(t, map[string]string{"page.html": "earlier", "soon-a-link.txt": "a file"})
+	task := imagetest.Start(t, imagetest.Options{
+		Env: []string{"NGINX_STATIC_FILES=/assets"}, Args: []string{"--volume=" + dir + ":/srv/static/1/assets:ro"},
+	})
+	answers := func(target string, status int, body string) {
+		t.Helper()
+		var got imagetest.Answer
+		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+			if got = task.Get(t, target); got.Status == status && strings.Contains(got.Body, body) {
+				return
+			}
+		}
+		t.Errorf("%s: got %d %q, want %d %q", target, got.Status, got.Body, status, body)
+	}
+	replace := func(name string, write func(file string) error) {
+		t.Helper()
+		file := filepath.Join(dir, name)
+		if err := write(file + ".new"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(file+".new", file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answers("/assets/page.html", 200, "earlier")
+	answers("/assets/soon-a-link.txt", 200, "a file")
+	answers("/assets/new.js", 404, "")
+	replace("page.html", func(file string) error { return os.WriteFile(file, []byte("later"), 0o644) })
+	replace("new.js", func(file string) error { return os.WriteFile(file, []byte("new"), 0o644) })
+	replace("soon-a-link.txt", func(file string) error { return os.Symlink("/etc/passwd", file) })
+	answers("/assets/page.html", 200, "later")
+	answers("/assets/new.js", 200, "new")
+	answers("/assets/soon-a-link.txt", 404, "")
+}
+
 // While a deployment is under way, a page may be of one release and the task that answers of the other.
 func TestFilesOfBothReleasesAreServedByBothTasks(t *testing.T) {
 	history := t.TempDir()
