@@ -111,7 +111,7 @@ func TestASitesHealthPageIsTheSidecars(t *testing.T) {
 		t.Errorf("/ without the application: got %d, want 502", got.Status)
 	}
 	imagetest.Docker(t, "exec", task.Nginx, "touch", "/tmp/nginx/maintenance")
-	deadline := time.Now().Add(5 * time.Second) // nginx looks for the file once a second
+	deadline := time.Now().Add(5 * time.Second) // nginx sees the file at once
 	for task.Get(t, "/.sidecar/health").Status != 503 && time.Now().Before(deadline) {
 		time.Sleep(50 * time.Millisecond)
 	}
