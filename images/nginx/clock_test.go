@@ -3,7 +3,9 @@ package nginx
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -144,25 +146,32 @@ func TestTheRateLimitForgetsNothingWhenTheClockJumps(t *testing.T) {
 	}
 }
 
-// The page decides whether the load balancer sends requests to a task that is about to stop.
+// The page decides whether the load balancer sends requests to a task that is about to stop. Beside static files nginx
+// keeps open files, but not this one.
 func TestTheHealthPageSeesTheMaintenanceFileAfterAJumpOfTheClock(t *testing.T) {
 	image := clockImage(t)
-	for name, by := range jumps {
-		t.Run(name, func(t *testing.T) {
-			task := imagetest.Start(t, imagetest.Options{Image: image})
-			if got := task.Get(t, "/"); got.Status != 200 {
-				t.Errorf("health page: got %d, want 200", got.Status)
-			}
-			jump(t, task, by)
-			imagetest.Docker(t, "exec", task.Nginx, "touch", "/tmp/nginx/maintenance")
-			if got := awaitHealth(t, task, 503); got != 503 {
-				t.Errorf("with the maintenance file: the health page says %d, want 503", got)
-			}
-			imagetest.Docker(t, "exec", task.Nginx, "rm", "/tmp/nginx/maintenance")
-			if got := awaitHealth(t, task, 200); got != 200 {
-				t.Errorf("without the maintenance file: the health page says %d, want 200", got)
-			}
-		})
+	files := imagetest.Options{
+		Image: image, Env: []string{"NGINX_STATIC_FILES=/assets"},
+		Args: []string{"--volume=" + assets(t) + ":/srv/static/1/assets:ro"},
+	}
+	for with, opts := range map[string]imagetest.Options{"alone": {Image: image}, "with static files": files} {
+		for name, by := range jumps {
+			t.Run(with+", "+name, func(t *testing.T) {
+				task := imagetest.Start(t, opts)
+				if got := task.Get(t, "/"); got.Status != 200 {
+					t.Errorf("health page: got %d, want 200", got.Status)
+				}
+				jump(t, task, by)
+				imagetest.Docker(t, "exec", task.Nginx, "touch", "/tmp/nginx/maintenance")
+				if got := awaitHealth(t, task, 503); got != 503 {
+					t.Errorf("with the maintenance file: the health page says %d, want 503", got)
+				}
+				imagetest.Docker(t, "exec", task.Nginx, "rm", "/tmp/nginx/maintenance")
+				if got := awaitHealth(t, task, 200); got != 200 {
+					t.Errorf("without the maintenance file: the health page says %d, want 200", got)
+				}
+			})
+		}
 	}
 }
 
@@ -200,6 +209,31 @@ func TestTheMicroCacheFollowsTheClock(t *testing.T) {
 			}
 			if reached != test.reached {
 				t.Errorf("%d of 2 requests reached the application, want %d", reached, test.reached)
+			}
+		})
+	}
+}
+
+// What nginx keeps about static files goes by the clock as well. Files of an image do not change, so it is kept all the same.
+func TestAStaticFileThatChangesIsHiddenOnlyByAClockThatIsSetBack(t *testing.T) {
+	image := clockImage(t)
+	for name, want := range map[string]string{"an hour ahead": "later", "an hour back": "earlier"} {
+		t.Run(name, func(t *testing.T) {
+			dir := directory(t, map[string]string{"page.html": "earlier"})
+			task := imagetest.Start(t, imagetest.Options{
+				Image: image, Env: []string{"NGINX_STATIC_FILES=/assets"}, Args: []string{"--volume=" + dir + ":/srv/static/1/assets:ro"},
+			})
+			if got := task.Get(t, "/assets/page.html"); got.Body != "earlier" {
+				t.Fatalf("before: got %d %q", got.Status, got.Body)
+			}
+			jump(t, task, jumps[name])
+			writeFile(t, filepath.Join(dir, "page.new"), "later")
+			if err := os.Rename(filepath.Join(dir, "page.new"), filepath.Join(dir, "page.html")); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2100 * time.Millisecond) // a second is what nginx keeps it for
+			if got := task.Get(t, "/assets/page.html"); got.Body != want {
+				t.Errorf("after: got %d %q, want %q", got.Status, got.Body, want)
 			}
 		})
 	}
