@@ -251,8 +251,9 @@ if [ -n "$errors" ]; then
 fi
 
 # ---- What follows from the settings ----
-# Descriptors per worker: connections, and a file for each large body. Never
-# above the container's hard limit, which nginx could not raise.
+# Descriptors per worker: connections, a file for each large body, and the static
+# files that are kept open. Never above the container's hard limit, which nginx could not
+# raise.
 files=$((NGINX_WORKER_CONNECTIONS + 2048))
 hard=$(ulimit -Hn)
 if [ "$hard" != unlimited ] && [ "$files" -gt "$hard" ]; then
