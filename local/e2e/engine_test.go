@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"fargate-nginx-sidecar/local/cloud/engine/enginetest"
 	"fargate-nginx-sidecar/local/cloud/run"
 )
 
@@ -26,14 +25,7 @@ const (
 // update waits for its tasks, and while the stack is taken down. The containers outlive the engine, and the next one finds and
 // ends them. It takes minutes and an engine of its own, so it is run by `make test-loopback` alone.
 func TestAStackSurvivesItsEngine(t *testing.T) {
-	if os.Getenv("OWN_LOOPBACK") == "" {
-		t.Skip("OWN_LOOPBACK is not set: run `make test-loopback`")
-	}
-	c := newCheckout(t)
-	engine := enginetest.Start(t)
-	engine.Outside(t)
-	t.Setenv("DOCKER_HOST", engine.Host)
-	t.Cleanup(func() { _, _ = c.try(t, "down") })
+	c, engine := onAnEngineOfItsOwn(t)
 
 	first := c.begin(t, "up", "--stack", patternStack)
 	first.until("docker:index:Image web-app creating")
