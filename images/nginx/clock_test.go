@@ -21,9 +21,9 @@ func clockImage(t *testing.T) string {
 	t.Helper()
 	imagetest.Build(t, imagetest.NginxImage)
 	const image = imagetest.NginxImage + "-clock"
-	build := exec.CommandContext(t.Context(), "docker", "build", "--quiet", "--tag="+image,
-		"--build-arg=SIDECAR="+imagetest.NginxImage, "testdata/clock")
-	if out, err := build.CombinedOutput(); err != nil {
+	arguments := []string{"build", "--quiet", "--tag=" + image, "--build-arg=SIDECAR=" + imagetest.NginxImage, "testdata/clock"}
+	out, err := exec.CommandContext(t.Context(), "docker", arguments...).CombinedOutput() //nolint:gosec // arguments of this file
+	if err != nil {
 		t.Skipf("the package libfaketime cannot be installed here: %v: %s", err, out)
 	}
 	return image
