@@ -158,30 +158,15 @@ func TestTheHealthPageSeesTheMaintenanceFileAfterAJumpOfTheClock(t *testing.T) {
 		for name, by := range jumps {
 			t.Run(with+", "+name, func(t *testing.T) {
 				task := imagetest.Start(t, opts)
-				if got := task.Get(t, "/"); got.Status != 200 {
-					t.Errorf("health page: got %d, want 200", got.Status)
-				}
+				healthPage(t, task, "/", 200)
 				jump(t, task, by)
 				imagetest.Docker(t, "exec", task.Nginx, "touch", "/tmp/nginx/maintenance")
-				if got := awaitHealth(t, task, 503); got != 503 {
-					t.Errorf("with the maintenance file: the health page says %d, want 503", got)
-				}
+				healthPage(t, task, "/", 503)
 				imagetest.Docker(t, "exec", task.Nginx, "rm", "/tmp/nginx/maintenance")
-				if got := awaitHealth(t, task, 200); got != 200 {
-					t.Errorf("without the maintenance file: the health page says %d, want 200", got)
-				}
+				healthPage(t, task, "/", 200)
 			})
 		}
 	}
-}
-
-// awaitHealth returns what the health page says, as soon as it is what is wanted, or after 5 s.
-func awaitHealth(t *testing.T, task *imagetest.Task, want int) (status int) {
-	t.Helper()
-	for end := time.Now().Add(5 * time.Second); status != want && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		status = task.Get(t, "/", "Connection: close").Status
-	}
-	return status
 }
 
 // The cache's times are those of the clock. nginx has no directive that would change it.

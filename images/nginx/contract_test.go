@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"fargate-nginx-sidecar/images/imagetest"
 )
@@ -111,13 +110,7 @@ func TestASitesHealthPageIsTheSidecars(t *testing.T) {
 		t.Errorf("/ without the application: got %d, want 502", got.Status)
 	}
 	imagetest.Docker(t, "exec", task.Nginx, "touch", "/tmp/nginx/maintenance")
-	deadline := time.Now().Add(5 * time.Second) // nginx sees the file at once
-	for task.Get(t, "/.sidecar/health").Status != 503 && time.Now().Before(deadline) {
-		time.Sleep(50 * time.Millisecond)
-	}
-	if got := task.Get(t, "/.sidecar/health"); got.Status != 503 {
-		t.Errorf("in maintenance: got %d, want 503", got.Status)
-	}
+	healthPage(t, task, "/.sidecar/health", 503)
 	imagetest.Docker(t, "exec", task.Nginx, "/usr/local/bin/healthcheck")
 }
 

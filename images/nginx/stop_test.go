@@ -97,30 +97,26 @@ func TestTheContainerEndsWithNginx(t *testing.T) {
 	}
 }
 
+// healthPage compares what the page says at this moment: nginx looks for the maintenance file on each request.
+func healthPage(t *testing.T, task *imagetest.Task, page string, want int) {
+	t.Helper()
+	if got := task.Get(t, page, "Connection: close").Status; got != want {
+		t.Errorf("the health page %s says %d, want %d", page, got, want)
+	}
+}
+
 func TestTheMaintenanceFileTakesATaskOutAndLetsItIn(t *testing.T) {
 	task := imagetest.Start(t, imagetest.Options{})
-	health := func(want int) {
-		t.Helper()
-		for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
-			got := task.Get(t, "/", "Connection: close").Status
-			if got == want {
-				return
-			}
-			if time.Since(begin) > 5*time.Second {
-				t.Fatalf("health page: got %d, want %d", got, want)
-			}
-		}
-	}
-	health(200)
+	healthPage(t, task, "/", 200)
 	imagetest.Docker(t, "exec", task.Nginx, "touch", "/tmp/nginx/maintenance")
-	health(503)
+	healthPage(t, task, "/", 503)
 	if got := task.Get(t, "/api/x"); got.Status != 200 {
 		t.Errorf("a request in maintenance: got %d, want 200", got.Status)
 	}
 	// The container is well: ECS must not replace it.
 	imagetest.Docker(t, "exec", task.Nginx, "/usr/local/bin/healthcheck")
 	imagetest.Docker(t, "exec", task.Nginx, "rm", "/tmp/nginx/maintenance")
-	health(200)
+	healthPage(t, task, "/", 200)
 }
 
 // balancer is as much of a load balancer as the next test needs: two targets by turns, and one that fails two checks in
