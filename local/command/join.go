@@ -54,7 +54,7 @@ func (l *Local) useLoadBalancer(ctx context.Context, owner *pulumi.Stack, config
 		return err
 	}
 	deployed := &pulumi.Stack{Root: owner.ProjectDir(), Name: owner.Name}
-	file, err := deployed.StackConfig()
+	file, _, err := deployed.StackConfig()
 	if err != nil {
 		return err
 	}

@@ -154,7 +154,7 @@ func (s stackSettings) value(setting string) any {
 
 func (l *Local) stackConfig(stack string, given map[string]string) (stackSettings, error) {
 	reader := &pulumi.Stack{Root: l.Root, Name: stack}
-	config, err := reader.StackConfig()
+	config, imports, err := reader.StackConfig()
 	if err != nil {
 		return stackSettings{}, err
 	}
@@ -166,7 +166,7 @@ func (l *Local) stackConfig(stack string, given map[string]string) (stackSetting
 	if err != nil {
 		return stackSettings{}, err
 	}
-	settings := stackSettings{project: project, region: region, file: map[string]any{}, encrypted: map[string]any{}, imports: reader.ImportsSettings()}
+	settings := stackSettings{project: project, region: region, file: map[string]any{}, encrypted: map[string]any{}, imports: imports}
 	for key, value := range config {
 		plain, changed := decrypted(key, value)
 		if changed {

@@ -135,24 +135,18 @@ func (s *Stack) copyStack(values map[string]any) error {
 	return os.WriteFile(filepath.Join(s.ProjectDir(), name), content, 0o644)
 }
 
-// StackConfig returns the values of a stack's file in the checkout.
-func (s *Stack) StackConfig() (map[string]any, error) {
+// StackConfig returns the values of a stack's file in the checkout, and whether it imports more of them from Pulumi ESC.
+func (s *Stack) StackConfig() (config map[string]any, imports bool, err error) {
 	file, err := readYAML(filepath.Join(s.Root, "Pulumi."+s.Name+".yaml"))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("stack %s: there is no Pulumi.%[1]s.yaml; the stacks are: %s", s.Name, strings.Join(s.stacks(), ", "))
+		return nil, false, fmt.Errorf("stack %s: there is no Pulumi.%[1]s.yaml; the stacks are: %s", s.Name, strings.Join(s.stacks(), ", "))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("stack %s: %w", s.Name, err)
+		return nil, false, fmt.Errorf("stack %s: %w", s.Name, err)
 	}
-	config, _ := file["config"].(map[string]any)
-	return config, nil
-}
-
-// ImportsSettings reports whether a stack's file in the checkout imports settings from Pulumi ESC.
-func (s *Stack) ImportsSettings() bool {
-	file, err := readYAML(filepath.Join(s.Root, "Pulumi."+s.Name+".yaml"))
-	_, imports := file[escKey]
-	return err == nil && imports
+	config, _ = file["config"].(map[string]any)
+	_, imports = file[escKey]
+	return config, imports, nil
 }
 
 // ProjectName returns the name in Pulumi.yaml, which is also the namespace of the project's settings.

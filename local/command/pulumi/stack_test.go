@@ -32,8 +32,8 @@ func TestTheCopyOfAStacksFileHasItsOwnEncryptionAndImportsNothing(t *testing.T) 
 		t.Fatal(err)
 	}
 	write(s.Root, "secretsprovider: awskms://alias/pulumi\nencryptedkey: AQEC\nencryptionsalt: owners\nenvironment: [shop/prod]\nconfig:\n  shop:cpu: 1024\n  aws:profile: production\n  aws:region: eu-central-1\n")
-	if !s.ImportsSettings() {
-		t.Error("what the file imports is not seen")
+	if _, imports, err := s.StackConfig(); err != nil || !imports {
+		t.Errorf("what the file imports is not seen: %v", err)
 	}
 	want := map[string]any{"config": map[string]any{"shop:cpu": 256, "aws:region": "eu-central-1"}}
 	if got := copied(); !reflect.DeepEqual(got, want) {
