@@ -89,18 +89,27 @@ func (m *Map) Deregister(ctx context.Context, serviceARN, instanceID string) {
 	}
 }
 
-// SetHealth changes an instance's custom health status.
+// SetHealth changes an instance's health, by which Discover chooses, and returns whether it was another one. Publish
+// follows.
+func (m *Map) SetHealth(serviceARN, instanceID string, healthy bool) (changed bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	instance, known := m.services[serviceARN][instanceID]
+	if !known || instance.Healthy == healthy {
+		return false
+	}
+	instance.Healthy = healthy
+	m.services[serviceARN][instanceID] = instance
+	return true
+}
+
+// Publish makes an instance's health its custom health status in the emulator.
 // https://docs.aws.amazon.com/cloud-map/latest/api/API_UpdateInstanceCustomHealthStatus.html
-func (m *Map) SetHealth(ctx context.Context, serviceARN, instanceID string, healthy bool) {
+func (m *Map) Publish(ctx context.Context, serviceARN, instanceID string) {
 	m.mu.Lock()
 	instance, known := m.services[serviceARN][instanceID]
-	changed := known && instance.Healthy != healthy
-	if changed {
-		instance.Healthy = healthy
-		m.services[serviceARN][instanceID] = instance
-	}
 	m.mu.Unlock()
-	if changed {
+	if known {
 		m.tell(ctx, serviceARN, instance)
 	}
 }

@@ -37,9 +37,14 @@ func TestInstancesAreFoundByHealthAndShownToEverybody(t *testing.T) {
 	m.Register(ctx, arn, Instance{ID: "a", IP: "10.0.0.1", Port: 8080, Address: "127.0.0.1:1", Attributes: map[string]string{"ECS_SERVICE_NAME": "web"}})
 	m.Register(ctx, arn, Instance{ID: "b", IP: "10.0.0.2", Port: 8080, Address: "127.0.0.1:2"})
 	expect("none healthy", "a", "b")
-	m.SetHealth(ctx, arn, "b", true)
+	if !m.SetHealth(arn, "b", true) || m.SetHealth(arn, "b", true) {
+		t.Error("the first change of an instance's health is a change, and the second is none")
+	}
 	expect("one healthy", "b")
-	m.SetHealth(ctx, arn, "c", true)
+	m.Publish(ctx, arn, "b")
+	if m.SetHealth(arn, "c", true) {
+		t.Error("an instance that does not exist has changed")
+	}
 	expect("health of an instance that does not exist", "b")
 
 	listed, err := m.client.ListInstances(ctx, &servicediscovery.ListInstancesInput{ServiceId: created.Service.Id})

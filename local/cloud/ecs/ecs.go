@@ -31,10 +31,13 @@ type LoadBalancer interface {
 	TargetState(targetGroupARN, target string, port int) (state elbtypes.TargetHealthStateEnum, description string)
 }
 
-// Registry is what the scheduler needs of service discovery: instances come and go, and it tells how they are.
+// Registry is what the scheduler needs of service discovery: instances come and go, and their health changes.
 type Registry interface {
 	fargate.Registry
-	SetHealth(ctx context.Context, serviceARN, instanceID string, healthy bool)
+	// SetHealth changes an instance's health at once, without a call to AWS, and returns whether it was another one.
+	SetHealth(serviceARN, instanceID string, healthy bool) (changed bool)
+	// Publish writes an instance's health to AWS.
+	Publish(ctx context.Context, serviceARN, instanceID string)
 }
 
 // Options of a Scheduler.
@@ -80,6 +83,10 @@ type Scheduler struct {
 	stopped    []*task // all of them, for one hour
 	stopping   bool    // no new task starts
 	silent     bool    // the Docker engine does not answer
+
+	// afterwards are the calls to AWS that a look has decided on. They are made without the lock, so that a description of
+	// services never waits for them.
+	afterwards []func(context.Context)
 }
 
 // New checks the options and that the Docker engine answers, for which ctx is. It starts nothing.
@@ -111,7 +118,8 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	return nil
 }
 
-// look reads what is wanted and moves every service one step towards it. Nothing in it waits for a container.
+// look reads what is wanted and moves every service one step towards it. Nothing in it waits for a container, and no call
+// goes over the network while it holds the lock.
 func (s *Scheduler) look(ctx context.Context) error {
 	declared, err := s.source.services(ctx)
 	if err != nil {
@@ -124,11 +132,20 @@ func (s *Scheduler) look(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return nil
 	}
+	for _, call := range s.decide(declared, silent) {
+		call(ctx)
+	}
+	return nil
+}
+
+// decide moves every service one step, and returns the calls to AWS that follow from it.
+func (s *Scheduler) decide(all []declared, silent error) (calls []func(context.Context)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hear(silent)
-	s.reconcile(ctx, declared, time.Now())
-	return nil
+	s.reconcile(all, time.Now())
+	calls, s.afterwards = s.afterwards, nil
+	return calls
 }
 
 // hear notes whether the Docker engine answers. The caller holds s.mu.

@@ -181,6 +181,37 @@ func TestFailedDeploymentRollsBack(t *testing.T) {
 	}
 }
 
+func TestATaskDefinitionThatCannotBeReadHoldsUpItsOwnServiceOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	image := w.image(nil)
+	service := w.serve(w.register(nil, web(image, "one")), 1, 8080)
+	w.steady(service)
+	hidden, err := w.ecs.RegisterTaskDefinition(t.Context(), &awsecs.RegisterTaskDefinitionInput{
+		Family: aws.String("hidden"), Cpu: aws.String("256"), Memory: aws.String("512"), NetworkMode: types.NetworkModeAwsvpc,
+		RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate}, ContainerDefinitions: []types.ContainerDefinition{web(image, "two")},
+	})
+	must(t, err)
+	w.hide("hidden")
+	w.update(service, func(u *awsecs.UpdateServiceInput) { u.TaskDefinition = hidden.TaskDefinition.TaskDefinitionArn })
+	// A client that waits must not see the end of the deployment before.
+	seen, _ := w.scheduler.Service(service)
+	if len(seen.Deployments) != 2 || seen.Deployments[0].RolloutState != types.DeploymentRolloutStateInProgress ||
+		*seen.Deployments[0].TaskDefinition != *hidden.TaskDefinition.TaskDefinitionArn {
+		t.Fatalf("with an unreadable task definition: %+v", seen.Deployments)
+	}
+	other := w.create(&awsecs.CreateServiceInput{
+		Cluster: &w.cluster, ServiceName: aws.String("other"), TaskDefinition: aws.String(w.register(nil, web(image, "other"))), DesiredCount: aws.Int32(1), LaunchType: types.LaunchTypeFargate,
+		NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: []string{w.subnet}, SecurityGroups: []string{}}},
+	})
+	w.steady(other)
+	w.hide("")
+	w.steady(service)
+	if _, body := w.get("/"); body != "two" {
+		t.Errorf("after the task definition can be read: %q, want two", body)
+	}
+}
+
 func TestFirstDeploymentThatFailsStaysFailed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

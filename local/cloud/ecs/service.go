@@ -51,7 +51,7 @@ type service struct {
 type deployment struct {
 	id          string
 	revision    revision
-	definition  *fargate.Definition
+	definition  *fargate.Definition // nil until it could be read; no task starts before
 	state       types.DeploymentRolloutState
 	reason      string
 	failed      int // tasks in a row
@@ -62,7 +62,7 @@ type deployment struct {
 }
 
 // reconcile moves every service one step. The caller holds s.mu.
-func (s *Scheduler) reconcile(ctx context.Context, all []declared, now time.Time) {
+func (s *Scheduler) reconcile(all []declared, now time.Time) {
 	seen := map[string]bool{}
 	for _, d := range all {
 		seen[d.arn] = true
@@ -81,7 +81,7 @@ func (s *Scheduler) reconcile(ctx context.Context, all []declared, now time.Time
 		if !seen[arn] && known.status == serviceActive {
 			known.status = serviceDraining
 		}
-		s.step(ctx, known, now)
+		s.step(known, now)
 	}
 	s.collectEnded()
 	s.stopped = slices.DeleteFunc(s.stopped, func(t *task) bool { return now.Sub(*t.Describe().StoppedAt) > stoppedTaskKept })
@@ -100,34 +100,28 @@ func statusOf(known, declared string) string {
 }
 
 // step notes what happened to a service's tasks, and then starts and stops tasks.
-func (s *Scheduler) step(ctx context.Context, v *service, now time.Time) {
+func (s *Scheduler) step(v *service, now time.Time) {
 	s.collectStopped(v, now)
 	if v.status != serviceActive {
 		s.drain(v)
 		return
 	}
-	if err := s.deploy(ctx, v, now); err != nil {
-		s.log.Warn("deployment cannot begin", "service", v.declared.name, "error", err)
-		return
-	}
+	v.deploy(now)
 	if s.silent {
 		return // nobody can tell how the tasks are, and none can take the place of another
 	}
 	candidates := s.candidates(v, now)
-	s.tellHealth(ctx, v)
-	s.breakCircuit(ctx, v, now)
+	s.tellHealth(v)
+	rollingBack := s.breakCircuit(v, now)
 	primary := v.deployments[0]
 	situation := situation{
 		Desired:               v.declared.desired,
 		MinimumHealthyPercent: v.declared.minimumHealthyPercent,
 		MaximumPercent:        v.declared.maximumPercent,
-		Hold:                  s.stopping || primary.state == types.DeploymentRolloutStateFailed || now.Sub(primary.lastFailure) < backoff(primary.failed),
-		Scaling:               fmt.Sprintf(reasonScaling, primary.id),
-		Tasks:                 candidates,
-	}
-	for i := range situation.Tasks {
-		// The breaker may just have moved the primary deployment.
-		situation.Tasks[i].Primary = v.find(situation.Tasks[i].ID).deployment == primary
+		Hold: s.stopping || rollingBack || primary.definition == nil || primary.state == types.DeploymentRolloutStateFailed ||
+			now.Sub(primary.lastFailure) < backoff(primary.failed),
+		Scaling: fmt.Sprintf(reasonScaling, primary.id),
+		Tasks:   candidates,
 	}
 	start, stop := plan(situation)
 	s.stopTasks(v, stop, now)
@@ -158,19 +152,17 @@ func (s *Scheduler) drain(v *service) {
 	}
 }
 
-// deploy makes a new primary deployment when the service's revision changed.
-func (s *Scheduler) deploy(ctx context.Context, v *service, now time.Time) error {
+// deploy makes a new primary deployment when the service's revision changed. It exists even while its task definition
+// cannot be read: a client that waits for it would otherwise take the end of the one before for its own.
+func (v *service) deploy(now time.Time) {
 	if len(v.deployments) > 0 && v.deployments[0].revision == v.declared.revision {
-		return nil
-	}
-	definition, err := s.source.definition(ctx, v.declared.revision.taskDefinition)
-	if err != nil {
-		return err
+		v.deployments[0].definition = cmp.Or(v.deployments[0].definition, v.declared.definition)
+		return
 	}
 	fresh := &deployment{
 		id:         newDeploymentID(),
 		revision:   v.declared.revision,
-		definition: definition,
+		definition: v.declared.definition,
 		state:      types.DeploymentRolloutStateInProgress,
 		created:    now,
 		updated:    now,
@@ -178,7 +170,6 @@ func (s *Scheduler) deploy(ctx context.Context, v *service, now time.Time) error
 	fresh.reason = fmt.Sprintf("ECS deployment %s in progress.", fresh.id)
 	v.deployments = append([]*deployment{fresh}, v.deployments...)
 	v.steady = false
-	return nil
 }
 
 // newDeploymentID looks like ECS's: ecs-svc/ and 19 digits.
@@ -194,6 +185,7 @@ func (s *Scheduler) candidates(v *service, now time.Time) []candidate {
 			continue
 		}
 		c := s.judge(v, t, now)
+		c.Primary = t.deployment == v.deployments[0]
 		t.healthy = c.Healthy
 		if c.Healthy && !t.proven {
 			t.proven, c.Proven = true, true
@@ -206,11 +198,13 @@ func (s *Scheduler) candidates(v *service, now time.Time) []candidate {
 
 // tellHealth gives service discovery the results of the containers' checks, before any task is stopped for a healthier one.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-discovery.html
-func (s *Scheduler) tellHealth(ctx context.Context, v *service) {
+func (s *Scheduler) tellHealth(v *service) {
 	for _, t := range v.tasks {
 		for _, r := range t.Registries {
 			healthy := !t.HasChecks() || t.Describe().HealthStatus == types.HealthStatusHealthy
-			s.options.Registry.SetHealth(ctx, r.Service, t.ID, healthy)
+			if s.options.Registry.SetHealth(r.Service, t.ID, healthy) {
+				s.afterwards = append(s.afterwards, func(ctx context.Context) { s.options.Registry.Publish(ctx, r.Service, t.ID) })
+			}
 		}
 	}
 }
@@ -249,27 +243,39 @@ func (s *Scheduler) judge(v *service, t *task, now time.Time) candidate {
 	return c
 }
 
-// breakCircuit fails the primary deployment when too many of its tasks failed, and rolls back if that is wanted.
-func (s *Scheduler) breakCircuit(ctx context.Context, v *service, now time.Time) {
+// breakCircuit fails the primary deployment when too many of its tasks failed. If a rollback is wanted, the deployment fails
+// with it, after this look.
+func (s *Scheduler) breakCircuit(v *service, now time.Time) (rollingBack bool) {
 	primary := v.deployments[0]
 	if primary.state != types.DeploymentRolloutStateInProgress || !v.declared.breaker || primary.failed < breakerThreshold(v.declared.desired) {
+		return false
+	}
+	if !v.declared.rollback || v.completed == nil || v.completed == primary {
+		v.fail(primary, now)
+		return false
+	}
+	wanted, previous := v.declared, v.completed
+	s.afterwards = append(s.afterwards, func(ctx context.Context) { s.rollBack(ctx, v, wanted, previous) })
+	return true
+}
+
+func (v *service) fail(d *deployment, now time.Time) {
+	d.state, d.updated = types.DeploymentRolloutStateFailed, now
+	d.reason = "ECS deployment circuit breaker: tasks failed to start."
+	v.event(now, "(deployment %s) deployment failed: tasks failed to start.", d.id)
+}
+
+// rollBack gives the service its previous task definition, and then makes the previous deployment the primary one.
+func (s *Scheduler) rollBack(ctx context.Context, v *service, wanted declared, previous *deployment) {
+	if err := s.source.rollBack(ctx, wanted, previous.revision.taskDefinition); err != nil {
+		s.log.Warn("rollback failed, will be tried again", "service", wanted.name, "error", err)
 		return
 	}
-	previous := v.completed
-	if v.declared.rollback && previous != nil && previous != primary {
-		if err := s.source.rollBack(ctx, v.declared, previous.revision.taskDefinition); err != nil {
-			s.log.Warn("rollback failed, will be tried again", "service", v.declared.name, "error", err)
-			return
-		}
-	} else {
-		previous = nil
-	}
-	primary.state, primary.updated = types.DeploymentRolloutStateFailed, now
-	primary.reason = "ECS deployment circuit breaker: tasks failed to start."
-	v.event(now, "(deployment %s) deployment failed: tasks failed to start.", primary.id)
-	if previous == nil {
-		return
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.Wake()
+	now := time.Now()
+	v.fail(v.deployments[0], now)
 	// What the emulator holds now is the previous task definition under the present settings.
 	previous.revision = v.declared.revision
 	previous.revision.taskDefinition = previous.definition.ARN()
@@ -426,7 +432,7 @@ func (v *service) describe() types.Service {
 			status, desired = "PRIMARY", described.DesiredCount
 		}
 		described.Deployments = append(described.Deployments, types.Deployment{
-			Id: &d.id, Status: &status, TaskDefinition: d.definition.TaskDefinitionArn, DesiredCount: desired,
+			Id: &d.id, Status: &status, TaskDefinition: &d.revision.taskDefinition, DesiredCount: desired,
 			RunningCount: running[d], PendingCount: pending[d], FailedTasks: int32(d.failed), //nolint:gosec // a few
 			RolloutState: d.state, RolloutStateReason: aws.String(d.reason), CreatedAt: &d.created, UpdatedAt: aws.Time(d.updated),
 		})

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"slices"
 	"time"
@@ -39,6 +40,7 @@ type declared struct {
 	breaker, rollback     bool
 	grace                 time.Duration // in which failing health checks stop no task
 	revision              revision
+	definition            *fargate.Definition // nil while it cannot be read, which is only logged: other services go on
 	subnets               []string
 	targets               []fargate.Target
 	registries            []fargate.Registration
@@ -64,6 +66,7 @@ type revision struct {
 // source reads the ECS API. Only the scheduler's loop calls it, where nothing else is said.
 type source struct {
 	ecs         *ecs.Client
+	log         *slog.Logger
 	overlay     func(string) map[string]any
 	definitions map[string]*fargate.Definition // by ARN or family:revision
 }
@@ -71,6 +74,7 @@ type source struct {
 func newSource(o Options) *source {
 	return &source{
 		ecs:         ecs.NewFromConfig(emulator.Config(o.Endpoint, o.Region)),
+		log:         o.Logger,
 		overlay:     o.Overlay,
 		definitions: map[string]*fargate.Definition{},
 	}
@@ -177,11 +181,12 @@ func (s *source) declared(ctx context.Context, service types.Service) (declared,
 		}
 	}
 	if d.status == serviceActive {
-		definition, err := s.definition(ctx, aws.ToString(service.TaskDefinition))
-		if err != nil {
-			return declared{}, err
+		d.revision.taskDefinition = aws.ToString(service.TaskDefinition)
+		if d.definition, err = s.definition(ctx, d.revision.taskDefinition); err != nil {
+			s.log.Warn("deployment cannot begin", "service", d.name, "error", err)
+		} else {
+			d.revision.taskDefinition = d.definition.ARN() // the service may name a family
 		}
-		d.revision.taskDefinition = definition.ARN()
 	}
 	return d, nil
 }

@@ -12,6 +12,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -75,8 +77,9 @@ type world struct {
 	subnet    string
 	stop      context.CancelFunc
 
-	mu      sync.Mutex
-	overlay map[string]map[string]any
+	mu         sync.Mutex
+	overlay    map[string]map[string]any
+	unreadable string // family of a task definition that the scheduler cannot read
 }
 
 // newWorld starts everything. Without a Docker engine the test fails and says what to do.
@@ -122,10 +125,10 @@ func (w *world) start() {
 	w.t.Cleanup(func() { must(w.t, port.Close()) })
 	w.balancer, err = alb.New(alb.Options{Endpoint: w.endpoint, Region: region, Ports: map[int]*ports.Port{80: port}, Logger: logger})
 	must(w.t, err)
-	w.instances = cloudmap.New(w.endpoint, region, logger)
-	w.scheduler, err = ecs.New(w.t.Context(), ecs.Options{
+	w.instances = cloudmap.New(w.watched(), region, logger)
+	scheduler, err := ecs.New(w.t.Context(), ecs.Options{
 		Options: fargate.Options{
-			RunID: w.runID, Endpoint: w.endpoint, Region: region, Logger: logger, Secret: secrets.New(w.endpoint, region).Resolve,
+			RunID: w.runID, Endpoint: w.watched(), Region: region, Logger: logger, Secret: secrets.New(w.endpoint, region).Resolve,
 		},
 		LoadBalancer: w.balancer,
 		Registry:     w.instances,
@@ -137,6 +140,9 @@ func (w *world) start() {
 		},
 	})
 	must(w.t, err)
+	w.mu.Lock()
+	w.scheduler = scheduler
+	w.mu.Unlock()
 	w.url = "http://" + port.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	w.stop = cancel
@@ -158,6 +164,58 @@ func (w *world) start() {
 		w.removeImages()
 		w.t.Log("nothing is left of", w.runID)
 	})
+}
+
+// watched is the emulator behind a proxy that fails the test if a request arrives while the scheduler holds its lock, for
+// which every description of a service waits.
+func (w *world) watched() string {
+	emulator, err := url.Parse(w.endpoint)
+	must(w.t, err)
+	proxy := httputil.NewSingleHostReverseProxy(emulator)
+	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if scheduler := w.current(); scheduler != nil && !answers(scheduler) {
+			w.t.Errorf("the scheduler holds its lock during %s", r.Header.Get("X-Amz-Target"))
+		}
+		if w.hides(r.Header.Get("X-Amz-Target"), string(body)) {
+			out.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		proxy.ServeHTTP(out, r)
+	}))
+	w.t.Cleanup(server.Close)
+	return server.URL
+}
+
+func (w *world) current() *ecs.Scheduler {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.scheduler
+}
+
+func (w *world) hides(target, body string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.unreadable != "" && strings.HasSuffix(target, ".DescribeTaskDefinition") && strings.Contains(body, w.unreadable+":")
+}
+
+func (w *world) hide(family string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.unreadable = family
+}
+
+// answers says whether the scheduler describes a service while the emulator waits.
+func answers(scheduler *ecs.Scheduler) bool {
+	described := make(chan struct{})
+	go func() { scheduler.Service(""); close(described) }()
+	select {
+	case <-described:
+		return true
+	case <-time.After(3 * time.Second):
+		return false
+	}
 }
 
 // removeImages takes the images of this world's registry out of the engine.
