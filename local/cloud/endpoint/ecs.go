@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"path"
@@ -109,18 +110,20 @@ func (e *Endpoint) Overlay(serviceARN string) map[string]any {
 	return fields
 }
 
-// amendServices corrects every service in an answer of the emulator's.
-func (e *Endpoint) amendServices(answer map[string]any) {
+// amendServices corrects every service in an answer of the emulator's. What a change answers says nothing of what runs, so
+// only a description has to wait for the scheduler.
+func (e *Endpoint) amendServices(c call, answer map[string]any) error {
 	services, _ := answer["services"].([]any)
 	if one, ok := answer["service"].(map[string]any); ok {
 		services = append(services, one)
 	}
-	// The scheduler must have seen a new service or task definition before its state is told: otherwise a
+	// The scheduler must have seen a new service or task definition before its state is described: otherwise a
 	// client that waits for a steady state mistakes the state before its own request for the one after it.
 	ctx, cancel := context.WithTimeout(context.Background(), syncWait)
 	defer cancel()
-	_ = e.options.Tasks.Sync(ctx)
-
+	if err := e.options.Tasks.Sync(ctx); err != nil && c.action == "DescribeServices" {
+		return fmt.Errorf("the scheduler cannot see the services: %w", err)
+	}
 	for _, entry := range services {
 		service, ok := entry.(map[string]any)
 		if !ok {
@@ -136,6 +139,7 @@ func (e *Endpoint) amendServices(answer map[string]any) {
 			overlayRunning(service, running)
 		}
 	}
+	return nil
 }
 
 // amendClusters counts the tasks of every cluster, of which the emulator knows none.

@@ -63,6 +63,7 @@ func New(options Options) (*Endpoint, error) {
 			r.Out.Header.Del("Accept-Encoding")
 		},
 		ModifyResponse: endpoint.amend,
+		ErrorHandler:   failed,
 	}
 	return endpoint, nil
 }
@@ -131,7 +132,7 @@ func (e *Endpoint) answer(w http.ResponseWriter, c call) (answered bool) {
 // amend corrects the emulator's answer on its way to the client.
 func (e *Endpoint) amend(response *http.Response) error {
 	if describesDomain(response) {
-		return rewriteJSON(response, amendDomain)
+		return rewriteJSON(response, always(amendDomain))
 	}
 	if response.StatusCode != http.StatusOK {
 		return nil
@@ -141,15 +142,15 @@ func (e *Endpoint) amend(response *http.Response) error {
 	case c.service == ecrService:
 		return rewrite(response, e.localRegistry)
 	case c.service == ecsService && describesServices[c.action]:
-		return rewriteJSON(response, e.amendServices)
+		return rewriteJSON(response, func(answer map[string]any) error { return e.amendServices(c, answer) })
 	case c.service == ecsService && c.action == "DescribeClusters":
-		return rewriteJSON(response, e.amendClusters)
+		return rewriteJSON(response, always(e.amendClusters))
 	case c.service == logsService && c.action == "DescribeLogGroups":
-		return rewriteJSON(response, e.amendLogGroups)
+		return rewriteJSON(response, always(e.amendLogGroups))
 	case c.service == logsService && c.action == "DescribeMetricFilters":
-		return rewriteJSON(response, amendMetricFilters)
+		return rewriteJSON(response, always(amendMetricFilters))
 	case c.service == scalingService && c.action == "RegisterScalableTarget":
-		return rewriteJSON(response, func(answer map[string]any) { e.keepScalingTags(c, answer) })
+		return rewriteJSON(response, always(func(answer map[string]any) { e.keepScalingTags(c, answer) }))
 	case c.form != nil && movesClients[c.action]:
 		e.follow(response.Request.Context())
 	case c.form != nil && ruleActions[c.action]:
@@ -186,8 +187,13 @@ func rewrite(response *http.Response, change func([]byte) []byte) error {
 	return nil
 }
 
+// always is a change that cannot fail.
+func always(change func(map[string]any)) func(map[string]any) error {
+	return func(answer map[string]any) error { change(answer); return nil }
+}
+
 // rewriteJSON changes an answer, decoded. Numbers keep their digits.
-func rewriteJSON(response *http.Response, change func(map[string]any)) error {
+func rewriteJSON(response *http.Response, change func(map[string]any) error) error {
 	var failure error
 	err := rewrite(response, func(body []byte) []byte {
 		answer := map[string]any{}
@@ -196,7 +202,9 @@ func rewriteJSON(response *http.Response, change func(map[string]any)) error {
 		if failure = decoder.Decode(&answer); failure != nil {
 			return body
 		}
-		change(answer)
+		if failure = change(answer); failure != nil {
+			return body
+		}
 		changed, err := json.Marshal(answer)
 		if failure = err; err != nil {
 			return body
@@ -221,6 +229,15 @@ func fail(w http.ResponseWriter, kind, message string) bool {
 	w.WriteHeader(http.StatusBadRequest)
 	_ = json.NewEncoder(w).Encode(map[string]string{"__type": kind, "message": message})
 	return true
+}
+
+// failed answers for the emulator when it does not, or when its answer could not be corrected. AWS clients try a request
+// again after a server's error.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/CommonErrors.html
+func failed(w http.ResponseWriter, _ *http.Request, err error) {
+	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+	w.WriteHeader(http.StatusInternalServerError)
+	_ = json.NewEncoder(w).Encode(map[string]string{"__type": "ServerException", "message": err.Error()})
 }
 
 // memory keeps what the emulator forgets, by a name.

@@ -3,6 +3,7 @@ package endpoint_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -33,9 +34,10 @@ type tasks struct {
 	stopped, reason string
 	deleted         bool // the service
 	followed        int  // how often the load balancer was asked to follow
+	blind           error
 }
 
-func (*tasks) Sync(context.Context) error { return nil }
+func (s *tasks) Sync(context.Context) error { return s.blind }
 
 func (s *tasks) Service(arn string) (types.Service, bool) {
 	status := "ACTIVE"
@@ -178,6 +180,23 @@ func TestAServiceKeepsWhatTheEmulatorForgetsAndShowsWhatRuns(t *testing.T) {
 }
 
 // An update of one part of a deployment configuration leaves the others, in ECS and here.
+func TestAServiceIsNotDescribedBeforeTheSchedulerHasSeenIt(t *testing.T) {
+	t.Parallel()
+	url, scheduler := start(t, http.StatusOK, `{"services":[{"serviceArn":"`+service+`","deployments":[]}],"failures":[]}`)
+	scheduler.blind = errors.New("list clusters: timeout")
+	status, answer := call(t, url, ecsAPI+"DescribeServices", `{"cluster":"web","services":["web"]}`)
+	if status != http.StatusInternalServerError || !strings.Contains(answer, "ServerException") || !strings.Contains(answer, "list clusters: timeout") {
+		t.Errorf("a scheduler that sees nothing: status %d: %s", status, answer)
+	}
+	if status, answer := call(t, url, ecsAPI+"UpdateService", `{"cluster":"web","service":"web"}`); status != http.StatusOK {
+		t.Errorf("a change has happened, whatever the scheduler sees: status %d: %s", status, answer)
+	}
+	scheduler.blind = nil
+	if status, answer := call(t, url, ecsAPI+"DescribeServices", `{"cluster":"web","services":["web"]}`); status != http.StatusOK || !strings.Contains(answer, "IN_PROGRESS") {
+		t.Errorf("a scheduler that sees again: status %d: %s", status, answer)
+	}
+}
+
 func TestAServiceKeepsThePartsOfAConfigurationThatAnUpdateLeavesOut(t *testing.T) {
 	url, _ := start(t, 200, `{"service":{"serviceArn":"`+service+`"}}`)
 	call(t, url, ecsAPI+"CreateService", `{"cluster":"web","serviceName":"web","deploymentConfiguration":{"maximumPercent":200,"alarms":{"enable":true}}}`)
