@@ -3,6 +3,9 @@ package fargate
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -215,12 +218,50 @@ func TestDependantsStopFirst(t *testing.T) {
 	}
 }
 
-func TestAddressLiesInItsSubnetAndIsNotAWSs(t *testing.T) {
-	block := netip.MustParsePrefix("10.1.2.16/28")
-	for range 200 {
-		got := randomAddress(block)
-		if last := got.As4()[3]; !block.Contains(got) || last < 20 || last > 30 {
-			t.Fatalf("got %s, want 10.1.2.20 to 10.1.2.30", got)
+func TestEveryTaskHasAnAddressOfItsSubnetToItself(t *testing.T) {
+	all := newSubnets(Options{Endpoint: "http://127.0.0.1:1", Region: "eu-central-1"})
+	all.known["subnet-1"] = subnet{zone: "eu-central-1a", block: netip.MustParsePrefix("10.1.2.16/28")}
+	placed := map[string]placement{}
+	for range 11 { // of 16 addresses, five are AWS's own
+		p, err := all.place(t.Context(), "subnet-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last := netip.MustParseAddr(p.ip).As4()[3]; !strings.HasPrefix(p.ip, "10.1.2.") || last < 20 || last > 30 {
+			t.Errorf("got %s, want 10.1.2.20 to 10.1.2.30", p.ip)
+		}
+		placed[p.ip] = p
+	}
+	if len(placed) != 11 {
+		t.Errorf("11 tasks share %d addresses", len(placed))
+	}
+	if p, err := all.place(t.Context(), "subnet-1"); err == nil {
+		t.Errorf("a full subnet has room for a task at %s", p.ip)
+	}
+	all.release(placed["10.1.2.25"])
+	if p, err := all.place(t.Context(), "subnet-1"); err != nil || p.ip != "10.1.2.25" {
+		t.Errorf("the only free address: got %s, %v; want 10.1.2.25", p.ip, err)
+	}
+}
+
+// A reason is shown to people as it stands.
+func TestASubnetThatCannotBeReadIsExplained(t *testing.T) {
+	for _, c := range []struct {
+		status       int
+		answer, want string
+	}{
+		{http.StatusOK, `<DescribeSubnetsResponse><subnetSet/></DescribeSubnetsResponse>`, "subnet subnet-1: 0 found, want 1"},
+		{http.StatusBadRequest, `<Response><Errors><Error><Code>InvalidSubnetID.NotFound</Code><Message>gone</Message></Error></Errors></Response>`,
+			"subnet subnet-1: DescribeSubnets: status 400, InvalidSubnetID.NotFound: gone"},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(c.status)
+			_, _ = io.WriteString(w, c.answer)
+		}))
+		_, err := newSubnets(Options{Endpoint: server.URL, Region: "eu-central-1"}).place(t.Context(), "subnet-1")
+		server.Close()
+		if err == nil || err.Error() != c.want {
+			t.Errorf("got %v, want %s", err, c.want)
 		}
 	}
 }

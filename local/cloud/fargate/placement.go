@@ -3,11 +3,10 @@ package fargate
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
-	"encoding/xml"
 	"fmt"
-	"math/big"
-	"net/http"
+	mathrand "math/rand/v2"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -36,12 +35,14 @@ func containerARN(cluster, task, id string) string {
 	return strings.Replace(cluster, ":cluster/", ":container/", 1) + "/" + task + "/" + id
 }
 
-// subnets finds out where tasks are placed. The answers never change.
+// subnets finds out where tasks are placed, and gives every task an address of its own: by it the load balancer tells one
+// target from another.
 type subnets struct {
-	endpoint, region string
+	caller emulator.Caller
 
 	mu    sync.Mutex
-	known map[string]subnet // by id
+	known map[string]subnet // by id; what is in AWS never changes
+	taken map[netip.Addr]bool
 }
 
 type subnet struct {
@@ -50,53 +51,65 @@ type subnet struct {
 }
 
 func newSubnets(o Options) *subnets {
-	return &subnets{endpoint: o.Endpoint, region: o.Region, known: map[string]subnet{"": {block: netip.MustParsePrefix("10.0.0.0/16")}}}
+	return &subnets{
+		caller: emulator.Caller{URL: o.Endpoint, Region: o.Region},
+		known:  map[string]subnet{"": {block: netip.MustParsePrefix("10.0.0.0/16")}},
+		taken:  map[netip.Addr]bool{},
+	}
 }
 
-// place picks an address in a subnet. Nothing listens there: it is the name under which the load balancer knows the task.
+// place takes a free address of a subnet, until release. Nothing listens there: it is the name under which the load balancer
+// knows the task.
 func (s *subnets) place(ctx context.Context, id string) (placement, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	found, ok := s.known[id]
+	s.mu.Unlock()
 	if !ok {
 		var err error
 		if found, err = s.read(ctx, id); err != nil {
 			return placement{}, err
 		}
-		s.known[id] = found
 	}
-	ip := randomAddress(found.block)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.known[id] = found
+	ip, free := found.address(s.taken)
+	if !free {
+		return placement{}, fmt.Errorf("subnet %s: no free address in %s", id, found.block)
+	}
+	s.taken[ip] = true
 	return placement{
 		zone: found.zone,
 		ip:   ip.String(),
-		host: fmt.Sprintf("ip-%s.%s.compute.internal", strings.ReplaceAll(ip.String(), ".", "-"), s.region),
+		host: fmt.Sprintf("ip-%s.%s.compute.internal", strings.ReplaceAll(ip.String(), ".", "-"), s.caller.Region),
 	}, nil
 }
 
-// read speaks EC2's query protocol itself: the typed client is the largest package of the AWS SDK, and this is the only
-// call.
+// release gives the address of a placement back, when nothing remembers it any more.
+func (s *subnets) release(p placement) {
+	ip, err := netip.ParseAddr(p.ip)
+	if err != nil {
+		return // the task was placed nowhere
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.taken, ip)
+}
+
+// read describes one subnet.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSubnets.html
 func (s *subnets) read(ctx context.Context, id string) (subnet, error) {
-	form := url.Values{"Action": {"DescribeSubnets"}, "Version": {"2016-11-15"}, "SubnetId.1": {id}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.endpoint, strings.NewReader(form.Encode()))
-	if err != nil {
-		return subnet{}, err
-	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	emulator.Address(request, s.region, "ec2")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return subnet{}, err
-	}
-	defer func() { _ = response.Body.Close() }()
 	var answer struct {
 		Subnets []struct {
 			Zone  string `xml:"availabilityZone"`
 			Block string `xml:"cidrBlock"`
 		} `xml:"subnetSet>item"`
 	}
-	if err := xml.NewDecoder(response.Body).Decode(&answer); err != nil || len(answer.Subnets) != 1 {
-		return subnet{}, fmt.Errorf("subnet %s: status %s, %d found: %w", id, response.Status, len(answer.Subnets), err)
+	if err := s.caller.Query(ctx, "ec2", "2016-11-15", "DescribeSubnets", url.Values{"SubnetId.1": {id}}, &answer); err != nil {
+		return subnet{}, fmt.Errorf("subnet %s: %w", id, err)
+	}
+	if len(answer.Subnets) != 1 {
+		return subnet{}, fmt.Errorf("subnet %s: %d found, want 1", id, len(answer.Subnets))
 	}
 	block, err := netip.ParsePrefix(answer.Subnets[0].Block)
 	if err != nil {
@@ -107,10 +120,23 @@ func (s *subnets) read(ctx context.Context, id string) (subnet, error) {
 
 // The first four addresses and the last one of a subnet are AWS's own.
 // https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html
-func randomAddress(block netip.Prefix) netip.Addr {
-	size := int64(1) << (32 - block.Bits())
-	offset, _ := rand.Int(rand.Reader, big.NewInt(max(1, size-5)))
-	raw := block.Masked().Addr().As4()
-	sum := (int64(raw[0])<<24 | int64(raw[1])<<16 | int64(raw[2])<<8 | int64(raw[3])) + 4 + offset.Int64()
-	return netip.AddrFrom4([4]byte{byte(sum >> 24), byte(sum >> 16), byte(sum >> 8), byte(sum)}) //nolint:gosec // one byte of it each
+const (
+	firstAddress   = 4
+	ownedAddresses = 5
+)
+
+// address is a random address of the subnet that is not taken, and whether there is one.
+func (s subnet) address(taken map[netip.Addr]bool) (ip netip.Addr, free bool) {
+	first := s.block.Masked().Addr().As4()
+	size := max(1, 1<<(32-s.block.Bits())-ownedAddresses)
+	offset := mathrand.IntN(size) //nolint:gosec // an address, not a secret
+	for range size {
+		var raw [4]byte
+		binary.BigEndian.PutUint32(raw[:], binary.BigEndian.Uint32(first[:])+uint32(firstAddress+offset)) //nolint:gosec // below 2³²
+		if ip = netip.AddrFrom4(raw); !taken[ip] {
+			return ip, true
+		}
+		offset = (offset + 1) % size
+	}
+	return ip, false
 }

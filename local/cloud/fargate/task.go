@@ -401,6 +401,7 @@ func (t *Task) remove() {
 	for _, name := range t.volumes {
 		t.complain(docker.VolumeRemove(ctx, name, true))
 	}
+	t.runtime.subnets.release(t.placement)
 }
 
 func (t *Task) complain(err error) {
