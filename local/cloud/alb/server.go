@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -75,7 +76,7 @@ func (b *Balancer) open(settings listenerSettings) (*server, error) {
 		Handler:           s,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ReadHeaderTimeout: settings.idle,
-		IdleTimeout:       settings.idle,
+		ConnState:         newIdleConns(s.idle).note,
 		ErrorLog:          log.New(io.Discard, "", 0),
 	}
 	if settings.https {
@@ -106,8 +107,10 @@ func (s *server) serve(https bool) {
 // configure applies new settings; false means that the listener must be opened again for them.
 func (s *server) configure(settings listenerSettings) bool {
 	before := s.settings.Swap(&settings)
-	return before.idle == settings.idle && before.https == settings.https && before.port == settings.port
+	return before.https == settings.https && before.port == settings.port
 }
+
+func (s *server) idle() time.Duration { return s.settings.Load().idle }
 
 func (s *server) address() string { return s.listener.Addr().String() }
 
@@ -126,11 +129,37 @@ func (s *server) newTransport() *http.Transport {
 			if err != nil {
 				return nil, err
 			}
-			return &idleConn{Conn: conn, idle: func() time.Duration { return s.settings.Load().idle }}, nil
+			return &idleConn{Conn: conn, idle: s.idle}, nil
 		},
 		TLSClientConfig:     &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // a load balancer does not validate its targets' certificates
 		MaxIdleConnsPerHost: 1024,
 		DisableCompression:  true,
+	}
+}
+
+// idleConns closes clients' connections between two requests after the idle timeout, which may change while they are open: Go's
+// own server would have to be replaced for it, and requests with it.
+type idleConns struct {
+	timeout func() time.Duration
+
+	mu     sync.Mutex
+	timers map[net.Conn]*time.Timer
+}
+
+func newIdleConns(timeout func() time.Duration) *idleConns {
+	return &idleConns{timeout: timeout, timers: map[net.Conn]*time.Timer{}}
+}
+
+// note follows http.Server.ConnState.
+func (c *idleConns) note(conn net.Conn, state http.ConnState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if timer, waits := c.timers[conn]; waits {
+		timer.Stop()
+		delete(c.timers, conn)
+	}
+	if state == http.StateNew || state == http.StateIdle {
+		c.timers[conn] = time.AfterFunc(c.timeout(), func() { _ = conn.Close() })
 	}
 }
 

@@ -219,6 +219,33 @@ func TestWebSocketUpgradePassesAndIdleTimeoutEndsIt(t *testing.T) {
 	}
 }
 
+func TestANewIdleTimeoutCutsNoRequest(t *testing.T) {
+	arrived, release := make(chan struct{}), make(chan struct{})
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(arrived)
+		<-release
+		_, _ = io.WriteString(w, "whole")
+	}))
+	t.Cleanup(slow.Close)
+	s := listen(t, strings.TrimPrefix(slow.URL, "http://"), func(l *listenerSettings) { l.idle = time.Minute })
+	answered := make(chan string)
+	go func() { answered <- raw(t, s.address(), "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n") }()
+	<-arrived
+	changed := *s.settings.Load()
+	changed.idle = 300 * time.Millisecond
+	if !s.configure(changed) {
+		t.Error("a new idle timeout reopens the listener, which cuts requests")
+	}
+	close(release)
+	if got := <-answered; !strings.HasSuffix(got, "whole") {
+		t.Errorf("the request that was under way: got %q", got)
+	}
+	began := time.Now()
+	if got := raw(t, s.address(), ""); got != "" || time.Since(began) > 3*time.Second {
+		t.Errorf("a connection without a request: %q after %s, want its end after the new idle timeout of %s", got, time.Since(began), changed.idle)
+	}
+}
+
 func TestAnswerMayTakeLongerThanTheIdleTimeoutWhileBytesMove(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "6")
