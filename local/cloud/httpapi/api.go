@@ -61,6 +61,12 @@ func (a *api) configure(s settings) {
 	a.settings = s
 }
 
+// close ends what an API holds when another one has taken its place, or none.
+func (a *api) close() {
+	a.instances.CloseIdleConnections()
+	a.log.flush()
+}
+
 func (a *api) current() settings {
 	a.mu.Lock()
 	defer a.mu.Unlock()

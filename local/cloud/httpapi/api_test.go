@@ -42,15 +42,17 @@ func serveAPI(t *testing.T, behind instances, adjust func(*settings)) *httptest.
 
 // echo is an instance that answers with what it was sent.
 func echo(t *testing.T) string {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Connection", "X-Own")
-		w.Header().Set("X-Own", "between instance and gateway")
-		body, _ := io.ReadAll(r.Body)
-		_, _ = fmt.Fprintf(w, "%s %s host=%s body=%d\n", r.Method, r.RequestURI, r.Host, len(body))
-		_ = r.Header.Write(w)
-	}))
+	server := httptest.NewServer(http.HandlerFunc(echoed))
 	t.Cleanup(server.Close)
 	return strings.TrimPrefix(server.URL, "http://")
+}
+
+func echoed(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Connection", "X-Own")
+	w.Header().Set("X-Own", "between instance and gateway")
+	body, _ := io.ReadAll(r.Body)
+	_, _ = fmt.Fprintf(w, "%s %s host=%s body=%d\n", r.Method, r.RequestURI, r.Host, len(body))
+	_ = r.Header.Write(w)
 }
 
 // raw sends bytes over TLS, and returns the answer and its body.

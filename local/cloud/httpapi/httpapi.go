@@ -90,22 +90,31 @@ func (g *Gateway) look(ctx context.Context) error {
 		}
 		return err
 	}
+	replaced, err := g.follow(wanted)
+	if replaced != nil {
+		replaced.close()
+	}
+	return err
+}
+
+// follow makes the API the wanted one, and returns the one that has been replaced.
+func (g *Gateway) follow(wanted *settings) (replaced *api, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
 	case wanted == nil:
-		g.api = nil
+		replaced, g.api = g.api, nil
 		g.shut()
-		return nil
+		return replaced, nil
 	case g.api == nil || g.api.settings.id != wanted.id:
-		g.api = newAPI(*wanted, g)
+		replaced, g.api = g.api, newAPI(*wanted, g)
 	default:
 		g.api.configure(*wanted)
 	}
 	if g.server == nil {
-		return g.open()
+		err = g.open()
 	}
-	return nil
+	return replaced, err
 }
 
 // open listens. A port that a load balancer still holds, because it goes only when the API is there, is tried again with
@@ -157,7 +166,7 @@ func (g *Gateway) shut() {
 }
 
 func (g *Gateway) close() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.shut()
+	if last, _ := g.follow(nil); last != nil {
+		last.close()
+	}
 }

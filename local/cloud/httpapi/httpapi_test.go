@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,7 +45,19 @@ func served(address string) bool {
 func TestTheAPIFollowsTheEmulatorAndLogs(t *testing.T) {
 	endpoint, port := emulatortest.Start(t), freePort(t)
 	address := port.Addr().String()
-	g, err := New(Options{Endpoint: endpoint, Region: "eu-central-1", Port: port, Instances: instances{echo(t)}, Poll: time.Hour, Logger: slog.New(slog.DiscardHandler)})
+	var open atomic.Int32
+	instance := httptest.NewUnstartedServer(http.HandlerFunc(echoed))
+	instance.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			open.Add(1)
+		case http.StateClosed:
+			open.Add(-1)
+		}
+	}
+	instance.Start()
+	t.Cleanup(instance.Close)
+	g, err := New(Options{Endpoint: endpoint, Region: "eu-central-1", Port: port, Instances: instances{strings.TrimPrefix(instance.URL, "http://")}, Poll: time.Hour, Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	client, ctx := g.source.client, t.Context()
 	running, stop := context.WithCancel(ctx)
@@ -83,30 +97,53 @@ func TestTheAPIFollowsTheEmulatorAndLogs(t *testing.T) {
 		t.Errorf("settings: got %+v", got)
 	}
 	https := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
-	response, err := https.Get("https://" + address + "/a?b=c")
-	must(t, err)
-	body, _ := io.ReadAll(response.Body)
-	_ = response.Body.Close()
-	if !strings.Contains(string(body), "GET /a?b=c") || !strings.Contains(string(body), "Sidecar-Client: 127.0.0.1") {
+	get := func(path string) string {
+		response, err := https.Get("https://" + address + path)
+		must(t, err)
+		body, _ := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		return string(body)
+	}
+	if body := get("/a?b=c"); !strings.Contains(body, "GET /a?b=c") || !strings.Contains(body, "Sidecar-Client: 127.0.0.1") {
 		t.Errorf("through the API: got\n%s", body)
 	}
-	var line map[string]string
-	for until := time.Now().Add(20 * time.Second); time.Now().Before(until) && line == nil; time.Sleep(200 * time.Millisecond) {
+	logged := func() (lines []map[string]string) {
 		events, err := g.logs.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("access")})
 		must(t, err)
 		for _, event := range events.Events {
+			var line map[string]string
 			must(t, json.Unmarshal([]byte(*event.Message), &line))
+			lines = append(lines, line)
 		}
+		return lines
 	}
+	lines := logged()
+	for until := time.Now().Add(20 * time.Second); time.Now().Before(until) && len(lines) == 0; lines = logged() {
+		time.Sleep(200 * time.Millisecond)
+	}
+	if len(lines) != 1 {
+		t.Fatalf("access log: got %v, want one line", lines)
+	}
+	line := lines[0]
 	if line["client"] != "127.0.0.1" || line["path"] != "/a" || line["status"] != "200" || line["instance"] != "200" || line["user"] != "-" {
 		t.Errorf("access log: got %v", line)
 	}
 
+	get("/last")
 	_, err = client.DeleteApi(ctx, &apigatewayv2.DeleteApiInput{ApiId: created.ApiId})
 	must(t, err)
 	must(t, g.Sync(ctx))
 	if served(address) {
 		t.Error("a deleted API is still served")
+	}
+	if lines := logged(); len(lines) != 2 || lines[1]["path"] != "/last" {
+		t.Errorf("access log of a deleted API: got %v, want its last request", lines)
+	}
+	for until := time.Now().Add(5 * time.Second); time.Now().Before(until) && open.Load() > 0; {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if open.Load() > 0 {
+		t.Errorf("a deleted API leaves %d connections to its instances", open.Load())
 	}
 	stop()
 	must(t, <-ended)

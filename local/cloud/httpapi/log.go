@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -105,11 +107,24 @@ func (l *accessLog) write(group, line string) {
 	l.waiting[group] = append(l.waiting[group], types.InputLogEvent{Message: &line, Timestamp: aws.Int64(time.Now().UnixMilli())})
 }
 
+// flush ships what still waits.
+func (l *accessLog) flush() {
+	l.mu.Lock()
+	groups := slices.Collect(maps.Keys(l.waiting))
+	l.mu.Unlock()
+	for _, group := range groups {
+		l.ship(group)
+	}
+}
+
 func (l *accessLog) ship(group string) {
 	l.mu.Lock()
 	events := l.waiting[group]
 	delete(l.waiting, group)
 	l.mu.Unlock()
+	if len(events) == 0 {
+		return // shipped by flush
+	}
 	ctx := context.Background()                                                                                              // the emulator's client has its own time limit
 	_, _ = l.logs.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &group, LogStreamName: &l.stream}) // it may exist
 	_, err := l.logs.PutLogEvents(ctx, &cloudwatchlogs.PutLogEventsInput{LogGroupName: &group, LogStreamName: &l.stream, LogEvents: events})
