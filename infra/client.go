@@ -15,23 +15,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	provider "github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 
-	"fargate-nginx-sidecar/infra/service"
+	"fargate-nginx-sidecar/infra/deployment"
 )
-
-// clients do what no resource or function of the AWS provider does: describe the deployments of a service, run a task, and
-// read a log. All are nil in a preview.
-type clients struct {
-	deployments service.Deployments
-	tasks       service.Tasks
-	logs        service.Logs
-}
 
 // newClients returns the clients. They use the credentials and endpoints that the provider gets from the aws: settings. Proxy settings are the
 // exception: the AWS SDK takes them from the environment.
-func newClients(ctx context.Context, s *Settings) (clients, error) {
+func newClients(ctx context.Context, s *Settings) (deployment.Clients, error) {
 	loaded, err := config.LoadDefaultConfig(ctx, loadOptions(s)...)
 	if err != nil {
-		return clients{}, fmt.Errorf("AWS credentials: %w", err)
+		return deployment.Clients{}, fmt.Errorf("AWS credentials: %w", err)
 	}
 	if role := setting[*provider.ProviderAssumeRole](s, "assumeRole"); role != nil && role.RoleArn != nil {
 		loaded.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(
@@ -62,7 +54,7 @@ func newClients(ctx context.Context, s *Settings) (clients, error) {
 		}
 	})
 
-	return clients{deployments: tasks, tasks: tasks, logs: logs}, nil
+	return deployment.Clients{ECS: tasks, Logs: logs}, nil
 }
 
 // setting returns the value of one of the provider's settings, or the type's zero value.

@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"fargate-nginx-sidecar/infra/archive"
+	"fargate-nginx-sidecar/infra/deployment"
 	"fargate-nginx-sidecar/infra/image"
 	"fargate-nginx-sidecar/infra/ingress"
 	"fargate-nginx-sidecar/infra/network"
@@ -185,9 +186,9 @@ func (s *Stack) requestsLabel() pulumi.StringInput {
 }
 
 func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
-	var asked clients
+	var clients deployment.Clients
 	if !ctx.DryRun() {
-		if asked, err = newClients(ctx.Context(), s.settings); err != nil {
+		if clients, err = newClients(ctx.Context(), s.settings); err != nil {
 			return err
 		}
 	}
@@ -216,9 +217,7 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 		RepositoryARNs:   joined(s.nginx.RepositoryARNs, s.app.RepositoryARNs, image.Repositories(s.partition, s.furtherImages()...)),
 		RollbackAlarms:   s.traffic.RollbackAlarms,
 		RollbackOnAlarms: s.settings.Observability.RollbackOnAlarms,
-		Deployments:      asked.deployments,
-		Tasks:            asked.tasks,
-		Logs:             asked.logs,
+		Clients:          clients,
 		OnSchedule:       len(s.settings.Schedule.Tasks) > 0,
 		Protect:          s.settings.Ingress.DeletionProtection,
 		After:            slices.Concat(s.ingress.Before, s.network.Routes),

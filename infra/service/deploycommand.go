@@ -11,6 +11,8 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra/deployment"
 )
 
 // commandsName is part of the names of the task definition for commands and of its log streams.
@@ -79,21 +81,48 @@ func (s *Service) deployed(
 	}
 
 	return pulumi.All(values...).ApplyT(func(values []any) (string, error) {
-		c := command{
-			tasks: args.Tasks, logs: args.Logs, words: args.DeployCommand, region: args.Region,
-			revision: values[0].(string), definition: values[1].(string), cluster: values[2].(string),
-			network: types.AwsVpcConfiguration{
+		c := deployment.Command{
+			Clients: args.Clients, Words: args.DeployCommand, Region: args.Region, Container: appName,
+			Revision: values[0].(string), Definition: values[1].(string), Cluster: values[2].(string),
+			Network: types.AwsVpcConfiguration{
 				SecurityGroups: []string{values[3].(string)}, Subnets: values[5].([]string), AssignPublicIp: assign(args.PublicAddresses),
 			},
-			logGroup: values[4].(string), logPrefix: name + "/" + commandsName,
+			LogGroup: values[4].(string), LogPrefix: name + "/" + commandsName,
 		}
 		within, cancel := context.WithTimeout(ctx.Context(), args.DeploymentTimeout)
 		defer cancel()
-		if err := c.succeed(within, lookEvery); err != nil {
-			return "", fmt.Errorf("service %s: deployCommand %s: %w\nThe service has not been changed", name, quoted(c.words), err)
+		if err := c.Run(within); err != nil {
+			return "", fmt.Errorf("service %s: deployCommand %s: %w\nThe service has not been changed", name, quoted(c.Words), err)
 		}
-		return c.revision, nil
+		return c.Revision, nil
 	}).(pulumi.StringOutput)
+}
+
+// running returns the task definition that runs after an update, once its deployment has ended. The AWS provider stops
+// waiting as soon as the desired number of tasks is running. That is also the case after ECS has returned to the previous
+// task definition, and while ECS still watches the alarms of a deployment that it may roll back. So running asks ECS how
+// the deployment itself ended, and fails the update if the requested task definition does not run.
+// https://github.com/pulumi/pulumi-aws/issues/4487
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-alarm-failure.html
+//
+// A preview does not ask, because the update that follows it may be the one that repairs the service.
+func running(ctx *pulumi.Context, name string, args Args, cluster, service, requested pulumi.StringOutput) pulumi.StringOutput {
+	if ctx.DryRun() {
+		return requested
+	}
+
+	// The service's name becomes known when the provider has stopped waiting.
+	return text(pulumi.StringArray{cluster, service, requested}, func(values []string) (string, error) {
+		r := deployment.Rollout{
+			Clients: args.Clients, Cluster: values[0], Service: values[1], Requested: values[2], Region: args.Region,
+		}
+		within, cancel := context.WithTimeout(ctx.Context(), args.DeploymentTimeout)
+		defer cancel()
+		if err := r.Await(within); err != nil {
+			return "", fmt.Errorf("service %s: %w", name, err)
+		}
+		return r.Requested, nil
+	})
 }
 
 func assign(public bool) types.AssignPublicIp {

@@ -13,6 +13,8 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra/deployment"
 )
 
 // Token is the component's type in the stack.
@@ -59,11 +61,8 @@ type Args struct {
 	// deployment back if one of them goes off during it.
 	RollbackAlarms   pulumi.StringArrayInput
 	RollbackOnAlarms bool
-	// Deployments asks ECS how a deployment ended. Tasks and Logs say why its tasks failed; they also run the deployment
-	// command and read what it has written. All three may be nil in a preview.
-	Deployments Deployments
-	Tasks       Tasks
-	Logs        Logs
+	// Clients run the deployment command, wait for the end of a deployment and explain why it failed.
+	deployment.Clients
 
 	// OnSchedule says that commands also run at given times, in the task definition CommandsARN.
 	OnSchedule bool

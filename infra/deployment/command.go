@@ -1,4 +1,4 @@
-package service
+package deployment
 
 import (
 	"context"
@@ -9,38 +9,21 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// Tasks is the part of the AWS SDK's ECS client that runs a command as a task of its own, follows tasks and tells how they
-// ended.
-type Tasks interface {
-	Deployments
-	ListServices(context.Context, *ecs.ListServicesInput, ...func(*ecs.Options)) (*ecs.ListServicesOutput, error)
-	RunTask(context.Context, *ecs.RunTaskInput, ...func(*ecs.Options)) (*ecs.RunTaskOutput, error)
-	ListTasks(context.Context, *ecs.ListTasksInput, ...func(*ecs.Options)) (*ecs.ListTasksOutput, error)
-	DescribeTasks(context.Context, *ecs.DescribeTasksInput, ...func(*ecs.Options)) (*ecs.DescribeTasksOutput, error)
-	DescribeTaskDefinition(context.Context, *ecs.DescribeTaskDefinitionInput, ...func(*ecs.Options)) (*ecs.DescribeTaskDefinitionOutput, error)
-}
-
-// Logs is the part of the AWS SDK's CloudWatch Logs client that reads what a container has written.
-type Logs interface {
-	GetLogEvents(context.Context, *cloudwatchlogs.GetLogEventsInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.GetLogEventsOutput, error)
-}
-
-// command is a command that has to succeed before a service gets a new revision of its task definition.
-type command struct {
-	tasks   Tasks
-	logs    Logs
-	words   []string
-	cluster string
-	// revision is the ARN of the task definition that the service is about to get; definition is the one for commands.
-	revision, definition string
-	network              types.AwsVpcConfiguration
-	logGroup, logPrefix  string
-	region               string
+// Command is a command that has to succeed before a service gets a new revision of its task definition.
+type Command struct {
+	Clients
+	Words []string
+	// Container is the name of the container that runs the command.
+	Cluster, Container string
+	// Revision is the ARN of the task definition that the service is about to get; Definition is the one for commands.
+	Revision, Definition string
+	Network              types.AwsVpcConfiguration
+	LogGroup, LogPrefix  string
+	Region               string
 }
 
 // startedByDeployment is how the tasks of deployments are told from those that somebody else has started. ECS keeps it
@@ -49,15 +32,17 @@ type command struct {
 const startedByDeployment = "deploy/"
 
 // startedBy names the deployment, so that an update that follows an interrupted one finds the task that runs already.
-func (c command) startedBy() string {
-	_, family, _ := strings.Cut(c.revision, ":task-definition/")
+func (c Command) startedBy() string {
+	_, family, _ := strings.Cut(c.Revision, ":task-definition/")
 
 	return startedByDeployment + strings.ReplaceAll(family, ":", "/")
 }
 
-// succeed runs the command once and returns when it has ended, with an error unless it exited with 0. It does nothing
-// when a service of the cluster has the revision already, because then there is no deployment.
-func (c command) succeed(ctx context.Context, pause time.Duration) error {
+// Run runs the command once and returns when it has ended, with an error unless it exited with 0. It does nothing when a
+// service of the cluster has the revision already, because then there is no deployment.
+func (c Command) Run(ctx context.Context) error { return c.run(ctx, pollInterval) }
+
+func (c Command) run(ctx context.Context, pause time.Duration) error {
 	if deployed, err := c.isDeployed(ctx); deployed || err != nil {
 		return err
 	}
@@ -84,20 +69,20 @@ const describeLimit = 10
 
 // isDeployed asks all services of the cluster, because the program does not know the name of a service that is about to
 // be replaced: its replacement gets the same revision.
-func (c command) isDeployed(ctx context.Context) (bool, error) {
-	input := &ecs.ListServicesInput{Cluster: &c.cluster}
-	for pages := ecs.NewListServicesPaginator(c.tasks, input); pages.HasMorePages(); {
+func (c Command) isDeployed(ctx context.Context) (bool, error) {
+	input := &ecs.ListServicesInput{Cluster: &c.Cluster}
+	for pages := ecs.NewListServicesPaginator(c.ECS, input); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return false, fmt.Errorf("services of %s: %w", c.cluster, err)
+			return false, fmt.Errorf("services of %s: %w", c.Cluster, err)
 		}
 		for arns := range slices.Chunk(page.ServiceArns, describeLimit) {
-			described, err := c.tasks.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &c.cluster, Services: arns})
+			described, err := c.ECS.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &c.Cluster, Services: arns})
 			if err != nil {
-				return false, fmt.Errorf("services of %s: %w", c.cluster, err)
+				return false, fmt.Errorf("services of %s: %w", c.Cluster, err)
 			}
 			if slices.ContainsFunc(described.Services, func(s types.Service) bool {
-				return aws.ToString(s.Status) == "ACTIVE" && aws.ToString(s.TaskDefinition) == c.revision
+				return aws.ToString(s.Status) == "ACTIVE" && aws.ToString(s.TaskDefinition) == c.Revision
 			}) {
 				return true, nil
 			}
@@ -109,17 +94,17 @@ func (c command) isDeployed(ctx context.Context) (bool, error) {
 
 // find returns the task of an earlier update for the same revision if it still runs. It waits for one of another
 // revision, so that never two run at once.
-func (c command) find(ctx context.Context, pause time.Duration) (string, error) {
-	_, family, _ := strings.Cut(c.definition, ":task-definition/")
+func (c Command) find(ctx context.Context, pause time.Duration) (string, error) {
+	_, family, _ := strings.Cut(c.Definition, ":task-definition/")
 	family, _, _ = strings.Cut(family, ":")
-	listed, err := c.tasks.ListTasks(ctx, &ecs.ListTasksInput{Cluster: &c.cluster, Family: &family})
+	listed, err := c.ECS.ListTasks(ctx, &ecs.ListTasksInput{Cluster: &c.Cluster, Family: &family})
 	if err != nil {
 		return "", fmt.Errorf("tasks of %s: %w", family, err)
 	}
 	if len(listed.TaskArns) == 0 {
 		return "", nil
 	}
-	described, err := c.tasks.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &c.cluster, Tasks: listed.TaskArns})
+	described, err := c.ECS.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &c.Cluster, Tasks: listed.TaskArns})
 	if err != nil {
 		return "", fmt.Errorf("tasks of %s: %w", family, err)
 	}
@@ -139,14 +124,14 @@ func (c command) find(ctx context.Context, pause time.Duration) (string, error) 
 
 // start starts the task. The SDK adds a client token, so that ECS starts no second task if the SDK repeats the request.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/ECS_Idempotency.html
-func (c command) start(ctx context.Context) (string, error) {
-	started, err := c.tasks.RunTask(ctx, &ecs.RunTaskInput{
-		Cluster:              &c.cluster,
-		TaskDefinition:       &c.definition,
+func (c Command) start(ctx context.Context) (string, error) {
+	started, err := c.ECS.RunTask(ctx, &ecs.RunTaskInput{
+		Cluster:              &c.Cluster,
+		TaskDefinition:       &c.Definition,
 		LaunchType:           types.LaunchTypeFargate,
-		NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &c.network},
+		NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &c.Network},
 		Overrides: &types.TaskOverride{ContainerOverrides: []types.ContainerOverride{
-			{Name: aws.String(appName), Command: c.words},
+			{Name: &c.Container, Command: c.Words},
 		}},
 		StartedBy:            aws.String(c.startedBy()),
 		EnableECSManagedTags: true,
@@ -170,9 +155,9 @@ func (c command) start(ctx context.Context) (string, error) {
 
 // await returns a task when it has stopped. ECS shows a stopped task for at least an hour.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
-func (c command) await(ctx context.Context, arn string, pause time.Duration) (types.Task, error) {
+func (c Command) await(ctx context.Context, arn string, pause time.Duration) (types.Task, error) {
 	for {
-		described, err := c.tasks.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &c.cluster, Tasks: []string{arn}})
+		described, err := c.ECS.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &c.Cluster, Tasks: []string{arn}})
 		if err != nil && ctx.Err() == nil {
 			return types.Task{}, fmt.Errorf("task %s: %w", arn, err)
 		}
@@ -183,16 +168,16 @@ func (c command) await(ctx context.Context, arn string, pause time.Duration) (ty
 		select {
 		case <-ctx.Done():
 			return types.Task{}, fmt.Errorf("task %s has not ended within deploymentTimeoutMinutes and goes on; the next update waits for it.\n"+
-				"To end it: aws ecs stop-task --region %s --cluster %s --task %s", arn, c.region, c.cluster, arn)
+				"To end it: aws ecs stop-task --region %s --cluster %s --task %s", arn, c.Region, c.Cluster, arn)
 		case <-time.After(pause):
 		}
 	}
 }
 
 // judge returns an error, with the last lines that the command has written, unless it exited with 0.
-func (c command) judge(ctx context.Context, ended types.Task, pause time.Duration) error {
+func (c Command) judge(ctx context.Context, ended types.Task, pause time.Duration) error {
 	for _, container := range ended.Containers {
-		if aws.ToString(container.Name) != appName {
+		if aws.ToString(container.Name) != c.Container {
 			continue
 		}
 		if container.ExitCode == nil {
@@ -209,10 +194,10 @@ func (c command) judge(ctx context.Context, ended types.Task, pause time.Duratio
 
 // written returns the last lines that the command has written, or where they can be found. They reach CloudWatch some
 // seconds after the command has written them.
-func (c command) written(ctx context.Context, ended types.Task, pause time.Duration) string {
-	stream := fmt.Sprintf("%s/%s/%s", c.logPrefix, appName, taskID(ended))
+func (c Command) written(ctx context.Context, ended types.Task, pause time.Duration) string {
+	stream := fmt.Sprintf("%s/%s/%s", c.LogPrefix, c.Container, taskID(ended))
 	for range 3 {
-		if lines := lastLines(ctx, c.logs, c.logGroup, stream); len(lines) > 0 {
+		if lines := lastLines(ctx, c.Logs, c.LogGroup, stream); len(lines) > 0 {
 			return "the last lines of its log:\n  " + strings.Join(lines, "\n  ")
 		}
 		select {
@@ -221,5 +206,5 @@ func (c command) written(ctx context.Context, ended types.Task, pause time.Durat
 		}
 	}
 
-	return fmt.Sprintf("its log could not be read or is empty: stream %s of group %s", stream, c.logGroup)
+	return fmt.Sprintf("its log could not be read or is empty: stream %s of group %s", stream, c.LogGroup)
 }

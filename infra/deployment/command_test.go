@@ -1,4 +1,4 @@
-package service
+package deployment
 
 import (
 	"context"
@@ -26,7 +26,7 @@ const (
 
 // cluster is ECS with one service and its tasks. A task that is asked about for the second time has stopped.
 type cluster struct {
-	Tasks
+	ECS
 	runs    string            // the service's revision
 	running map[string]string // tasks of the commands' family, and who has started them
 	exit    *int32
@@ -101,12 +101,12 @@ func (w written) GetLogEvents(_ context.Context, in *cloudwatchlogs.GetLogEvents
 	return out, nil
 }
 
-func (c *cluster) command(lines ...string) command {
+func (c *cluster) command(lines ...string) Command {
 	c.looks = map[string]int{}
 
-	return command{
-		tasks: c, logs: written(lines), words: []string{"npm", "run", "migrate"}, cluster: "web-1", region: "eu-central-1",
-		revision: newRevision, definition: commandsARN, logGroup: "app-logs", logPrefix: "web/commands",
+	return Command{
+		Clients: Clients{ECS: c, Logs: written(lines)}, Words: []string{"npm", "run", "migrate"}, Cluster: "web-1", Container: "app", Region: "eu-central-1",
+		Revision: newRevision, Definition: commandsARN, LogGroup: "app-logs", LogPrefix: "web/commands",
 	}
 }
 
@@ -125,7 +125,7 @@ func TestACommandRunsOnceBeforeANewRevision(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.cluster.exit = aws.Int32(0)
-			if err := test.cluster.command().succeed(t.Context(), time.Millisecond); err != nil {
+			if err := test.cluster.command().run(t.Context(), time.Millisecond); err != nil {
 				t.Fatal(err)
 			}
 			if !slices.Equal(test.cluster.order, test.want) {
@@ -157,7 +157,7 @@ func TestACommandThatFailsIsAnError(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.cluster.runs = oldRevision
-			err := test.cluster.command(test.lines...).succeed(t.Context(), time.Millisecond)
+			err := test.cluster.command(test.lines...).run(t.Context(), time.Millisecond)
 			if err == nil || err.Error() != test.want {
 				t.Errorf("error: %v\nwant: %s", err, test.want)
 			}
@@ -171,7 +171,7 @@ func TestACommandWithoutEndIsLeftRunning(t *testing.T) {
 	c.looks[startedTask] = -1 << 30 // it never stops
 	within, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := command.succeed(within, time.Hour)
+	err := command.run(within, time.Hour)
 	if err == nil || !strings.Contains(err.Error(), "has not ended within deploymentTimeoutMinutes and goes on") ||
 		!strings.Contains(err.Error(), "aws ecs stop-task --region eu-central-1 --cluster web-1 --task "+startedTask) {
 		t.Errorf("error: %v", err)

@@ -1,4 +1,4 @@
-package service
+package deployment
 
 import (
 	"cmp"
@@ -20,7 +20,7 @@ const explainWithin = 30 * time.Second
 // why says, in whole lines, why the tasks of a failed deployment stopped: ECS's reason for the last of them, and what its
 // containers wrote last. A deployment's own reason is only that tasks failed. There is nothing to say if no task failed, as
 // after a rollback because of an alarm.
-func (r rollout) why(ctx context.Context) string {
+func (r Rollout) why(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), explainWithin)
 	defer cancel()
 	task, err := r.lastFailed(ctx)
@@ -55,10 +55,10 @@ const tasksAtOnce = 100
 // lastFailed returns the task of the requested revision that failed last, or nil. ECS lists tasks for at least an hour
 // after they have stopped.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
-func (r rollout) lastFailed(ctx context.Context) (*types.Task, error) {
+func (r Rollout) lastFailed(ctx context.Context) (*types.Task, error) {
 	var last *types.Task
-	pages := ecs.NewListTasksPaginator(r.tasks, &ecs.ListTasksInput{
-		Cluster: &r.cluster, ServiceName: &r.service, DesiredStatus: types.DesiredStatusStopped, MaxResults: aws.Int32(tasksAtOnce),
+	pages := ecs.NewListTasksPaginator(r.ECS, &ecs.ListTasksInput{
+		Cluster: &r.Cluster, ServiceName: &r.Service, DesiredStatus: types.DesiredStatusStopped, MaxResults: aws.Int32(tasksAtOnce),
 	})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -68,12 +68,12 @@ func (r rollout) lastFailed(ctx context.Context) (*types.Task, error) {
 		if len(page.TaskArns) == 0 {
 			continue
 		}
-		described, err := r.tasks.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &r.cluster, Tasks: page.TaskArns})
+		described, err := r.ECS.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &r.Cluster, Tasks: page.TaskArns})
 		if err != nil {
 			return nil, err
 		}
 		for _, task := range described.Tasks {
-			if aws.ToString(task.TaskDefinitionArn) != r.requested || strings.HasPrefix(aws.ToString(task.StoppedReason), stoppedByRollback) {
+			if aws.ToString(task.TaskDefinitionArn) != r.Requested || strings.HasPrefix(aws.ToString(task.StoppedReason), stoppedByRollback) {
 				continue
 			}
 			if last == nil || saysMore(task, *last) {
@@ -140,8 +140,8 @@ func describe(container types.Container) string {
 
 // written returns a function for the last lines of a task's container. The task definition says where they are.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html (awslogs-stream-prefix)
-func (r rollout) written(ctx context.Context, task types.Task) func(container string) []string {
-	described, err := r.tasks.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &r.requested})
+func (r Rollout) written(ctx context.Context, task types.Task) func(container string) []string {
+	described, err := r.ECS.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &r.Requested})
 	if err != nil {
 		return func(string) []string { return []string{fmt.Sprintf("(not found: %v)", err)} }
 	}
@@ -151,7 +151,7 @@ func (r rollout) written(ctx context.Context, task types.Task) func(container st
 			if aws.ToString(definition.Name) == container && definition.LogConfiguration != nil {
 				options := definition.LogConfiguration.Options
 				stream := options["awslogs-stream-prefix"] + "/" + container + "/" + taskID(task)
-				return lastLines(ctx, r.logs, options["awslogs-group"], stream)
+				return lastLines(ctx, r.Logs, options["awslogs-group"], stream)
 			}
 		}
 		return nil

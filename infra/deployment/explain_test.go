@@ -1,4 +1,4 @@
-package service
+package deployment
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 
 // ended is ECS after a deployment: the stopped tasks of its service, two on a page.
 type ended struct {
-	Tasks
+	ECS
 	tasks   []types.Task
 	refused error
 }
@@ -157,7 +157,7 @@ func TestARollbackSaysWhyTheLastTaskFailed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := failedRollout(&ended{tasks: test.tasks})
-			r.logs = test.logs
+			r.Logs = test.logs
 			want := "ECS rolled the deployment back: task definition " + newRevision + " was requested, " + oldRevision + " runs: ECS rolls back.\n" +
 				test.want + r.advice()
 			if err := r.await(t.Context(), time.Hour); err == nil || err.Error() != want {
@@ -180,7 +180,7 @@ func TestARollbackIsReportedEvenIfItsTasksCannotBeRead(t *testing.T) {
 // The explanation must not be cut off when the time for the deployment is.
 func TestADeploymentOutOfTimeIsExplained(t *testing.T) {
 	r := failedRollout(&ended{tasks: []types.Task{stoppedTask("1", oldRevision, "Essential container in task exited", 1, exited("app", 1))}})
-	r.requested, r.logs = oldRevision, streams{}
+	r.Requested, r.Logs = oldRevision, streams{}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	err := r.await(over, time.Hour)
@@ -191,8 +191,8 @@ func TestADeploymentOutOfTimeIsExplained(t *testing.T) {
 	}
 }
 
-func failedRollout(e *ended) rollout {
-	return rollout{
-		deployments: e, tasks: e, logs: streams{}, region: "eu-central-1", cluster: "web-1", service: "web-2", requested: newRevision,
+func failedRollout(e *ended) Rollout {
+	return Rollout{
+		Clients: Clients{ECS: e, Logs: streams{}}, Region: "eu-central-1", Cluster: "web-1", Service: "web-2", Requested: newRevision,
 	}
 }
