@@ -22,9 +22,10 @@ func (s *Stack) warnOfReplacements(ctx *pulumi.Context) error {
 
 // replaced lists what a preview would replace or add in an existing stack. A preview knows the outputs of resources that
 // stay or change in place, so a resource whose outputs it does not know will be a new one. The cluster shows that the
-// stack exists, because no setting replaces it except the service's name.
+// stack exists, because no setting replaces it except the service's name. Its ARN is the sign: a preview knows the name of
+// a cluster that does not exist yet.
 func (s *Stack) replaced(ctx *pulumi.Context) []string {
-	if !ctx.DryRun() || !isKnown(ctx, s.service.ClusterName) {
+	if !ctx.DryRun() || !isKnown(ctx, s.service.ClusterARN) {
 		return nil
 	}
 

@@ -18,11 +18,12 @@ func TestAPreviewWarnsOfReplacements(t *testing.T) {
 		vpc:          {"VPC", "load balancer", "target group"},
 		repository:   {"repository of the app", "repository of NGINX"},
 		ecsService:   nil,
-		cluster:      nil, // A stack whose cluster is new is new itself.
+		cluster:      nil,
+		"all":        nil, // A stack whose cluster is new is new itself.
 	} {
 		preview := options(defaults(t, nil))
 		preview.Preview, preview.Exists = true, true
-		preview.Replaced = func(r infratest.Resource) bool { return r.Type == token }
+		preview.Replaced = func(r infratest.Resource) bool { return r.Type == token || token == "all" }
 
 		var got []string
 		_, err := infratest.Run(func(ctx *pulumi.Context) error {

@@ -1,11 +1,10 @@
 package infra_test
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 	"testing"
-
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"fargate-nginx-sidecar/infra"
 	"fargate-nginx-sidecar/infra/infratest"
@@ -78,25 +77,54 @@ func TestTheNumberOfTasksIsLeftAloneOnlyWithScaling(t *testing.T) {
 	}
 }
 
-// A service that replaces another must not start with fewer tasks than the load needs.
-func TestAReplacedServiceStartsWithAsManyTasksAsAreRunning(t *testing.T) {
+// A service that replaces another must not start with fewer tasks than the load needs. Scheduled commands and services of
+// other stacks in the cluster say nothing about the load.
+func TestAReplacedServiceStartsWithAsManyTasksAsTheOldOneRuns(t *testing.T) {
 	for _, test := range []struct {
-		autoscaling   string
-		running, want float64
-	}{{"on", 0, 2}, {"on", 7, 7}, {"on", 99, 10}, {"off", 7, 2}} {
-		asked := false
+		autoscaling string
+		running     map[string]int
+		want        float64
+	}{
+		{"on", nil, 2},
+		{"on", map[string]int{"web-1234567": 7}, 7},
+		{"on", map[string]int{"web-1234567": 99}, 10},
+		{"on", map[string]int{"web-1234567": 3, "web-7654321": 5}, 5},
+		{"on", map[string]int{"billing-1234567": 7}, 2},
+		{"off", map[string]int{"web-1234567": 7}, 2},
+	} {
 		settings := options(defaults(t, map[string]string{"autoscaling": test.autoscaling}))
-		settings.Answer = func(function string, _ resource.PropertyMap) (resource.PropertyMap, bool) {
-			asked = asked || function == "aws:ecs/getCluster:getCluster"
-			return resource.PropertyMap{"runningTasksCount": resource.NewProperty(test.running)}, function == "aws:ecs/getCluster:getCluster"
-		}
+		settings.Running = test.running
 		graph, err := infratest.Run(infra.Program, settings)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := at(t, one(t, graph, ecsService), "desiredCount"); got != test.want || asked != (test.autoscaling == "on") {
-			t.Errorf("autoscaling %s, %g tasks run: starts with %v; want %g", test.autoscaling, test.running, got, test.want)
+		if got := at(t, one(t, graph, ecsService), "desiredCount"); got != test.want {
+			t.Errorf("autoscaling %s, %v run: starts with %v; want %g", test.autoscaling, test.running, got, test.want)
 		}
+	}
+}
+
+// A schedule changes the limits of the target, and neither a refresh nor another change may change them back. A changed
+// setting still has its effect: it replaces the target.
+func TestLimitsThatAScheduleChangesAreLeftAlone(t *testing.T) {
+	plain := one(t, run(t, defaults(t, map[string]string{"autoscaling": "on"})), scalingTarget)
+	if len(plain.IgnoreChanges) > 0 || plain.ReplacementTrigger != "" {
+		t.Errorf("without a schedule: changes of %v are ignored, replaced when %q changes", plain.IgnoreChanges, plain.ReplacementTrigger)
+	}
+
+	triggers := map[string]bool{}
+	for _, limits := range []map[string]string{{}, {"minCount": "1"}, {"maxCount": "4"}} {
+		settings := map[string]string{"autoscaling": "on", "scheduledScaling": night}
+		maps.Copy(settings, limits)
+		target := one(t, run(t, defaults(t, settings)), scalingTarget)
+		if want := []string{"minCapacity", "maxCapacity"}; !slices.Equal(target.IgnoreChanges, want) || !target.DeleteBeforeReplace {
+			t.Errorf("%v: changes of %v are ignored, deleted before its replacement: %t; want %v, true",
+				limits, target.IgnoreChanges, target.DeleteBeforeReplace, want)
+		}
+		triggers[target.ReplacementTrigger] = true
+	}
+	if len(triggers) != 3 {
+		t.Errorf("other limits do not replace the target: %v", triggers)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -78,8 +79,12 @@ func (r *recorder) answerECS(w http.ResponseWriter, request *http.Request) {
 	case "DescribeServices":
 		answer, err = r.describeServices(body)
 	case "ListServices":
-		// When the program asks, the recorder does not know the service yet, just as ECS does not at first.
-		answer = map[string]any{"serviceArns": []string{}}
+		// The service itself is not listed: the program looks before it declares the service.
+		arns := []string{}
+		for _, name := range slices.Sorted(maps.Keys(r.options.Running)) {
+			arns = append(arns, "arn:aws:ecs:eu-central-1:"+Account+":service/web/"+name)
+		}
+		answer = map[string]any{"serviceArns": arns}
 	case "ListTasks":
 		answer = map[string]any{"taskArns": []string{}}
 		if r.options.Failed != "" && strings.Contains(string(body), `"desiredStatus":"STOPPED"`) {
@@ -159,8 +164,14 @@ func (r *recorder) describeServices(body []byte) (map[string]any, error) {
 		Name        string       `json:"serviceName"`
 		Status      string       `json:"status"`
 		Deployments []Deployment `json:"deployments"`
+		Running     int          `json:"runningCount"`
 	}
 	found := []service{}
+	for _, arn := range asked.Services {
+		if running, ok := r.options.Running[arn[strings.LastIndex(arn, "/")+1:]]; ok {
+			found = append(found, service{Name: arn, Status: "ACTIVE", Running: running})
+		}
+	}
 	for _, declared := range r.graph.Resources {
 		if name := suffixed(declared); declared.Type == "aws:ecs/service:Service" && slices.Contains(asked.Services, name) {
 			deployments := []Deployment{{
@@ -173,7 +184,7 @@ func (r *recorder) describeServices(body []byte) (map[string]any, error) {
 			if len(deployments) == 0 {
 				status = "INACTIVE"
 			}
-			found = append(found, service{name, status, deployments})
+			found = append(found, service{Name: name, Status: status, Deployments: deployments})
 		}
 	}
 

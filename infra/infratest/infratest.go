@@ -26,8 +26,8 @@ type Options struct {
 	Project, Stack string
 	// Settings are those that the engine would hand to the program, with their namespaces.
 	Settings map[string]string
-	// Preview runs the program as a preview does. What AWS fills in is unknown in a preview of a stack that does not
-	// exist yet, and known in a preview of one that exists and is not changed.
+	// Preview runs the program as a preview does. What AWS fills in, which is all but names, is unknown in a preview of a stack
+	// that does not exist yet, and known in a preview of one that exists and is not changed.
 	Preview, Exists bool
 	// Replaced says which resources a preview of an existing stack would replace or create; their outputs are unknown.
 	Replaced func(Resource) bool
@@ -36,6 +36,8 @@ type Options struct {
 	// Deployments may return the deployments of a service; if there are none, the service has been deleted. Without it, a
 	// service has one deployment, which is completed.
 	Deployments func(service Resource) []Deployment
+	// Running are the services that the cluster has before the update, with the number of tasks that each runs.
+	Running map[string]int
 	// ExitCode is that of every command that the program runs as a task of its own.
 	ExitCode int
 	// Failed is the task definition of a task that has stopped because both containers exited with 1. If it is empty, no task
@@ -63,6 +65,8 @@ type Resource struct {
 	Protect bool
 	// DeleteBeforeReplace makes a replacement delete the old resource first.
 	DeleteBeforeReplace bool
+	// ReplacementTrigger replaces the resource when it changes.
+	ReplacementTrigger string
 	// IgnoreChanges are inputs whose change is not carried out.
 	IgnoreChanges []string
 	// CreateTimeout and UpdateTimeout are custom timeouts, such as 20m.
@@ -133,6 +137,9 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	if r.options.Preview && unknown && recorded.Type != "pulumi:providers:aws" {
 		// Without an id and outputs, the SDK treats both as unknown.
 		outputs := recorded.Inputs.Copy()
+		if isNamed(recorded) {
+			outputs["name"] = resource.NewProperty(suffixed(recorded))
+		}
 		if recorded.Type == "aws:ecr/repository:Repository" {
 			// The registry's password is looked up with this id, and the SDK's mock monitor, unlike the engine, cannot
 			// read a secret whose value is unknown.
@@ -168,7 +175,8 @@ func (r *recorder) record(args pulumi.MockResourceArgs) Resource {
 		Inputs:      args.Inputs,
 		DependsOn:   slices.Sorted(slices.Values(rpc.GetDependencies())),
 		ReplaceWith: rpc.GetReplaceWith(), ReplaceOnChanges: rpc.GetReplaceOnChanges(),
-		IgnoreChanges: rpc.GetIgnoreChanges(), Protect: rpc.GetProtect(), DeleteBeforeReplace: rpc.GetDeleteBeforeReplace(),
+		ReplacementTrigger: rpc.GetReplacementTrigger().GetStringValue(),
+		IgnoreChanges:      rpc.GetIgnoreChanges(), Protect: rpc.GetProtect(), DeleteBeforeReplace: rpc.GetDeleteBeforeReplace(),
 		CreateTimeout: rpc.GetCustomTimeouts().GetCreate(), UpdateTimeout: rpc.GetCustomTimeouts().GetUpdate(),
 	}
 	for name, reference := range rpc.GetProviders() {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -14,6 +15,28 @@ import (
 func suffixed(r Resource) string {
 	return r.Name + "-" + digest(r.URN)[:7]
 }
+
+// named are the types whose names the engine chooses, so that it knows them before the resources exist.
+// https://www.pulumi.com/docs/iac/concepts/resources/names/#autonaming
+var named = []string{
+	"aws:ecr/repository:Repository",
+	"aws:lb/loadBalancer:LoadBalancer",
+	"aws:lb/targetGroup:TargetGroup",
+	"aws:apigatewayv2/api:Api",
+	"aws:servicediscovery/service:Service",
+	"aws:cloudwatch/logGroup:LogGroup",
+	"aws:cloudwatch/metricAlarm:MetricAlarm",
+	"aws:sns/topic:Topic",
+	"aws:ecs/cluster:Cluster",
+	"aws:ecs/service:Service",
+	"aws:ssm/parameter:Parameter",
+	"aws:scheduler/scheduleGroup:ScheduleGroup",
+	"aws:sqs/queue:Queue",
+	"aws:cloudwatch/eventRule:EventRule",
+	"aws:iam/role:Role",
+}
+
+func isNamed(r Resource) bool { return slices.Contains(named, r.Type) }
 
 // digest returns 64 hexadecimal digits that are derived from the text.
 func digest(text string) string {
@@ -33,10 +56,12 @@ func invent(r Resource) (resource.PropertyMap, error) {
 		return fmt.Sprintf("arn:%s:%s:eu-central-1:%s:%s", Partition, service, Account, rest)
 	}
 	name := suffixed(r)
+	if isNamed(r) {
+		set("name", name)
+	}
 
 	switch r.Type {
 	case "aws:ecr/repository:Repository":
-		set("name", name)
 		set("arn", arn("ecr", "repository/"+name))
 		set("registryId", Account)
 		set("repositoryUrl", Account+".dkr.ecr.eu-central-1.amazonaws.com/"+name)
@@ -48,7 +73,6 @@ func invent(r Resource) (resource.PropertyMap, error) {
 		outputs["publicSubnetIds"] = subnets(r, "Public")
 		outputs["privateSubnetIds"] = subnets(r, "Private")
 	case "aws:lb/loadBalancer:LoadBalancer":
-		set("name", name)
 		set("arn", arn("elasticloadbalancing", "loadbalancer/app/"+name))
 		set("arnSuffix", "app/"+name)
 		set("dnsName", name+".eu-central-1.elb.amazonaws.com")
@@ -64,7 +88,6 @@ func invent(r Resource) (resource.PropertyMap, error) {
 	case "aws:route53/record:Record":
 		set("fqdn", r.Inputs["name"].StringValue())
 	case "aws:lb/targetGroup:TargetGroup":
-		set("name", name)
 		set("arn", arn("elasticloadbalancing", "targetgroup/"+name))
 		set("arnSuffix", "targetgroup/"+name)
 	case "aws:lb/listener:Listener":
@@ -72,7 +95,6 @@ func invent(r Resource) (resource.PropertyMap, error) {
 	case "aws:lb/listenerRule:ListenerRule":
 		set("arn", arn("elasticloadbalancing", "listener-rule/app/"+name))
 	case "aws:apigatewayv2/api:Api":
-		set("name", name)
 		set("arn", fmt.Sprintf("arn:%s:apigateway:eu-central-1::/apis/%s", Partition, name))
 		set("apiEndpoint", "https://"+name+".execute-api.eu-central-1.amazonaws.com")
 	case "aws:apigatewayv2/domainName:DomainName":
@@ -81,38 +103,25 @@ func invent(r Resource) (resource.PropertyMap, error) {
 		configuration["hostedZoneId"] = resource.NewProperty("Z" + strings.ToUpper(digest(r.URN)[:12]))
 		outputs["domainNameConfiguration"] = resource.NewProperty(configuration)
 	case "aws:servicediscovery/service:Service":
-		set("name", name)
 		set("arn", arn("servicediscovery", "service/srv-"+digest(r.URN)[:16]))
 	case "aws:cloudwatch/logGroup:LogGroup":
-		set("name", name)
 		set("arn", arn("logs", "log-group:"+name))
 	case "aws:cloudwatch/metricAlarm:MetricAlarm":
-		set("name", name)
 		set("arn", arn("cloudwatch", "alarm:"+name))
 	case "aws:sns/topic:Topic":
-		set("name", name)
 		set("arn", arn("sns", name))
 	case "aws:ecs/cluster:Cluster":
-		set("name", name)
 		set("arn", arn("ecs", "cluster/"+name))
 	case "aws:ecs/taskDefinition:TaskDefinition":
 		set("arn", arn("ecs", "task-definition/"+r.Inputs["family"].StringValue()+":7"))
-	case "aws:ecs/service:Service":
-		set("name", name)
-	case "aws:ssm/parameter:Parameter":
-		set("name", name)
 	case "aws:scheduler/scheduleGroup:ScheduleGroup":
-		set("name", name)
 		set("arn", arn("scheduler", "schedule-group/"+name))
 	case "aws:sqs/queue:Queue":
-		set("name", name)
 		set("arn", arn("sqs", name))
 		set("url", "https://sqs.eu-central-1.amazonaws.com/"+Account+"/"+name)
 	case "aws:cloudwatch/eventRule:EventRule":
-		set("name", name)
 		set("arn", arn("events", "rule/"+name))
 	case "aws:iam/role:Role":
-		set("name", name)
 		set("arn", fmt.Sprintf("arn:%s:iam::%s:role/%s", Partition, Account, name))
 	case "aws:ec2/securityGroup:SecurityGroup",
 		"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
@@ -131,6 +140,8 @@ func invent(r Resource) (resource.PropertyMap, error) {
 		"aws:appautoscaling/policy:Policy",
 		"aws:appautoscaling/scheduledAction:ScheduledAction",
 		"aws:ecs/clusterCapacityProviders:ClusterCapacityProviders",
+		"aws:ecs/service:Service",
+		"aws:ssm/parameter:Parameter",
 		"aws:cloudwatch/dashboard:Dashboard",
 		"aws:cloudwatch/eventTarget:EventTarget",
 		"aws:sqs/queuePolicy:QueuePolicy",
@@ -323,8 +334,6 @@ func (r *recorder) answer(token string, args resource.PropertyMap) (resource.Pro
 		return resource.PropertyMap{"secretString": resource.NewProperty(`{"client":"value of ` + args["secretId"].StringValue() + `"}`)}, nil
 	case "aws:secretsmanager/getSecret:getSecret":
 		return resource.PropertyMap{"arn": resource.NewProperty(SecretARN(args["name"].StringValue()))}, nil
-	case "aws:ecs/getCluster:getCluster":
-		return resource.PropertyMap{"runningTasksCount": resource.NewProperty(0.0)}, nil
 	default:
 		return nil, fmt.Errorf("call of %s: no answer is known", token)
 	}

@@ -181,13 +181,14 @@ func (s *Service) scaling(
 		return nil
 	}
 
+	options := append([]pulumi.ResourceOption{pulumi.Parent(s)}, scaling.keepScheduledLimits()...)
 	target, err := appautoscaling.NewTarget(ctx, name, &appautoscaling.TargetArgs{
 		ServiceNamespace:  pulumi.String(ecsNamespace),
 		ScalableDimension: pulumi.String(taskCount),
 		ResourceId:        pulumi.Sprintf("service/%s/%s", cluster.Name, service.Name),
 		MinCapacity:       pulumi.Int(scaling.Min),
 		MaxCapacity:       pulumi.Int(scaling.Max),
-	}, pulumi.Parent(s))
+	}, options...)
 	if err != nil {
 		return fmt.Errorf("scaling: %w", err)
 	}
@@ -203,6 +204,22 @@ func (s *Service) scaling(
 	}
 
 	return nil
+}
+
+// keepScheduledLimits keeps an update from undoing what a schedule has set, which is not what the settings say for most of
+// the time. A change of the settings themselves replaces the target, so that it is neither ignored nor mistaken for the
+// schedule's. The old target goes first: both have the same id, and the end of one would be the end of the other.
+// https://docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html
+func (s Scaling) keepScheduledLimits() []pulumi.ResourceOption {
+	if len(s.Schedules) == 0 {
+		return nil
+	}
+
+	return []pulumi.ResourceOption{
+		pulumi.IgnoreChanges([]string{"minCapacity", "maxCapacity"}),
+		pulumi.ReplacementTrigger(pulumi.Sprintf("%d to %d tasks", s.Min, s.Max)),
+		pulumi.DeleteBeforeReplace(true),
+	}
 }
 
 // metric is a metric that target tracking keeps near a target value.

@@ -239,7 +239,7 @@ func (s *Service) service(
 		TaskDefinition:                  revision,
 		PlatformVersion:                 pulumi.String("LATEST"),
 		SchedulingStrategy:              pulumi.String("REPLICA"),
-		DesiredCount:                    s.startCount(ctx, args, cluster),
+		DesiredCount:                    startCount(ctx, name, args, cluster),
 		DeploymentController:            ecs.ServiceDeploymentControllerArgs{Type: pulumi.String("ECS")},
 		DeploymentMaximumPercent:        pulumi.Int(args.MaximumPercent),
 		DeploymentMinimumHealthyPercent: pulumi.Int(args.MinimumHealthyPercent),
@@ -317,20 +317,6 @@ func (a Args) registerIn(service *ecs.ServiceArgs) {
 		ContainerName:  pulumi.String(nginxName),
 		ContainerPort:  pulumi.Int(a.ContainerPort),
 	}}
-}
-
-// startCount is the number of tasks that a service starts with. If load decides the number, a service that replaces
-// another starts with as many tasks as are running in the cluster, which holds no other service.
-func (s *Service) startCount(ctx *pulumi.Context, args Args, cluster *ecs.Cluster) pulumi.IntInput {
-	if !args.Scaling.On {
-		return pulumi.Int(args.DesiredCount)
-	}
-
-	found := ecs.LookupClusterOutput(ctx, ecs.LookupClusterOutputArgs{ClusterName: cluster.Name}, pulumi.Parent(s))
-
-	return found.RunningTasksCount().ApplyT(func(running int) int {
-		return min(max(running, args.DesiredCount), args.Scaling.Max)
-	}).(pulumi.IntOutput)
 }
 
 func rebalancing(on bool) string {

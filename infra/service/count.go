@@ -1,0 +1,66 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// startCount is the number of tasks that a service starts with. If load decides the number, a service that replaces
+// another starts with as many tasks as the other one runs.
+//
+// A data source would fail in the first preview of a stack: the name of a cluster is known before the cluster exists. The
+// ARN is not, and a list of services may be empty. A preview does without the number, which counts only for a new service.
+func startCount(ctx *pulumi.Context, name string, args Args, cluster *ecs.Cluster) pulumi.IntInput {
+	if !args.Scaling.On || ctx.DryRun() {
+		return pulumi.Int(args.DesiredCount)
+	}
+
+	return cluster.Arn.ApplyT(func(arn string) (int, error) {
+		running, err := runningTasks(ctx.Context(), args.Tasks, arn, name+"-")
+		if err != nil {
+			return 0, fmt.Errorf("service %s: tasks that run already: %w", name, err)
+		}
+		return min(max(running, args.DesiredCount), args.Scaling.Max), nil
+	}).(pulumi.IntOutput)
+}
+
+// runningTasks counts the tasks of the service of a cluster whose name begins with the prefix. Of two such services, as
+// after an interrupted replacement, the larger number counts. Other tasks of the cluster, such as scheduled commands, and
+// services of other stacks are not counted.
+func runningTasks(ctx context.Context, client Tasks, cluster, prefix string) (int, error) {
+	most := 0
+	for pages := sdk.NewListServicesPaginator(client, &sdk.ListServicesInput{Cluster: &cluster}); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if missing := (*types.ClusterNotFoundException)(nil); errors.As(err, &missing) {
+			return 0, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		ours := slices.DeleteFunc(page.ServiceArns, func(arn string) bool {
+			return !strings.HasPrefix(arn[strings.LastIndex(arn, "/")+1:], prefix)
+		})
+		for arns := range slices.Chunk(ours, describeLimit) {
+			described, err := client.DescribeServices(ctx, &sdk.DescribeServicesInput{Cluster: &cluster, Services: arns})
+			if err != nil {
+				return 0, err
+			}
+			for _, service := range described.Services {
+				if aws.ToString(service.Status) == "ACTIVE" {
+					most = max(most, int(service.RunningCount))
+				}
+			}
+		}
+	}
+
+	return most, nil
+}
