@@ -17,6 +17,7 @@ import (
 	"fargate-nginx-sidecar/infra/observability"
 	"fargate-nginx-sidecar/infra/schedule"
 	"fargate-nginx-sidecar/infra/service"
+	"fargate-nginx-sidecar/infra/task"
 	"fargate-nginx-sidecar/infra/waf"
 )
 
@@ -87,7 +88,7 @@ func (s *Stack) imageArgs(settings image.Settings) image.Args {
 	return image.Args{
 		Settings:     settings,
 		Partition:    s.partition,
-		Architecture: string(s.settings.Service.Architecture),
+		Architecture: string(s.settings.Task.Architecture),
 		KMSKeyARN:    s.settings.KMSKeyARN,
 		Protect:      s.settings.Ingress.DeletionProtection,
 	}
@@ -111,7 +112,7 @@ func (s *Stack) declareNetwork(ctx *pulumi.Context) (err error) {
 	s.network, err = network.New(ctx, s.settings.ServiceName, network.Args{
 		Settings:         s.settings.Network,
 		Region:           s.settings.Region,
-		Services:         s.settings.Service.AWSServices(),
+		Services:         s.settings.Task.AWSServices(),
 		FlowLogBucketARN: s.archive.FlowLogBucketARN,
 		Protect:          s.settings.Ingress.DeletionProtection,
 	}, s.provider)
@@ -125,7 +126,7 @@ func (s *Stack) declareIngress(ctx *pulumi.Context) (err error) {
 		VPCID:            s.network.VPCID,
 		SubnetIDs:        s.network.PublicSubnetIDs,
 		AccessLogBucket:  s.archive.AccessLogBucket,
-		TargetPort:       s.settings.Service.ContainerPort,
+		TargetPort:       s.settings.Task.ContainerPort,
 		TaskSubnetIDs:    s.network.TaskSubnetIDs,
 		LogRetentionDays: s.settings.Service.LogRetentionDays,
 		KMSKeyARN:        s.settings.KMSKeyARN,
@@ -194,6 +195,7 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 	}
 	s.service, err = service.New(ctx, s.settings.ServiceName, service.Args{
 		Settings:         s.settings.Service,
+		Task:             s.settings.Task,
 		Partition:        s.partition,
 		Account:          s.account,
 		Region:           s.settings.Region,
@@ -214,7 +216,7 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 		RequestsLabel:    s.requestsLabel(),
 		NginxImage:       s.nginx.Reference,
 		AppImage:         s.app.Reference,
-		RepositoryARNs:   joined(s.nginx.RepositoryARNs, s.app.RepositoryARNs, image.Repositories(s.partition, s.furtherImages()...)),
+		RepositoryARNs:   joined(s.nginx.RepositoryARNs, s.app.RepositoryARNs, image.Repositories(s.partition, s.extraImages()...)),
 		RollbackAlarms:   s.traffic.RollbackAlarms,
 		RollbackOnAlarms: s.settings.Observability.RollbackOnAlarms,
 		Clients:          clients,
@@ -226,8 +228,8 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 	return err
 }
 
-func (s *Stack) furtherImages() []string {
-	return slices.Sorted(maps.Values(s.settings.Service.FurtherImages()))
+func (s *Stack) extraImages() []string {
+	return slices.Sorted(maps.Values(s.settings.Task.ExtraImages()))
 }
 
 // publish comes after the service, so that clients are sent only to tasks that are ready.
@@ -254,7 +256,7 @@ func (s *Stack) declareSchedule(ctx *pulumi.Context) error {
 		Region:          s.settings.Region,
 		Cluster:         s.service.ClusterARN,
 		TaskDefinition:  s.service.CommandsARN,
-		Container:       service.AppContainer,
+		Container:       task.AppContainer,
 		RoleARNs:        s.service.RoleARNs,
 		SubnetIDs:       s.network.TaskSubnetIDs,
 		SecurityGroupID: s.service.SecurityGroupID,
@@ -277,8 +279,8 @@ func (s *Stack) declareTasks(ctx *pulumi.Context) (err error) {
 		AppLogGroup:   s.service.AppLogGroup,
 		TaskCounts:    s.settings.Service.ContainerInsights != service.InsightsOff,
 
-		ConnectionCounts: s.settings.Service.Sidecar.ConnectionLog > 0,
-		LogsElsewhere:    s.settings.Service.RoutesLogs(),
+		ConnectionCounts: s.settings.Task.Sidecar.ConnectionLog > 0,
+		LogsElsewhere:    s.settings.Task.RoutesLogs(),
 	}, s.provider)
 
 	return err

@@ -8,7 +8,7 @@ import (
 	"fargate-nginx-sidecar/infra/network"
 	"fargate-nginx-sidecar/infra/observability"
 	"fargate-nginx-sidecar/infra/schedule"
-	"fargate-nginx-sidecar/infra/service"
+	"fargate-nginx-sidecar/infra/task"
 	"fargate-nginx-sidecar/infra/waf"
 )
 
@@ -16,8 +16,8 @@ import (
 // with what Deploy declares. Gateways and endpoints of an existing VPC are not counted: they do not belong to the stack.
 func Priced(s *Settings) cost.Stack {
 	stack := cost.Stack{
-		Tasks: s.Service.DesiredCount, CPU: s.Service.CPU, Memory: s.Service.Memory,
-		Disk: max(0, s.Service.EphemeralStorageGiB-service.DefaultStorageGiB), ARM: s.Service.Architecture == service.ARM,
+		Tasks: s.Service.DesiredCount, CPU: s.Task.CPU, Memory: s.Task.Memory,
+		Disk: max(0, s.Task.EphemeralStorageGiB-task.DefaultStorageGiB), ARM: s.Task.Architecture == task.ARM,
 		PublicTasks: s.Network.PublicTasks(),
 	}
 	if s.Ingress.Kind == ingress.Own {
@@ -31,7 +31,7 @@ func Priced(s *Settings) cost.Stack {
 	case s.Network.Mode == network.Existing && s.Ingress.Kind == ingress.Own:
 		stack.Zones = len(s.Network.PublicSubnetIDs)
 	case s.Network.EndpointsOnly():
-		stack.Endpoints = network.Zones * len(s.Service.AWSServices())
+		stack.Endpoints = network.Zones * len(s.Task.AWSServices())
 	case s.Network.Mode == network.Large && s.Network.Egress == network.NATPerZone:
 		stack.NATGateways = network.Zones
 	case s.Network.Mode == network.Large && s.Network.Egress == network.NATSingle:

@@ -15,6 +15,7 @@ import (
 	"fargate-nginx-sidecar/infra/ingress"
 	"fargate-nginx-sidecar/infra/schedule"
 	"fargate-nginx-sidecar/infra/service"
+	"fargate-nginx-sidecar/infra/task"
 )
 
 // yamlBlock returns the first block of YAML in a document.
@@ -93,9 +94,9 @@ func TestTheStackFileOfTheREADMEIsAccepted(t *testing.T) {
 
 // structured are settings whose values have fields.
 var structured = []reflect.Type{
-	reflect.TypeFor[service.EgressGroup](), reflect.TypeFor[service.PathRate](), reflect.TypeFor[schedule.Task](),
-	reflect.TypeFor[ingress.SharedLoadBalancer](), reflect.TypeFor[ingress.OIDC](), reflect.TypeFor[service.Volume](),
-	reflect.TypeFor[service.AccessPoint](), reflect.TypeFor[service.Further](), reflect.TypeFor[service.LogRouter](),
+	reflect.TypeFor[service.EgressGroup](), reflect.TypeFor[task.PathRate](), reflect.TypeFor[schedule.Task](),
+	reflect.TypeFor[ingress.SharedLoadBalancer](), reflect.TypeFor[ingress.OIDC](), reflect.TypeFor[task.Volume](),
+	reflect.TypeFor[task.AccessPoint](), reflect.TypeFor[task.ExtraContainer](), reflect.TypeFor[task.LogRouter](),
 }
 
 // Names in camel case between backticks are settings, fields of settings or outputs, except those of two properties of

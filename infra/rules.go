@@ -14,6 +14,7 @@ import (
 	"fargate-nginx-sidecar/infra/network"
 	"fargate-nginx-sidecar/infra/service"
 	"fargate-nginx-sidecar/infra/settings"
+	"fargate-nginx-sidecar/infra/task"
 	"fargate-nginx-sidecar/infra/waf"
 )
 
@@ -26,6 +27,7 @@ func check(r *settings.Reader, s *Settings) {
 	checkHealthPath(r, s)
 	checkHosts(r, s)
 	checkStaticVolumes(r, s)
+	checkFileSystems(r, s)
 	checkTargetTLS(r, s)
 	checkEndpoints(r, s)
 	checkWatching(r, s)
@@ -57,12 +59,12 @@ func checkRegions(r *settings.Reader, s *Settings) {
 // checkTimes makes sure that whoever is nearer to the client waits longer, and that a task lives until it has answered
 // its requests.
 func checkTimes(r *settings.Reader, s *Settings) {
-	sidecar, idle := s.Service.Sidecar, s.Ingress.IdleTimeout
+	sidecar, idle := s.Task.Sidecar, s.Ingress.IdleTimeout
 
-	if s.Ingress.Kind != ingress.APIGateway && s.Service.StopTimeout < s.Ingress.DeregistrationDelay {
+	if s.Ingress.Kind != ingress.APIGateway && s.Task.StopTimeout < s.Ingress.DeregistrationDelay {
 		r.Conflict([]string{"stopTimeoutSeconds", "deregistrationDelaySeconds"},
 			fmt.Sprintf("%g is less than %g; a task would be killed while it may still be answering requests",
-				s.Service.StopTimeout.Seconds(), s.Ingress.DeregistrationDelay.Seconds()))
+				s.Task.StopTimeout.Seconds(), s.Ingress.DeregistrationDelay.Seconds()))
 	}
 	if sidecar.ReadTimeout >= idle {
 		r.Conflict([]string{"readTimeoutSeconds", "idleTimeoutSeconds"},
@@ -78,7 +80,7 @@ const spotNotice = 2 * time.Minute
 // checkStop keeps a delayed stop within the time there is for it: NGINX serves on until the load balancer has noticed,
 // then it answers its last requests, and then the app stops.
 func checkStop(r *settings.Reader, s *Settings) {
-	delay := s.Service.Sidecar.StopDelay
+	delay := s.Task.Sidecar.StopDelay
 	if delay == 0 {
 		return
 	}
@@ -86,13 +88,13 @@ func checkStop(r *settings.Reader, s *Settings) {
 		checkNotice(r, s)
 	}
 
-	longest := s.Service.Sidecar.LongestRequest(s.Ingress.IdleTimeout)
-	if available := s.Service.TimeToStop(); delay+longest > available {
+	longest := s.Task.Sidecar.LongestRequest(s.Ingress.IdleTimeout)
+	if available := s.Task.TimeToStop(); delay+longest > available {
 		r.Conflict([]string{"stopDelaySeconds", "readTimeoutSeconds", "stopTimeoutSeconds"},
 			fmt.Sprintf("%g and a request of %g are more than the %g that NGINX has before it is killed",
 				delay.Seconds(), longest.Seconds(), available.Seconds()))
 	}
-	if app := s.Service.StopTimeout; s.Service.Scaling.SpotPercent > 0 && delay+longest+app > spotNotice {
+	if app := s.Task.StopTimeout; s.Service.Scaling.SpotPercent > 0 && delay+longest+app > spotNotice {
 		r.Conflict([]string{"stopDelaySeconds", "readTimeoutSeconds", "stopTimeoutSeconds", "spotPercent"},
 			fmt.Sprintf("%g, a request of %g and up to %g for the app's own stop are more than %g; Spot gives a task no more time",
 				delay.Seconds(), longest.Seconds(), app.Seconds(), spotNotice.Seconds()))
@@ -101,8 +103,8 @@ func checkStop(r *settings.Reader, s *Settings) {
 
 // checkNotice makes sure that the load balancer notices the stop from its health check.
 func checkNotice(r *settings.Reader, s *Settings) {
-	delay := s.Service.Sidecar.StopDelay
-	if check, page := s.Ingress.HealthCheck, s.Service.Sidecar.HealthPage(); check.Path != page {
+	delay := s.Task.Sidecar.StopDelay
+	if check, page := s.Ingress.HealthCheck, s.Task.Sidecar.HealthPage(); check.Path != page {
 		r.Conflict([]string{"stopDelaySeconds", "healthCheckPath"},
 			fmt.Sprintf("the load balancer asks %s, but only the page at %s tells it about a stop; allowed with: %s", check.Path, page, page))
 	} else if noticed := check.Interval * time.Duration(check.Unhealthy); delay < noticed {
@@ -114,7 +116,7 @@ func checkNotice(r *settings.Reader, s *Settings) {
 
 // checkHealthPath refuses a path that NGINX answers with 404, because no task would ever be healthy, and that of a file.
 func checkHealthPath(r *settings.Reader, s *Settings) {
-	path, sidecar := s.Ingress.HealthCheck.Path, s.Service.Sidecar
+	path, sidecar := s.Ingress.HealthCheck.Path, s.Task.Sidecar
 	if path == sidecar.HealthPage() || sidecar.Forwards(path) || r.Wrong("pathPrefixes") {
 		return
 	}
@@ -132,8 +134,8 @@ func checkHealthPath(r *settings.Reader, s *Settings) {
 // Host, which changes with each task. NGINX's own page asks for no Host.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
 func checkHosts(r *settings.Reader, s *Settings) {
-	page := s.Service.Sidecar.HealthPage()
-	if path := s.Ingress.HealthCheck.Path; len(s.Service.Sidecar.AllowedHosts) > 0 && path != page {
+	page := s.Task.Sidecar.HealthPage()
+	if path := s.Ingress.HealthCheck.Path; len(s.Task.Sidecar.AllowedHosts) > 0 && path != page {
 		r.Conflict([]string{"allowedHosts", "healthCheckPath"}, fmt.Sprintf(
 			"the load balancer asks %s with the task's address as its Host, which is not among the names; allowed with: %s, which is for any Host", path, page))
 	}
@@ -144,7 +146,7 @@ var declaresVolume = regexp.MustCompile(`(?mi)^\s*VOLUME\s+(.+)$`)
 // checkStaticVolumes refuses directories that the app's Dockerfile does not declare as a VOLUME: they would be empty, for
 // NGINX and for the app. Of an image that exists already nothing can be read here; NGINX says it when a task starts.
 func checkStaticVolumes(r *settings.Reader, s *Settings) {
-	files := s.Service.Sidecar.StaticFiles
+	files := s.Task.Sidecar.StaticFiles
 	if len(files) == 0 || s.App.Prebuilt != "" || r.Wrong("appContext") {
 		return
 	}
@@ -163,6 +165,16 @@ func checkStaticVolumes(r *settings.Reader, s *Settings) {
 			r.Conflict([]string{"staticFiles", "appContext"}, fmt.Sprintf(
 				"%s/%s does not declare VOLUME %s, without which the directory would be empty; allowed: directories that it declares",
 				s.App.Context, s.App.Dockerfile, each.Directory))
+		}
+	}
+}
+
+// checkFileSystems refuses file systems that the tasks could not reach.
+func checkFileSystems(r *settings.Reader, s *Settings) {
+	for _, key := range s.Task.MountsFileSystems() {
+		if !s.Service.Reaches(task.FileSystemPort) {
+			r.Conflict([]string{key, "taskEgress"},
+				fmt.Sprintf("the tasks may not connect to EFS; allowed with: port %d and the security group of the mount targets", task.FileSystemPort))
 		}
 	}
 }
@@ -198,7 +210,7 @@ func checkEndpoints(r *settings.Reader, s *Settings) {
 		r.Conflict([]string{"egress", "aws:region"},
 			"egress is endpoints, but the services of endpoints have other names in "+s.Region+"; allowed there: nat-per-az, nat-single, public")
 	}
-	images := s.Service.FurtherImages()
+	images := s.Task.ExtraImages()
 	images["appImage"], images["nginxImage"] = s.App.Prebuilt, s.Nginx.Prebuilt
 	for _, setting := range slices.Sorted(maps.Keys(images)) {
 		part := ecrPattern.FindStringSubmatch(images[setting])
@@ -212,11 +224,11 @@ func checkEndpoints(r *settings.Reader, s *Settings) {
 
 // checkWatching refuses alarms and metrics that would never get any data.
 func checkWatching(r *settings.Reader, s *Settings) {
-	if log := s.Service.Sidecar.AccessLog; s.Observability.LogMetrics && log != service.LogJSON {
+	if log := s.Task.Sidecar.AccessLog; s.Observability.LogMetrics && log != task.LogJSON {
 		r.Conflict([]string{"logMetrics", "accessLog"},
 			fmt.Sprintf("the metrics are made from lines in JSON, but accessLog is %s; allowed with: json", log))
 	}
-	if s.Observability.LogMetrics && s.Service.RoutesLogs() {
+	if s.Observability.LogMetrics && s.Task.RoutesLogs() {
 		r.Conflict([]string{"logMetrics", "logRouter"},
 			"the metrics are made from NGINX's log in CloudWatch, but a log router takes it elsewhere; allowed with: logMetrics off")
 	}
@@ -253,12 +265,12 @@ func checkIngress(r *settings.Reader, s *Settings) {
 	if kind != ingress.Own && s.WAF.Mode != waf.Off {
 		r.Conflict([]string{"waf", "ingress"}, fmt.Sprintf("a firewall is given, but ingress is %s; allowed with: alb", kind))
 	}
-	if limit := s.Service.Sidecar.HeaderLimitKilobytes; len(s.Ingress.LoginPaths()) > 0 && limit < loginCookies {
+	if limit := s.Task.Sidecar.HeaderLimitKilobytes; len(s.Ingress.LoginPaths()) > 0 && limit < loginCookies {
 		r.Conflict([]string{"oidc", "headerLimitKilobytes"},
 			fmt.Sprintf("%d is less than the %d KiB that the cookies of a login can have; allowed: %[2]d", limit, loginCookies))
 	}
 	// The load balancer compares the path as it came.
-	if paths := s.Ingress.LoginPaths(); s.Service.Sidecar.EncodedSlashes && len(paths) > 0 && !slices.Contains(paths, service.Site) {
+	if paths := s.Ingress.LoginPaths(); s.Task.Sidecar.EncodedSlashes && len(paths) > 0 && !slices.Contains(paths, task.Site) {
 		r.Conflict([]string{"encodedSlashes", "oidc"},
 			"an app may take an encoded slash for a plain one, and such a path would evade the login; allowed: one of them, or a login for all paths")
 	}
@@ -269,8 +281,8 @@ func checkIngress(r *settings.Reader, s *Settings) {
 		key, why string
 		given    bool
 	}{
-		{"bodyLimitKilobytes", fmt.Sprintf("API Gateway takes no body above %d", ingress.LargestAPIBody), s.Service.Sidecar.BodyLimitKilobytes > ingress.LargestAPIBody},
-		{"trustedProxies", "API Gateway names only whoever connects to it", len(s.Service.Sidecar.TrustedProxies) > 0},
+		{"bodyLimitKilobytes", fmt.Sprintf("API Gateway takes no body above %d", ingress.LargestAPIBody), s.Task.Sidecar.BodyLimitKilobytes > ingress.LargestAPIBody},
+		{"trustedProxies", "API Gateway names only whoever connects to it", len(s.Task.Sidecar.TrustedProxies) > 0},
 		{"scaleOnRequestsPerTask", "only a load balancer counts the requests of a task", s.Service.Scaling.RequestsPerTask > 0},
 	} {
 		if missing.given {

@@ -17,6 +17,7 @@ import (
 	"fargate-nginx-sidecar/infra/schedule"
 	"fargate-nginx-sidecar/infra/service"
 	"fargate-nginx-sidecar/infra/settings"
+	"fargate-nginx-sidecar/infra/task"
 	"fargate-nginx-sidecar/infra/waf"
 )
 
@@ -35,6 +36,7 @@ type Settings struct {
 	Network       network.Settings
 	Ingress       ingress.Settings
 	WAF           waf.Settings
+	Task          task.Settings
 	Service       service.Settings
 	Schedule      schedule.Settings
 	Observability observability.Settings
@@ -67,13 +69,14 @@ func read(ctx *pulumi.Context, r *settings.Reader) *Settings {
 		Network:       network.Read(r),
 		Ingress:       way,
 		WAF:           waf.Read(r, way.Kind == ingress.Own),
+		Task:          task.Read(r),
 		Service:       service.Read(r),
 		Schedule:      schedule.Read(r),
 		Observability: observability.Read(r),
 	}
 	s.App, s.Nginx = image.Read(r)
 	if s.Ingress.HealthCheck.Path == "" {
-		s.Ingress.HealthCheck.Path = s.Service.Sidecar.HealthPage()
+		s.Ingress.HealthCheck.Path = s.Task.Sidecar.HealthPage()
 	}
 
 	return s

@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra/deployment"
 )
 
 // startCount is the number of tasks that a service starts with. If load decides the number, a service that replaces
@@ -25,7 +27,7 @@ func startCount(ctx *pulumi.Context, name string, args Args, cluster *ecs.Cluste
 	}
 
 	return cluster.Arn.ApplyT(func(arn string) (int, error) {
-		running, err := runningTasks(ctx.Context(), args.Tasks, arn, name+"-")
+		running, err := runningTasks(ctx.Context(), args.Clients.ECS, arn, name+"-")
 		if err != nil {
 			return 0, fmt.Errorf("service %s: tasks that run already: %w", name, err)
 		}
@@ -33,10 +35,14 @@ func startCount(ctx *pulumi.Context, name string, args Args, cluster *ecs.Cluste
 	}).(pulumi.IntOutput)
 }
 
+// servicesAtOnce is how many services ECS describes at once.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html
+const servicesAtOnce = 10
+
 // runningTasks counts the tasks of the service of a cluster whose name begins with the prefix. Of two such services, as
 // after an interrupted replacement, the larger number counts. Other tasks of the cluster, such as scheduled commands, and
 // services of other stacks are not counted.
-func runningTasks(ctx context.Context, client Tasks, cluster, prefix string) (int, error) {
+func runningTasks(ctx context.Context, client deployment.ECS, cluster, prefix string) (int, error) {
 	most := 0
 	for pages := sdk.NewListServicesPaginator(client, &sdk.ListServicesInput{Cluster: &cluster}); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
@@ -49,7 +55,7 @@ func runningTasks(ctx context.Context, client Tasks, cluster, prefix string) (in
 		ours := slices.DeleteFunc(page.ServiceArns, func(arn string) bool {
 			return !strings.HasPrefix(arn[strings.LastIndex(arn, "/")+1:], prefix)
 		})
-		for arns := range slices.Chunk(ours, describeLimit) {
+		for arns := range slices.Chunk(ours, servicesAtOnce) {
 			described, err := client.DescribeServices(ctx, &sdk.DescribeServicesInput{Cluster: &cluster, Services: arns})
 			if err != nil {
 				return 0, err

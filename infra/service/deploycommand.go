@@ -13,53 +13,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"fargate-nginx-sidecar/infra/deployment"
+	"fargate-nginx-sidecar/infra/task"
 )
-
-// commandsName is part of the names of the task definition for commands and of its log streams.
-const commandsName = "commands"
-
-// commandDefinition declares the task definition in which commands run: the app's container as in the service's tasks,
-// but alone. NGINX would wait for an app that answers, and ECS stops a task whose containers wait for each other too long.
-// For the same reason there is no health check, which would fail while the command runs. A command that fails is not
-// started again. Its log goes to CloudWatch, even if there is a log router, because the deployment shows the last lines.
-// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
-func (s *Service) commandDefinition(
-	ctx *pulumi.Context, name string, args Args, cluster *ecs.Cluster, roles roles, secrets secretSources, appLogs *cloudwatch.LogGroup,
-) (*ecs.TaskDefinition, error) {
-	secrets = secrets.ofContainer(appName)
-	inputs := pulumi.StringArray{args.AppImage, appLogs.Name}
-	definitions := text(append(inputs, secrets.values()...), func(values []string) (string, error) {
-		rendered, err := commandContainer(name, args, resolved{
-			appImage: values[0], appLogGroup: values[1], secrets: secrets.named(values[2:]),
-		})
-		if err != nil {
-			return "", fmt.Errorf("service %s: commands: %w", name, err)
-		}
-		return rendered, nil
-	})
-	definition, err := s.newTaskDefinition(ctx, name+"-"+commandsName, args, roles, &ecs.TaskDefinitionArgs{
-		Family:               pulumi.Sprintf("%s-%s", cluster.Name, commandsName),
-		Volumes:              volumes(args.Settings),
-		ContainerDefinitions: definitions,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("commands: %w", err)
-	}
-
-	return definition, nil
-}
-
-// commandContainer renders the app's container for commands.
-func commandContainer(service string, args Args, values resolved) (string, error) {
-	if values.appImage == "" || values.appLogGroup == "" {
-		return "", fmt.Errorf("image %q and log group %q; allowed: a reference and a name", values.appImage, values.appLogGroup)
-	}
-	alone := app(service, args, values)
-	alone.HealthCheck, alone.RestartPolicy, alone.DependsOn = nil, nil, nil
-	alone.LogConfiguration = logs(service, args, commandsName, values.appLogGroup)
-
-	return rendered([]container{alone})
-}
 
 // deployed returns the service's task definition once the deployment command has succeeded. If the command fails, so does
 // the output, and the engine leaves the service as it is.
@@ -82,12 +37,12 @@ func (s *Service) deployed(
 
 	return pulumi.All(values...).ApplyT(func(values []any) (string, error) {
 		c := deployment.Command{
-			Clients: args.Clients, Words: args.DeployCommand, Region: args.Region, Container: appName,
+			Clients: args.Clients, Words: args.DeployCommand, Region: args.Region, Container: task.AppContainer,
 			Revision: values[0].(string), Definition: values[1].(string), Cluster: values[2].(string),
 			Network: types.AwsVpcConfiguration{
 				SecurityGroups: []string{values[3].(string)}, Subnets: values[5].([]string), AssignPublicIp: assign(args.PublicAddresses),
 			},
-			LogGroup: values[4].(string), LogPrefix: name + "/" + commandsName,
+			LogGroup: values[4].(string), LogPrefix: name + "/" + task.Commands,
 		}
 		within, cancel := context.WithTimeout(ctx.Context(), args.DeploymentTimeout)
 		defer cancel()

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
@@ -45,9 +46,19 @@ func readEgressGroups(r *settings.Reader) []EgressGroup {
 	return all
 }
 
-// checkEgress refuses a port that is open to one group and to any address: the second makes the first pointless. Port
-// 443 is the exception, because AWS's services need it open to any address.
+// Reaches reports whether the tasks may connect to a TCP port, at any address or of any security group.
+func (s Settings) Reaches(port int) bool {
+	return slices.Contains(s.EgressPorts, port) ||
+		slices.ContainsFunc(s.EgressGroups, func(group EgressGroup) bool { return group.Port == port })
+}
+
+// checkEgress refuses tasks that cannot reach AWS, and a port that is open to one group and to any address: the second makes
+// the first pointless. Port 443 is the exception, because AWS's services need it open to any address.
 func checkEgress(r *settings.Reader, s Settings) {
+	if !r.Wrong("taskEgressPorts") && !slices.Contains(s.EgressPorts, 443) {
+		r.Fail("taskEgressPorts", strings.ReplaceAll(fmt.Sprint(s.EgressPorts), " ", ", "),
+			"a list that contains 443, the port through which the tasks pull images and write logs")
+	}
 	for _, group := range s.EgressGroups {
 		if group.Port != 443 && slices.Contains(s.EgressPorts, group.Port) {
 			r.Conflict([]string{"taskEgress", "taskEgressPorts"},

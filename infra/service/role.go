@@ -2,106 +2,71 @@ package service
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/secretsmanager"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"fargate-nginx-sidecar/infra/settings"
+	"fargate-nginx-sidecar/infra/task"
 )
 
-// secretSource is one secret value with its ARN, and the container and variable it is for.
-type secretSource struct {
-	container, name string
-	settings.Secret
-	arn pulumi.StringOutput
-}
-
-// secretSources are in the order of the containers, and then of the variables' names.
-type secretSources []secretSource
-
-// secretSources finds the ARNs of secret values. The ARN of a parameter follows from its name. The ARN of a secret ends
-// in six characters that AWS has chosen, so it is looked up, and a secret that does not exist makes the preview fail. The
-// values themselves are never read, because they would end up in the stack's state.
-func (s *Service) secretSources(ctx *pulumi.Context, args Args) secretSources {
-	all := s.secretsOf(ctx, args, appName, args.App.Secrets)
-	for _, further := range args.Further {
-		all = append(all, s.secretsOf(ctx, args, further.Name, further.secrets)...)
+// executionRole declares the role with which ECS pulls the images and writes the logs, and returns the policy that a
+// service has to wait for. It is not the role of the tasks themselves; see taskRole.
+func (s *Service) executionRole(
+	ctx *pulumi.Context, name string, args Args, secrets secretARNs, logGroups ...*cloudwatch.LogGroup,
+) (*iam.Role, *iam.RolePolicy, error) {
+	role, err := iam.NewRole(ctx, name+"-execution", &iam.RoleArgs{
+		Description:      pulumi.String("Lets ECS pull images and write logs"),
+		AssumeRolePolicy: trust(args),
+	}, pulumi.Parent(s))
+	if err != nil {
+		return nil, nil, fmt.Errorf("execution role: %w", err)
 	}
 
-	return append(all, s.secretsOf(ctx, args, logRouterName, args.LogRouter.secrets)...)
-}
-
-func (s *Service) secretsOf(ctx *pulumi.Context, args Args, container string, named map[string]settings.Secret) secretSources {
-	var all secretSources
-	for _, name := range slices.Sorted(maps.Keys(named)) {
-		secret := named[name]
-		found := secretSource{container: container, name: name, Secret: secret}
-		if secret.Store == settings.StoreParameter {
-			found.arn = pulumi.Sprintf("arn:%s:ssm:%s:%s:parameter/%s",
-				args.Partition, args.Region, args.Account, strings.TrimPrefix(secret.Name, "/"))
-		} else {
-			found.arn = secretsmanager.LookupSecretOutput(ctx,
-				secretsmanager.LookupSecretOutputArgs{Name: pulumi.StringPtr(secret.Name)}, pulumi.Parent(s)).Arn()
-		}
-		all = append(all, found)
+	var groups pulumi.StringArray
+	for _, group := range logGroups {
+		groups = append(groups, group.Arn)
+	}
+	rights, err := iam.NewRolePolicy(ctx, name+"-execution", &iam.RolePolicyArgs{
+		Role: role.Name,
+		Policy: pulumi.All(args.Partition, args.RepositoryARNs, groups, secrets.of(args.Task, settings.StoreParameter),
+			secrets.of(args.Task, settings.StoreSecret)).ApplyT(func(values []any) (string, error) {
+			return task.ExecutionRights{
+				Partition: values[0].(string), Region: args.Region, Repositories: values[1].([]string), LogGroups: values[2].([]string),
+				Parameters: values[3].([]string), Secrets: values[4].([]string), Key: args.KMSKeyARN,
+			}.Policy()
+		}).(pulumi.StringOutput),
+	}, pulumi.Parent(s))
+	if err != nil {
+		return nil, nil, fmt.Errorf("execution policy: %w", err)
 	}
 
-	return all
+	return role, rights, nil
 }
 
-func (s secretSources) parameters() pulumi.StringArrayOutput { return s.of(settings.StoreParameter) }
-func (s secretSources) secrets() pulumi.StringArrayOutput    { return s.of(settings.StoreSecret) }
+// roles are the execution role, which ECS uses, and the role of the tasks themselves, if they need one.
+type roles struct{ execution, task *iam.Role }
 
-func (s secretSources) of(store string) pulumi.StringArrayOutput {
-	arns := pulumi.StringArray{}
-	for _, source := range s {
-		if source.Store == store {
-			arns = append(arns, source.arn)
-		}
+func (r roles) arns() pulumi.StringArrayOutput {
+	all := pulumi.StringArray{r.execution.Arn}
+	if r.task != nil {
+		all = append(all, r.task.Arn)
 	}
 
-	return arns.ToStringArrayOutput()
+	return all.ToStringArrayOutput()
 }
 
-// ofContainer are those of one container.
-func (s secretSources) ofContainer(name string) secretSources {
-	return slices.DeleteFunc(slices.Clone(s), func(source secretSource) bool { return source.container != name })
-}
-
-// values are the ARNs in the order of the sources. Once they are known, named pairs them with their variables.
-func (s secretSources) values() []pulumi.StringInput {
-	all := make([]pulumi.StringInput, len(s))
-	for i, source := range s {
-		all[i] = source.arn
-	}
-
-	return all
-}
-
-// named pairs the ARNs with their variables, by container. A field of a secret follows its ARN, and after it come two empty
-// places for a version.
-// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
-func (s secretSources) named(arns []string) map[string][]source {
-	all := map[string][]source{}
-	for i, secret := range s {
-		from := arns[i]
-		if secret.Key != "" {
-			from += ":" + secret.Key + "::"
-		}
-		all[secret.container] = append(all[secret.container], source{Name: secret.name, ValueFrom: from})
-	}
-
-	return all
+func trust(args Args) pulumi.StringOutput {
+	return text(pulumi.StringArray{args.Partition, args.Account},
+		func(values []string) (string, error) { return task.TrustPolicy(values[0], args.Region, values[1]) })
 }
 
 // taskRole declares the role of the tasks themselves, and returns the resources that a service has to wait for. Tasks
 // that call no AWS service have no role.
 func (s *Service) taskRole(ctx *pulumi.Context, name string, args Args) (*iam.Role, []pulumi.Resource, error) {
-	if len(args.TaskPolicyARNs) == 0 && !args.Exec {
+	if len(args.Task.PolicyARNs) == 0 && !args.Task.Exec {
 		return nil, nil, nil
 	}
 
@@ -115,7 +80,7 @@ func (s *Service) taskRole(ctx *pulumi.Context, name string, args Args) (*iam.Ro
 	}
 
 	var rights []pulumi.Resource
-	for _, arn := range args.TaskPolicyARNs {
+	for _, arn := range args.Task.PolicyARNs {
 		attachment, err := iam.NewRolePolicyAttachment(ctx, name+"-"+policyName(arn), &iam.RolePolicyAttachmentArgs{
 			Role:      role.Name,
 			PolicyArn: pulumi.String(arn),
@@ -125,11 +90,11 @@ func (s *Service) taskRole(ctx *pulumi.Context, name string, args Args) (*iam.Ro
 		}
 		rights = append(rights, attachment)
 	}
-	if !args.Exec {
+	if !args.Task.Exec {
 		return role, rights, nil
 	}
 
-	document, err := execPolicy()
+	document, err := task.ExecPolicy()
 	if err != nil {
 		return nil, nil, fmt.Errorf("task role: %w", err)
 	}

@@ -51,14 +51,14 @@ func (s *Service) securityGroup(
 func (s *Service) fromIngress(
 	ctx *pulumi.Context, name string, args Args, group *ec2.SecurityGroup,
 ) ([]pulumi.Resource, error) {
-	kind, port := args.IngressKind, strconv.Itoa(args.ContainerPort)
+	kind, port := args.IngressKind, strconv.Itoa(args.Task.ContainerPort)
 	in, err := vpc.NewSecurityGroupIngressRule(ctx, fmt.Sprintf("%s-tasks-from-%s-%s", name, kind, port), &vpc.SecurityGroupIngressRuleArgs{
 		SecurityGroupId:           group.ID(),
 		ReferencedSecurityGroupId: args.IngressGroupID,
 		Description:               pulumi.String("Requests from the " + args.IngressName),
 		IpProtocol:                pulumi.String("tcp"),
-		FromPort:                  pulumi.Int(args.ContainerPort),
-		ToPort:                    pulumi.Int(args.ContainerPort),
+		FromPort:                  pulumi.Int(args.Task.ContainerPort),
+		ToPort:                    pulumi.Int(args.Task.ContainerPort),
 	}, pulumi.Parent(s), once(name+"-tasks-from-alb"))
 	if err != nil {
 		return nil, fmt.Errorf("security group rule: %w", err)
@@ -69,8 +69,8 @@ func (s *Service) fromIngress(
 		ReferencedSecurityGroupId: group.ID(),
 		Description:               pulumi.String("Requests and health checks to the tasks"),
 		IpProtocol:                pulumi.String("tcp"),
-		FromPort:                  pulumi.Int(args.ContainerPort),
-		ToPort:                    pulumi.Int(args.ContainerPort),
+		FromPort:                  pulumi.Int(args.Task.ContainerPort),
+		ToPort:                    pulumi.Int(args.Task.ContainerPort),
 	}, pulumi.Parent(s), once(name+"-alb-to-tasks"))
 	if err != nil {
 		return nil, fmt.Errorf("security group rule: %w", err)

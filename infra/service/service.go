@@ -15,6 +15,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"fargate-nginx-sidecar/infra/deployment"
+	"fargate-nginx-sidecar/infra/task"
 )
 
 // Token is the component's type in the stack.
@@ -23,6 +24,7 @@ const Token = "fargate-nginx-sidecar:service:Service" //nolint:gosec // A type, 
 // Args describes a service, its tasks and its deployments.
 type Args struct {
 	Settings
+	Task task.Settings
 	// Partition, Account and Region are parts of the ARNs in policies. Region is also where logs are written.
 	Partition, Account pulumi.StringInput
 	Region             string
@@ -141,15 +143,15 @@ func (s *Service) build(ctx *pulumi.Context, name string, args Args) error {
 	if err != nil {
 		return err
 	}
-	nginxLogs, err := s.logGroup(ctx, name+"-"+nginxName, args)
+	nginxLogs, err := s.logGroup(ctx, name+"-"+task.NginxContainer, args)
 	if err != nil {
 		return err
 	}
-	appLogs, err := s.logGroup(ctx, name+"-"+appName, args)
+	appLogs, err := s.logGroup(ctx, name+"-"+task.AppContainer, args)
 	if err != nil {
 		return err
 	}
-	secrets := s.secretSources(ctx, args)
+	secrets := s.findSecrets(ctx, args)
 	role, rights, err := s.executionRole(ctx, name, args, secrets, nginxLogs, appLogs)
 	if err != nil {
 		return err
@@ -259,7 +261,7 @@ func (s *Service) service(
 	}
 	args.registerIn(serviceArgs)
 	args.Scaling.placeOn(serviceArgs)
-	if args.Exec {
+	if args.Task.Exec {
 		serviceArgs.EnableExecuteCommand = pulumi.Bool(true)
 	}
 	if args.RollbackAlarms != nil {
@@ -305,8 +307,8 @@ func (a Args) registerIn(service *ecs.ServiceArgs) {
 	if a.RegistryARN != nil {
 		service.ServiceRegistries = ecs.ServiceServiceRegistriesArgs{
 			RegistryArn:   a.RegistryARN.ToStringOutput(),
-			ContainerName: pulumi.String(nginxName),
-			ContainerPort: pulumi.Int(a.ContainerPort),
+			ContainerName: pulumi.String(task.NginxContainer),
+			ContainerPort: pulumi.Int(a.Task.ContainerPort),
 		}
 		return
 	}
@@ -314,8 +316,8 @@ func (a Args) registerIn(service *ecs.ServiceArgs) {
 	service.HealthCheckGracePeriodSeconds = pulumi.Int(a.HealthCheckGracePeriodSeconds)
 	service.LoadBalancers = ecs.ServiceLoadBalancerArray{ecs.ServiceLoadBalancerArgs{
 		TargetGroupArn: a.TargetGroupARN,
-		ContainerName:  pulumi.String(nginxName),
-		ContainerPort:  pulumi.Int(a.ContainerPort),
+		ContainerName:  pulumi.String(task.NginxContainer),
+		ContainerPort:  pulumi.Int(a.Task.ContainerPort),
 	}}
 }
 

@@ -7,70 +7,70 @@ import (
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra/task"
 )
 
-// executionRole declares the role with which ECS pulls the images and writes the logs, and returns the policy that a
-// service has to wait for. It is not the role of the tasks themselves; see taskRole.
-func (s *Service) executionRole(
-	ctx *pulumi.Context, name string, args Args, secrets secretSources, logGroups ...*cloudwatch.LogGroup,
-) (*iam.Role, *iam.RolePolicy, error) {
-	role, err := iam.NewRole(ctx, name+"-execution", &iam.RoleArgs{
-		Description:      pulumi.String("Lets ECS pull images and write logs"),
-		AssumeRolePolicy: trust(args),
-	}, pulumi.Parent(s))
-	if err != nil {
-		return nil, nil, fmt.Errorf("execution role: %w", err)
-	}
-
-	var groups pulumi.StringArray
-	for _, group := range logGroups {
-		groups = append(groups, group.Arn)
-	}
-	rights, err := iam.NewRolePolicy(ctx, name+"-execution", &iam.RolePolicyArgs{
-		Role: role.Name,
-		Policy: pulumi.All(args.Partition, args.RepositoryARNs, groups, secrets.parameters(), secrets.secrets()).ApplyT(
-			func(values []any) (string, error) {
-				agent := agentRepository(values[0].(string), args.Region)
-				return executionPolicy(agent, values[1].([]string), values[2].([]string), secretRights{
-					parameters: values[3].([]string), secrets: values[4].([]string), key: args.KMSKeyARN,
-				})
-			}).(pulumi.StringOutput),
-	}, pulumi.Parent(s))
-	if err != nil {
-		return nil, nil, fmt.Errorf("execution policy: %w", err)
-	}
-
-	return role, rights, nil
-}
-
 func (s *Service) taskDefinition(
-	ctx *pulumi.Context, name string, args Args, cluster *ecs.Cluster, roles roles, secrets secretSources,
+	ctx *pulumi.Context, name string, args Args, cluster *ecs.Cluster, roles roles, secrets secretARNs,
 	nginxLogs, appLogs *cloudwatch.LogGroup,
 ) (*ecs.TaskDefinition, error) {
 	ranges := args.IngressRanges.ToStringArrayOutput().ApplyT(
 		func(ranges []string) string { return strings.Join(ranges, ",") }).(pulumi.StringOutput)
 	inputs := pulumi.StringArray{args.NginxImage, args.AppImage, nginxLogs.Name, appLogs.Name, ranges}
-	definitions := text(append(inputs, secrets.values()...),
-		func(values []string) (string, error) {
-			rendered, err := containerDefinitions(name, args, resolved{
-				nginxImage: values[0], appImage: values[1], nginxLogGroup: values[2], appLogGroup: values[3],
-				ingressRanges: values[4], secrets: secrets.named(values[5:]),
-			})
-			if err != nil {
-				return "", fmt.Errorf("service %s: task: %w", name, err)
-			}
-			return rendered, nil
+	definitions := text(append(inputs, secrets...), func(values []string) (string, error) {
+		rendered, err := task.Definitions(args.tasks(name), task.Values{
+			NginxImage: values[0], AppImage: values[1], NginxLogGroup: values[2], AppLogGroup: values[3],
+			IngressRanges: values[4], SecretARNs: values[5:],
 		})
+		if err != nil {
+			return "", fmt.Errorf("service %s: task: %w", name, err)
+		}
+		return rendered, nil
+	})
 
 	return s.newTaskDefinition(ctx, name, args, roles, &ecs.TaskDefinitionArgs{
 		// Pulumi gives a family no random suffix, because ECS numbers its revisions. The cluster's name has one, so a
 		// stack of the same name from another project in this account has a family of its own.
 		Family:               cluster.Name,
-		Volumes:              append(volumes(args.Settings), args.Sidecar.historyVolumes()...),
+		Volumes:              volumes(args.Task.ServiceVolumes()),
 		ContainerDefinitions: definitions,
 	})
+}
+
+// commandDefinition declares the task definition in which commands run.
+func (s *Service) commandDefinition(
+	ctx *pulumi.Context, name string, args Args, cluster *ecs.Cluster, roles roles, secrets secretARNs, appLogs *cloudwatch.LogGroup,
+) (*ecs.TaskDefinition, error) {
+	inputs := pulumi.StringArray{args.AppImage, appLogs.Name}
+	definitions := text(append(inputs, secrets...), func(values []string) (string, error) {
+		rendered, err := task.CommandDefinition(args.tasks(name), task.Values{
+			AppImage: values[0], AppLogGroup: values[1], SecretARNs: values[2:],
+		})
+		if err != nil {
+			return "", fmt.Errorf("service %s: commands: %w", name, err)
+		}
+		return rendered, nil
+	})
+	definition, err := s.newTaskDefinition(ctx, name+"-"+task.Commands, args, roles, &ecs.TaskDefinitionArgs{
+		Family:               pulumi.Sprintf("%s-%s", cluster.Name, task.Commands),
+		Volumes:              volumes(args.Task.CommandVolumes()),
+		ContainerDefinitions: definitions,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("commands: %w", err)
+	}
+
+	return definition, nil
+}
+
+// tasks describes the tasks of the service.
+func (a Args) tasks(service string) task.Args {
+	return task.Args{
+		Settings: a.Task, Service: service, Region: a.Region, IdleTimeout: a.IdleTimeout, TLS: a.TLS,
+		FromAPI: a.RegistryARN != nil, LoginPaths: a.LoginPaths,
+	}
 }
 
 // newTaskDefinition declares a task definition and fills in what those of a service have in common.
@@ -79,13 +79,13 @@ func (s *Service) newTaskDefinition(
 ) (*ecs.TaskDefinition, error) {
 	definitionArgs.NetworkMode = pulumi.String("awsvpc")
 	definitionArgs.RequiresCompatibilities = pulumi.ToStringArray([]string{"FARGATE"})
-	definitionArgs.Cpu, definitionArgs.Memory = pulumi.String(strconv.Itoa(args.CPU)), pulumi.String(strconv.Itoa(args.Memory))
+	definitionArgs.Cpu, definitionArgs.Memory = pulumi.String(strconv.Itoa(args.Task.CPU)), pulumi.String(strconv.Itoa(args.Task.Memory))
 	definitionArgs.RuntimePlatform = ecs.TaskDefinitionRuntimePlatformArgs{
 		OperatingSystemFamily: pulumi.String("LINUX"),
-		CpuArchitecture:       pulumi.String(string(args.Architecture)),
+		CpuArchitecture:       pulumi.String(string(args.Task.Architecture)),
 	}
-	if args.EphemeralStorageGiB > 0 {
-		definitionArgs.EphemeralStorage = ecs.TaskDefinitionEphemeralStorageArgs{SizeInGib: pulumi.Int(args.EphemeralStorageGiB)}
+	if args.Task.EphemeralStorageGiB > 0 {
+		definitionArgs.EphemeralStorage = ecs.TaskDefinitionEphemeralStorageArgs{SizeInGib: pulumi.Int(args.Task.EphemeralStorageGiB)}
 	}
 	definitionArgs.ExecutionRoleArn = roles.execution.Arn
 	if roles.task != nil {
@@ -99,41 +99,36 @@ func (s *Service) newTaskDefinition(
 	return definition, nil
 }
 
-// roles are the execution role, which ECS uses, and the role of the tasks themselves, if they need one.
-type roles struct{ execution, task *iam.Role }
-
-func (r roles) arns() pulumi.StringArrayOutput {
-	all := pulumi.StringArray{r.execution.Arn}
-	if r.task != nil {
-		all = append(all, r.task.Arn)
+func volumes(all []task.VolumeDefinition) ecs.TaskDefinitionVolumeArray {
+	var volumes ecs.TaskDefinitionVolumeArray
+	for _, definition := range all {
+		volume := ecs.TaskDefinitionVolumeArgs{Name: pulumi.String(definition.Name)}
+		if !definition.IsOwn() {
+			volume.EfsVolumeConfiguration = mount(definition.FileSystem)
+		}
+		volumes = append(volumes, volume)
 	}
 
-	return all.ToStringArrayOutput()
+	return volumes
 }
 
-func trust(args Args) pulumi.StringOutput {
-	return text(pulumi.StringArray{args.Partition, args.Account},
-		func(values []string) (string, error) { return trustPolicy(values[0], args.Region, values[1]) })
-}
-
-// volumes are directories of the task's own: NGINX's, the socket's where there is one, and one for each path that the app
-// may write to, for each directory of static files and for each path that a further container may write to. Those of file
-// systems, which outlive the task, come last.
-func volumes(s Settings) ecs.TaskDefinitionVolumeArray {
-	all := ecs.TaskDefinitionVolumeArray{ecs.TaskDefinitionVolumeArgs{Name: pulumi.String(temporaryVolume)}}
-	if s.Sidecar.AppListen == OnSocket {
-		all = append(all, ecs.TaskDefinitionVolumeArgs{Name: pulumi.String(socketVolume)})
-	}
-	for i := range s.App.WritablePaths {
-		all = append(all, ecs.TaskDefinitionVolumeArgs{Name: pulumi.String(appVolume(i))})
-	}
-	for i := range s.Sidecar.StaticFiles {
-		all = append(all, ecs.TaskDefinitionVolumeArgs{Name: pulumi.String(staticVolume(i))})
+// mount mounts a file system by its access point, encrypted in transit.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/specify-efs-config.html
+func mount(point task.AccessPoint) ecs.TaskDefinitionVolumeEfsVolumeConfigurationArgs {
+	iam := "DISABLED"
+	if point.IAM {
+		iam = "ENABLED"
 	}
 
-	all = append(all, furtherVolumes(s.Further)...)
-
-	return append(all, efsVolumes(s.Volumes)...)
+	return ecs.TaskDefinitionVolumeEfsVolumeConfigurationArgs{
+		FileSystemId:      pulumi.String(point.FileSystemID),
+		RootDirectory:     pulumi.String("/"), // of the access point
+		TransitEncryption: pulumi.String("ENABLED"),
+		AuthorizationConfig: ecs.TaskDefinitionVolumeEfsVolumeConfigurationAuthorizationConfigArgs{
+			AccessPointId: pulumi.String(point.AccessPointID),
+			Iam:           pulumi.String(iam),
+		},
+	}
 }
 
 // text renders a string from strings that other resources provide, once all of them are known.

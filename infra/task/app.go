@@ -1,4 +1,4 @@
-package service
+package task
 
 import (
 	"fmt"
@@ -68,8 +68,8 @@ func readRestart(r *settings.Reader) time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// checksItself reports whether a command in the app's own container says whether it is healthy.
-func (a App) checksItself() bool { return len(a.HealthCommand) > 0 }
+// hasHealthCommand reports whether a command in the app's own container determines its health.
+func (a App) hasHealthCommand() bool { return len(a.HealthCommand) > 0 }
 
 // ownVariables are set by the program. Each comes with what an error names as allowed instead.
 var ownVariables = map[string]string{
@@ -104,5 +104,5 @@ func readApp(r *settings.Reader) App {
 
 // appVolume names the volume of the app's writable path with the given index.
 func appVolume(index int) string {
-	return fmt.Sprintf("%s-writable-%d", appName, index+1)
+	return fmt.Sprintf("%s-writable-%d", AppContainer, index+1)
 }

@@ -1,4 +1,6 @@
-package service
+// Package task is what runs in a task: NGINX, the app and the containers beside them. It reads their settings, and renders
+// the container definitions, the volumes and the policies of the roles. It is pure: it declares no resource.
+package task
 
 import (
 	"bytes"
@@ -8,16 +10,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
-// The names of NGINX's and the app's container, to which the target group and the log streams refer.
+// The names of NGINX's and the app's container, to which the target group and the log streams refer. Commands run in the
+// app's.
 const (
-	nginxName = "nginx"
-	appName   = "app"
+	NginxContainer = "nginx"
+	AppContainer   = "app"
 )
-
-// AppContainer is the name of the container in which commands run.
-const AppContainer = appName
 
 // temporaryVolume is the only place that NGINX writes to: it holds the rendered configuration and the buffers. It is a
 // directory of the task, empty at the start. The image, too, declares the path as a volume, so that Fargate keeps the
@@ -116,38 +117,81 @@ type logConfiguration struct {
 	SecretOptions []source          `json:"secretOptions"`
 }
 
-// resolved are the values of a task definition that other resources provide.
-type resolved struct {
-	nginxImage, appImage       string
-	nginxLogGroup, appLogGroup string
-	// ingressRanges are separated by commas.
-	ingressRanges string
-	// secrets are the ARNs of secret values with the variables they fill, by container.
+// Args describes the tasks of a service: their settings, and what the rest of the stack decides for them.
+type Args struct {
+	Settings
+	// Service is the name in the names of log streams. Region is where the logs are written.
+	Service, Region string
+	// IdleTimeout is that of what sends requests to the tasks. TLS makes NGINX accept HTTPS instead of HTTP.
+	IdleTimeout time.Duration
+	TLS         bool
+	// FromAPI is true behind an API, which names the client in another header than a load balancer.
+	FromAPI bool
+	// LoginPaths are those on which the load balancer says who has logged in.
+	LoginPaths []string
+}
+
+// Values are those that other resources provide.
+type Values struct {
+	NginxImage, AppImage       string
+	NginxLogGroup, AppLogGroup string
+	// IngressRanges are separated by commas. NGINX trusts what requests from there say about the client's address.
+	IngressRanges string
+	// SecretARNs are those of Settings.Secrets, in the same order.
+	SecretARNs []string
+}
+
+// builder renders the containers of one task.
+type builder struct {
+	Args
+	Values
 	secrets map[string][]source
 }
 
-// containerDefinitions renders the containers of a task: first NGINX, which the load balancer talks to, then the app and
-// what runs beside them.
-func containerDefinitions(service string, args Args, values resolved) (string, error) {
-	if values.nginxImage == "" || values.appImage == "" {
-		return "", fmt.Errorf("images %q and %q; allowed: two references", values.nginxImage, values.appImage)
+// Definitions renders the containers of a task: first NGINX, which gets the requests, then the app and the containers
+// beside them.
+func Definitions(args Args, values Values) (string, error) {
+	if values.NginxImage == "" || values.AppImage == "" {
+		return "", fmt.Errorf("images %q and %q; allowed: two references", values.NginxImage, values.AppImage)
 	}
-	if values.nginxLogGroup == "" || values.appLogGroup == "" {
-		return "", fmt.Errorf("log groups %q and %q; allowed: two names", values.nginxLogGroup, values.appLogGroup)
+	if values.NginxLogGroup == "" || values.AppLogGroup == "" {
+		return "", fmt.Errorf("log groups %q and %q; allowed: two names", values.NginxLogGroup, values.AppLogGroup)
 	}
 
-	all := []container{nginx(service, args, values), app(service, args, values)}
-	for _, further := range args.Further {
-		all = append(all, further.container(service, args, values))
+	b := builder{args, values, args.sources(values.SecretARNs)}
+	all := []container{b.nginx(), b.app()}
+	for _, extra := range args.Extra {
+		all = append(all, b.extra(extra))
 	}
 	if args.LogRouter.on() {
-		all = append(all, args.LogRouter.container(service, args, values))
+		all = append(all, b.logRouter())
 	}
 
-	return rendered(all)
+	return render(all)
 }
 
-func rendered(containers []container) (string, error) {
+// Commands is part of the names of the task definition for commands and of its log streams.
+const Commands = "commands"
+
+// CommandDefinition renders the app's container for commands: as in the tasks of the service, but alone. NGINX would wait
+// for an app that answers, and ECS stops a task whose containers wait for each other too long. For the same reason there is
+// no health check, which would fail while the command runs. A command that fails is not started again. Its log goes to
+// CloudWatch, even if there is a log router, because the deployment shows the last lines.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+func CommandDefinition(args Args, values Values) (string, error) {
+	if values.AppImage == "" || values.AppLogGroup == "" {
+		return "", fmt.Errorf("image %q and log group %q; allowed: a reference and a name", values.AppImage, values.AppLogGroup)
+	}
+
+	b := builder{args, values, args.sources(values.SecretARNs)}
+	alone := b.app()
+	alone.HealthCheck, alone.RestartPolicy, alone.DependsOn = nil, nil, nil
+	alone.LogConfiguration = b.logs(Commands, values.AppLogGroup)
+
+	return render([]container{alone})
+}
+
+func render(containers []container) (string, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
@@ -156,84 +200,84 @@ func rendered(containers []container) (string, error) {
 	return strings.TrimSpace(text.String()), err
 }
 
-func nginx(service string, args Args, values resolved) container {
-	c := common(args, nginxName, values.nginxImage)
-	c.CPU = args.ownShare()
+func (b builder) nginx() container {
+	c := b.common(NginxContainer, b.NginxImage)
+	c.CPU = b.ownShare()
 	c.User = "101:101"
-	c.PortMappings = []portMapping{{ContainerPort: args.ContainerPort, HostPort: args.ContainerPort, Protocol: "tcp"}}
-	c.Environment = environment(sidecarEnvironment(args, values.ingressRanges))
+	c.PortMappings = []portMapping{{ContainerPort: b.ContainerPort, HostPort: b.ContainerPort, Protocol: "tcp"}}
+	c.Environment = environment(b.sidecarEnvironment())
 	c.MountPoints = []mountPoint{{SourceVolume: temporaryVolume, ContainerPath: temporaryPath}}
-	if args.Sidecar.AppListen == OnSocket {
+	if b.Sidecar.AppListen == OnSocket {
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: socketVolume, ContainerPath: socketDirectory, ReadOnly: true})
 	}
-	for i, files := range args.Sidecar.StaticFiles {
+	for i, files := range b.Sidecar.StaticFiles {
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: staticVolume(i), ContainerPath: staticMount(i, files), ReadOnly: true})
 	}
-	if args.Sidecar.StaticHistory.given() {
+	if b.Sidecar.StaticHistory.given() {
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: historyVolume, ContainerPath: historyPath})
 	}
 	// ECS stops containers in the reverse order, so NGINX finishes its requests while the app still answers. If the app has
 	// no health check of its own, NGINX's health page waits for the app's first answer.
 	// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDependency.html
-	c.DependsOn = []dependency{{ContainerName: appName, Condition: "START"}}
-	if args.App.checksItself() {
+	c.DependsOn = []dependency{{ContainerName: AppContainer, Condition: "START"}}
+	if b.App.hasHealthCommand() {
 		c.DependsOn[0].Condition = "HEALTHY"
 	}
-	c.HealthCheck = health(args, "CMD", "/usr/local/bin/healthcheck")
-	args.logging(&c, service, values.nginxLogGroup, values)
+	c.HealthCheck = b.healthCheck("CMD", "/usr/local/bin/healthcheck")
+	b.logging(&c, b.NginxLogGroup)
 
 	return c
 }
 
-func app(service string, args Args, values resolved) container {
-	c := common(args, appName, values.appImage)
-	c.CPU = args.ownShare()
-	c.Command = args.App.Command
-	c.User = args.App.User
+func (b builder) app() container {
+	c := b.common(AppContainer, b.AppImage)
+	c.CPU = b.ownShare()
+	c.Command = b.App.Command
+	c.User = b.App.User
 	variables := map[string]string{"NODE_ENV": "production"}
-	maps.Copy(variables, args.App.Environment)
+	maps.Copy(variables, b.App.Environment)
 	maps.Copy(variables, map[string]string{
 		"HOST":                  "127.0.0.1",
-		"PORT":                  strconv.Itoa(args.AppPort),
-		"KEEP_ALIVE_TIMEOUT_MS": milliseconds(args.appKeepAlive()),
+		"PORT":                  strconv.Itoa(b.AppPort),
+		"KEEP_ALIVE_TIMEOUT_MS": milliseconds(b.appKeepAlive()),
 	})
-	if args.Sidecar.AppListen == OnSocket {
+	if b.Sidecar.AppListen == OnSocket {
 		variables["SOCKET"] = socketPath
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: socketVolume, ContainerPath: socketDirectory})
 	}
 	c.Environment = environment(variables)
-	c.Secrets = values.secrets[appName]
-	for i, path := range args.App.WritablePaths {
+	c.Secrets = b.secrets[AppContainer]
+	for i, path := range b.App.WritablePaths {
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: appVolume(i), ContainerPath: path})
 	}
-	for i, files := range args.Sidecar.StaticFiles {
+	for i, files := range b.Sidecar.StaticFiles {
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: staticVolume(i), ContainerPath: files.Directory})
 	}
-	for _, volume := range args.Volumes {
+	for _, volume := range b.Volumes {
 		c.MountPoints = append(c.MountPoints,
 			mountPoint{SourceVolume: efsVolume(volume.Name), ContainerPath: volume.MountPath, ReadOnly: volume.ReadOnly})
 	}
-	if args.App.checksItself() {
-		c.HealthCheck = health(args, args.App.HealthCommand...)
+	if b.App.hasHealthCommand() {
+		c.HealthCheck = b.healthCheck(b.App.HealthCommand...)
 	}
-	for _, further := range args.Further {
-		c.DependsOn = append(c.DependsOn, further.dependency())
+	for _, extra := range b.Extra {
+		c.DependsOn = append(c.DependsOn, extra.dependency())
 	}
-	c.RestartPolicy = restart(int(args.App.Restart.Seconds()))
-	args.logging(&c, service, values.appLogGroup, values)
+	c.RestartPolicy = restart(int(b.App.Restart.Seconds()))
+	b.logging(&c, b.AppLogGroup)
 
 	return c
 }
 
 // common is what the containers have in common. NGINX and the app are essential: when one exits, ECS stops the task and
 // starts another.
-func common(args Args, name, image string) container {
+func (b builder) common(name, image string) container {
 	return container{
 		Name:           name,
 		Image:          image,
 		Essential:      true,
-		ReadOnly:       !args.Exec,
-		StopTimeout:    int(args.StopTimeout.Seconds()),
+		ReadOnly:       !b.Exec,
+		StopTimeout:    int(b.StopTimeout.Seconds()),
 		PortMappings:   []portMapping{},
 		MountPoints:    []mountPoint{},
 		VolumesFrom:    []struct{}{},
@@ -241,13 +285,13 @@ func common(args Args, name, image string) container {
 	}
 }
 
-func health(args Args, command ...string) *healthCheck {
+func (b builder) healthCheck(command ...string) *healthCheck {
 	return &healthCheck{
 		Command:     command,
-		Interval:    int(args.Health.Interval.Seconds()),
-		Timeout:     int(args.Health.Timeout.Seconds()),
-		Retries:     args.Health.Retries,
-		StartPeriod: int(args.Health.StartPeriod.Seconds()),
+		Interval:    int(b.Health.Interval.Seconds()),
+		Timeout:     int(b.Health.Timeout.Seconds()),
+		Retries:     b.Health.Retries,
+		StartPeriod: int(b.Health.StartPeriod.Seconds()),
 	}
 }
 
@@ -264,15 +308,15 @@ func restart(seconds int) *restartPolicy {
 // logs sends a container's output to its log group without ever blocking the container: if CloudWatch is slow and the
 // buffer full, lines are lost and the service keeps answering.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html
-func logs(service string, args Args, name, group string) logConfiguration {
+func (b builder) logs(name, group string) logConfiguration {
 	return logConfiguration{
 		LogDriver: "awslogs",
 		Options: map[string]string{
 			"awslogs-group":         group,
-			"awslogs-region":        args.Region,
-			"awslogs-stream-prefix": service + "/" + name,
+			"awslogs-region":        b.Region,
+			"awslogs-stream-prefix": b.Service + "/" + name,
 			"mode":                  "non-blocking",
-			"max-buffer-size":       strconv.Itoa(args.LogBufferMegabytes) + "m",
+			"max-buffer-size":       strconv.Itoa(b.LogBufferMegabytes) + "m",
 		},
 		SecretOptions: []source{},
 	}

@@ -1,4 +1,4 @@
-package service
+package task
 
 import (
 	"fmt"
@@ -8,15 +8,12 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-
 	"fargate-nginx-sidecar/infra/settings"
 )
 
-// Further is a container of the task beside NGINX and the app, such as a collector of traces and metrics. The app reaches
+// ExtraContainer is a container of the task beside NGINX and the app, such as a collector of traces and metrics. The app reaches
 // it on 127.0.0.1, and nothing outside the task does. It starts before the app and stops after it.
-type Further struct {
+type ExtraContainer struct {
 	Name  string `json:"-"`
 	Image string `json:"image"`
 	// Command, User and WritablePaths are like the app's. WritableRoot makes the whole file system writable.
@@ -40,49 +37,49 @@ type Further struct {
 	secrets map[string]settings.Secret
 }
 
-const furtherKey = "sidecars"
+const extraKey = "sidecars"
 
-// furtherLimit leaves room for NGINX, the app and a log router among the containers that ECS allows in a task.
+// extraLimit leaves room for NGINX, the app and a log router among the containers that ECS allows in a task.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
-const furtherLimit = 10 - 3
+const extraLimit = 10 - 3
 
 // leastMemory is what Docker needs for a container, in MiB.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
 const leastMemory = 6
 
-// takenNames are those of other containers and of log streams.
-var takenNames = []string{nginxName, appName, commandsName, logRouterName}
+// reservedNames are those of other containers and of log streams.
+var reservedNames = []string{NginxContainer, AppContainer, Commands, logRouterName}
 
-var furtherPattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}$`)
+var extraPattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}$`)
 
-func readFurther(r *settings.Reader) []Further {
-	given := settings.NamedObjects[Further](r, furtherKey,
+func readExtra(r *settings.Reader) []ExtraContainer {
+	given := settings.NamedObjects[ExtraContainer](r, extraKey,
 		"image, command, user, writablePaths, writableRoot, environment, secrets, essential, cpu, memory, healthCommand, restartSeconds")
-	if len(given) > furtherLimit {
-		r.Fail(furtherKey, fmt.Sprintf("%d containers", len(given)), fmt.Sprintf("at most %d", furtherLimit))
+	if len(given) > extraLimit {
+		r.Fail(extraKey, fmt.Sprintf("%d containers", len(given)), fmt.Sprintf("at most %d", extraLimit))
 		return nil
 	}
 
-	var all []Further
+	var all []ExtraContainer
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		if !furtherPattern.MatchString(name) || slices.Contains(takenNames, name) {
-			r.FailIn(furtherKey, furtherKey, strconv.Quote(name),
-				"names of 1 to 20 of a-z, 0-9 and hyphens that begin with a letter, but not "+strings.Join(takenNames, ", "))
+		if !extraPattern.MatchString(name) || slices.Contains(reservedNames, name) {
+			r.FailIn(extraKey, extraKey, strconv.Quote(name),
+				"names of 1 to 20 of a-z, 0-9 and hyphens that begin with a letter, but not "+strings.Join(reservedNames, ", "))
 			continue
 		}
-		container, part := given[name], furtherKey+"."+name
+		container, part := given[name], extraKey+"."+name
 		container.Name = name
 		container.check(r, part)
-		r.CheckVariables(furtherKey, part+".environment", container.Environment, nil)
-		container.secrets = r.CheckSecrets(furtherKey, part+".secrets", container.SecretNames, nil)
+		r.CheckVariables(extraKey, part+".environment", container.Environment, nil)
+		container.secrets = r.CheckSecrets(extraKey, part+".secrets", container.SecretNames, nil)
 		all = append(all, container)
 	}
 
 	return all
 }
 
-func (f Further) check(r *settings.Reader, part string) {
-	fail := func(field, got, allowed string) { r.FailIn(furtherKey, part+"."+field, got, allowed) }
+func (f ExtraContainer) check(r *settings.Reader, part string) {
+	fail := func(field, got, allowed string) { r.FailIn(extraKey, part+"."+field, got, allowed) }
 
 	if !settings.IsImage(f.Image) {
 		fail("image", strconv.Quote(f.Image), settings.ImageAllowed)
@@ -122,22 +119,22 @@ func words(list []string) string { return "[" + strings.Join(list, ", ") + "]" }
 
 // taken is what these containers get of the task's CPU and may take of its memory.
 func (s Settings) taken() (cpu, memory int) {
-	for _, container := range s.Further {
+	for _, container := range s.Extra {
 		cpu, memory = cpu+container.CPU, memory+container.Memory
 	}
 
 	return cpu, memory
 }
 
-// checkFurther refuses containers that leave nothing of the task for NGINX and the app.
-func checkFurther(r *settings.Reader, s Settings) {
+// checkExtra refuses containers that leave nothing of the task for NGINX and the app.
+func checkExtra(r *settings.Reader, s Settings) {
 	cpu, memory := s.taken()
 	if cpu > 0 && s.ownShare() < 1 {
-		r.Conflict([]string{furtherKey, "cpu"},
+		r.Conflict([]string{extraKey, "cpu"},
 			fmt.Sprintf("the containers ask for %d of the task's %d CPU units, which leaves none for NGINX and the app; allowed: a smaller sum", cpu, s.CPU))
 	}
 	if memory >= s.Memory {
-		r.Conflict([]string{furtherKey, "memory"},
+		r.Conflict([]string{extraKey, "memory"},
 			fmt.Sprintf("the containers may take %d of the task's %d MiB, which leaves none for NGINX and the app; allowed: a smaller sum", memory, s.Memory))
 	}
 }
@@ -155,24 +152,24 @@ func (s Settings) ownShare() int {
 	return (s.CPU - cpu - 1) / 2
 }
 
-// container renders the definition. The log goes to the app's group, in streams of its own.
-func (f Further) container(service string, args Args, values resolved) container {
-	c := common(args, f.Name, f.Image)
+// extra renders an extra container. Its log goes to the app's group, in streams of its own.
+func (b builder) extra(f ExtraContainer) container {
+	c := b.common(f.Name, f.Image)
 	c.Command = f.Command
 	c.User = f.User
 	c.ReadOnly = c.ReadOnly && !f.WritableRoot
 	c.Essential = f.Essential
 	c.CPU, c.Memory = f.CPU, f.Memory
 	c.Environment = environment(f.Environment)
-	c.Secrets = values.secrets[f.Name]
+	c.Secrets = b.secrets[f.Name]
 	for i, path := range f.WritablePaths {
-		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: furtherVolume(f.Name, i), ContainerPath: path})
+		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: extraVolume(f.Name, i), ContainerPath: path})
 	}
 	if len(f.HealthCommand) > 0 {
-		c.HealthCheck = health(args, f.HealthCommand...)
+		c.HealthCheck = b.healthCheck(f.HealthCommand...)
 	}
 	c.RestartPolicy = restart(f.RestartSeconds)
-	c.LogConfiguration = logs(service, args, f.Name, values.appLogGroup)
+	c.LogConfiguration = b.logs(f.Name, b.AppLogGroup)
 
 	return c
 }
@@ -180,7 +177,7 @@ func (f Further) container(service string, args Args, values resolved) container
 // dependency makes the app start after the container, and stop before it, so that what the app sends last still arrives.
 // The app waits for the container's health only if it needs the container, which is what essential says.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDependency.html
-func (f Further) dependency() dependency {
+func (f ExtraContainer) dependency() dependency {
 	if f.Essential && len(f.HealthCommand) > 0 {
 		return dependency{ContainerName: f.Name, Condition: "HEALTHY"}
 	}
@@ -189,26 +186,15 @@ func (f Further) dependency() dependency {
 }
 
 // furtherVolume names the volume of a container's writable path with the given index.
-func furtherVolume(name string, index int) string {
+func extraVolume(name string, index int) string {
 	return fmt.Sprintf("writable-%s-%d", name, index+1)
 }
 
-func furtherVolumes(all []Further) ecs.TaskDefinitionVolumeArray {
-	var volumes ecs.TaskDefinitionVolumeArray
-	for _, container := range all {
-		for i := range container.WritablePaths {
-			volumes = append(volumes, ecs.TaskDefinitionVolumeArgs{Name: pulumi.String(furtherVolume(container.Name, i))})
-		}
-	}
-
-	return volumes
-}
-
-// FurtherImages are the images of the task beside NGINX's and the app's, by the settings that name them.
-func (s Settings) FurtherImages() map[string]string {
+// ExtraImages are the images of the task beside NGINX's and the app's, by the settings that name them.
+func (s Settings) ExtraImages() map[string]string {
 	images := map[string]string{}
-	for _, container := range s.Further {
-		images[furtherKey+"."+container.Name] = container.Image
+	for _, container := range s.Extra {
+		images[extraKey+"."+container.Name] = container.Image
 	}
 	if s.LogRouter.on() {
 		images[logRouterKey] = s.LogRouter.Image

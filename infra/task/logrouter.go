@@ -1,4 +1,4 @@
-package service
+package task
 
 import (
 	"maps"
@@ -120,30 +120,30 @@ func checkLogRouter(r *settings.Reader, s Settings) {
 	}
 }
 
-// container renders the router's definition. Its own log, which tells why an output fails, goes to CloudWatch.
-func (l LogRouter) container(service string, args Args, values resolved) container {
-	c := common(args, logRouterName, l.Image)
-	c.User = l.User
+// logRouter renders the router. Its own log, which says why an output fails, goes to CloudWatch.
+func (b builder) logRouter() container {
+	c := b.common(logRouterName, b.LogRouter.Image)
+	c.User = b.LogRouter.User
 	c.Environment = []variable{}
 	c.MemoryReservation = routerMemory
 	c.FireLens = &fireLens{Type: "fluentbit", Options: map[string]string{"enable-ecs-log-metadata": "true"}}
-	c.LogConfiguration = logs(service, args, logRouterName, values.appLogGroup)
+	c.LogConfiguration = b.logs(logRouterName, b.AppLogGroup)
 
 	return c
 }
 
 // logging makes NGINX or the app write to the log router, if there is one, or to a log group. The router starts before
 // them and stops after them. ECS does not wait for the router: while it is slow and the buffer full, lines are lost.
-func (a Args) logging(c *container, service, group string, values resolved) {
-	if !a.LogRouter.on() {
-		c.LogConfiguration = logs(service, a, c.Name, group)
+func (b builder) logging(c *container, group string) {
+	if !b.LogRouter.on() {
+		c.LogConfiguration = b.logs(c.Name, group)
 		return
 	}
 
-	options := maps.Clone(a.LogRouter.Output)
-	options[bufferLimit] = strconv.Itoa(a.LogBufferMegabytes * linesPerMegabyte)
+	options := maps.Clone(b.LogRouter.Output)
+	options[bufferLimit] = strconv.Itoa(b.LogBufferMegabytes * linesPerMegabyte)
 	c.LogConfiguration = logConfiguration{LogDriver: "awsfirelens", Options: options, SecretOptions: []source{}}
-	if secrets := values.secrets[logRouterName]; len(secrets) > 0 {
+	if secrets := b.secrets[logRouterName]; len(secrets) > 0 {
 		c.LogConfiguration.SecretOptions = secrets
 	}
 	c.DependsOn = append(c.DependsOn, dependency{ContainerName: logRouterName, Condition: "START"})

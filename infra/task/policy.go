@@ -1,4 +1,4 @@
-package service
+package task
 
 import (
 	"fmt"
@@ -7,10 +7,10 @@ import (
 	"fargate-nginx-sidecar/infra/policy"
 )
 
-// trustPolicy lets ECS assume the role, but only for tasks of this account and region, so that a cluster in another
+// TrustPolicy lets ECS assume the role, but only for tasks of this account and region, so that a cluster in another
 // account cannot make ECS use it.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html
-func trustPolicy(partition, region, account string) (string, error) {
+func TrustPolicy(partition, region, account string) (string, error) {
 	if partition == "" || region == "" || account == "" {
 		return "", fmt.Errorf("partition %q, region %q, account %q; allowed: three names", partition, region, account)
 	}
@@ -27,11 +27,13 @@ func trustPolicy(partition, region, account string) (string, error) {
 	})
 }
 
-// secretRights are the ARNs of the parameters and secrets that ECS reads when it starts a task, and of the key that may
-// have encrypted them.
-type secretRights struct {
-	parameters, secrets []string
-	key                 string
+// ExecutionRights are what ECS needs to start a task: images from repositories, log groups to write to, and the parameters
+// and secrets of its variables, with the key that may have encrypted them. All are ARNs.
+type ExecutionRights struct {
+	Partition, Region       string
+	Repositories, LogGroups []string
+	Parameters, Secrets     []string
+	Key                     string
 }
 
 // agentRepository holds the agent of GuardDuty's Runtime Monitoring. It belongs to an AWS account that differs from
@@ -44,14 +46,13 @@ func agentRepository(partition, region string) string {
 	return fmt.Sprintf("arn:%s:ecr:%s:*:repository/aws-guardduty-agent-fargate", partition, region)
 }
 
-// executionPolicy lets ECS pull AWS's agent and from the given repositories, write to the given log groups and read the
-// given secrets, and nothing else. ECS may not create log groups, because the stack declares them together with their
+// Policy grants these rights, the right to pull AWS's agent, and nothing else. ECS may not create log groups, because the stack declares them together with their
 // retention.
-func executionPolicy(agent string, repositories, logGroups []string, read secretRights) (string, error) {
+func (r ExecutionRights) Policy() (string, error) {
 	var streams []string
-	for _, group := range logGroups {
+	for _, group := range r.LogGroups {
 		if group == "" {
-			return "", fmt.Errorf("log groups %q; allowed: names of existing groups", logGroups)
+			return "", fmt.Errorf("log groups %q; allowed: names of existing groups", r.LogGroups)
 		}
 		streams = append(streams, group+":log-stream:*")
 	}
@@ -64,13 +65,13 @@ func executionPolicy(agent string, repositories, logGroups []string, read secret
 	}}
 
 	pull := []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
-	if len(repositories) > 0 {
+	if len(r.Repositories) > 0 {
 		statements = append(statements, policy.Statement{
-			Sid: "PullImages", Effect: "Allow", Action: pull, Resource: sorted(repositories),
+			Sid: "PullImages", Effect: "Allow", Action: pull, Resource: sorted(r.Repositories),
 		})
 	}
 	statements = append(statements, policy.Statement{
-		Sid: "PullGuardDutyAgent", Effect: "Allow", Action: pull, Resource: []string{agent},
+		Sid: "PullGuardDutyAgent", Effect: "Allow", Action: pull, Resource: []string{agentRepository(r.Partition, r.Region)},
 	}, policy.Statement{
 		Sid:    "LogInToRegistry",
 		Effect: "Allow",
@@ -80,37 +81,37 @@ func executionPolicy(agent string, repositories, logGroups []string, read secret
 		Resource: []string{"*"},
 	})
 
-	statements = append(statements, read.statements()...)
+	statements = append(statements, r.toReadSecrets()...)
 
 	return policy.Render(statements...)
 }
 
-func (r secretRights) statements() []policy.Statement {
+func (r ExecutionRights) toReadSecrets() []policy.Statement {
 	var all []policy.Statement
-	if len(r.parameters) > 0 {
+	if len(r.Parameters) > 0 {
 		all = append(all, policy.Statement{
-			Sid: "ReadParameters", Effect: "Allow", Action: []string{"ssm:GetParameters"}, Resource: sorted(r.parameters),
+			Sid: "ReadParameters", Effect: "Allow", Action: []string{"ssm:GetParameters"}, Resource: sorted(r.Parameters),
 		})
 	}
-	if len(r.secrets) > 0 {
+	if len(r.Secrets) > 0 {
 		all = append(all, policy.Statement{
-			Sid: "ReadSecrets", Effect: "Allow", Action: []string{"secretsmanager:GetSecretValue"}, Resource: sorted(r.secrets),
+			Sid: "ReadSecrets", Effect: "Allow", Action: []string{"secretsmanager:GetSecretValue"}, Resource: sorted(r.Secrets),
 		})
 	}
 	// Values that are encrypted with AWS's own keys need no further right.
 	// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html#task-execution-secrets
-	if len(all) > 0 && r.key != "" {
+	if len(all) > 0 && r.Key != "" {
 		all = append(all, policy.Statement{
-			Sid: "DecryptThem", Effect: "Allow", Action: []string{"kms:Decrypt"}, Resource: []string{r.key},
+			Sid: "DecryptThem", Effect: "Allow", Action: []string{"kms:Decrypt"}, Resource: []string{r.Key},
 		})
 	}
 
 	return all
 }
 
-// execPolicy lets the agent of ECS Exec talk to Systems Manager. These actions cannot be limited to resources.
+// ExecPolicy lets the agent of ECS Exec talk to Systems Manager. These actions cannot be limited to resources.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonmessagegatewayservice.html
-func execPolicy() (string, error) {
+func ExecPolicy() (string, error) {
 	return policy.Render(policy.Statement{
 		Sid:    "OpenSessions",
 		Effect: "Allow",

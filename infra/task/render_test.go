@@ -1,4 +1,4 @@
-package service
+package task
 
 import (
 	"encoding/json"
@@ -7,14 +7,12 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
 func someArgs() Args {
 	return Args{
 		Settings: Settings{
-			CPU: 2048, ContainerPort: 8080, AppPort: 3000, StopTimeout: 60 * time.Second, CircuitBreaker: BreakerRollback,
+			CPU: 2048, ContainerPort: 8080, AppPort: 3000, StopTimeout: 60 * time.Second,
 			Health:             ContainerHealth{Interval: 5 * time.Second, Timeout: 3 * time.Second, StartPeriod: 10 * time.Second, Retries: 3},
 			LogBufferMegabytes: 25,
 			Sidecar: Sidecar{
@@ -24,17 +22,13 @@ func someArgs() Args {
 			},
 			App: App{User: "1000:1000", HealthCommand: []string{"CMD", "node", "healthcheck.js"}},
 		},
-		Partition: pulumi.String("aws"), Account: pulumi.String("1"), Region: "eu-central-1",
-		VPCID: pulumi.String("vpc"), SubnetIDs: pulumi.StringArray{}, IngressKind: "alb", IngressName: "load balancer", IngressGroupID: pulumi.String("sg"),
-		Target: &pulumi.ResourceState{}, TargetGroupARN: pulumi.String("tg"), IngressRanges: pulumi.StringArray{},
-		IdleTimeout: 30 * time.Second, TLS: true, RequestsLabel: pulumi.String("app/web/1/targetgroup/web/1"),
-		NginxImage: pulumi.String("n"), AppImage: pulumi.String("a"), RepositoryARNs: pulumi.StringArray{},
+		Service: "web", Region: "eu-central-1", IdleTimeout: 30 * time.Second, TLS: true,
 	}
 }
 
-var someValues = resolved{
-	nginxImage: "repo/nginx@sha256:1", appImage: "repo/app@sha256:2", nginxLogGroup: "nginx-logs", appLogGroup: "app-logs",
-	ingressRanges: "10.0.0.0/19,10.0.32.0/19",
+var someValues = Values{
+	NginxImage: "repo/nginx@sha256:1", AppImage: "repo/app@sha256:2", NginxLogGroup: "nginx-logs", AppLogGroup: "app-logs",
+	IngressRanges: "10.0.0.0/19,10.0.32.0/19",
 }
 
 // Every field that AWS fills in by itself is there, so that what it echoes equals what was sent.
@@ -88,7 +82,7 @@ func TestContainerDefinitionsStateEveryDefault(t *testing.T) {
 			"mode": "non-blocking", "max-buffer-size": "25m"}}
 	}]`
 
-	text, err := containerDefinitions("web", someArgs(), someValues)
+	text, err := Definitions(someArgs(), someValues)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,13 +103,13 @@ func TestContainerDefinitionsStateEveryDefault(t *testing.T) {
 
 func TestRenderingIsTheSameEveryTimeAndEscapesNothing(t *testing.T) {
 	values := someValues
-	values.appLogGroup = "a&b<c>"
-	first, err := containerDefinitions("web", someArgs(), values)
+	values.AppLogGroup = "a&b<c>"
+	first, err := Definitions(someArgs(), values)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 20 {
-		if again, _ := containerDefinitions("web", someArgs(), values); again != first {
+		if again, _ := Definitions(someArgs(), values); again != first {
 			t.Fatal("two renderings differ")
 		}
 	}
@@ -125,22 +119,22 @@ func TestRenderingIsTheSameEveryTimeAndEscapesNothing(t *testing.T) {
 }
 
 func TestMissingValuesAreErrorsNotEmptyStrings(t *testing.T) {
-	for name, change := range map[string]func(*resolved){
-		"NGINX's image":     func(v *resolved) { v.nginxImage = "" },
-		"app's image":       func(v *resolved) { v.appImage = "" },
-		"NGINX's log group": func(v *resolved) { v.nginxLogGroup = "" },
-		"app's log group":   func(v *resolved) { v.appLogGroup = "" },
+	for name, change := range map[string]func(*Values){
+		"NGINX's image":     func(v *Values) { v.NginxImage = "" },
+		"app's image":       func(v *Values) { v.AppImage = "" },
+		"NGINX's log group": func(v *Values) { v.NginxLogGroup = "" },
+		"app's log group":   func(v *Values) { v.AppLogGroup = "" },
 	} {
 		values := someValues
 		change(&values)
-		if text, err := containerDefinitions("web", someArgs(), values); err == nil {
+		if text, err := Definitions(someArgs(), values); err == nil {
 			t.Errorf("without %s: %s", name, text)
 		}
 	}
-	if text, err := trustPolicy("aws", "eu-central-1", ""); err == nil {
+	if text, err := TrustPolicy("aws", "eu-central-1", ""); err == nil {
 		t.Errorf("without an account: %s", text)
 	}
-	if text, err := executionPolicy("agent", nil, []string{"logs", ""}, secretRights{}); err == nil {
+	if text, err := (ExecutionRights{LogGroups: []string{"logs", ""}}).Policy(); err == nil {
 		t.Errorf("without a log group: %s", text)
 	}
 }
@@ -160,15 +154,17 @@ func TestNginxEndsBeforeItIsKilled(t *testing.T) {
 	for stop, want := range map[int]string{2: "1", 5: "4", 30: "25", 60: "50", 120: "100"} {
 		args := someArgs()
 		args.StopTimeout = time.Duration(stop) * time.Second
-		if got := drainTime(args); got != want {
+		if got := args.drainTime(); got != want {
 			t.Errorf("stop timeout %d s: %s s to finish; want %s", stop, got, want)
 		}
 	}
 }
 
 func TestPoliciesAreSortedAndNameEachResourceOnce(t *testing.T) {
-	text, err := executionPolicy("agent", []string{"r2", "r1", "r2"}, []string{"g2", "g1"},
-		secretRights{parameters: []string{"p2", "p1"}, secrets: []string{"s1", "s1"}, key: "k"})
+	text, err := ExecutionRights{
+		Repositories: []string{"r2", "r1", "r2"}, LogGroups: []string{"g2", "g1"},
+		Parameters: []string{"p2", "p1"}, Secrets: []string{"s1", "s1"}, Key: "k",
+	}.Policy()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,26 +172,6 @@ func TestPoliciesAreSortedAndNameEachResourceOnce(t *testing.T) {
 		`"Resource":["p1","p2"]`, `"Resource":["s1"]`, `"Resource":["k"]`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s lacks %s", text, want)
-		}
-	}
-}
-
-func TestMissingArgumentsAreRefused(t *testing.T) {
-	if err := someArgs().validate(); err != nil {
-		t.Fatalf("good arguments: %v", err)
-	}
-	for want, change := range map[string]func(*Args){
-		"partition, account and region must be given":                  func(a *Args) { a.Region = "" },
-		"both images and their repositories must be given":             func(a *Args) { a.AppImage = nil },
-		"VPC, subnets, kind, name, security group, ranges and":         func(a *Args) { a.IngressRanges = nil },
-		"idle timeout of the ingress must be given":                    func(a *Args) { a.IdleTimeout = 0 },
-		"a target group and its metrics label, or a registry":          func(a *Args) { a.RegistryARN = pulumi.String("registry") },
-		"a target group and its metrics label, or a registry, must be": func(a *Args) { a.RequestsLabel = nil },
-	} {
-		args := someArgs()
-		change(&args)
-		if err := args.validate(); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error: %v; want %s", err, want)
 		}
 	}
 }

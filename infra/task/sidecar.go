@@ -1,4 +1,4 @@
-package service
+package task
 
 import (
 	"fmt"
@@ -236,17 +236,17 @@ const entrypointHeaderLimit = 8
 
 // sidecarEnvironment renders NGINX's settings as its entrypoint reads them. The entrypoint has the same defaults, but a
 // value that is set here can be seen in the task definition.
-func sidecarEnvironment(args Args, ingressRanges string) map[string]string {
-	sidecar := args.Sidecar
+func (b builder) sidecarEnvironment() map[string]string {
+	sidecar := b.Sidecar
 	all := map[string]string{
-		"NGINX_PORT":              strconv.Itoa(args.ContainerPort),
-		"APP_PORT":                strconv.Itoa(args.AppPort),
-		"NGINX_WORKER_PROCESSES":  strconv.Itoa(workers(sidecar.Workers, args.CPU)),
-		"NGINX_IDLE_TIMEOUT":      seconds(args.IdleTimeout),
-		"NGINX_READ_TIMEOUT":      seconds(args.readTimeout()),
+		"NGINX_PORT":              strconv.Itoa(b.ContainerPort),
+		"APP_PORT":                strconv.Itoa(b.AppPort),
+		"NGINX_WORKER_PROCESSES":  strconv.Itoa(workers(sidecar.Workers, b.CPU)),
+		"NGINX_IDLE_TIMEOUT":      seconds(b.IdleTimeout),
+		"NGINX_READ_TIMEOUT":      seconds(b.readTimeout()),
 		"NGINX_CLIENT_TIMEOUT":    seconds(sidecar.ClientTimeout),
-		"NGINX_SHUTDOWN_TIMEOUT":  drainTime(args),
-		"KEEP_ALIVE_TIMEOUT_MS":   milliseconds(args.appKeepAlive()),
+		"NGINX_SHUTDOWN_TIMEOUT":  b.drainTime(),
+		"KEEP_ALIVE_TIMEOUT_MS":   milliseconds(b.appKeepAlive()),
 		"NGINX_PATH_PREFIXES":     strings.Join(sidecar.PathPrefixes, ","),
 		"NGINX_METHODS":           strings.Join(sidecar.Methods, ","),
 		"NGINX_MAX_BODY_KB":       strconv.Itoa(sidecar.BodyLimitKilobytes),
@@ -256,11 +256,11 @@ func sidecarEnvironment(args Args, ingressRanges string) map[string]string {
 		"NGINX_CACHE_SECONDS":     strconv.Itoa(sidecar.CacheSeconds),
 		"NGINX_ACCESS_LOG":        string(sidecar.AccessLog),
 		"NGINX_LOG_HEALTH_CHECKS": onOff(sidecar.LogHealthChecks),
-		"NGINX_TLS":               onOff(args.TLS),
-		"NGINX_TRUSTED_PROXIES":   trusted(ingressRanges, sidecar.TrustedProxies),
+		"NGINX_TLS":               onOff(b.TLS),
+		"NGINX_TRUSTED_PROXIES":   trusted(b.IngressRanges, sidecar.TrustedProxies),
 	}
 	// What is off by default is left out where it is off: a task definition without these stays as it is.
-	if keep := args.appKeepAlive(); keep <= args.IdleTimeout {
+	if keep := b.appKeepAlive(); keep <= b.IdleTimeout {
 		// A server that closes an idle connection may do so just when a request is on its way to it.
 		// https://www.rfc-editor.org/rfc/rfc9112#section-9.5
 		all["NGINX_UPSTREAM_KEEPALIVE_TIMEOUT"] = seconds(keep - time.Second)
@@ -302,14 +302,14 @@ func sidecarEnvironment(args Args, ingressRanges string) map[string]string {
 		}
 		all["NGINX_PATH_RATES"] = strings.Join(rates, ",")
 	}
-	if !args.App.checksItself() {
-		all["NGINX_APP_HEALTH_PATH"] = args.App.HealthPath
-		all["NGINX_APP_HEALTH_TIMEOUT"] = seconds(args.Health.Timeout - time.Second) // the rest is for the check itself
+	if !b.App.hasHealthCommand() {
+		all["NGINX_APP_HEALTH_PATH"] = b.App.HealthPath
+		all["NGINX_APP_HEALTH_TIMEOUT"] = seconds(b.Health.Timeout - time.Second) // the rest is for the check itself
 	}
-	if len(args.LoginPaths) > 0 {
-		all["NGINX_LOGIN_PATHS"] = strings.Join(args.LoginPaths, ",")
+	if len(b.LoginPaths) > 0 {
+		all["NGINX_LOGIN_PATHS"] = strings.Join(b.LoginPaths, ",")
 	}
-	if args.RegistryARN != nil {
+	if b.FromAPI {
 		all["NGINX_INGRESS"] = "api"
 	}
 	if sidecar.AppListen == OnSocket {
@@ -341,8 +341,8 @@ func workers(given, cpu int) int {
 }
 
 // drainTime is the time that NGINX has to finish requests, in seconds: what the delay leaves of the time for its stop.
-func drainTime(args Args) string {
-	return seconds(args.TimeToStop() - args.Sidecar.StopDelay)
+func (a Args) drainTime() string {
+	return seconds(a.TimeToStop() - a.Sidecar.StopDelay)
 }
 
 // TimeToStop is what NGINX has for its stop, delay included: less than the stop timeout, so that it ends by itself.

@@ -1,4 +1,4 @@
-package service
+package task
 
 import (
 	"fmt"
@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
 
 	"fargate-nginx-sidecar/infra/settings"
 )
@@ -56,15 +54,6 @@ func readStaticHistory(r *settings.Reader) AccessPoint {
 
 func (a AccessPoint) given() bool { return a != AccessPoint{} }
 
-// historyVolumes is the volume of the history, if there is one.
-func (s Sidecar) historyVolumes() ecs.TaskDefinitionVolumeArray {
-	if !s.StaticHistory.given() {
-		return nil
-	}
-
-	return ecs.TaskDefinitionVolumeArray{s.StaticHistory.volume(historyVolume)}
-}
-
 func readStaticFiles(r *settings.Reader) []StaticFiles {
 	const key = "staticFiles"
 
@@ -95,7 +84,6 @@ func checkStaticFiles(r *settings.Reader, s Settings) {
 			r.Conflict([]string{"staticFilesHistory", "staticFiles"}, "there are no static files to keep; allowed with: at least one path")
 		}
 		checkMount(r, s, "staticFilesHistory", "the history", s.Sidecar.StaticHistory)
-		checkWayToEFS(r, s, "staticFilesHistory")
 	}
 	for _, rate := range s.Sidecar.PathRates {
 		if s.Sidecar.ServesFiles(rate.Path) {

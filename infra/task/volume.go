@@ -1,4 +1,4 @@
-package service
+package task
 
 import (
 	"fmt"
@@ -6,9 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"fargate-nginx-sidecar/infra/settings"
 )
@@ -30,9 +27,9 @@ type AccessPoint struct {
 	IAM bool `json:"iam"`
 }
 
-// efsPort is where EFS serves.
+// FileSystemPort is where EFS serves.
 // https://docs.aws.amazon.com/efs/latest/ug/network-access.html
-const efsPort = 2049
+const FileSystemPort = 2049
 
 var (
 	volumePattern      = regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}$`)
@@ -88,59 +85,74 @@ func checkVolumes(r *settings.Reader, s Settings) {
 		}
 		checkMount(r, s, "volumes", volume.Name, volume.AccessPoint)
 	}
-	if len(s.Volumes) > 0 {
-		checkWayToEFS(r, s, "volumes")
-	}
 }
 
 // checkMount refuses an access point that asks for a role if the tasks have none.
 func checkMount(r *settings.Reader, s Settings, key, name string, point AccessPoint) {
-	if point.IAM && len(s.TaskPolicyARNs) == 0 {
+	if point.IAM && len(s.PolicyARNs) == 0 {
 		r.Conflict([]string{key, "taskPolicyArns"},
 			name+" has iam, but the tasks have no role; allowed with: a policy that grants elasticfilesystem:ClientMount")
-	}
-}
-
-func checkWayToEFS(r *settings.Reader, s Settings, key string) {
-	reachable := slices.Contains(s.EgressPorts, efsPort) ||
-		slices.ContainsFunc(s.EgressGroups, func(group EgressGroup) bool { return group.Port == efsPort })
-	if !reachable {
-		r.Conflict([]string{key, "taskEgress"},
-			fmt.Sprintf("the tasks may not connect to EFS; allowed with: port %d and the security group of the mount targets", efsPort))
 	}
 }
 
 // efsVolume names a volume of the setting in the task definition.
 func efsVolume(name string) string { return "efs-" + name }
 
-// efsVolumes are the volumes of the setting.
-func efsVolumes(all []Volume) ecs.TaskDefinitionVolumeArray {
-	var volumes ecs.TaskDefinitionVolumeArray
-	for _, volume := range all {
-		volumes = append(volumes, volume.volume(efsVolume(volume.Name)))
-	}
-
-	return volumes
+// VolumeDefinition is a volume of a task: a directory of the task's own, or one of a file system that outlives the task.
+type VolumeDefinition struct {
+	Name string
+	// FileSystem is empty for a directory of the task's own.
+	FileSystem AccessPoint
 }
 
-// volume mounts a file system by its access point, encrypted in transit.
-// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/specify-efs-config.html
-func (a AccessPoint) volume(name string) ecs.TaskDefinitionVolumeArgs {
-	iam := "DISABLED"
-	if a.IAM {
-		iam = "ENABLED"
+// IsOwn reports whether the volume is a directory of the task's own.
+func (v VolumeDefinition) IsOwn() bool { return !v.FileSystem.given() }
+
+// CommandVolumes are the volumes of a task that runs a command: NGINX's, the socket's where there is one, one for each path
+// that the app may write to, for each directory of static files and for each path that an extra container may write to.
+// Those of file systems come last.
+func (s Settings) CommandVolumes() []VolumeDefinition {
+	all := []VolumeDefinition{{Name: temporaryVolume}}
+	if s.Sidecar.AppListen == OnSocket {
+		all = append(all, VolumeDefinition{Name: socketVolume})
+	}
+	for i := range s.App.WritablePaths {
+		all = append(all, VolumeDefinition{Name: appVolume(i)})
+	}
+	for i := range s.Sidecar.StaticFiles {
+		all = append(all, VolumeDefinition{Name: staticVolume(i)})
+	}
+	for _, container := range s.Extra {
+		for i := range container.WritablePaths {
+			all = append(all, VolumeDefinition{Name: extraVolume(container.Name, i)})
+		}
+	}
+	for _, volume := range s.Volumes {
+		all = append(all, VolumeDefinition{efsVolume(volume.Name), volume.AccessPoint})
 	}
 
-	return ecs.TaskDefinitionVolumeArgs{
-		Name: pulumi.String(name),
-		EfsVolumeConfiguration: ecs.TaskDefinitionVolumeEfsVolumeConfigurationArgs{
-			FileSystemId:      pulumi.String(a.FileSystemID),
-			RootDirectory:     pulumi.String("/"), // of the access point
-			TransitEncryption: pulumi.String("ENABLED"),
-			AuthorizationConfig: ecs.TaskDefinitionVolumeEfsVolumeConfigurationAuthorizationConfigArgs{
-				AccessPointId: pulumi.String(a.AccessPointID),
-				Iam:           pulumi.String(iam),
-			},
-		},
+	return all
+}
+
+// ServiceVolumes are the volumes of a task of the service, with that of the history of static files if there is one.
+func (s Settings) ServiceVolumes() []VolumeDefinition {
+	all := s.CommandVolumes()
+	if s.Sidecar.StaticHistory.given() {
+		all = append(all, VolumeDefinition{historyVolume, s.Sidecar.StaticHistory})
 	}
+
+	return all
+}
+
+// MountsFileSystems are the keys of the settings that mount file systems.
+func (s Settings) MountsFileSystems() []string {
+	var keys []string
+	if len(s.Volumes) > 0 {
+		keys = append(keys, "volumes")
+	}
+	if s.Sidecar.StaticHistory.given() {
+		keys = append(keys, "staticFilesHistory")
+	}
+
+	return keys
 }
