@@ -97,12 +97,13 @@ func TestATaskThatECSWouldRefuseIsRefused(t *testing.T) {
 	}
 }
 
-// What a task writes to EFS is there for the next one, whoever that runs as.
+// What a task writes to EFS is there for the next one, whoever that runs as. Nothing of the image gets there, even where its
+// Dockerfile declares a volume, as the one of these tests does for /declared.
 func TestAFileSystemOutlivesTheTask(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	app := web(w.image(nil), "one")
-	app.MountPoints = []types.MountPoint{{SourceVolume: aws.String("data"), ContainerPath: aws.String("/data")}}
+	app.MountPoints = []types.MountPoint{{SourceVolume: aws.String("data"), ContainerPath: aws.String("/declared")}}
 	made, err := w.ecs.RegisterTaskDefinition(t.Context(), &awsecs.RegisterTaskDefinitionInput{
 		Family: aws.String("web"), Cpu: aws.String("256"), Memory: aws.String("512"), NetworkMode: types.NetworkModeAwsvpc,
 		RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate}, ContainerDefinitions: []types.ContainerDefinition{app},
@@ -114,13 +115,20 @@ func TestAFileSystemOutlivesTheTask(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, words := range [][]string{{"touch", "/data/first"}, {"stat", "/data/first"}} {
-		started, err := w.scheduler.RunTask(t.Context(), w.command(*made.TaskDefinition.TaskDefinitionArn, words...))
+	for _, step := range []struct {
+		command []string
+		want    int32
+	}{
+		{[]string{"touch", "/declared/first"}, 0},
+		{[]string{"stat", "/declared/first"}, 0},
+		{[]string{"stat", "/declared/script"}, 1},
+	} {
+		started, err := w.scheduler.RunTask(t.Context(), w.command(*made.TaskDefinition.TaskDefinitionArn, step.command...))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ended := w.ended(*started[0].TaskArn); ended.Containers[0].ExitCode == nil || *ended.Containers[0].ExitCode != 0 {
-			t.Errorf("%v: %s: %v", words, *ended.StoppedReason, ended.Containers[0].ExitCode)
+		if ended := w.ended(*started[0].TaskArn); ended.Containers[0].ExitCode == nil || *ended.Containers[0].ExitCode != step.want {
+			t.Errorf("%v: %s: exit code %v, want %d", step.command, *ended.StoppedReason, ended.Containers[0].ExitCode, step.want)
 		}
 	}
 }

@@ -277,15 +277,17 @@ func environment(c types.ContainerDefinition, s surroundings) []string {
 }
 
 // mounts keeps an image's content and mode at a mount path only where its Dockerfile declares VOLUME for exactly that
-// path; elsewhere a volume starts empty, root:root 0755.
+// path; elsewhere a volume starts empty, root:root 0755. A file system of EFS is mounted as it is, whatever the image has
+// there: Docker would fill it once, and change its owner.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-storage.html
 func mounts(c types.ContainerDefinition, s surroundings) ([]mount.Mount, error) {
 	var all []mount.Mount
 	for _, m := range c.MountPoints {
 		name, path := aws.ToString(m.SourceVolume), aws.ToString(m.ContainerPath)
 		source, ok := s.volumes[name]
-		if efs, kept := s.efs[name]; kept {
-			source, ok = efs, true
+		fileSystem, isEFS := s.efs[name]
+		if isEFS {
+			source, ok = fileSystem, true
 		}
 		if !ok {
 			return nil, fmt.Errorf("container %s: mount point %s: volume %q is not in the task definition", aws.ToString(c.Name), path, name)
@@ -293,7 +295,7 @@ func mounts(c types.ContainerDefinition, s surroundings) ([]mount.Mount, error) 
 		_, declared := s.declared[path]
 		all = append(all, mount.Mount{
 			Type: mount.TypeVolume, Source: source, Target: path, ReadOnly: aws.ToBool(m.ReadOnly),
-			VolumeOptions: &mount.VolumeOptions{NoCopy: !declared},
+			VolumeOptions: &mount.VolumeOptions{NoCopy: isEFS || !declared},
 		})
 	}
 	return all, nil
