@@ -10,17 +10,17 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
-// The inputs this stand-in takes. Any other is refused by name: an input that the official plugin reads and this one
-// dropped would make the local run misleading.
+// The inputs that the program sets, and no others. Any other is refused by name: an input that the official plugin reads and
+// this one dropped would make the local run misleading.
 var (
 	vpcInputs = []string{"availabilityZoneNames", "cidrBlock", "enableDnsHostnames", "enableDnsSupport", "natGateways",
-		"numberOfAvailabilityZones", "subnetSpecs", "subnetStrategy", "tags"}
+		"subnetSpecs", "subnetStrategy"}
 	natInputs    = []string{"strategy"}
-	subnetInputs = []string{"cidrBlocks", "cidrMask", "name", "tags", "type"}
+	subnetInputs = []string{"cidrBlocks", "type"}
 
 	natStrategies    = []string{natNone, natSingle, natPerZone}
-	subnetStrategies = []string{strategyAuto, strategyExact}
-	subnetTypes      = []string{typePublic, typePrivate, typeIsolated, typeUnused}
+	subnetStrategies = []string{strategyAuto}
+	subnetTypes      = []string{typePublic, typePrivate}
 )
 
 const (
@@ -28,73 +28,64 @@ const (
 	natSingle  = "Single"
 	natPerZone = "OnePerAz"
 
-	strategyAuto  = "Auto"
-	strategyExact = "Exact"
+	strategyAuto = "Auto"
 
-	typePublic   = "Public"
-	typePrivate  = "Private"
-	typeIsolated = "Isolated"
-	typeUnused   = "Unused"
-
-	defaultBlock = "10.0.0.0/16"
-	defaultZones = 3
+	typePublic  = "Public"
+	typePrivate = "Private"
 )
 
 // network is what a VPC is laid out from.
 type network struct {
 	block        netip.Prefix
-	zones        []string // names, or none: then the region's first zoneCount
-	zoneCount    int
+	zones        []string // their names
 	nat          string
-	strategy     string
 	specs        []subnetSpec
 	dnsSupport   *bool
 	dnsHostnames *bool
-	tags         map[string]string
 }
 
-// subnetSpec describes one subnet per zone: by a mask, by blocks (one per zone), or by neither.
+// subnetSpec describes one subnet per zone.
 type subnetSpec struct {
 	kind   string
-	name   string
-	mask   int // 0: an even share
 	blocks []netip.Prefix
-	tags   map[string]string
 }
 
-// parse reads the inputs. All of them have to be known already in a preview; the official plugin can wait for tags.
+// parse reads the inputs. All of them have to be known already in a preview.
 func parse(inputs resource.PropertyMap) (network, error) {
 	r := &reader{}
 	r.only("", inputs, vpcInputs)
 	n := network{
-		block:        r.prefix("cidrBlock", inputs["cidrBlock"], defaultBlock),
+		block:        r.prefix("cidrBlock", inputs["cidrBlock"]),
 		zones:        r.texts("availabilityZoneNames", inputs["availabilityZoneNames"]),
-		zoneCount:    r.number("numberOfAvailabilityZones", inputs["numberOfAvailabilityZones"]),
-		strategy:     r.oneOf("subnetStrategy", inputs["subnetStrategy"], subnetStrategies),
 		dnsSupport:   r.flag("enableDnsSupport", inputs["enableDnsSupport"]),
 		dnsHostnames: r.flag("enableDnsHostnames", inputs["enableDnsHostnames"]),
-		tags:         r.textMap("tags", inputs["tags"]),
-		nat:          natPerZone,
+		nat:          natPerZone, // the official plugin's default
 	}
-	if _, given := inputs["subnetStrategy"]; !given { // the official plugin falls back on Legacy
-		r.fail("subnetStrategy", "missing; allowed by this stand-in: "+strings.Join(subnetStrategies, ", "))
-	}
+	r.oneOf("subnetStrategy", inputs["subnetStrategy"], subnetStrategies)
 	if gateways := r.object("natGateways", inputs["natGateways"]); gateways != nil {
 		r.only("natGateways.", gateways, natInputs)
 		n.nat = r.oneOf("natGateways.strategy", gateways["strategy"], natStrategies)
 	}
 	for i, spec := range r.array("subnetSpecs", inputs["subnetSpecs"]) {
-		n.specs = append(n.specs, r.subnet(fmt.Sprintf("subnetSpecs[%d]", i), spec))
+		name := fmt.Sprintf("subnetSpecs[%d]", i)
+		n.specs = append(n.specs, r.subnet(name, spec))
+		if len(n.specs[i].blocks) != len(n.zones) {
+			r.fail(name+".cidrBlocks", fmt.Sprintf("got %d; allowed: one for each of %d zones, in every spec", len(n.specs[i].blocks), len(n.zones)))
+		}
 	}
-	switch {
-	case len(n.zones) > 0 && n.zoneCount > 0:
-		r.fail("availabilityZoneNames", "given with numberOfAvailabilityZones; allowed: one of them")
-	case len(n.zones) > 0:
-		n.zoneCount = len(n.zones)
-	case n.zoneCount == 0:
-		n.zoneCount = defaultZones
+	if kinds := fmt.Sprint(n.kinds()); n.nat != natNone && kinds != fmt.Sprint([]string{typePublic, typePrivate}) {
+		r.fail("natGateways.strategy", fmt.Sprintf("got %s without public and private subnets; allowed: %s", n.nat, natNone))
 	}
 	return n, errors.Join(r.problems...)
+}
+
+// kinds are those of the subnets in each zone.
+func (n network) kinds() []string {
+	var all []string
+	for _, spec := range n.specs {
+		all = append(all, spec.kind)
+	}
+	return all
 }
 
 // reader collects errors while it reads property values.
@@ -116,17 +107,9 @@ func (r *reader) only(prefix string, m resource.PropertyMap, allowed []string) {
 func (r *reader) subnet(name string, v resource.PropertyValue) subnetSpec {
 	m := r.object(name, v)
 	r.only(name+".", m, subnetInputs)
-	s := subnetSpec{
-		kind: r.oneOf(name+".type", m["type"], subnetTypes),
-		name: r.text(name+".name", m["name"]),
-		mask: r.number(name+".cidrMask", m["cidrMask"]),
-		tags: r.textMap(name+".tags", m["tags"]),
-	}
-	if s.kind == "" {
-		r.fail(name+".type", "missing; allowed: "+strings.Join(subnetTypes, ", "))
-	}
+	s := subnetSpec{kind: r.oneOf(name+".type", m["type"], subnetTypes)}
 	for i, block := range r.array(name+".cidrBlocks", m["cidrBlocks"]) {
-		s.blocks = append(s.blocks, r.prefix(fmt.Sprintf("%s.cidrBlocks[%d]", name, i), block, ""))
+		s.blocks = append(s.blocks, r.prefix(fmt.Sprintf("%s.cidrBlocks[%d]", name, i), block))
 	}
 	return s
 }
@@ -169,11 +152,6 @@ func (r *reader) text(name string, v resource.PropertyValue) string {
 	return text
 }
 
-func (r *reader) number(name string, v resource.PropertyValue) int {
-	number, _ := typed(r, name, v, "a number", resource.PropertyValue.IsNumber, resource.PropertyValue.NumberValue)
-	return int(number)
-}
-
 func (r *reader) flag(name string, v resource.PropertyValue) *bool {
 	flag, ok := typed(r, name, v, "true, false", resource.PropertyValue.IsBool, resource.PropertyValue.BoolValue)
 	if !ok {
@@ -200,37 +178,23 @@ func (r *reader) texts(name string, v resource.PropertyValue) []string {
 	return texts
 }
 
-func (r *reader) textMap(name string, v resource.PropertyValue) map[string]string {
-	texts := map[string]string{}
-	for key, value := range r.object(name, v) {
-		texts[string(key)] = r.text(name+"."+string(key), value)
-	}
-	return texts
-}
-
-// oneOf reads a text in any case and returns it as allowed has it.
+// oneOf reads a required text in any case and returns it as allowed has it.
 func (r *reader) oneOf(name string, v resource.PropertyValue, allowed []string) string {
 	text := r.text(name, v)
-	if text == "" {
-		return ""
-	}
 	for _, a := range allowed {
 		if strings.EqualFold(a, text) {
 			return a
 		}
 	}
-	r.fail(name, fmt.Sprintf("got %s; allowed: %s", text, strings.Join(allowed, ", ")))
+	r.fail(name, fmt.Sprintf("got %q; allowed: %s", text, strings.Join(allowed, ", ")))
 	return ""
 }
 
-func (r *reader) prefix(name string, v resource.PropertyValue, otherwise string) netip.Prefix {
+func (r *reader) prefix(name string, v resource.PropertyValue) netip.Prefix {
 	text := r.text(name, v)
-	if text == "" {
-		text = otherwise
-	}
 	prefix, err := netip.ParsePrefix(text)
 	if err != nil || !prefix.Addr().Is4() || prefix != prefix.Masked() {
-		r.fail(name, fmt.Sprintf("got %q; allowed: an IPv4 block such as %s", text, defaultBlock))
+		r.fail(name, fmt.Sprintf("got %q; allowed: an IPv4 block such as 10.0.0.0/16", text))
 		return netip.Prefix{}
 	}
 	return prefix

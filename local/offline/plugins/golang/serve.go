@@ -2,7 +2,8 @@
 // (https://github.com/pulumi/pulumi/blob/master/proto/pulumi/language.proto): it builds the program's directory with
 // the go command and executes the result in the environment the SDK's pulumi.Run reads.
 //
-// It serves programs, not plugins written in Go and not code generation: those calls answer "unimplemented".
+// It has what the engine calls to preview, update, refresh and destroy a stack. All else, such as what `pulumi about`, `pulumi
+// install` and code generation call, answers "unimplemented".
 package golang
 
 import (
