@@ -121,10 +121,6 @@ docs: ## Write the generated tables of the documents anew, all but what is measu
 	go test ./infra -run Document -update
 	go test ./images/nginx -run Document -update
 
-.PHONY: bases
-bases: ## Take the newest base images of their lines, and pin them (asks their registry)
-	@cd local && go run ./cmd/bases
-
 .PHONY: check
 check: format vet lint workflows test ## Format, vet, lint and test; fails, too, when a generated document is stale
 

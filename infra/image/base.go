@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// basesFile lists the base images with the digests that their tags stood for when `make bases` last asked the registry. A
+// basesFile lists the base images with the digests that their tags stood for when Renovate last read the registry. A
 // Dockerfile names a base image by its exact version, and this file pins that version, as go.sum pins what go.mod names.
 const basesFile = "images/bases.lock"
 
