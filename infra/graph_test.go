@@ -140,8 +140,15 @@ func shapes(t *testing.T) map[string]map[string]string {
 	}
 }
 
-// run runs the program and returns what it declared.
+// run runs the program and returns what it declared, with the images untagged.
 func run(t *testing.T, settings map[string]string) *infratest.Graph {
+	t.Helper()
+
+	return untagged(runOnce(t, settings))
+}
+
+// runOnce runs the program and returns what it declared.
+func runOnce(t *testing.T, settings map[string]string) *infratest.Graph {
 	t.Helper()
 
 	graph, err := infratest.Run(infra.Program, options(settings))
@@ -265,7 +272,6 @@ const (
 	listener        = "aws:lb/listener:Listener"
 	loadBalancer    = "aws:lb/loadBalancer:LoadBalancer"
 	logGroup        = "aws:cloudwatch/logGroup:LogGroup"
-	parameter       = "aws:ssm/parameter:Parameter"
 	record          = "aws:route53/record:Record"
 	provider        = "pulumi:providers:aws"
 	repository      = "aws:ecr/repository:Repository"
@@ -885,7 +891,7 @@ func TestPrebuiltImagesNeedNeitherRepositoryNorDocker(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			graph := run(t, defaults(t, test.settings))
-			for _, token := range []string{repository, lifecyclePolicy, parameter, dockerImage} {
+			for _, token := range []string{repository, lifecyclePolicy, dockerImage} {
 				var names []string
 				for _, r := range graph.OfType(token) {
 					names = append(names, r.Name)
@@ -922,20 +928,23 @@ func TestPublicImagesNeedNoRightsToPull(t *testing.T) {
 	}
 }
 
-// ECR refuses a tag that it has already, even for the same image, so content that returns needs another tag.
-func TestEveryContentGetsATagThatWasNeverPushed(t *testing.T) {
-	forEveryShape(t, func(t *testing.T, _ map[string]string, graph *infratest.Graph) {
+// ECR refuses a tag that it has, even for the same image. Content may return, and an update may be interrupted after its push:
+// so every update brings a tag of its own, which counts only where something is pushed.
+func TestAnImageIsPushedUnderATagThatWasNeverPushed(t *testing.T) {
+	forEveryShape(t, func(t *testing.T, settings map[string]string, _ *infratest.Graph) {
+		graph, again := runOnce(t, settings), runOnce(t, settings)
 		for _, image := range graph.OfType(dockerImage) {
-			memory := named(t, graph, parameter, image.Name)
-			if !slices.Equal(memory.ReplaceOnChanges, []string{"insecureValue"}) {
-				t.Errorf("%s keeps its suffix when the content changes", memory.URN)
+			name, folder := at(t, image, "imageName").(string), at(t, image, "build", "context").(string)
+			where := graph.Outputs[named(t, graph, repository, image.Name).URN]["repositoryUrl"].StringValue()
+			want := regexp.MustCompile("^" + regexp.QuoteMeta(where+":"+filepath.Base(folder)) + "-[0-9a-f]{8}$")
+			if !want.MatchString(name) {
+				t.Errorf("%s is pushed as %s; want %s", image.Name, name, want)
 			}
-			content := at(t, memory, "insecureValue").(string)
-			name := graph.Outputs[memory.URN]["name"].StringValue()
-			want := graph.Outputs[named(t, graph, repository, image.Name).URN]["repositoryUrl"].StringValue() +
-				":" + content + name[strings.LastIndex(name, "-"):]
-			if got := at(t, image, "imageName"); got != want || len(content) != 64 {
-				t.Errorf("%s is pushed as %v; want %s", image.Name, got, want)
+			if at(t, named(t, again, dockerImage, image.Name), "imageName") == name {
+				t.Errorf("%s: a second update brings the same tag", image.Name)
+			}
+			if !slices.Equal(image.IgnoreChanges, []string{"imageName"}) || !slices.Equal(image.ReplaceOnChanges, []string{"build", "registry"}) {
+				t.Errorf("%s: a new tag alone pushes the image, or another build keeps the tag: %v, %v", image.Name, image.IgnoreChanges, image.ReplaceOnChanges)
 			}
 		}
 	})
@@ -969,7 +978,7 @@ func TestWrongDigestsFailBeforeATaskRunsThem(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error: %v\nwant: …%s…", err, test.want)
 			}
-			wayOut := "; to build and push it under a new tag: pulumi up --replace '" + named(t, graph, parameter, "web-app").URN + "'"
+			wayOut := "; to build and push it again: pulumi up --replace '" + named(t, graph, dockerImage, "web-app").URN + "'"
 			if err == nil || !strings.Contains(err.Error(), wayOut) {
 				t.Errorf("error: %v\nwant: …%s", err, wayOut)
 			}
@@ -1185,6 +1194,18 @@ func TestTaskDefinitionAndDockerfilesSayTheSame(t *testing.T) {
 			t.Errorf("%s: %v retries; the Dockerfile has %s", name, check["retries"], want)
 		}
 	}
+}
+
+// untagged cuts off the end of each image's tag, which every update makes anew and the engine ignores.
+func untagged(graph *infratest.Graph) *infratest.Graph {
+	for _, image := range graph.OfType(dockerImage) {
+		for _, properties := range []resource.PropertyMap{image.Inputs, graph.Outputs[image.URN]} {
+			name := properties["imageName"].StringValue()
+			properties["imageName"] = resource.NewProperty(name[:strings.LastIndex(name, "-")])
+		}
+	}
+
+	return graph
 }
 
 // goldenGraph is the graph as text: one JSON object, with JSON in strings decoded and digests of contents hidden.

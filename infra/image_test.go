@@ -53,9 +53,9 @@ func ownProject(t *testing.T) {
 	}
 }
 
-// The Docker provider pushes whenever an input differs, and ECR refuses a tag that it has. So with the tag of before
-// the inputs must be those of before, too.
-func TestAnImageIsPushedUnderANewTagOrNotAtAll(t *testing.T) {
+// The Docker provider pushes whenever an input differs. What does not change the image must not change the inputs, and what does
+// has to change the folder, too, whose name begins the tag.
+func TestAnImageIsPushedOnlyWithOtherContent(t *testing.T) {
 	for name, test := range map[string]struct {
 		change  func() error
 		setting map[string]string
@@ -89,8 +89,8 @@ func TestAnImageIsPushedUnderANewTagOrNotAtAll(t *testing.T) {
 			if changed := !reflect.DeepEqual(before.Inputs, after.Inputs); changed != test.pushed {
 				t.Errorf("pushed: %v; want %v", changed, test.pushed)
 			}
-			if tagged := at(t, before, "imageName") != at(t, after, "imageName"); tagged != test.pushed {
-				t.Errorf("a new tag: %v; want %v", tagged, test.pushed)
+			if moved := at(t, before, "build", "context") != at(t, after, "build", "context"); moved != test.pushed {
+				t.Errorf("another folder: %v; want %v", moved, test.pushed)
 			}
 		})
 	}

@@ -83,7 +83,7 @@ func TestWhateverChangesABuildChangesItsTag(t *testing.T) {
 	tag := func(changes map[string]string) any {
 		settings := maps.Clone(base)
 		maps.Copy(settings, changes)
-		return at(t, named(t, run(t, defaults(t, settings)), parameter, "web-app"), "insecureValue")
+		return at(t, named(t, run(t, defaults(t, settings)), dockerImage, "web-app"), "build", "context")
 	}
 	seen := map[any]string{}
 	for name, changes := range map[string]map[string]string{

@@ -4,14 +4,14 @@
 package image
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecr"
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ssm"
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
@@ -137,10 +137,6 @@ func (i *Image) build(ctx *pulumi.Context, name string, content staged, args Arg
 		return err
 	}
 	i.repository = repository
-	remembered, tag, err := i.tag(ctx, name, content.digest)
-	if err != nil {
-		return err
-	}
 
 	// The token is valid for twelve hours, so it differs between updates. It is an input of this resource, not of a
 	// provider, because a changed provider would affect every image.
@@ -149,19 +145,28 @@ func (i *Image) build(ctx *pulumi.Context, name string, content staged, args Arg
 		ecr.GetAuthorizationTokenOutputArgs{RegistryId: repository.RegistryId}, pulumi.Parent(i))
 
 	built, err := docker.NewImage(ctx, name, &docker.ImageArgs{
-		ImageName: pulumi.Sprintf("%s:%s", repository.RepositoryUrl, tag),
+		ImageName: pulumi.Sprintf("%s:%s-%s", repository.RepositoryUrl, content.digest, tagEnd()),
 		Build:     buildInputs(args, content.folder),
 		Registry: docker.RegistryArgs{
 			Server:   repository.RepositoryUrl,
 			Username: token.UserName(),
 			Password: pulumi.ToSecret(token.Password()).(pulumi.StringOutput),
 		},
-	}, pulumi.Parent(i))
+	}, pulumi.Parent(i),
+		// The provider pushes when it creates or updates an image, and ECR refuses a tag that it has, even for the same image. So
+		// whatever needs a push replaces the resource, which takes a tag of this update, and all other updates keep the
+		// tag. An update that was interrupted between the push and the record of it leaves a tag that is never needed again:
+		// the next one creates the resource, with a tag of its own. The engine ignores no change of what it creates or
+		// replaces, and deleting an image does nothing to the registry.
+		// https://github.com/aws/containers-roadmap/issues/2179
+		// https://github.com/pulumi/pulumi/blob/v3.230.0/pkg/resource/deploy/step_generator.go#L1844
+		// https://github.com/pulumi/pulumi-docker/blob/v4.11.2/provider/provider.go
+		pulumi.IgnoreChanges([]string{"imageName"}), pulumi.ReplaceOnChanges([]string{"build", "registry"}))
 	if err != nil {
 		return fmt.Errorf("build: %w", err)
 	}
 
-	i.Reference = checked(name, repository.RepositoryUrl, built.RepoDigest, remembered.URN())
+	i.Reference = checked(name, repository.RepositoryUrl, built.RepoDigest, built.URN())
 	i.RepositoryARNs = pulumi.StringArray{repository.Arn}.ToStringArrayOutput()
 
 	return nil
@@ -192,27 +197,13 @@ func buildArgs(values map[string]string) pulumi.StringMapInput {
 	return pulumi.ToStringMap(values)
 }
 
-// tag returns the tag of an image: the digest of its content, and a suffix that stays the same until the content changes. A
-// tag without the suffix could be pushed only once. ECR refuses a second push of the same tag even if the image is the same,
-// so going back to an earlier commit would fail. https://github.com/aws/containers-roadmap/issues/2179
-//
-// The suffix must be remembered between updates. An SSM parameter does that: whenever the content changes, the parameter is
-// replaced, and Pulumi gives the new one a name with a new random suffix. Replacing the parameter by hand gives the same
-// content a new tag. That is the way out if an update was interrupted after the push and before the stack's state recorded
-// it.
-func (i *Image) tag(ctx *pulumi.Context, name, content string) (*ssm.Parameter, pulumi.StringOutput, error) {
-	parameter, err := ssm.NewParameter(ctx, name, &ssm.ParameterArgs{
-		Description:   pulumi.String("Content that the newest image was built from"),
-		Type:          pulumi.String("String"),
-		InsecureValue: pulumi.String(content),
-	}, pulumi.Parent(i), pulumi.ReplaceOnChanges([]string{"insecureValue"}))
-	if err != nil {
-		return nil, pulumi.StringOutput{}, fmt.Errorf("tag: %w", err)
-	}
+// tagEnd returns the end of a tag that was never pushed. The beginning is the digest of the content, by which the lifecycle
+// policy finds the image that runs.
+func tagEnd() string {
+	end := make([]byte, 4)
+	_, _ = rand.Read(end) // it never fails
 
-	return parameter, parameter.Name.ApplyT(func(unique string) string {
-		return content + strings.TrimPrefix(unique, name)
-	}).(pulumi.StringOutput), nil
+	return hex.EncodeToString(end)
 }
 
 func declareRepository(
@@ -263,14 +254,14 @@ func checkDigest(repository, reference string) (string, error) {
 	return reference, nil
 }
 
-// checked applies checkDigest once the outputs are known. The tag has been pushed by then, so it cannot be used again. The
-// error names the command that replaces the parameter, which gives the image a new tag.
-func checked(name string, repository, reference pulumi.StringOutput, parameter pulumi.URNOutput) pulumi.StringOutput {
-	return pulumi.StringArray{repository, reference, pulumi.Sprintf("%s", parameter)}.ToStringArrayOutput().ApplyT(
+// checked applies checkDigest once the outputs are known. The image has been recorded by then, so the next update would not
+// push it again. The error names the command that does.
+func checked(name string, repository, reference pulumi.StringOutput, image pulumi.URNOutput) pulumi.StringOutput {
+	return pulumi.StringArray{repository, reference, pulumi.Sprintf("%s", image)}.ToStringArrayOutput().ApplyT(
 		func(values []string) (string, error) {
 			digest, err := checkDigest(values[0], values[1])
 			if err != nil {
-				return "", fmt.Errorf("image %s: %w; to build and push it under a new tag: pulumi up --replace '%s'",
+				return "", fmt.Errorf("image %s: %w; to build and push it again: pulumi up --replace '%s'",
 					name, err, values[2])
 			}
 			return digest, nil

@@ -67,7 +67,8 @@ func invent(r Resource) (resource.PropertyMap, error) {
 		set("repositoryUrl", Account+".dkr.ecr.eu-central-1.amazonaws.com/"+name)
 	case "docker:index/image:Image":
 		repository, _, _ := strings.Cut(r.Inputs["imageName"].StringValue(), ":")
-		set("repoDigest", repository+"@sha256:"+digest(r.URN+r.Inputs["imageName"].StringValue()))
+		// The folder goes by the content, the tag only begins with it.
+		set("repoDigest", repository+"@sha256:"+digest(r.URN+r.Inputs["build"].ObjectValue()["context"].StringValue()))
 	case "awsx:ec2:Vpc":
 		set("vpcId", "vpc-"+digest(r.URN)[:17])
 		outputs["publicSubnetIds"] = subnets(r, "Public")
