@@ -78,6 +78,13 @@ func context(r *settings.Reader, key, dockerfileKey string, image Settings) stri
 	info, err := os.Stat(filepath.Join(directory, image.Dockerfile))
 	switch {
 	case err == nil && info.Mode().IsRegular():
+		wrong, err := unusable(directory, image.Dockerfile)
+		if err != nil {
+			r.Fail(key, fmt.Sprintf("%q cannot be read: %v", directory, err), "a directory whose files can be read")
+		}
+		for _, problem := range wrong {
+			r.Fail(key, problem.found, problem.allowed)
+		}
 	case image.Dockerfile == dockerfile:
 		r.Fail(key, fmt.Sprintf("%q contains no Dockerfile", directory), "a directory that contains one")
 	default:

@@ -192,6 +192,64 @@ func copyItem(context, path, into string, item fs.DirEntry, ignore *patternmatch
 	}
 }
 
+// linkAllowed is where a symbolic link may point.
+const linkAllowed = "a relative path to something in the context that .dockerignore does not exclude"
+
+// problem is something in a build context that no build can use.
+type problem struct{ found, allowed string }
+
+// unusable lists all such things in a context. Staging would stop at the first one, after the settings were read.
+func unusable(directory, dockerfile string) (wrong []problem, err error) {
+	context, err := filepath.EvalSymlinks(directory)
+	if err != nil {
+		return nil, err
+	}
+	_, ignore, err := ignored(context, dockerfile)
+	if err != nil {
+		return nil, err
+	}
+	err = filepath.WalkDir(context, func(path string, item fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(context, path)
+		if err != nil || name == "." {
+			return err
+		}
+		out, err := ignore.MatchesOrParentMatches(name)
+		switch {
+		case err != nil:
+			return err
+		case path == stages, out && item.IsDir() && !ignore.Exclusions():
+			return filepath.SkipDir
+		case out, item.IsDir(), item.Type() == 0:
+		case item.Type() != fs.ModeSymlink:
+			wrong = append(wrong, problem{fmt.Sprintf("%q contains %s", directory, name), "files, directories and symbolic links"})
+		case !linksInside(context, path, ignore):
+			target, _ := os.Readlink(path) // it was one a moment ago
+			wrong = append(wrong, problem{fmt.Sprintf("%q contains the symbolic link %s, which points to %s", directory, name, target), linkAllowed})
+		}
+		return nil
+	})
+
+	return wrong, err
+}
+
+// linksInside reports whether a symbolic link of a context points to something that the builder sees.
+func linksInside(context, path string, ignore *patternmatcher.PatternMatcher) bool {
+	end, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return false
+	}
+	name, err := filepath.Rel(context, end)
+	if err != nil || name == ".." || strings.HasPrefix(name, ".."+string(filepath.Separator)) {
+		return false
+	}
+	out, err := ignore.MatchesOrParentMatches(name)
+
+	return err == nil && (name == "." || !out)
+}
+
 // copyFile copies a file's contents, whether it is executable, and its modification time. The time is not part of the
 // digest. But web servers use it to tell whether a client's cached copy is still valid, so with a fixed time clients would
 // go on using old files.
@@ -263,6 +321,5 @@ func checkLink(folder, name string) error {
 		return err
 	}
 
-	return fmt.Errorf("symbolic link %s points to %s; allowed: a relative path to something in the context that "+
-		".dockerignore does not exclude", name, target)
+	return fmt.Errorf("symbolic link %s points to %s; allowed: %s", name, target, linkAllowed)
 }

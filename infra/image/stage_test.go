@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -343,6 +345,27 @@ func TestLinksLeadToWhatIsInTheContext(t *testing.T) {
 		if good && err != nil || !good && (err == nil || err.Error() != want) {
 			t.Errorf("link to %s: %v", target, err)
 		}
+		found, err := unusable(args.Context, args.Dockerfile)
+		if err != nil || (len(found) == 0) != good {
+			t.Errorf("link to %s: %v is found before, error %v", target, found, err)
+		}
+	}
+}
+
+func TestEverythingThatNoBuildCanUseIsFoundAtOnce(t *testing.T) {
+	args := project(t, sample())
+	must(t, os.Symlink("missing", "app/one"))
+	must(t, os.Symlink("/etc/passwd", "app/lib/two"))
+	must(t, os.Symlink("missing", "app/three.log")) // which .dockerignore excludes
+	must(t, syscall.Mkfifo("app/pipe", 0o600))
+	want := []problem{
+		{`"app" contains the symbolic link lib/two, which points to /etc/passwd`, linkAllowed},
+		{`"app" contains the symbolic link one, which points to missing`, linkAllowed},
+		{`"app" contains pipe`, "files, directories and symbolic links"},
+	}
+	found, err := unusable(args.Context, args.Dockerfile)
+	if err != nil || !slices.Equal(found, want) {
+		t.Errorf("found %q, error %v; want %q", found, err, want)
 	}
 }
 

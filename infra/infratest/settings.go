@@ -1,18 +1,13 @@
 package infratest
 
 import (
-	"context"
-	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"testing"
 
-	"github.com/pulumi/esc"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/diag"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/diag/colors"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+
+	"fargate-nginx-sidecar/infra/stackfile"
 )
 
 // Project is the name that Pulumi.yaml gives.
@@ -25,32 +20,15 @@ const Project = "fargate-nginx-sidecar"
 func Settings(t *testing.T, directory, stack string, changes map[string]string) map[string]string {
 	t.Helper()
 
-	project, err := workspace.LoadProject(filepath.Join(directory, "Pulumi.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := &workspace.ProjectStack{Config: config.Map{}}
+	file := ""
 	if stack != "" {
-		sink := diag.DefaultSink(io.Discard, os.Stderr, diag.FormatOptions{Color: colors.Never})
-		file, err = workspace.LoadProjectStack(sink, project, filepath.Join(directory, "Pulumi."+stack+".yaml"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		file = filepath.Join(directory, "Pulumi."+stack+".yaml")
 	}
-	err = workspace.ValidateStackConfigAndApplyProjectConfig(
-		context.Background(), stack, project, esc.Value{}, file.Config, config.NopEncrypter, config.NopDecrypter)
+	read, err := stackfile.Read(filepath.Join(directory, "Pulumi.yaml"), stack, file)
 	if err != nil {
 		t.Fatal(err)
 	}
-
-	values, err := file.Config.Decrypt(config.NopDecrypter)
-	if err != nil {
-		t.Fatal(err)
-	}
-	settings := map[string]string{}
-	for key, value := range values {
-		settings[key.String()] = value
-	}
+	settings := read.Values
 	maps.Copy(settings, Namespaced(changes))
 
 	return settings
