@@ -56,6 +56,14 @@ func dispatch(ctx context.Context, arguments []string) error {
 	}
 	name, rest := global.Arg(0), global.Args()[1:]
 	printer := machine.NewPrinter(os.Stdout)
+	if name == command.ShellCommand {
+		printer = machine.NewPrinter(os.Stderr) // what the CLI prints may be read by a program
+	}
+	verbose, err := environmentSwitch("V")
+	if err != nil {
+		return err
+	}
+	printer.Verbose = verbose
 	if err := ownEnvironment(name, printer); err != nil {
 		return err
 	}
@@ -103,6 +111,8 @@ func dispatch(ctx context.Context, arguments []string) error {
 			return errors.New("with-docker: no command given\n" + usage)
 		}
 		return local.WithDocker(ctx, flags.Args())
+	case command.ShellCommand:
+		return shell(ctx, local, flags, rest)
 	case toolchain.KeepCommand:
 		return local.KeepEngine(ctx)
 	case command.ServeCommand:
@@ -118,7 +128,7 @@ func dispatch(ctx context.Context, arguments []string) error {
 
 // ownEnvironment keeps what the user's shell has for other work out of a command, unless that runs the user's own one.
 func ownEnvironment(name string, printer *machine.Printer) error {
-	if name == "with-docker" {
+	if name == "with-docker" || name == command.ShellCommand {
 		return nil
 	}
 	dropped, err := machine.OwnEnvironment()
@@ -133,9 +143,30 @@ func up(ctx context.Context, local *command.Local, flags *flag.FlagSet, argument
 	if err != nil {
 		return err
 	}
-	options := command.UpOptions{Config: map[string]string{}}
-	flags.StringVar(&options.Stack, "stack", "dev", "which Pulumi.<stack>.yaml")
+	var options command.UpOptions
+	stackFlags(flags, &options)
 	flags.IntVar(&options.Port, "port", port, "local port of the load balancer; 0 is 8080, or where it is")
+	if err := flags.Parse(arguments); err != nil {
+		return err
+	}
+	return local.Up(ctx, options)
+}
+
+// shell is the `pulumi` of a shell that has sourced .local/env.
+func shell(ctx context.Context, local *command.Local, flags *flag.FlagSet, arguments []string) error {
+	var options command.ShellOptions
+	stackFlags(flags, &options.UpOptions)
+	flags.StringVar(&options.CLI, "cli", "", "the Pulumi CLI")
+	if err := flags.Parse(arguments); err != nil {
+		return err
+	}
+	return local.Pulumi(ctx, options, flags.Args())
+}
+
+// stackFlags are those that say which stack is meant, with which settings.
+func stackFlags(flags *flag.FlagSet, options *command.UpOptions) {
+	options.Config = map[string]string{}
+	flags.StringVar(&options.Stack, "stack", "dev", "which Pulumi.<stack>.yaml")
 	flags.Func("set", "replace a setting for this run", func(pair string) error {
 		key, value, found := strings.Cut(pair, "=")
 		if !found {
@@ -144,10 +175,18 @@ func up(ctx context.Context, local *command.Local, flags *flag.FlagSet, argument
 		options.Config[key] = value
 		return nil
 	})
-	if err := flags.Parse(arguments); err != nil {
-		return err
+}
+
+// environmentSwitch is whether a variable is 1.
+func environmentSwitch(name string) (bool, error) {
+	switch given := os.Getenv(name); given {
+	case "", "0":
+		return false, nil
+	case "1":
+		return true, nil
+	default:
+		return false, fmt.Errorf("%s=%s; allowed: 0, 1", name, given)
 	}
-	return local.Up(ctx, options)
 }
 
 func environmentPort() (int, error) {

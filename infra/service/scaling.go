@@ -148,22 +148,21 @@ func (s Scaling) placeOn(args *ecs.ServiceArgs) {
 	}
 }
 
-// declareCapacity lets the cluster use Spot, for which a service has to wait.
-func (b *builder) declareCapacity() error {
-	if b.Scaling.SpotPercent == 0 {
-		return nil
+// capacity lets the cluster use Spot, and returns the resource that a service has to wait for.
+func (s *Service) capacity(ctx *pulumi.Context, name string, args Args, cluster *ecs.Cluster) ([]pulumi.Resource, error) {
+	if args.Scaling.SpotPercent == 0 {
+		return nil, nil
 	}
 
-	providers, err := ecs.NewClusterCapacityProviders(b.ctx, b.Name, &ecs.ClusterCapacityProvidersArgs{
-		ClusterName:       b.cluster.Name,
+	providers, err := ecs.NewClusterCapacityProviders(ctx, name, &ecs.ClusterCapacityProvidersArgs{
+		ClusterName:       cluster.Name,
 		CapacityProviders: pulumi.ToStringArray([]string{"FARGATE", "FARGATE_SPOT"}),
-	}, b.child)
+	}, pulumi.Parent(s))
 	if err != nil {
-		return fmt.Errorf("capacity providers: %w", err)
+		return nil, fmt.Errorf("capacity providers: %w", err)
 	}
-	b.before = append(b.before, providers)
 
-	return nil
+	return []pulumi.Resource{providers}, nil
 }
 
 // The names that Application Auto Scaling has for the number of a service's tasks.
@@ -173,29 +172,33 @@ const (
 	taskCount    = "ecs:service:DesiredCount"
 )
 
-// declareScaling lets Application Auto Scaling change the number of tasks.
-func (b *builder) declareScaling() error {
-	if !b.Scaling.On {
+// scaling lets Application Auto Scaling change the number of tasks.
+func (s *Service) scaling(
+	ctx *pulumi.Context, name string, args Args, cluster *ecs.Cluster, service *ecs.Service,
+) error {
+	scaling := args.Scaling
+	if !scaling.On {
 		return nil
 	}
 
-	target, err := appautoscaling.NewTarget(b.ctx, b.Name, &appautoscaling.TargetArgs{
+	options := append([]pulumi.ResourceOption{pulumi.Parent(s)}, scaling.keepScheduledLimits()...)
+	target, err := appautoscaling.NewTarget(ctx, name, &appautoscaling.TargetArgs{
 		ServiceNamespace:  pulumi.String(ecsNamespace),
 		ScalableDimension: pulumi.String(taskCount),
-		ResourceId:        pulumi.Sprintf("service/%s/%s", b.cluster.Name, b.service.Name),
-		MinCapacity:       pulumi.Int(b.Scaling.Min),
-		MaxCapacity:       pulumi.Int(b.Scaling.Max),
-	}, append(b.Scaling.keepScheduledLimits(), b.child)...)
+		ResourceId:        pulumi.Sprintf("service/%s/%s", cluster.Name, service.Name),
+		MinCapacity:       pulumi.Int(scaling.Min),
+		MaxCapacity:       pulumi.Int(scaling.Max),
+	}, options...)
 	if err != nil {
 		return fmt.Errorf("scaling: %w", err)
 	}
-	for _, metric := range b.metrics() {
-		if err := b.declareTracking(metric, target); err != nil {
+	for _, metric := range args.metrics() {
+		if err := s.tracking(ctx, name, scaling, metric, target); err != nil {
 			return err
 		}
 	}
-	for _, schedule := range b.Scaling.Schedules {
-		if err := b.declareSchedule(schedule, target); err != nil {
+	for _, schedule := range scaling.Schedules {
+		if err := s.scheduled(ctx, name, schedule, target); err != nil {
 			return err
 		}
 	}
@@ -227,8 +230,8 @@ type metric struct {
 	label        pulumi.StringPtrInput
 }
 
-func (b *builder) metrics() []metric {
-	s := b.Scaling
+func (a Args) metrics() []metric {
+	s := a.Scaling
 	var all []metric
 	if s.CPUPercent > 0 {
 		all = append(all, metric{"cpu", "ECSServiceAverageCPUUtilization", s.CPUPercent, nil})
@@ -237,14 +240,16 @@ func (b *builder) metrics() []metric {
 		all = append(all, metric{"memory", "ECSServiceAverageMemoryUtilization", s.MemoryPercent, nil})
 	}
 	if s.RequestsPerTask > 0 {
-		all = append(all, metric{"requests", "ALBRequestCountPerTarget", s.RequestsPerTask, b.Ingress.RequestsLabel.ToStringOutput().ToStringPtrOutput()})
+		all = append(all, metric{"requests", "ALBRequestCountPerTarget", s.RequestsPerTask, a.RequestsLabel.ToStringOutput().ToStringPtrOutput()})
 	}
 
 	return all
 }
 
-func (b *builder) declareTracking(by metric, target *appautoscaling.Target) error {
-	_, err := appautoscaling.NewPolicy(b.ctx, b.Name+"-"+by.suffix, &appautoscaling.PolicyArgs{
+func (s *Service) tracking(
+	ctx *pulumi.Context, name string, scaling Scaling, by metric, target *appautoscaling.Target,
+) error {
+	_, err := appautoscaling.NewPolicy(ctx, name+"-"+by.suffix, &appautoscaling.PolicyArgs{
 		PolicyType:        pulumi.String("TargetTrackingScaling"),
 		ServiceNamespace:  target.ServiceNamespace,
 		ScalableDimension: target.ScalableDimension,
@@ -255,11 +260,11 @@ func (b *builder) declareTracking(by metric, target *appautoscaling.Target) erro
 				ResourceLabel:        by.label,
 			},
 			TargetValue:      pulumi.Float64(by.target),
-			ScaleInCooldown:  pulumi.Int(int(b.Scaling.InCooldown.Seconds())),
-			ScaleOutCooldown: pulumi.Int(int(b.Scaling.OutCooldown.Seconds())),
+			ScaleInCooldown:  pulumi.Int(int(scaling.InCooldown.Seconds())),
+			ScaleOutCooldown: pulumi.Int(int(scaling.OutCooldown.Seconds())),
 			DisableScaleIn:   pulumi.Bool(false),
 		},
-	}, b.child)
+	}, pulumi.Parent(s))
 	if err != nil {
 		return fmt.Errorf("scaling on %s: %w", by.suffix, err)
 	}
@@ -267,12 +272,12 @@ func (b *builder) declareTracking(by metric, target *appautoscaling.Target) erro
 	return nil
 }
 
-func (b *builder) declareSchedule(schedule Schedule, target *appautoscaling.Target) error {
+func (s *Service) scheduled(ctx *pulumi.Context, name string, schedule Schedule, target *appautoscaling.Target) error {
 	zone := schedule.Timezone
 	if zone == "" {
 		zone = "UTC"
 	}
-	_, err := appautoscaling.NewScheduledAction(b.ctx, b.Name+"-"+schedule.Name, &appautoscaling.ScheduledActionArgs{
+	_, err := appautoscaling.NewScheduledAction(ctx, name+"-"+schedule.Name, &appautoscaling.ScheduledActionArgs{
 		ServiceNamespace:  target.ServiceNamespace,
 		ScalableDimension: target.ScalableDimension,
 		ResourceId:        target.ResourceId,
@@ -282,7 +287,7 @@ func (b *builder) declareSchedule(schedule Schedule, target *appautoscaling.Targ
 			MinCapacity: pulumi.Int(schedule.Min),
 			MaxCapacity: pulumi.Int(schedule.Max),
 		},
-	}, b.child)
+	}, pulumi.Parent(s))
 	if err != nil {
 		return fmt.Errorf("scheduled scaling %s: %w", schedule.Name, err)
 	}

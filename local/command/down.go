@@ -78,7 +78,7 @@ func (l *Local) Down(ctx context.Context, stack string) (err error) {
 	for _, name := range stacks {
 		if err == nil {
 			pulumi := l.stack(current, name, found)
-			destroyErr = errors.Join(destroyErr, l.Progress.Step("pulumi destroy", func() error { return pulumi.Destroy(ctx, l.Progress) }))
+			destroyErr = errors.Join(destroyErr, l.follow("pulumi destroy", func(w watcher) error { return pulumi.Destroy(ctx, w) }))
 		}
 	}
 	l.printRequests()

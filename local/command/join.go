@@ -39,10 +39,11 @@ func (l *Local) join(current run.Run, stack string) (run.Run, error) {
 // leave destroys a stack that uses the load balancer of the run's first, which goes on.
 func (l *Local) leave(ctx context.Context, current run.Run, stack string, found toolchain.Tools) error {
 	pulumi := l.stack(current, stack, found)
-	if err := l.Progress.Step("pulumi destroy", func() error { return pulumi.Destroy(ctx, l.Progress) }); err != nil {
+	if err := l.follow("pulumi destroy", func(w watcher) error { return pulumi.Destroy(ctx, w) }); err != nil {
 		return err
 	}
-	current.Stacks = slices.DeleteFunc(slices.Clone(current.Stacks), func(other string) bool { return other == stack })
+	gone := func(other string) bool { return other == stack }
+	current.Stacks, current.Served = slices.DeleteFunc(slices.Clone(current.Stacks), gone), slices.DeleteFunc(slices.Clone(current.Served), gone)
 	return current.Save(l.dir())
 }
 

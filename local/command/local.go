@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,7 +36,7 @@ func New(ctx context.Context, root string, printer *machine.Printer) (*Local, er
 	if _, err := os.Stat(filepath.Join(root, "Pulumi.yaml")); err != nil {
 		return nil, fmt.Errorf("checkout: %w; run this from the folder that holds Pulumi.yaml, or name it with --root", err)
 	}
-	if err := toolchain.UseContext(ctx); err != nil {
+	if err := errors.Join(withoutShell(root), toolchain.UseContext(ctx)); err != nil {
 		return nil, err
 	}
 	finder, err := toolchain.New(root, printer)
@@ -96,12 +97,7 @@ func (l *Local) prepare(ctx context.Context, dockerfiles []string) (found tools,
 	}
 	start(0, func() (err error) { found.emulator, err = l.finder.Emulator(ctx); return err })
 	start(1, func() error { return l.BaseImages(ctx, dockerfiles...) })
-	start(2, func() (err error) {
-		if found.pulumi, err = l.finder.Pulumi(ctx, l.builder()); err != nil {
-			return err
-		}
-		return l.finder.CompileProgram(ctx)
-	})
+	start(2, func() (err error) { found.pulumi, err = l.finder.Pulumi(ctx, l.builder()); return err })
 	group.Wait()
 	return found, rootCause(failures)
 }
@@ -131,6 +127,28 @@ func (l *Local) stack(current run.Run, name string, found toolchain.Tools) *pulu
 	settings["FARGATE_LOCAL_PROGRAM_DIR"] = filepath.Join(l.dir(), "program")
 	return &pulumi.Stack{Root: l.Root, Dir: l.dir(), Name: name, CLI: found.Pulumi, Env: settings}
 }
+
+type watcher = pulumi.Watcher
+
+// follow runs a command of the Pulumi CLI as a step. What the CLI prints goes to a file of the run, and is shown if its user
+// wants everything.
+func (l *Local) follow(what string, do func(watcher) error) error {
+	file, err := os.OpenFile(EngineLog(l.dir()), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }() // nothing is lost that a person waits for
+	var log io.Writer = file
+	if l.Progress.Verbose {
+		log = io.MultiWriter(file, l.Progress)
+	}
+	return l.Progress.Follow(what, func(status func(string)) error {
+		return do(watcher{Log: log, Status: status, Warn: func(said string) { l.Progress.Line("%s", said) }})
+	})
+}
+
+// EngineLog is where everything is that the Pulumi engine has printed.
+func EngineLog(dir string) string { return filepath.Join(dir, "pulumi.log") }
 
 // WithDocker runs a command while a Docker engine answers, and stops the engine again if it was started for that.
 func (l *Local) WithDocker(ctx context.Context, command []string) (err error) {

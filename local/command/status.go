@@ -73,22 +73,41 @@ func (c clients) runningTasks(ctx context.Context) ([]ecstypes.Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	var tasks []ecstypes.Task
+	var all []ecstypes.Task
 	for _, service := range services {
-		listed, err := c.ecs.ListTasks(ctx, &ecs.ListTasksInput{Cluster: service.ClusterArn, ServiceName: service.ServiceName})
+		tasks, err := c.tasks(ctx, service, ecstypes.DesiredStatusRunning)
 		if err != nil {
 			return nil, err
 		}
-		if len(listed.TaskArns) == 0 {
+		all = append(all, tasks...)
+	}
+	return all, nil
+}
+
+// tasksAtOnce is how many tasks ECS describes at once, and lists on a page.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
+const tasksAtOnce = 100
+
+// tasks returns a service's tasks that are meant to run, or to be stopped.
+func (c clients) tasks(ctx context.Context, service ecstypes.Service, status ecstypes.DesiredStatus) (all []ecstypes.Task, err error) {
+	pages := ecs.NewListTasksPaginator(c.ecs, &ecs.ListTasksInput{
+		Cluster: service.ClusterArn, ServiceName: service.ServiceName, DesiredStatus: status, MaxResults: aws.Int32(tasksAtOnce),
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if len(page.TaskArns) == 0 {
 			continue
 		}
-		described, err := c.ecs.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: service.ClusterArn, Tasks: listed.TaskArns})
+		described, err := c.ecs.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: service.ClusterArn, Tasks: page.TaskArns})
 		if err != nil {
 			return nil, err
 		}
-		tasks = append(tasks, described.Tasks...)
+		all = append(all, described.Tasks...)
 	}
-	return tasks, nil
+	return all, nil
 }
 
 // sidecarVariables are what the running task definition sets for NGINX.

@@ -26,8 +26,8 @@ type UpOptions struct {
 	Config map[string]string // values that replace the stack file's, for this run only; YAML
 }
 
-// Up brings the stack to what the checkout says, and proves that it answers. A first run
-// that fails is removed again; a change that fails leaves the running stack as it was.
+// Up brings the stack to what the checkout says, and proves that it answers. A deploy that fails leaves everything as it is, for its
+// user to look at: the next one goes on from there.
 func (l *Local) Up(ctx context.Context, options UpOptions) (err error) {
 	unlock, err := l.lock(ctx)
 	if err != nil {
@@ -48,11 +48,21 @@ func (l *Local) up(ctx context.Context, options UpOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	joins := !fresh && !slices.Contains(current.Stacks, options.Stack)
+	gives := !fresh && current.GivesWayTo(options.Stack)
+	joins := !fresh && !gives && !slices.Contains(current.Stacks, options.Stack)
 	if joins {
 		if err := mayJoin(current, options.Stack, config); err != nil {
 			return err
 		}
+	}
+	if err := l.check(ctx, options.Stack, config); err != nil {
+		return err
+	}
+	if gives {
+		if err := l.removeFailed(ctx, current); err != nil {
+			return err
+		}
+		fresh = true
 	}
 	var held []*os.File
 	if fresh {
@@ -77,33 +87,37 @@ func (l *Local) up(ctx context.Context, options UpOptions) (err error) {
 	if err != nil {
 		return cause(ctx, err)
 	}
-	if fresh {
-		if current, err = l.startCloud(ctx, found, options.Stack, config.region, listen, held); err != nil {
-			return err
-		}
-		defer func() {
-			if err != nil {
-				l.Progress.Line("removing what was started")
-				err = together(err, l.remove(current))
-			}
-		}()
+	switch {
+	case fresh:
+		current, err = l.startCloud(ctx, found, options.Stack, config.region, listen, held)
+	case joins:
+		current, err = l.join(current, options.Stack)
 	}
-	if joins {
-		if current, err = l.join(current, options.Stack); err != nil {
-			return err
-		}
-		defer func() {
-			if err != nil {
-				l.Progress.Line("removing stack %s again; %s goes on serving", options.Stack, current.Stacks[0])
-				err = errors.Join(err, l.leave(context.WithoutCancel(ctx), current, options.Stack, found.pulumi))
-			}
-		}()
+	if err != nil {
+		return err
 	}
-	err = l.deploy(ctx, current, found.pulumi, config, options.Stack)
-	if errors.Is(err, pulumi.ErrUnrecorded) && !fresh && len(current.Stacks) == 1 {
+	err = l.deploy(ctx, current, found.pulumi, config, options)
+	switch {
+	case errors.Is(err, pulumi.ErrUnrecorded) && !fresh && len(current.Stacks) == 1:
 		return l.anew(ctx, current, options)
+	case err != nil:
+		return errors.Join(err, errKept)
 	}
-	return err
+	return current.Deployed(options.Stack).Save(l.dir())
+}
+
+// errKept is what its user can do after a deploy that failed.
+var errKept = errors.New("\neverything stays as it is: make local-status and make local-logs show it, make local goes on from there, make local-down removes it")
+
+// removeFailed removes a run none of whose stacks was ever deployed, before another one takes its place.
+func (l *Local) removeFailed(ctx context.Context, current run.Run) (err error) {
+	end, err := l.docker(ctx)
+	if err != nil {
+		return err
+	}
+	defer end(&err)
+	l.Progress.Line("removing %s, whose deploy failed", named(current.Stacks))
+	return l.remove(current)
 }
 
 // anew makes a stack from the beginning that cannot be brought further.
@@ -203,38 +217,49 @@ func dockerfiles(root string, setting func(string) any) []string {
 	return files
 }
 
-// deploy runs Pulumi and then asks the stack what it promises.
-func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Tools, config stackSettings, stack string) error {
-	pulumi := l.stack(current, stack, found)
-	values, err := l.localValues(ctx, config)
+// settle writes the run's copy of a stack's file as it is now, and makes in the emulator what that names of an account. renewed
+// reports whether a secret got another value, which running tasks have not read.
+func (l *Local) settle(ctx context.Context, current run.Run, found toolchain.Tools, config stackSettings, name string) (stack *pulumi.Stack, renewed bool, err error) {
+	stack = l.stack(current, name, found)
+	values, err := l.localValues(current, config)
 	if err != nil {
-		return err
+		return nil, false, err
 	}
-	if stack != current.Stacks[0] {
+	if name != current.Stacks[0] && config.value("ingress") == ingressShared {
 		if err := l.useLoadBalancer(ctx, l.stack(current, current.Stacks[0], found), config, values); err != nil {
-			return err
+			return nil, false, err
 		}
 	}
 	if err := l.provideExisting(ctx, current, config, values); err != nil {
-		return err
+		return nil, false, err
 	}
-	if err := pulumi.Prepare(ctx, values); err != nil {
-		return err
-	}
-	if err := run.WriteEnv(l.dir(), pulumi.Settings()); err != nil {
-		return err
+	if err := stack.Prepare(ctx, values); err != nil {
+		return nil, false, err
 	}
 	if len(object(config.value("logRouter"))) > 0 {
 		l.Progress.Line("logs      the log router is left out: what NGINX and the app write stays here, see make local-logs")
 	}
-	renewed, err := l.provideSecrets(ctx, current, config)
+	renewed, err = l.provideSecrets(ctx, current, config)
+	return stack, renewed, err
+}
+
+// deploy runs Pulumi and then sends the stack the pattern's requests.
+func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Tools, config stackSettings, options UpOptions) error {
+	stack := options.Stack
+	pulumi, renewed, err := l.settle(ctx, current, found, config, stack)
 	if err != nil {
+		return err
+	}
+	if err := pulumi.Unlock(ctx); err != nil {
+		return err
+	}
+	if err := l.writeShell(pulumi, options); err != nil {
 		return err
 	}
 	begun := time.Now()
 	client := newClients(current)
-	watched, done := client.watch(ctx)
-	err = l.Progress.Step("pulumi up", func() error { return pulumi.Up(watched, l.Progress) })
+	watched, done := l.watch(ctx, client)
+	err = l.follow("pulumi up", func(w watcher) error { return pulumi.Up(watched, w) })
 	var outputs map[string]any
 	if err == nil {
 		outputs, err = pulumi.Outputs(ctx)
@@ -246,7 +271,6 @@ func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Too
 	done()
 	l.printRequests()
 	if err != nil {
-		l.printFailure(context.WithoutCancel(ctx), client)
 		return cause(watched, err)
 	}
 	deployed := time.Since(begun).Round(time.Second)
@@ -329,11 +353,16 @@ func (l *Local) startCloud(ctx context.Context, found tools, stack, region, list
 	if err := os.MkdirAll(l.dir(), 0o755); err != nil {
 		return run.Run{}, err
 	}
+	architecture, err := engineArchitecture(ctx)
+	if err != nil {
+		return run.Run{}, err
+	}
 	description := run.Run{
-		ID:     "local-" + strconv.FormatInt(time.Now().UnixMilli(), 36),
-		Stacks: []string{stack},
-		Region: region,
-		Listen: listen,
+		ID:           "local-" + strconv.FormatInt(time.Now().UnixMilli(), 36),
+		Stacks:       []string{stack},
+		Region:       region,
+		Architecture: architecture,
+		Listen:       listen,
 	}
 	// What the process makes can be removed by the run's id, however soon something is killed.
 	if err := description.Save(l.dir()); err != nil {

@@ -2,10 +2,12 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
 
+	"fargate-nginx-sidecar/local/cloud/run"
 	"fargate-nginx-sidecar/local/machine"
 
 	"gopkg.in/yaml.v3"
@@ -14,13 +16,13 @@ import (
 // localValues are the settings that a run on this machine replaces: those given on the command line; the architecture,
 // because an image for another one would not start here; whether images are kept when a stack is destroyed, because taking
 // a local run down promises to leave nothing; and what only the stack's owner can use. nil leaves a setting out.
-func (l *Local) localValues(ctx context.Context, config stackSettings) (map[string]any, error) {
+func (l *Local) localValues(current run.Run, config stackSettings) (map[string]any, error) {
 	values := map[string]any{}
-	architecture, err := engineArchitecture(ctx)
-	if err != nil {
-		return nil, err
+	architecture := ecsArchitectures[current.Architecture]
+	if architecture == "" {
+		return nil, errors.New("run: it has no architecture, so an earlier version of this checkout started it; take it down with `make local-down`")
 	}
-	values[config.project+":architecture"] = ecsArchitectures[architecture]
+	values[config.project+":architecture"] = architecture
 	values[config.project+":forceDeleteRepositories"] = true
 	l.withoutEncryption(config, values)
 	l.withoutAccount(config, values)

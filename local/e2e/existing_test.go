@@ -58,7 +58,7 @@ func existingNetwork(t *testing.T, c *checkout) {
 		}
 	})
 	t.Run("preview and destroy work without a Docker engine", func(t *testing.T) {
-		if changes := c.changes(t, noEngine); len(changes) > 0 {
+		if changes := changed(c.preview(t, nil, noEngine)); len(changes) > 0 {
 			t.Errorf("the preview announces %v", changes)
 		}
 		if output, err := c.shell(t, "pulumi destroy --yes --skip-preview --non-interactive", noEngine); err != nil {

@@ -155,25 +155,40 @@ type step struct {
 	DetailedDiff map[string]any `json:"detailedDiff"`
 }
 
-// changes are the steps that `pulumi preview` announces, without the unchanged resources.
-func (c *checkout) changes(t *testing.T, environment ...string) []step {
+// preview is what `pulumi preview --json` prints.
+type preview struct {
+	Steps       []step `json:"steps"`
+	Diagnostics []struct {
+		Message  string `json:"message"`
+		Severity string `json:"severity"`
+	} `json:"diagnostics"`
+}
+
+// preview previews the stack that a shell works on, with flags of the CLI.
+func (c *checkout) preview(t *testing.T, flags []string, environment ...string) preview {
 	t.Helper()
-	output, err := c.shell(t, "pulumi preview --json", environment...)
+	output, err := c.shell(t, "pulumi preview --json "+strings.Join(flags, " "), environment...)
 	if err != nil {
 		t.Fatalf("pulumi preview: %v", err)
 	}
-	var report struct {
-		Steps []step `json:"steps"`
-	}
+	var report preview
 	if err := json.Unmarshal([]byte(output), &report); err != nil {
 		t.Fatalf("pulumi preview: %v\n%s", err, output)
 	}
 	if len(report.Steps) == 0 {
 		t.Fatal("the preview has no steps, not even for unchanged resources: it read nothing")
 	}
-	return slices.DeleteFunc(report.Steps, func(s step) bool {
-		return s.Operation == "same" || s.Operation == "read"
-	})
+	return report
+}
+
+// changes are the steps that a preview with some flags announces, without the unchanged resources.
+func (c *checkout) changes(t *testing.T, flags ...string) []step {
+	t.Helper()
+	return changed(c.preview(t, flags))
+}
+
+func changed(report preview) []step {
+	return slices.DeleteFunc(report.Steps, func(s step) bool { return s.Operation == "same" || s.Operation == "read" })
 }
 
 // outputs returns the stack's outputs that are text.

@@ -49,7 +49,21 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 		}
 	})
 	step("AWS holds what the pattern describes", func(t *testing.T) { comparePattern(t, c) })
-	step("a second preview shows no change", func(t *testing.T) { assertUnchanged(t, c) })
+	step("a second preview shows no change, and one after an edit shows the edit", func(t *testing.T) {
+		assertUnchanged(t, c)
+		settings := "Pulumi." + patternStack + ".yaml"
+		before := c.read(t, settings)
+		c.configure(t, before+"  fargate-nginx-sidecar:memory: 4096\n")
+		if len(c.changes(t)) == 0 {
+			t.Error("a preview does not read the edited file")
+		}
+		c.configure(t, before)
+		if output, err := c.shell(t, "pulumi config set fargate-nginx-sidecar:memory 4096"); err == nil || !strings.Contains(err.Error(), settings) {
+			t.Errorf("a setting goes into a copy, and is lost: %s, %v", output, err)
+		}
+	})
+	t.Run("every stack file and shape previews as a new stack", func(t *testing.T) { previewAll(t, c) })
+	t.Run("the example with a database previews beside it", func(t *testing.T) { previewDatabase(t, c) })
 	step("a changed app is served without one failed request", func(t *testing.T) {
 		c.edit(t, "images/app/app.js", sampleAnswer, changedAnswer)
 		failures := c.hammer(t, func() { c.local(t, "up", "--stack", patternStack) })

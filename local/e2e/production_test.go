@@ -16,19 +16,7 @@ const testDomain = "www.example.test"
 // file is as its owner deploys it: it leads to an account, names a zone there and has a value that only its owner can decrypt.
 func production(t *testing.T, c *checkout) {
 	before := c.read(t, "Pulumi."+patternStack+".yaml")
-	settings := strings.Join([]string{
-		"secretsprovider: awskms://alias/pulumi?region=eu-central-1",
-		"encryptedkey: AQECAHgh",
-		c.read(t, "Pulumi.prod.yaml"),
-		"  aws:profile: production",
-		`  aws:allowedAccountIds: ["111122223333"]`,
-		"  aws:assumeRole: {roleArn: arn:aws:iam::111122223333:role/deploy}",
-		"  fargate-nginx-sidecar:domain: " + testDomain,
-		"  fargate-nginx-sidecar:domainAliases: [example.test]",
-		"  fargate-nginx-sidecar:hostedZoneId: Z0123456789ABCDEFGHIJ",
-		"  fargate-nginx-sidecar:environment: {TOKEN: {secure: AAABAK3k}}",
-		"",
-	}, "\n")
+	settings := ownersProduction(t, c)
 	c.configure(t, settings)
 	output := c.local(t, "up", "--stack", patternStack)
 	for _, want := range []string{
@@ -56,6 +44,24 @@ func production(t *testing.T, c *checkout) {
 	c.configure(t, before)
 	c.local(t, "up", "--stack", patternStack)
 	assertUnchanged(t, c)
+}
+
+// ownersProduction is Pulumi.prod.yaml as its owner deploys it.
+func ownersProduction(t *testing.T, c *checkout) string {
+	t.Helper()
+	return strings.Join([]string{
+		"secretsprovider: awskms://alias/pulumi?region=eu-central-1",
+		"encryptedkey: AQECAHgh",
+		c.read(t, "Pulumi.prod.yaml"),
+		"  aws:profile: production",
+		`  aws:allowedAccountIds: ["111122223333"]`,
+		"  aws:assumeRole: {roleArn: arn:aws:iam::111122223333:role/deploy}",
+		"  fargate-nginx-sidecar:domain: " + testDomain,
+		"  fargate-nginx-sidecar:domainAliases: [example.test]",
+		"  fargate-nginx-sidecar:hostedZoneId: Z0123456789ABCDEFGHIJ",
+		"  fargate-nginx-sidecar:environment: {TOKEN: {secure: AAABAK3k}}",
+		"",
+	}, "\n")
 }
 
 // assertProtected tries to destroy the stack, which must fail before anything is gone.

@@ -19,15 +19,17 @@ import (
 
 // Run is a local run, as its background process describes it.
 type Run struct {
-	ID       string    `json:"id"`       // label of every container of the run
-	PID      int       `json:"pid"`      // of the background process
-	Started  time.Time `json:"started"`  // when it was ready, like all that follows but Region, Listen and Docker
-	Stacks   []string  `json:"stacks"`   // dev, staging, prod; the first owns the load balancer that the others use
-	Region   string    `json:"region"`   // AWS region
-	Endpoint string    `json:"endpoint"` // URL that stands for all of AWS
-	Registry string    `json:"registry"` // host:port that stands for ECR
-	Relayed  bool      `json:"relayed"`  // a container passes on what the Docker engine sends there
-	Listen   string    `json:"listen"`   // host:port of the load balancer's port 80
+	ID           string    `json:"id"`           // label of every container of the run
+	PID          int       `json:"pid"`          // of the background process
+	Started      time.Time `json:"started"`      // when it was ready, like Endpoint, Registry and Relayed
+	Stacks       []string  `json:"stacks"`       // dev, staging, prod; the first owns the load balancer that the others use
+	Served       []string  `json:"served"`       // those that were deployed at least once
+	Region       string    `json:"region"`       // AWS region
+	Architecture string    `json:"architecture"` // of the Docker engine, in Go's words
+	Endpoint     string    `json:"endpoint"`     // URL that stands for all of AWS
+	Registry     string    `json:"registry"`     // host:port that stands for ECR
+	Relayed      bool      `json:"relayed"`      // a container passes on what the Docker engine sends there
+	Listen       string    `json:"listen"`       // host:port of the load balancer's port 80
 }
 
 // Dir is the folder of a checkout's run.
@@ -100,6 +102,19 @@ func (r Run) Save(dir string) error {
 	return os.Rename(unfinished, file(dir))
 }
 
+// Deployed returns the run with a stack among those that were deployed.
+func (r Run) Deployed(stack string) Run {
+	if !slices.Contains(r.Served, stack) {
+		r.Served = append(slices.Clone(r.Served), stack)
+	}
+	return r
+}
+
+// GivesWayTo reports whether another stack may take the place of the run's own, because none of them was ever deployed.
+func (r Run) GivesWayTo(stack string) bool {
+	return len(r.Served) == 0 && !slices.Contains(r.Stacks, stack)
+}
+
 // AWS is the environment in which every AWS client talks to this run, and cannot talk to anything else.
 func (r Run) AWS() map[string]string {
 	return map[string]string{
@@ -132,7 +147,7 @@ func WriteEnv(dir string, settings map[string]string) error {
 			fmt.Fprintf(&text, "unset %s\n", key)
 			continue
 		}
-		fmt.Fprintf(&text, "export %s=%s\n", key, quote(settings[key]))
+		fmt.Fprintf(&text, "export %s=%s\n", key, Quote(settings[key]))
 	}
 	if err := os.WriteFile(filepath.Join(dir, "env"), []byte(text.String()), 0o644); err != nil {
 		return fmt.Errorf("run: %w", err)
@@ -140,5 +155,5 @@ func WriteEnv(dir string, settings map[string]string) error {
 	return nil
 }
 
-// quote makes a value one shell word, whatever is in it.
-func quote(value string) string { return "'" + strings.ReplaceAll(value, "'", `'\''`) + "'" }
+// Quote makes a value one shell word, whatever is in it.
+func Quote(value string) string { return "'" + strings.ReplaceAll(value, "'", `'\''`) + "'" }

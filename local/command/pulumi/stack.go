@@ -64,20 +64,17 @@ func (s *Stack) Prepare(ctx context.Context, values map[string]any) error {
 	if err := os.MkdirAll(filepath.Join(s.Dir, "state"), 0o755); err != nil {
 		return fmt.Errorf("project: %w", err)
 	}
-	if err := os.MkdirAll(s.ProjectDir(), 0o755); err != nil {
+	if _, err := s.WriteSettings(values); err != nil {
 		return fmt.Errorf("project: %w", err)
 	}
 	if err := s.copyProject(); err != nil {
-		return fmt.Errorf("project: %w", err)
-	}
-	if err := s.copyStack(values); err != nil {
 		return fmt.Errorf("project: %w", err)
 	}
 	var output strings.Builder
 	if err := s.run(ctx, &output, "stack", "select", "--create", "--stack", s.Name); err != nil {
 		return fmt.Errorf("stack %s: %w\n%s", s.Name, err, output.String())
 	}
-	return s.unlock(ctx)
+	return nil
 }
 
 // copyProject writes Pulumi.yaml with one line more: where the program is, seen from the copy.
@@ -103,12 +100,16 @@ var encryption = []string{"secretsprovider", "encryptedkey", "encryptionsalt"}
 // https://www.pulumi.com/docs/esc/guides/pulumi-iac/
 const escKey = "environment"
 
-// copyStack writes the stack's file anew, keeping the salt with which the CLI encrypted this stack's secrets.
-func (s *Stack) copyStack(values map[string]any) error {
+// WriteSettings writes the copy of the stack's file, with these values, and returns its path. It keeps the salt with which the CLI
+// encrypted this stack's secrets.
+func (s *Stack) WriteSettings(values map[string]any) (path string, err error) {
 	name := "Pulumi." + s.Name + ".yaml"
 	file, err := readYAML(filepath.Join(s.Root, name))
 	if err != nil {
-		return err
+		return "", err
+	}
+	if err := os.MkdirAll(s.ProjectDir(), 0o755); err != nil {
+		return "", err
 	}
 	delete(file, escKey)
 	before, _ := readYAML(filepath.Join(s.ProjectDir(), name)) // there is none before the first deploy
@@ -130,9 +131,10 @@ func (s *Stack) copyStack(values map[string]any) error {
 	file["config"] = config
 	content, err := yaml.Marshal(file)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return os.WriteFile(filepath.Join(s.ProjectDir(), name), content, 0o644)
+	path = filepath.Join(s.ProjectDir(), name)
+	return path, os.WriteFile(path, content, 0o644)
 }
 
 // StackConfig returns the values of a stack's file in the checkout, and whether it imports more of them from Pulumi ESC.
@@ -202,9 +204,9 @@ func readYAML(name string) (map[string]any, error) {
 	return file, nil
 }
 
-// unlock takes away the lock of an update that was killed. The caller makes sure that no other command works on the stack.
+// Unlock takes away the lock of an update that was killed. The caller makes sure that no other command works on the stack.
 // https://www.pulumi.com/docs/iac/cli/commands/pulumi_cancel/
-func (s *Stack) unlock(ctx context.Context) error {
+func (s *Stack) Unlock(ctx context.Context) error {
 	locks, err := filepath.Glob(filepath.Join(escape(s.Dir), "state", ".pulumi", "locks", "*", "*", s.Name, "*.json"))
 	if err != nil || len(locks) == 0 {
 		return err
@@ -221,35 +223,44 @@ func (s *Stack) unlock(ctx context.Context) error {
 // state cannot learn of it, and whatever may be there only once, such as a rule of a security group, cannot be made again.
 var ErrUnrecorded = errors.New("what a killed command had made is in nobody's record, and in the way")
 
-// Up deploys and streams the CLI's own report.
-func (s *Stack) Up(ctx context.Context, out io.Writer) error {
+// A Watcher is told how far a command of the CLI is. Log gets what the CLI prints.
+type Watcher struct {
+	Log    io.Writer
+	Status func(string)
+	Warn   func(diagnostics string) // of a command that succeeded
+}
+
+// Up previews and deploys, as a person would. What only a preview can fail at fails here, too.
+func (s *Stack) Up(ctx context.Context, watcher Watcher) error {
 	if s.interrupted {
-		// What the killed command was doing is in nobody's record: the state learns it from AWS.
+		// No state has what the killed command was doing: it learns that from AWS.
 		// https://www.pulumi.com/docs/support/troubleshooting/common-issues/update-conflicts/
-		if err := s.run(ctx, &quiet{out: out}, "refresh", "--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress", "--clear-pending-creates"); err != nil {
+		if _, err := s.follow(ctx, watcher, "refresh", "--yes", "--skip-preview", "--clear-pending-creates"); err != nil {
 			return err
 		}
 	}
-	report := &conflicts{out: out}
-	err := s.run(ctx, &quiet{out: report}, "up", "--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress")
-	if err != nil && s.interrupted && report.any {
+	conflict, err := s.follow(ctx, watcher, "up", "--yes")
+	if err != nil && s.interrupted && conflict {
 		return fmt.Errorf("%w: %w", ErrUnrecorded, err)
 	}
 	return err
 }
 
-// inTheWay is how AWS says that something exists already.
-var inTheWay = regexp.MustCompile(`already exists|AlreadyExists|InvalidPermission\.Duplicate|InvalidSubnet\.Conflict|DuplicateListener|PriorityInUse`)
-
-// conflicts passes a report on, and notes whether anything was in the way.
-type conflicts struct {
-	out io.Writer
-	any bool
-}
-
-func (c *conflicts) Write(line []byte) (int, error) {
-	c.any = c.any || inTheWay.Match(line)
-	return c.out.Write(line)
+// follow runs a command that changes the stack. conflict reports whether something was in its way. The error carries the
+// CLI's diagnostics.
+func (s *Stack) follow(ctx context.Context, watcher Watcher, arguments ...string) (conflict bool, err error) {
+	r := &report{out: watcher.Log, status: watcher.Status}
+	err = s.run(ctx, r, append(arguments, "--suppress-outputs", "--suppress-progress")...)
+	said := r.explanation()
+	if err == nil {
+		watcher.Status(strings.Join(r.summary, ", "))
+		if said != "" {
+			watcher.Warn(said)
+		}
+	} else if said != "" {
+		err = fmt.Errorf("%w:\n%s", err, said)
+	}
+	return r.conflict, err
 }
 
 // escape makes a folder's name mean itself in a pattern.
@@ -265,8 +276,8 @@ const (
 )
 
 // Destroy deletes every resource of the stack, the protected ones too.
-func (s *Stack) Destroy(ctx context.Context, out io.Writer) error {
-	if err := s.unlock(ctx); err != nil {
+func (s *Stack) Destroy(ctx context.Context, watcher Watcher) error {
+	if err := s.Unlock(ctx); err != nil {
 		return err
 	}
 	// Protection is for what people depend on, and nobody depends on a local run.
@@ -279,7 +290,8 @@ func (s *Stack) Destroy(ctx context.Context, out io.Writer) error {
 	default:
 		return fmt.Errorf("lift the protection: %w\n%s", err, said)
 	}
-	return s.run(ctx, &quiet{out: out}, "destroy", "--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress")
+	_, err = s.follow(ctx, watcher, "destroy", "--yes", "--skip-preview")
+	return err
 }
 
 // Outputs returns the stack's outputs.

@@ -19,7 +19,7 @@ func TestTheCopyOfAStacksFileHasItsOwnEncryptionAndImportsNothing(t *testing.T) 
 	}
 	copied := func() map[string]any {
 		t.Helper()
-		if err := s.copyStack(map[string]any{"shop:cpu": 256, "aws:profile": nil, "aws:token": nil}); err != nil {
+		if _, err := s.WriteSettings(map[string]any{"shop:cpu": 256, "aws:profile": nil, "aws:token": nil}); err != nil {
 			t.Fatal(err)
 		}
 		file, err := readYAML(filepath.Join(s.ProjectDir(), "Pulumi.prod.yaml"))
@@ -64,7 +64,7 @@ func TestWhatAKilledCommandLeftUnrecordedIsToldFromOtherFailures(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out bytes.Buffer
-		err := s.Up(t.Context(), &out)
+		err := s.Up(t.Context(), Watcher{Log: &out, Status: func(string) {}})
 		if err == nil || errors.Is(err, ErrUnrecorded) != c.want {
 			t.Errorf("%q, after an interruption: %t: got %v", c.said, c.interrupted, err)
 		}

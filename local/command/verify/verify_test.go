@@ -132,6 +132,17 @@ func TestTheRequestsFollowThePrefixes(t *testing.T) {
 	}
 }
 
+// What the app logs is its own affair, even if it answers as the sample does.
+func TestAnAppThatLogsNoRequestsPasses(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(&stack{})
+	t.Cleanup(server.Close)
+	checks, err := verify.Stack(context.Background(), verify.Options{URL: server.URL, Prefixes: []string{"/api"}, Client: server.Client(), Logs: noLogs, Containers: 2})
+	if err != nil || !strings.HasPrefix(checks[len(checks)-1].Got, "shows nothing") {
+		t.Errorf("%v, %v", checks, err)
+	}
+}
+
 // On a busy machine the log is still being read when the patience for it ends. That is no fault of the stack.
 func TestALogThatIsReadTooSlowlyShowsNothing(t *testing.T) {
 	t.Parallel()

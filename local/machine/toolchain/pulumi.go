@@ -176,16 +176,6 @@ func exists(name string) bool {
 	return err == nil
 }
 
-// CompileProgram compiles the Pulumi program, so that the engine, which shows nothing while it does, need not.
-func (f *Finder) CompileProgram(ctx context.Context) error {
-	return f.Progress.Step("compile the program (minutes the first time)", func() error {
-		if err := (machine.Command{Dir: f.Root, Name: "go", Args: []string{"build", ".", "./infra/..."}}).Run(ctx); err != nil {
-			return fmt.Errorf("program: %w", err)
-		}
-		return nil
-	})
-}
-
 // downloads is the folder of a downloaded release of the CLI.
 func (f *Finder) downloads(version string) string {
 	return filepath.Join(f.CacheDir, "pulumi-"+version)
