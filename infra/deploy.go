@@ -75,11 +75,7 @@ func (s *Stack) declareImages(ctx *pulumi.Context) (err error) {
 	if s.app, err = image.New(ctx, s.settings.ServiceName+"-app", s.imageArgs(s.settings.App), s.provider); err != nil {
 		return err
 	}
-	nginx := s.settings.Nginx
-	if s.settings.Ingress.TargetTLS {
-		nginx.Target = tlsStage
-	}
-	s.nginx, err = image.New(ctx, s.settings.ServiceName+"-nginx", s.imageArgs(nginx), s.provider)
+	s.nginx, err = image.New(ctx, s.settings.ServiceName+"-nginx", s.imageArgs(s.settings.Nginx), s.provider)
 
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"fargate-nginx-sidecar/images/nginx"
 	"fargate-nginx-sidecar/infra"
 	"fargate-nginx-sidecar/infra/infratest"
 )
@@ -217,11 +218,11 @@ func TestDevHasNoAlarmsLogMetricsOrDashboard(t *testing.T) {
 func logFields(t *testing.T) []string {
 	t.Helper()
 
-	text, err := readFile(t, "images/nginx/nginx.conf.template")
-	if err != nil {
+	var text strings.Builder
+	if err := nginx.Defaults().Render(&text, 1024); err != nil {
 		t.Fatal(err)
 	}
-	_, format, found := strings.Cut(string(text), "log_format json escape=json")
+	_, format, found := strings.Cut(text.String(), "log_format json escape=json")
 	if !found {
 		t.Fatal("the sidecar has no JSON log")
 	}

@@ -11,6 +11,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"fargate-nginx-sidecar/images/nginx"
 	"fargate-nginx-sidecar/infra/infratest"
 	"fargate-nginx-sidecar/infra/ingress"
 	"fargate-nginx-sidecar/infra/schedule"
@@ -94,7 +95,7 @@ func TestTheStackFileOfTheREADMEIsAccepted(t *testing.T) {
 
 // structured are settings whose values have fields.
 var structured = []reflect.Type{
-	reflect.TypeFor[service.EgressGroup](), reflect.TypeFor[task.PathRate](), reflect.TypeFor[schedule.Task](),
+	reflect.TypeFor[service.EgressGroup](), reflect.TypeFor[nginx.PathRate](), reflect.TypeFor[schedule.Task](),
 	reflect.TypeFor[ingress.SharedLoadBalancer](), reflect.TypeFor[ingress.OIDC](), reflect.TypeFor[task.Volume](),
 	reflect.TypeFor[task.AccessPoint](), reflect.TypeFor[task.ExtraContainer](), reflect.TypeFor[task.LogRouter](),
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"fargate-nginx-sidecar/images/nginx"
 	"fargate-nginx-sidecar/infra/ingress"
 	"fargate-nginx-sidecar/infra/network"
 	"fargate-nginx-sidecar/infra/service"
@@ -28,7 +29,6 @@ func check(r *settings.Reader, s *Settings) {
 	checkHosts(r, s)
 	checkStaticVolumes(r, s)
 	checkFileSystems(r, s)
-	checkTargetTLS(r, s)
 	checkEndpoints(r, s)
 	checkWatching(r, s)
 	checkIngress(r, s)
@@ -179,25 +179,6 @@ func checkFileSystems(r *settings.Reader, s *Settings) {
 	}
 }
 
-// tlsStage is the stage of NGINX's Dockerfile that adds what TLS needs. An image without TLS is built without this stage
-// and is smaller.
-const tlsStage = "tls"
-
-var beginsTLSStage = regexp.MustCompile(`(?mi)^FROM\s.*\sAS\s+` + tlsStage + `\s*$`)
-
-// checkTargetTLS refuses TLS between load balancer and tasks if the image that would be built lacks what it needs.
-func checkTargetTLS(r *settings.Reader, s *Settings) {
-	if !s.Ingress.TargetTLS || s.Nginx.Prebuilt != "" || r.Wrong("nginxContext") {
-		return
-	}
-	text, err := os.ReadFile(filepath.Join(s.Nginx.Context, s.Nginx.Dockerfile))
-	if err != nil || !beginsTLSStage.Match(text) {
-		r.Conflict([]string{"targetTls", "nginxContext"},
-			fmt.Sprintf("targetTls is on, but %s/%s has no stage %s; allowed: off, or a stage of that name that contains openssl",
-				s.Nginx.Context, s.Nginx.Dockerfile, tlsStage))
-	}
-}
-
 // ecrPattern is an image in a private repository, whose region is the first group.
 var ecrPattern = regexp.MustCompile(`^[0-9]{12}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com`)
 
@@ -224,7 +205,7 @@ func checkEndpoints(r *settings.Reader, s *Settings) {
 
 // checkWatching refuses alarms and metrics that would never get any data.
 func checkWatching(r *settings.Reader, s *Settings) {
-	if log := s.Task.Sidecar.AccessLog; s.Observability.LogMetrics && log != task.LogJSON {
+	if log := s.Task.Sidecar.AccessLog; s.Observability.LogMetrics && log != nginx.LogJSON {
 		r.Conflict([]string{"logMetrics", "accessLog"},
 			fmt.Sprintf("the metrics are made from lines in JSON, but accessLog is %s; allowed with: json", log))
 	}
@@ -270,7 +251,7 @@ func checkIngress(r *settings.Reader, s *Settings) {
 			fmt.Sprintf("%d is less than the %d KiB that the cookies of a login can have; allowed: %[2]d", limit, loginCookies))
 	}
 	// The load balancer compares the path as it came.
-	if paths := s.Ingress.LoginPaths(); s.Task.Sidecar.EncodedSlashes && len(paths) > 0 && !slices.Contains(paths, task.Site) {
+	if paths := s.Ingress.LoginPaths(); s.Task.Sidecar.EncodedSlashes && len(paths) > 0 && !slices.Contains(paths, nginx.Site) {
 		r.Conflict([]string{"encodedSlashes", "oidc"},
 			"an app may take an encoded slash for a plain one, and such a path would evade the login; allowed: one of them, or a login for all paths")
 	}

@@ -3,81 +3,24 @@ package infra_test
 import (
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
+
+	"fargate-nginx-sidecar/images/nginx"
 )
 
-// entrypointDefaults are the variables that the sidecar's entrypoint reads, with its defaults. A default that is derived
-// from other variables is empty here.
-func entrypointDefaults(t *testing.T) map[string]string {
-	t.Helper()
-
-	text, err := readFile(t, "images/nginx/entrypoint.sh")
+// The image also runs by itself. A different default would make it behave differently there than in a task.
+func TestTheDefaultsAreThoseOfTheImage(t *testing.T) {
+	got, err := nginx.Read(func(name string) string { return environment(containers(t, run(t, defaults(t, nil)))["nginx"])[name] })
 	if err != nil {
 		t.Fatal(err)
 	}
-	defaults := map[string]string{}
-	for _, line := range regexp.MustCompile(`(?m)^(?:number|choice) ([A-Z_]+) (\S+)`).FindAllStringSubmatch(string(text), -1) {
-		defaults[line[1]] = line[2]
-		if strings.ContainsAny(line[2], "$(") {
-			defaults[line[1]] = ""
-		}
-	}
-	for _, list := range regexp.MustCompile(`\$\{(NGINX_[A-Z_]+):-([^}]*)\}`).FindAllStringSubmatch(string(text), -1) {
-		defaults[list[1]] = list[2]
-	}
-	if len(defaults) < 20 {
-		t.Fatalf("%d settings in the entrypoint: %v", len(defaults), defaults)
-	}
-
-	return defaults
-}
-
-// A variable that the entrypoint does not read would be a setting without effect, and a different default would make the
-// image behave differently in a task than by itself.
-func TestTheEntrypointReadsEveryVariableOfTheSidecar(t *testing.T) {
-	read := entrypointDefaults(t)
-	for name, value := range environment(containers(t, run(t, defaults(t, nil)))["nginx"]) {
-		original, known := read[name]
-		switch {
-		case !known:
-			t.Errorf("%s: the entrypoint does not read it", name)
-		case name == "NGINX_TRUSTED_PROXIES": // The network decides.
-		case original != "" && original != value:
-			t.Errorf("%s: %s by default; the entrypoint has %s", name, value, original)
-		}
-	}
-}
-
-// The image also runs by itself, so its entrypoint checks again what the settings have checked. A value that only one of
-// the two accepts would be refused when a task starts, or could not be set at all.
-func TestSettingsAndEntrypointAcceptTheSameNumbers(t *testing.T) {
-	text, err := readFile(t, "images/nginx/entrypoint.sh")
-	if err != nil {
-		t.Fatal(err)
-	}
-	entrypoint := map[string]string{}
-	for _, line := range regexp.MustCompile(`(?m)^number ([A-Z_]+) .*? ([0-9]+) ([0-9]+)(?: |$)`).FindAllStringSubmatch(string(text), -1) {
-		entrypoint[line[1]] = line[2] + " to " + line[3]
-	}
-	for key, variable := range map[string]string{
-		"bodyLimitKilobytes": "NGINX_MAX_BODY_KB", "rateLimitPerSecond": "NGINX_RATE_LIMIT", "rateLimitBurst": "NGINX_RATE_BURST",
-		"clientTimeoutSeconds": "NGINX_CLIENT_TIMEOUT", "gzipLevel": "NGINX_GZIP_LEVEL", "cacheSeconds": "NGINX_CACHE_SECONDS",
-		"idleTimeoutSeconds": "NGINX_IDLE_TIMEOUT", "readTimeoutSeconds": "NGINX_READ_TIMEOUT", "nginxWorkers": "NGINX_WORKER_PROCESSES",
-		"concurrencyLimit": "NGINX_CONCURRENCY_LIMIT", "connectionLogSeconds": "NGINX_STATUS_INTERVAL", "headerLimitKilobytes": "NGINX_HEADER_KB", "stopDelaySeconds": "NGINX_STOP_DELAY",
-	} {
-		complaint := refused(t, defaults(t, map[string]string{key: "-1"}))[0]
-		limits := regexp.MustCompile(`[0-9]+ to [0-9]+`).FindString(complaint)
-		if key == "readTimeoutSeconds" || key == "nginxWorkers" {
-			// Zero stands for a derived value, and the entrypoint gets the derived value.
-			limits = strings.Replace(limits, "0 to", "1 to", 1)
-		}
-		if limits == "" || limits != entrypoint[variable] {
-			t.Errorf("%s accepts %q, %s accepts %q", key, limits, variable, entrypoint[variable])
-		}
+	want := nginx.Defaults()
+	want.TrustedProxies = got.TrustedProxies                                          // the network's
+	want.AppHealthPath, want.ShutdownTimeout = got.AppHealthPath, got.ShutdownTimeout // the app's and the task's
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("in a task:\n%+v\nby itself:\n%+v", got, want)
 	}
 }
 
@@ -147,13 +90,6 @@ func TestASiteMovesTheHealthPage(t *testing.T) {
 			t.Errorf("NGINX forwards %s", got)
 		}
 	}
-	script, err := readFile(t, "images/nginx/entrypoint.sh")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(string(script), "health_page=/.sidecar/health\n") {
-		t.Error("the entrypoint has another health page")
-	}
 }
 
 // Both containers get each directory; only where the image has its files can it be filled, and NGINX may only read.
@@ -210,6 +146,14 @@ func TestNginxKeepsFilesOfAllReleasesInAFileSystem(t *testing.T) {
 				t.Errorf("%s: %s mounts %v", definition.Name, name, container["mountPoints"])
 			}
 		}
+	}
+}
+
+// Names with a dot are common: a socket library's path, and what certificate authorities and browsers look for.
+func TestAPathPrefixMayHaveADot(t *testing.T) {
+	graph := run(t, defaults(t, map[string]string{"pathPrefixes": `["/api","/socket.io","/.well-known"]`}))
+	if got := environment(containers(t, graph)["nginx"])["NGINX_PATH_PREFIXES"]; got != "/api,/socket.io,/.well-known" {
+		t.Errorf("NGINX forwards %s", got)
 	}
 }
 

@@ -27,7 +27,7 @@ var emptied = regexp.MustCompile(`(?m)^\s*proxy_set_header (\S+) "";`)
 // images/nginx.
 func Read(folder string) (Cases, error) {
 	var c Cases
-	config, err := os.ReadFile(filepath.Join(folder, "nginx.conf.template"))
+	config, err := os.ReadFile(filepath.Join(folder, "nginx.conf.tmpl"))
 	if err != nil {
 		return c, fmt.Errorf("contract: %w", err)
 	}

@@ -63,7 +63,7 @@ var All = []Opponent{
 		About: "the sample application (Express on Node) without a proxy",
 	},
 	{
-		Name: Ours, Title: "**ours**", Image: Sidecar, Command: "exec /usr/local/bin/entrypoint", Version: "nginx -v 2>&1",
+		Name: Ours, Title: "**ours**", Image: Sidecar, Command: "exec /usr/local/bin/sidecar", Version: "nginx -v 2>&1",
 		TLS: true, Static: true, Logs: true,
 		About: "the sidecar as it ships, with its defaults",
 	},

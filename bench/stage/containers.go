@@ -115,7 +115,6 @@ func (s *Stage) proxy(ctx context.Context, t *Target) error {
 	case t.Opponent.Name == opponent.Ours:
 		args = append(args, "--read-only", "--cap-drop=ALL", "--env=NGINX_PORT="+strconv.Itoa(t.Port))
 		if t.TLS {
-			image = tag("nginx-tls")
 			args = append(args, "--env=NGINX_TLS=on")
 		}
 		if t.Socket {

@@ -32,7 +32,7 @@ const (
 func tag(name string) string { return "fargate-nginx-sidecar/bench-" + name }
 
 // images builds what the targets need.
-func (s *Stage) images(ctx context.Context, root string, wanted map[opponent.Image]bool, secure bool) error {
+func (s *Stage) images(ctx context.Context, root string, wanted map[opponent.Image]bool) error {
 	base, err := baseImage(root)
 	if err != nil {
 		return err
@@ -53,13 +53,7 @@ func (s *Stage) images(ctx context.Context, root string, wanted map[opponent.Ima
 			}{string(image), build})
 		}
 	}
-	add(opponent.Sidecar, func() error {
-		err := build(ctx, "nginx", nginx)
-		if err == nil && secure {
-			err = build(ctx, "nginx-tls", nginx, "--target=tls")
-		}
-		return err
-	})
+	add(opponent.Sidecar, func() error { return build(ctx, "nginx", nginx) })
 	add(opponent.Pattern, func() error {
 		return build(ctx, "pattern", filepath.Join(nginx, "testdata", "pattern"), "--build-arg=BASE_IMAGE="+base)
 	})
@@ -212,9 +206,3 @@ func baseImage(root string) (string, error) {
 
 // socketVariable is the sidecar's setting for the application's Unix socket.
 const socketVariable = "NGINX_APP_SOCKET"
-
-// speaksSocket reports whether the sidecar of this tree has that setting.
-func speaksSocket(root string) bool {
-	text, err := os.ReadFile(filepath.Join(root, "images", "nginx", "entrypoint.sh"))
-	return err == nil && strings.Contains(string(text), socketVariable)
-}

@@ -104,7 +104,7 @@ func Open(ctx context.Context, o Options) (s *Stage, err error) {
 		wanted[t.Opponent.Image] = true
 	}
 	wanted[opponent.Packages] = wanted[opponent.Packages] || wanted[opponent.Traefik]
-	if err := s.images(ctx, o.Root, wanted, o.TLS); err != nil {
+	if err := s.images(ctx, o.Root, wanted); err != nil {
 		return s, err
 	}
 	if err := s.files(); err != nil {
@@ -127,12 +127,10 @@ func (s *Stage) cast(o Options) {
 		if each.Name == opponent.Direct {
 			continue
 		}
-		socket := each.Socket || (each.Name == opponent.Ours && speaksSocket(o.Root))
+		socket := each.Socket || each.Name == opponent.Ours
 		add(each, opponent.Variant{})
 		if o.Socket && socket {
 			add(each, opponent.Variant{Socket: true})
-		} else if o.Socket && each.Name == opponent.Ours {
-			s.Missing = append(s.Missing, "ours through a Unix socket: this tree's entrypoint has no "+socketVariable)
 		}
 		if each.Name == opponent.Ours {
 			add(each, opponent.Variant{Cache: true, Socket: o.TLSSocket && socket})

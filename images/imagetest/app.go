@@ -84,7 +84,7 @@ func IsFoundHealthy(t testing.TB, task *Task, app string) {
 	t.Helper()
 	for _, signal := range []string{"CONT", "STOP", "CONT"} {
 		Docker(t, "kill", "--signal="+signal, app)
-		_, err := docker("exec", task.Nginx, "/usr/local/bin/healthcheck")
+		err := task.Healthy()
 		if answers := signal == "CONT"; (err == nil) != answers {
 			t.Errorf("after SIG%s the health check says %v", signal, err)
 		}

@@ -8,6 +8,7 @@ package imagetest
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -26,13 +27,23 @@ import (
 	"time"
 )
 
-// Names of the images under test; a later run finds their layers again.
-const (
-	NginxImage   = "fargate-nginx-sidecar/test-nginx"
-	TLSImage     = "fargate-nginx-sidecar/test-nginx-tls" // the stage that can encrypt
-	AppImage     = "fargate-nginx-sidecar/test-app"
-	BackendImage = "fargate-nginx-sidecar/test-backend"
+// Names of the images under test; a later run finds their layers again. Two checkouts on one engine have different ones.
+var (
+	NginxImage   = Tagged("test-nginx")
+	AppImage     = Tagged("test-app")
+	BackendImage = Tagged("test-backend")
 )
+
+// Tagged is the name of one of this checkout's images.
+func Tagged(name string) string {
+	root, err := filepath.Abs(Root())
+	if err != nil {
+		panic(err) // there is no working directory
+	}
+	sum := sha256.Sum256([]byte(root))
+
+	return fmt.Sprintf("fargate-nginx-sidecar/%s:%x", name, sum[:6])
+}
 
 // commandTimeout is for one docker command, a build with npm ci included.
 const commandTimeout = 5 * time.Minute
@@ -91,7 +102,7 @@ func BuildOn(t testing.TB, base string) string {
 		return ""
 	}
 	_, tag, _ := strings.Cut(base[strings.LastIndex(base, "/")+1:], ":")
-	image := NginxImage + "-on:" + tag
+	image := Tagged("test-nginx-on-" + tag)
 	err := built(image, func() error { return buildFolder(image, "nginx", "--build-arg=BASE_IMAGE="+base) })
 	if err != nil {
 		t.Fatal(err)
@@ -109,8 +120,6 @@ func Build(t testing.TB, image string) {
 		switch image {
 		case NginxImage:
 			return buildFolder(image, "nginx")
-		case TLSImage:
-			return buildFolder(image, "nginx", "--target=tls")
 		case AppImage:
 			return buildFolder(image, "app")
 		}
@@ -203,15 +212,12 @@ func Start(t testing.TB, opts Options) *Task {
 	t.Helper()
 	Build(t, BackendImage)
 	image := opts.Image
-	switch {
-	case opts.TLS:
-		image = TLSImage
-		opts.Env = append(slices.Clone(opts.Env), "NGINX_TLS=on")
-	case image == "":
+	if image == "" {
 		image = NginxImage
-	}
-	if opts.Image == "" {
 		Build(t, image)
+	}
+	if opts.TLS {
+		opts.Env = append(slices.Clone(opts.Env), "NGINX_TLS=on")
 	}
 	cleaner := opts.Cleaner
 	if cleaner == nil {
@@ -262,6 +268,12 @@ func (task *Task) wait(t testing.TB) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	t.Fatalf("nginx does not answer; its log:\n%s", task.Logs(t))
+}
+
+// Healthy runs the container's health check.
+func (task *Task) Healthy() error {
+	_, err := docker("exec", task.Nginx, "/usr/local/bin/sidecar", "health")
+	return err
 }
 
 // Logs is what nginx wrote, stdout and stderr in one.

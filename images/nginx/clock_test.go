@@ -1,4 +1,4 @@
-package nginx
+package nginx_test
 
 import (
 	"encoding/json"
@@ -20,7 +20,7 @@ var jumps = map[string]string{"an hour ahead": "+3600", "an hour back": "-3600"}
 func clockImage(t *testing.T) string {
 	t.Helper()
 	imagetest.Build(t, imagetest.NginxImage)
-	const image = imagetest.NginxImage + "-clock"
+	image := imagetest.Tagged("test-nginx-clock")
 	arguments := []string{"build", "--quiet", "--tag=" + image, "--build-arg=SIDECAR=" + imagetest.NginxImage, "testdata/clock"}
 	out, err := exec.CommandContext(t.Context(), "docker", arguments...).CombinedOutput() //nolint:gosec // arguments of this file
 	if err != nil {
@@ -61,7 +61,7 @@ func TestRequestsUnderWaySurviveAJumpOfTheClock(t *testing.T) {
 			if got, err := imagetest.Talk(connection, "GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n", 5*time.Second); err != nil || got.Status != 200 {
 				t.Errorf("the next request on its connection: got %d, %v, want 200", got.Status, err)
 			}
-			imagetest.Docker(t, "exec", task.Nginx, "/usr/local/bin/healthcheck")
+			isHealthy(t, task)
 			times := slowRequest(t, task)
 			// nginx writes 0 for a time below it.
 			within := map[string][2]float64{"+3600": {3600, 3630}, "-3600": {0, 0}}[by]

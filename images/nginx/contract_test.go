@@ -1,4 +1,4 @@
-package nginx
+package nginx_test
 
 import (
 	"bytes"
@@ -101,7 +101,7 @@ func TestAnEncodedSlashPassesInsideASegmentWhereItIsAllowed(t *testing.T) {
 func TestASitesHealthPageIsTheSidecars(t *testing.T) {
 	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_PATH_PREFIXES=/"}})
 	task.Down(t)
-	imagetest.Docker(t, "exec", task.Nginx, "/usr/local/bin/healthcheck")
+	isHealthy(t, task)
 	got := task.Raw(t, "GET /.sidecar/health HTTP/1.1\r\nHost: 10.0.1.17:8080\r\nConnection: close\r\nUser-Agent: ELB-HealthChecker/2.0\r\n\r\n")
 	if got.Status != 200 || got.Body != "Service is healthy" {
 		t.Errorf("got %d %q", got.Status, got.Body)
@@ -111,7 +111,7 @@ func TestASitesHealthPageIsTheSidecars(t *testing.T) {
 	}
 	imagetest.Docker(t, "exec", task.Nginx, "touch", "/tmp/nginx/maintenance")
 	healthPage(t, task, "/.sidecar/health", 503)
-	imagetest.Docker(t, "exec", task.Nginx, "/usr/local/bin/healthcheck")
+	isHealthy(t, task)
 }
 
 // contract sends one request line and compares who answers it, and how.

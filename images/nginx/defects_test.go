@@ -1,4 +1,4 @@
-package nginx
+package nginx_test
 
 import (
 	"fmt"
@@ -17,7 +17,7 @@ import (
 )
 
 // patternImage runs the directives that AWS's pattern documents.
-const patternImage = "fargate-nginx-sidecar/test-pattern"
+var patternImage = imagetest.Tagged("test-pattern")
 
 var buildPattern = sync.OnceValue(func() error {
 	text, err := os.ReadFile("Dockerfile")

@@ -1,7 +1,6 @@
-package nginx
+package nginx_test
 
 import (
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -10,9 +9,14 @@ import (
 )
 
 // healthy runs the container's health check.
-func healthy(t *testing.T, task *imagetest.Task) bool {
+func healthy(task *imagetest.Task) bool { return task.Healthy() == nil }
+
+// isHealthy fails a test whose container is not.
+func isHealthy(t *testing.T, task *imagetest.Task) {
 	t.Helper()
-	return exec.CommandContext(t.Context(), "docker", "exec", task.Nginx, "/usr/local/bin/healthcheck").Run() == nil //nolint:gosec // a container of ours
+	if err := task.Healthy(); err != nil {
+		t.Errorf("health check: %v", err)
+	}
 }
 
 // eventually waits for what takes a moment.
@@ -30,7 +34,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 func TestTheSidecarChecksTheApplication(t *testing.T) {
 	for _, tls := range []bool{false, true} {
 		task := imagetest.Start(t, imagetest.Options{TLS: tls, Env: []string{"NGINX_APP_HEALTH_PATH=/api/status", "NGINX_APP_HEALTH_TIMEOUT=1"}})
-		if !healthy(t, task) {
+		if !healthy(task) {
 			t.Errorf("TLS %v: an application that answers 200 is not healthy", tls)
 		}
 		seen := task.Seen(t).Requests
@@ -39,17 +43,17 @@ func TestTheSidecarChecksTheApplication(t *testing.T) {
 			t.Errorf("TLS %v: the application was asked\n%s", tls, last.Head)
 		}
 		task.Down(t)
-		if healthy(t, task) {
+		if healthy(task) {
 			t.Errorf("TLS %v: an application that does not run is healthy", tls)
 		}
 		task.Up(t)
 		// Stopped, not ended: the kernel still takes its connections, and nobody answers.
 		imagetest.Docker(t, "kill", "--signal=STOP", task.Backend)
-		if healthy(t, task) {
+		if healthy(task) {
 			t.Errorf("TLS %v: an application that hangs is healthy", tls)
 		}
 		imagetest.Docker(t, "kill", "--signal=CONT", task.Backend)
-		eventually(t, "an application that goes on is healthy again", func() bool { return healthy(t, task) })
+		eventually(t, "an application that goes on is healthy again", func() bool { return healthy(task) })
 	}
 }
 
@@ -57,29 +61,29 @@ func TestTheSidecarChecksTheApplication(t *testing.T) {
 // check were asked on one of them, nobody would ever replace the task.
 func TestAnApplicationThatAcceptsNoNewConnectionIsNotHealthy(t *testing.T) {
 	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_APP_HEALTH_PATH=/api/status"}})
-	if got := task.Get(t, "/api/x"); got.Status != 200 || !healthy(t, task) {
+	if got := task.Get(t, "/api/x"); got.Status != 200 || !healthy(task) {
 		t.Fatalf("before: got %d; want 200 and a healthy task", got.Status)
 	}
 	task.Deaf(t)
 	if got := task.Get(t, "/api/x"); got.Status != 200 {
 		t.Fatalf("on the connection that nginx keeps: got %d; want 200", got.Status)
 	}
-	if healthy(t, task) {
+	if healthy(task) {
 		t.Error("the task is healthy, though its application takes no new connection")
 	}
 }
 
 func TestATaskWithAFullDiskIsNotHealthy(t *testing.T) {
 	task := imagetest.Start(t, imagetest.Options{Args: []string{"--tmpfs=/tmp:size=1m,mode=1777"}})
-	if !healthy(t, task) {
+	if !healthy(task) {
 		t.Fatal("the task is not healthy before")
 	}
 	imagetest.Docker(t, "exec", task.Nginx, "sh", "-c", "cat /dev/zero >/tmp/nginx/fill 2>/dev/null || true")
-	if healthy(t, task) {
+	if healthy(task) {
 		t.Error("the task is healthy, though no upload fits on its disk")
 	}
 	imagetest.Docker(t, "exec", task.Nginx, "rm", "/tmp/nginx/fill")
-	if !healthy(t, task) {
+	if !healthy(task) {
 		t.Error("the task is not healthy again, though its disk has room")
 	}
 }
@@ -89,7 +93,7 @@ func TestTheApplicationsStatusDecides(t *testing.T) {
 		"/api/204": true, "/api/302": true, "/api/307": true, "/api/404": false, "/api/500": false, "/api/503": false,
 	} {
 		task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_APP_HEALTH_PATH=" + path}})
-		if got := healthy(t, task); got != want {
+		if got := healthy(task); got != want {
 			t.Errorf("%s: healthy: %v; want %v", path, got, want)
 		}
 	}

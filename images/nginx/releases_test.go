@@ -1,8 +1,7 @@
-package nginx
+package nginx_test
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -32,12 +31,8 @@ func TestOlderReleasesKeepTheContract(t *testing.T) {
 				t.Skip("not on this machine; `go run . base-images ../images/nginx/testdata/releases/*.Dockerfile` in local/ brings it")
 			}
 			for name, env := range renderings {
-				args := append([]string{"run", "--rm", "--network=none"}, imagetest.Hardened...)
-				for _, e := range env {
-					args = append(args, "--env="+e)
-				}
-				out, err := exec.CommandContext(t.Context(), "docker", append(args, image, "-t")...).CombinedOutput() //nolint:gosec // arguments of this file
-				if err != nil || !strings.Contains(string(out), "test is successful") || strings.Contains(string(out), "[warn]") {
+				out, err := checkIn(t, image, env...)
+				if err != nil || !strings.Contains(out, "test is successful") || strings.Contains(out, "[warn]") {
 					t.Errorf("%s: %v: %s", name, err, out)
 				}
 			}

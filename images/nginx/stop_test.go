@@ -1,4 +1,4 @@
-package nginx
+package nginx_test
 
 import (
 	"strings"
@@ -9,15 +9,6 @@ import (
 
 	"fargate-nginx-sidecar/images/imagetest"
 )
-
-// shells are what the first process may be written in: Debian's dash in the stand-in, BusyBox's ash in the official image.
-var shells = map[string]imagetest.Options{
-	"the image's own shell": {},
-	"BusyBox": {
-		Args:    []string{"--entrypoint=/bin/sh"},
-		Command: []string{"-c", `mkdir /tmp/bb && busybox --install -s /tmp/bb && PATH=/tmp/bb:/usr/sbin exec /tmp/bb/sh /usr/local/bin/entrypoint`},
-	},
-}
 
 // asked is what a task answers for a while: the times of the first refusal by the health page and of the first by the port.
 type asked struct {
@@ -47,53 +38,44 @@ func observe(task *imagetest.Task, signal func()) (a asked) {
 }
 
 func TestAStopServesOnForTheDelayWhileTheHealthPageSays503(t *testing.T) {
-	for shell, opts := range shells {
-		for _, signal := range []string{"QUIT", "TERM"} {
-			t.Run(shell+", SIG"+signal, func(t *testing.T) {
-				opts.Env = []string{"NGINX_STOP_DELAY=4"}
-				task := imagetest.Start(t, opts)
-				a := observe(task, func() { imagetest.Docker(t, "kill", "--signal="+signal, task.Nginx) })
-				if a.unhealthy == 0 || a.unhealthy > 3*time.Second || a.gone < 3900*time.Millisecond || a.gone > 10*time.Second || a.lost > 0 {
-					t.Errorf("health page 503 after %v, port closed after %v, %d requests lost; want about 1 s, 4 s, 0", a.unhealthy, a.gone, a.lost)
-				}
-				if code := imagetest.Docker(t, "wait", task.Nginx); code != "0\n" {
-					t.Errorf("ended with %s", code)
-				}
-			})
-		}
+	for _, signal := range []string{"QUIT", "TERM"} {
+		t.Run("SIG"+signal, func(t *testing.T) {
+			t.Parallel()
+			task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_STOP_DELAY=4"}})
+			a := observe(task, func() { imagetest.Docker(t, "kill", "--signal="+signal, task.Nginx) })
+			if a.unhealthy == 0 || a.unhealthy > 3*time.Second || a.gone < 3900*time.Millisecond || a.gone > 10*time.Second || a.lost > 0 {
+				t.Errorf("health page 503 after %v, port closed after %v, %d requests lost; want about 1 s, 4 s, 0", a.unhealthy, a.gone, a.lost)
+			}
+			if code := imagetest.Docker(t, "wait", task.Nginx); code != "0\n" {
+				t.Errorf("ended with %s", code)
+			}
+		})
 	}
 }
 
 func TestASecondSignalEndsTheDelay(t *testing.T) {
-	for shell, opts := range shells {
-		t.Run(shell, func(t *testing.T) {
-			opts.Env = []string{"NGINX_STOP_DELAY=100"}
-			task := imagetest.Start(t, opts)
-			begin := time.Now()
-			imagetest.Docker(t, "kill", "--signal=QUIT", task.Nginx)
-			time.Sleep(500 * time.Millisecond)
-			if got := task.Get(t, "/api/x"); got.Status != 200 {
-				t.Errorf("during the delay: got %d", got.Status)
-			}
-			imagetest.Docker(t, "kill", "--signal=QUIT", task.Nginx)
-			code := imagetest.Docker(t, "wait", task.Nginx)
-			if took := time.Since(begin); code != "0\n" || took > 20*time.Second {
-				t.Errorf("ended with %s after %v", strings.TrimSpace(code), took)
-			}
-		})
+	t.Parallel()
+	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_STOP_DELAY=100"}})
+	begin := time.Now()
+	imagetest.Docker(t, "kill", "--signal=QUIT", task.Nginx)
+	time.Sleep(500 * time.Millisecond)
+	if got := task.Get(t, "/api/x"); got.Status != 200 {
+		t.Errorf("during the delay: got %d", got.Status)
+	}
+	imagetest.Docker(t, "kill", "--signal=QUIT", task.Nginx)
+	code := imagetest.Docker(t, "wait", task.Nginx)
+	if took := time.Since(begin); code != "0\n" || took > 20*time.Second {
+		t.Errorf("ended with %s after %v", strings.TrimSpace(code), took)
 	}
 }
 
 // Whatever the first process is, the container ends when nginx does, and with its code.
 func TestTheContainerEndsWithNginx(t *testing.T) {
-	for shell, opts := range shells {
-		t.Run(shell, func(t *testing.T) {
-			task := imagetest.Start(t, opts)
-			imagetest.Docker(t, "exec", "--detach", task.Nginx, "sh", "-c", "kill -KILL $(cat /tmp/nginx/nginx.pid)")
-			if code := imagetest.Docker(t, "wait", task.Nginx); code != "137\n" {
-				t.Errorf("nginx was killed, the container ended with %s; want 137", strings.TrimSpace(code))
-			}
-		})
+	t.Parallel()
+	task := imagetest.Start(t, imagetest.Options{})
+	imagetest.Docker(t, "exec", "--detach", task.Nginx, "sh", "-c", "kill -KILL $(cat /tmp/nginx/nginx.pid)")
+	if code := imagetest.Docker(t, "wait", task.Nginx); code != "137\n" {
+		t.Errorf("nginx was killed, the container ended with %s; want 137", strings.TrimSpace(code))
 	}
 }
 
@@ -114,7 +96,7 @@ func TestTheMaintenanceFileTakesATaskOutAndLetsItIn(t *testing.T) {
 		t.Errorf("a request in maintenance: got %d, want 200", got.Status)
 	}
 	// The container is well: ECS must not replace it.
-	imagetest.Docker(t, "exec", task.Nginx, "/usr/local/bin/healthcheck")
+	isHealthy(t, task)
 	imagetest.Docker(t, "exec", task.Nginx, "rm", "/tmp/nginx/maintenance")
 	healthPage(t, task, "/", 200)
 }

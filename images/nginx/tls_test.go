@@ -1,9 +1,7 @@
-package nginx
+package nginx_test
 
 import (
 	"crypto/tls"
-	"os"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -75,7 +73,7 @@ func TestEveryContainerMakesAKeyOfItsOwn(t *testing.T) {
 	if mode := imagetest.Docker(t, "exec", first.Nginx, "stat", "-c", "%a %u", "/tmp/nginx/tls.key"); mode != "600 101\n" {
 		t.Errorf("mode and owner of the key: got %q", mode)
 	}
-	if out := imagetest.Docker(t, "run", "--rm", "--user=0", "--entrypoint=find", imagetest.TLSImage, "/", "-xdev", "-name", "tls.key"); out != "" {
+	if out := imagetest.Docker(t, "run", "--rm", "--user=0", "--entrypoint=find", imagetest.NginxImage, "/", "-xdev", "-name", "tls.key"); out != "" {
 		t.Errorf("the image has a key: %s", out)
 	}
 }
@@ -96,43 +94,13 @@ func TestOldProtocolsAreRefused(t *testing.T) {
 
 func TestTheHealthCheckSpeaksTLS(t *testing.T) {
 	task := imagetest.Start(t, imagetest.Options{TLS: true})
-	imagetest.Docker(t, "exec", task.Nginx, "/usr/local/bin/healthcheck")
-	out := imagetest.Docker(t, "exec", "--env=NGINX_PORT=8099", task.Nginx, "sh", "-c", "/usr/local/bin/healthcheck; echo $?")
-	if out != "1\n" {
-		t.Errorf("nothing listens: got %q, want 1", out)
-	}
+	isHealthy(t, task)
+	failedHealth(t, task, "--env=NGINX_PORT=8099")
 	// A process that is there and does not answer is no healthy one.
 	worker := "kill -STOP $(cat /proc/$(cat /tmp/nginx/nginx.pid)/task/*/children)"
 	imagetest.Docker(t, "exec", task.Nginx, "sh", "-c", worker)
 	start := time.Now()
-	out = imagetest.Docker(t, "exec", task.Nginx, "sh", "-c", "/usr/local/bin/healthcheck; echo $?")
-	if out != "1\n" || time.Since(start) > 10*time.Second {
-		t.Errorf("nginx does not answer: got %q after %v, want 1 after 2 s", out, time.Since(start))
-	}
-}
-
-func TestTLSWithoutTheCommandForItIsAnErrorAtTheStart(t *testing.T) {
-	imagetest.Build(t, imagetest.TLSImage)
-	name := imagetest.Container(t, t, "--network=none", "--env=NGINX_TLS=on", "--volume=/dev/null:/usr/bin/openssl:ro", imagetest.TLSImage)
-	if code := imagetest.Docker(t, "wait", name); code != "1\n" {
-		t.Errorf("exit code: got %q, want 1", code)
-	}
-	want := "NGINX_TLS: got \"on\", allowed: off in an image without openssl; the stage tls of the Dockerfile has it\n"
-	if log := imagetest.Logs(t, name); log != want {
-		t.Errorf("got %q", log)
-	}
-}
-
-// A build for another architecture must not need an emulator.
-func TestOnlyTheStageForTLSRunsAnything(t *testing.T) {
-	text, err := os.ReadFile("Dockerfile")
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, stage, ok := strings.Cut(string(text), "FROM sidecar AS tls\n")
-	run := regexp.MustCompile(`(?m)^RUN `)
-	_, after, last := strings.Cut(stage, "FROM sidecar\n")
-	if !ok || !last || run.MatchString(before) || run.MatchString(after) {
-		t.Error("a RUN outside of the stage tls")
+	if out := failedHealth(t, task, "--env=A=b"); !strings.Contains(out, "timeout") || time.Since(start) > 10*time.Second {
+		t.Errorf("nginx does not answer: got %q after %v, want a time-out after 2 s", out, time.Since(start))
 	}
 }

@@ -12,43 +12,37 @@ import (
 )
 
 // basesFile lists the base images with the digests that their tags stood for when Renovate last read the registry. A
-// Dockerfile names a base image by its exact version, and this file pins that version, as go.sum pins what go.mod names.
+// Dockerfile names the line of a base image, and this file pins what that stands for, as go.sum pins what go.mod names.
 const basesFile = "images/bases.lock"
 
-// baseArgument is the build argument that sets the base image of a Dockerfile.
-const baseArgument = "BASE_IMAGE"
-
 var (
-	baseLine   = regexp.MustCompile(`(?m)^ARG[ \t]+` + baseArgument + `=(\S+)[ \t]*\r?$`)
+	// A build argument such as BASE_IMAGE sets a base image of a Dockerfile.
+	baseLine   = regexp.MustCompile(`(?m)^ARG[ \t]+([A-Z]+_IMAGE)=(\S+)[ \t]*\r?$`)
 	baseDigest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 )
 
-// pinned returns the build arguments. If the Dockerfile has the argument for its base image and the image's digest is
-// known, it adds that argument, with the digest. An argument from the stack's settings is left as it is.
+// pinned returns the build arguments. If the Dockerfile has arguments for its base images and their digests are known, it
+// adds these arguments, with the digests. An argument from the stack's settings is left as it is.
 func pinned(args Args) (map[string]string, error) {
-	if _, given := args.BuildArgs[baseArgument]; given {
-		return args.BuildArgs, nil
-	}
 	text, err := os.ReadFile(filepath.Join(args.Context, args.Dockerfile))
 	if err != nil {
 		return nil, err
-	}
-	named := baseLine.FindSubmatch(text)
-	if named == nil {
-		return args.BuildArgs, nil
 	}
 	digests, err := readBases()
 	if err != nil {
 		return nil, err
 	}
-	base := string(named[1])
-	digest := digests[base]
-	if digest == "" {
-		return args.BuildArgs, nil
+	all := map[string]string{}
+	for _, named := range baseLine.FindAllSubmatch(text, -1) {
+		argument, base := string(named[1]), string(named[2])
+		if digest := digests[base]; digest != "" {
+			all[argument] = base + "@" + digest
+		}
 	}
-
-	all := map[string]string{baseArgument: base + "@" + digest}
 	maps.Copy(all, args.BuildArgs)
+	if len(all) == 0 {
+		return nil, nil
+	}
 
 	return all, nil
 }

@@ -287,7 +287,7 @@ func subnet(id string) resource.PropertyMap {
 		"id":               resource.NewProperty(id),
 		"vpcId":            resource.NewProperty(ExistingVPC),
 		"availabilityZone": resource.NewProperty("eu-central-1-" + number),
-		"cidrBlock":        resource.NewProperty("192.168." + number + "/24"),
+		"cidrBlock":        resource.NewProperty(fmt.Sprintf("192.168.%d.0/24", sha256.Sum256([]byte(id))[0])),
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"fargate-nginx-sidecar/images/nginx"
 )
 
 // The names of NGINX's and the app's container, to which the target group and the log streams refer. Commands run in the
@@ -159,7 +161,11 @@ func Definitions(args Args, values Values) (string, error) {
 	}
 
 	b := builder{args, values, args.sources(values.SecretARNs)}
-	all := []container{b.nginx(), b.app()}
+	front, err := b.sidecar()
+	if err != nil {
+		return "", err
+	}
+	all := []container{front, b.app()}
 	for _, extra := range args.Extra {
 		all = append(all, b.extra(extra))
 	}
@@ -200,21 +206,25 @@ func render(containers []container) (string, error) {
 	return strings.TrimSpace(text.String()), err
 }
 
-func (b builder) nginx() container {
+func (b builder) sidecar() (container, error) {
 	c := b.common(NginxContainer, b.NginxImage)
 	c.CPU = b.ownShare()
 	c.User = "101:101"
 	c.PortMappings = []portMapping{{ContainerPort: b.ContainerPort, HostPort: b.ContainerPort, Protocol: "tcp"}}
-	c.Environment = environment(b.sidecarEnvironment())
+	variables, err := b.sidecarEnvironment()
+	if err != nil {
+		return container{}, fmt.Errorf("container %s: %w", NginxContainer, err)
+	}
+	c.Environment = environment(variables)
 	c.MountPoints = []mountPoint{{SourceVolume: temporaryVolume, ContainerPath: temporaryPath}}
 	if b.Sidecar.AppListen == OnSocket {
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: socketVolume, ContainerPath: socketDirectory, ReadOnly: true})
 	}
 	for i, files := range b.Sidecar.StaticFiles {
-		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: staticVolume(i), ContainerPath: staticMount(i, files), ReadOnly: true})
+		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: staticVolume(i), ContainerPath: nginx.StaticDirectory(i, files.Path), ReadOnly: true})
 	}
 	if b.Sidecar.StaticHistory.given() {
-		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: historyVolume, ContainerPath: historyPath})
+		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: historyVolume, ContainerPath: nginx.HistoryDirectory})
 	}
 	// ECS stops containers in the reverse order, so NGINX finishes its requests while the app still answers. If the app has
 	// no health check of its own, NGINX's health page waits for the app's first answer.
@@ -223,10 +233,10 @@ func (b builder) nginx() container {
 	if b.App.hasHealthCommand() {
 		c.DependsOn[0].Condition = "HEALTHY"
 	}
-	c.HealthCheck = b.healthCheck("CMD", "/usr/local/bin/healthcheck")
+	c.HealthCheck = b.healthCheck("CMD", "/usr/local/bin/sidecar", "health")
 	b.logging(&c, b.NginxLogGroup)
 
-	return c
+	return c, nil
 }
 
 func (b builder) app() container {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fargate-nginx-sidecar/images/nginx"
 )
 
 func someArgs() Args {
@@ -17,7 +19,7 @@ func someArgs() Args {
 			LogBufferMegabytes: 25,
 			Sidecar: Sidecar{
 				PathPrefixes: []string{"/api", "/v1"}, Methods: []string{"GET", "HEAD"}, BodyLimitKilobytes: 1024, HeaderLimitKilobytes: 8, RateBurst: 20,
-				ClientTimeout: 10 * time.Second, GzipLevel: 1, AccessLog: LogJSON,
+				ClientTimeout: 10 * time.Second, GzipLevel: 1, Gzip: nginx.GzipAll, AccessLog: nginx.LogJSON,
 				TrustedProxies: []netip.Prefix{netip.MustParsePrefix("130.176.0.0/16")},
 			},
 			App: App{User: "1000:1000", HealthCommand: []string{"CMD", "node", "healthcheck.js"}},
@@ -61,7 +63,7 @@ func TestContainerDefinitionsStateEveryDefault(t *testing.T) {
 		"mountPoints": [{"sourceVolume": "nginx-tmp", "containerPath": "/tmp", "readOnly": false}],
 		"volumesFrom": [], "systemControls": [],
 		"dependsOn": [{"containerName": "app", "condition": "HEALTHY"}],
-		"healthCheck": {"command": ["CMD", "/usr/local/bin/healthcheck"], "interval": 5, "timeout": 3, "retries": 3, "startPeriod": 10},
+		"healthCheck": {"command": ["CMD", "/usr/local/bin/sidecar", "health"], "interval": 5, "timeout": 3, "retries": 3, "startPeriod": 10},
 		"logConfiguration": {"logDriver": "awslogs", "secretOptions": [], "options": {
 			"awslogs-group": "nginx-logs", "awslogs-region": "eu-central-1", "awslogs-stream-prefix": "web/nginx",
 			"mode": "non-blocking", "max-buffer-size": "25m"}}
@@ -154,7 +156,8 @@ func TestNginxEndsBeforeItIsKilled(t *testing.T) {
 	for stop, want := range map[int]string{2: "1", 5: "4", 30: "25", 60: "50", 120: "100"} {
 		args := someArgs()
 		args.StopTimeout = time.Duration(stop) * time.Second
-		if got := args.drainTime(); got != want {
+		variables, err := builder{args, someValues, nil}.sidecarEnvironment()
+		if got := variables["NGINX_SHUTDOWN_TIMEOUT"]; err != nil || got != want {
 			t.Errorf("stop timeout %d s: %s s to finish; want %s", stop, got, want)
 		}
 	}

@@ -3,11 +3,11 @@ package task
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"fargate-nginx-sidecar/images/nginx"
 	"fargate-nginx-sidecar/infra/settings"
 )
 
@@ -17,29 +17,14 @@ import (
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/bind-mounts.html
 type StaticFiles struct{ Path, Directory string }
 
-// staticRoot is where NGINX has the volumes: each at its number and its path, so that a path is a file's name.
-// images/nginx/entrypoint.sh has the same.
-const staticRoot = "/srv/static"
-
 // staticVolume names the volume with the given index.
 func staticVolume(index int) string { return fmt.Sprintf("static-%d", index+1) }
-
-// staticMount is where NGINX has the volume with the given index.
-func staticMount(index int, files StaticFiles) string {
-	return fmt.Sprintf("%s/%d%s", staticRoot, index+1, strings.TrimSuffix(files.Path, Site))
-}
-
-// pathOfFiles and pathOfVolume are what the entrypoint and the task definition take.
-var pathOfFiles = regexp.MustCompile(`^(/|(/[A-Za-z0-9_-]+)+)$`)
 
 // The files of all releases whose names have a hash lie in a directory of an EFS file system. NGINX copies those of its own
 // task there before it serves the first request, and looks there for what its own task lacks. So a page of either release
 // finds its files while a deployment is under way, whichever task answers, and a page that a browser has open does later.
 // The program's own volumes cannot do that: each belongs to one task.
-const (
-	historyVolume = "static-history"
-	historyPath   = staticRoot + "/history"
-)
+const historyVolume = "static-history"
 
 func readStaticHistory(r *settings.Reader) AccessPoint {
 	const key = "staticFilesHistory"
@@ -61,8 +46,8 @@ func readStaticFiles(r *settings.Reader) []StaticFiles {
 	given := r.Map(key)
 	for _, path := range slices.Sorted(maps.Keys(given)) {
 		directory := given[path]
-		if !pathOfFiles.MatchString(path) {
-			r.FailIn(key, key, strconv.Quote(path), "/, or a path such as /assets, of letters, digits, hyphens and underscores")
+		if !nginx.StaticPaths.Allows(path) {
+			r.FailIn(key, key, strconv.Quote(path), nginx.StaticPaths.Each)
 		}
 		if !pathOfVolume.MatchString(directory) || strings.Contains(directory, "..") {
 			r.FailIn(key, key+"."+path, strconv.Quote(directory), "a directory of the app's image, such as /app/public")
@@ -120,7 +105,7 @@ func (s Sidecar) ServesFiles(path string) bool {
 func longestCover(path string, all []string) int {
 	longest := 0
 	for _, one := range all {
-		if one == Site && !within(path, "/.sidecar") || within(path, one) {
+		if one == nginx.Site && !within(path, "/.sidecar") || within(path, one) {
 			longest = max(longest, len(one))
 		}
 	}

@@ -99,10 +99,10 @@ func (l *Local) baseImage(ctx context.Context, maker baseimage.Maker, reference,
 	return fmt.Sprintf("stand-in, %s; not the official image: %v", recipe.Contents, pullErr), nil
 }
 
-// baseArg is the line by which the project's Dockerfiles name their base image.
-var baseArg = regexp.MustCompile(`(?m)^ARG[ \t]+BASE_IMAGE=(\S+)[ \t]*$`)
+// baseArg is the line by which the project's Dockerfiles name a base image: ARG BASE_IMAGE, or GO_IMAGE for the compiler's.
+var baseArg = regexp.MustCompile(`(?m)^ARG[ \t]+[A-Z]+_IMAGE=(\S+)[ \t]*$`)
 
-// baseImages reads the base image of each Dockerfile, each image once. A Dockerfile that names its base images otherwise
+// baseImages reads the base images of each Dockerfile, each image once. A Dockerfile that names its base images otherwise
 // has none here: its build pulls them.
 func baseImages(dockerfiles []string) ([]string, error) {
 	var references []string
@@ -113,9 +113,10 @@ func baseImages(dockerfiles []string) ([]string, error) {
 			failures = append(failures, fmt.Errorf("base image: %w", err))
 			continue
 		}
-		found := baseArg.FindSubmatch(text)
-		if found != nil && !slices.Contains(references, string(found[1])) {
-			references = append(references, string(found[1]))
+		for _, found := range baseArg.FindAllSubmatch(text, -1) {
+			if !slices.Contains(references, string(found[1])) {
+				references = append(references, string(found[1]))
+			}
 		}
 	}
 	return references, errors.Join(failures...)

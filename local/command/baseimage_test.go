@@ -41,9 +41,9 @@ func base(t *testing.T, l *Local) error {
 
 func TestBaseImageIsTheDefaultOfTheArgument(t *testing.T) {
 	a := writeDockerfile(t, "# ARG BASE_IMAGE=not/this\nARG BASE_IMAGE=example.com/x/node:24-slim\nFROM ${BASE_IMAGE}\n")
-	b := writeDockerfile(t, "ARG BASE_IMAGE=example.com/x/nginx:1\nFROM ${BASE_IMAGE}\n")
+	b := writeDockerfile(t, "ARG BASE_IMAGE=example.com/x/nginx:1\nARG GO_IMAGE=example.com/x/golang:1\nFROM ${GO_IMAGE}\nFROM ${BASE_IMAGE}\n")
 	got, err := baseImages([]string{a, b, a})
-	if want := []string{"example.com/x/node:24-slim", "example.com/x/nginx:1"}; err != nil || !slices.Equal(got, want) {
+	if want := []string{"example.com/x/node:24-slim", "example.com/x/nginx:1", "example.com/x/golang:1"}; err != nil || !slices.Equal(got, want) {
 		t.Fatalf("got %q, %v, want %q", got, err, want)
 	}
 }
@@ -157,7 +157,7 @@ func TestBaseImagesLeavesImagesThatTheNextRunFinds(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(lines) != 2 {
+	if len(lines) != 3 {
 		t.Errorf("got %d lines, want one for each image:\n%s", len(lines), out.String())
 	}
 	for _, line := range lines {

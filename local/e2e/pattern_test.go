@@ -138,7 +138,7 @@ func comparePattern(t *testing.T, c *checkout) {
 		{"app: root file system is read-only", *app.ReadonlyRootFilesystem, true},
 		{"nginx: user", *nginx.User, "101:101"},
 		{"app: user", *app.User, "1000:1000"},
-		{"nginx: health check", nginx.HealthCheck.Command, []string{"CMD", "/usr/local/bin/healthcheck"}},
+		{"nginx: health check", nginx.HealthCheck.Command, []string{"CMD", "/usr/local/bin/sidecar", "health"}},
 		{"nginx: health check asks the app at", variable(nginx, "NGINX_APP_HEALTH_PATH"), "/healthz"},
 		{"app: no health check of its own", app.HealthCheck == nil, true},
 		{"nginx: stop timeout, seconds", *nginx.StopTimeout, int32(60)},

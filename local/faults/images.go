@@ -114,7 +114,7 @@ func (i *images) brokenSidecar(ctx context.Context) (string, error) {
 	if err := os.CopyFS(folder, os.DirFS(filepath.Join(i.root, "images", "nginx"))); err != nil {
 		return "", err
 	}
-	err := edit(filepath.Join(folder, "nginx.conf.template"), "\nworker_shutdown_timeout ", "\nworker_shutdown_timeuot ")
+	err := edit(filepath.Join(folder, "nginx.conf.tmpl"), "\nworker_shutdown_timeout ", "\nworker_shutdown_timeuot ")
 	if err != nil {
 		return "", err
 	}
@@ -137,7 +137,7 @@ func (i *images) patternSidecar(ctx context.Context) (string, error) {
 		writable += fmt.Sprintf("    %s_temp_path /tmp/%s;\n", kind, kind)
 	}
 	check := "#!/bin/sh\nexec wget -q -T 2 -O /dev/null http://127.0.0.1:8080/\n"
-	more := "COPY healthcheck.sh /usr/local/bin/healthcheck\nVOLUME /tmp\nSTOPSIGNAL SIGQUIT\n" +
+	more := "COPY healthcheck.sh /usr/local/bin/sidecar\nVOLUME /tmp\nSTOPSIGNAL SIGQUIT\n" +
 		"ENTRYPOINT [\"nginx\", \"-g\", \"daemon off; pid /tmp/nginx.pid;\"]\n"
 	if err := errors.Join(
 		edit(filepath.Join(folder, "nginx.conf"), "http {\n", writable),
