@@ -17,6 +17,7 @@ import (
 	"fargate-nginx-sidecar/infra/observability"
 	"fargate-nginx-sidecar/infra/schedule"
 	"fargate-nginx-sidecar/infra/service"
+	"fargate-nginx-sidecar/infra/stack"
 	"fargate-nginx-sidecar/infra/task"
 	"fargate-nginx-sidecar/infra/waf"
 )
@@ -189,27 +190,26 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 			return err
 		}
 	}
-	s.service, err = service.New(ctx, s.settings.ServiceName, service.Args{
-		Settings:         s.settings.Service,
-		Task:             s.settings.Task,
-		Partition:        s.partition,
-		Account:          s.account,
-		Region:           s.settings.Region,
-		KMSKeyARN:        s.settings.KMSKeyARN,
-		VPCID:            s.network.VPCID,
-		SubnetIDs:        s.network.TaskSubnetIDs,
-		PublicAddresses:  s.settings.Network.PublicTasks(),
-		IngressKind:      string(s.settings.Ingress.Kind),
-		IngressName:      s.settings.Ingress.Name(),
-		IngressGroupID:   s.ingress.SecurityGroupID,
-		Target:           s.ingress.Target,
-		TargetGroupARN:   s.ingress.TargetGroupARN,
-		RegistryARN:      s.ingress.RegistryARN,
-		IngressRanges:    s.ingressRanges(),
-		LoginPaths:       s.settings.Ingress.LoginPaths(),
-		IdleTimeout:      s.settings.Ingress.IdleTimeout,
-		TLS:              s.settings.Ingress.TargetTLS,
-		RequestsLabel:    s.requestsLabel(),
+	s.service, err = service.New(ctx, service.Args{
+		Info:            s.info(),
+		Settings:        s.settings.Service,
+		Task:            s.settings.Task,
+		VPCID:           s.network.VPCID,
+		SubnetIDs:       s.network.TaskSubnetIDs,
+		PublicAddresses: s.settings.Network.PublicTasks(),
+		Ingress: service.Ingress{
+			Kind:           string(s.settings.Ingress.Kind),
+			Name:           s.settings.Ingress.Name(),
+			GroupID:        s.ingress.SecurityGroupID,
+			Target:         s.ingress.Target,
+			TargetGroupARN: s.ingress.TargetGroupARN,
+			RegistryARN:    s.ingress.RegistryARN,
+			Ranges:         s.ingressRanges(),
+			LoginPaths:     s.settings.Ingress.LoginPaths(),
+			IdleTimeout:    s.settings.Ingress.IdleTimeout,
+			TLS:            s.settings.Ingress.TargetTLS,
+			RequestsLabel:  s.requestsLabel(),
+		},
 		NginxImage:       s.nginx.Reference,
 		AppImage:         s.app.Reference,
 		RepositoryARNs:   joined(s.nginx.RepositoryARNs, s.app.RepositoryARNs, image.Repositories(s.partition, s.extraImages()...)),
@@ -217,11 +217,19 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 		RollbackOnAlarms: s.settings.Observability.RollbackOnAlarms,
 		Clients:          clients,
 		OnSchedule:       len(s.settings.Schedule.Tasks) > 0,
-		Protect:          s.settings.Ingress.DeletionProtection,
 		After:            slices.Concat(s.ingress.Before, s.network.Routes),
 	}, s.provider)
 
 	return err
+}
+
+// info is what every topic needs.
+func (s *Stack) info() stack.Info {
+	return stack.Info{
+		Name: s.settings.ServiceName, Partition: s.partition, Account: s.account, Region: s.settings.Region,
+		KMSKeyARN: s.settings.KMSKeyARN, Protect: s.settings.Ingress.DeletionProtection,
+		LogRetentionDays: s.settings.Service.LogRetentionDays,
+	}
 }
 
 func (s *Stack) extraImages() []string {

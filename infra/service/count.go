@@ -8,9 +8,8 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	sdk "github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"fargate-nginx-sidecar/infra/deployment"
@@ -21,17 +20,17 @@ import (
 //
 // A data source would fail in the first preview of a stack: the name of a cluster is known before the cluster exists. The
 // ARN is not, and a list of services may be empty. A preview does without the number, which counts only for a new service.
-func startCount(ctx *pulumi.Context, name string, args Args, cluster *ecs.Cluster) pulumi.IntInput {
-	if !args.Scaling.On || ctx.DryRun() {
-		return pulumi.Int(args.DesiredCount)
+func (b *builder) startCount() pulumi.IntInput {
+	if !b.Scaling.On || b.ctx.DryRun() {
+		return pulumi.Int(b.DesiredCount)
 	}
 
-	return cluster.Arn.ApplyT(func(arn string) (int, error) {
-		running, err := runningTasks(ctx.Context(), args.Clients.ECS, arn, name+"-")
+	return b.cluster.Arn.ApplyT(func(arn string) (int, error) {
+		running, err := runningTasks(b.ctx.Context(), b.ECS, arn, b.Name+"-")
 		if err != nil {
-			return 0, fmt.Errorf("service %s: tasks that run already: %w", name, err)
+			return 0, fmt.Errorf("service %s: tasks that run already: %w", b.Name, err)
 		}
-		return min(max(running, args.DesiredCount), args.Scaling.Max), nil
+		return min(max(running, b.DesiredCount), b.Scaling.Max), nil
 	}).(pulumi.IntOutput)
 }
 
@@ -44,7 +43,7 @@ const servicesAtOnce = 10
 // services of other stacks are not counted.
 func runningTasks(ctx context.Context, client deployment.ECS, cluster, prefix string) (int, error) {
 	most := 0
-	for pages := sdk.NewListServicesPaginator(client, &sdk.ListServicesInput{Cluster: &cluster}); pages.HasMorePages(); {
+	for pages := ecs.NewListServicesPaginator(client, &ecs.ListServicesInput{Cluster: &cluster}); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
 		if missing := (*types.ClusterNotFoundException)(nil); errors.As(err, &missing) {
 			return 0, nil
@@ -56,7 +55,7 @@ func runningTasks(ctx context.Context, client deployment.ECS, cluster, prefix st
 			return !strings.HasPrefix(arn[strings.LastIndex(arn, "/")+1:], prefix)
 		})
 		for arns := range slices.Chunk(ours, servicesAtOnce) {
-			described, err := client.DescribeServices(ctx, &sdk.DescribeServicesInput{Cluster: &cluster, Services: arns})
+			described, err := client.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &cluster, Services: arns})
 			if err != nil {
 				return 0, err
 			}

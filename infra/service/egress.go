@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -67,42 +66,35 @@ func checkEgress(r *settings.Reader, s Settings) {
 	}
 }
 
-// egressToGroups lets the tasks connect to the given security groups and, where that is asked for, lets them into these
-// groups. A rule is named after what it opens, so that adding or removing an entry touches no other rule.
-func (s *Service) egressToGroups(
-	ctx *pulumi.Context, name string, args Args, group *ec2.SecurityGroup,
-) ([]pulumi.Resource, error) {
-	var rules []pulumi.Resource
-	for _, to := range args.EgressGroups {
+// declareEgressToGroups lets the tasks connect to the given security groups and, where a setting says so, lets them into
+// these groups. A rule is named after what it opens, so that adding or removing an entry touches no other rule.
+func (b *builder) declareEgressToGroups() error {
+	for _, to := range b.EgressGroups {
 		suffix := fmt.Sprintf("%s-%d", to.SecurityGroupID, to.Port)
-		out, err := vpc.NewSecurityGroupEgressRule(ctx, name+"-tasks-to-"+suffix, &vpc.SecurityGroupEgressRuleArgs{
-			SecurityGroupId:           group.ID(),
+		err := b.declareEgress(b.Name+"-tasks-to-"+suffix, &vpc.SecurityGroupEgressRuleArgs{
+			SecurityGroupId:           b.group.ID(),
 			ReferencedSecurityGroupId: pulumi.String(to.SecurityGroupID),
 			Description:               pulumi.String("Connections of the tasks"),
-			IpProtocol:                pulumi.String("tcp"),
 			FromPort:                  pulumi.Int(to.Port),
 			ToPort:                    pulumi.Int(to.Port),
-		}, pulumi.Parent(s))
+		})
 		if err != nil {
-			return nil, fmt.Errorf("security group rule: %w", err)
+			return err
 		}
-		rules = append(rules, out)
 		if !to.AddIngressRule {
 			continue
 		}
-		in, err := vpc.NewSecurityGroupIngressRule(ctx, name+"-tasks-into-"+suffix, &vpc.SecurityGroupIngressRuleArgs{
+		err = b.declareIngress(b.Name+"-tasks-into-"+suffix, &vpc.SecurityGroupIngressRuleArgs{
 			SecurityGroupId:           pulumi.String(to.SecurityGroupID),
-			ReferencedSecurityGroupId: group.ID(),
-			Description:               pulumi.Sprintf("Connections of the tasks of %s", name),
-			IpProtocol:                pulumi.String("tcp"),
+			ReferencedSecurityGroupId: b.group.ID(),
+			Description:               pulumi.Sprintf("Connections of the tasks of %s", b.Name),
 			FromPort:                  pulumi.Int(to.Port),
 			ToPort:                    pulumi.Int(to.Port),
-		}, pulumi.Parent(s))
+		})
 		if err != nil {
-			return nil, fmt.Errorf("security group rule: %w", err)
+			return err
 		}
-		rules = append(rules, in)
 	}
 
-	return rules, nil
+	return nil
 }

@@ -148,21 +148,22 @@ func (s Scaling) placeOn(args *ecs.ServiceArgs) {
 	}
 }
 
-// capacity lets the cluster use Spot, and returns the resource that a service has to wait for.
-func (s *Service) capacity(ctx *pulumi.Context, name string, args Args, cluster *ecs.Cluster) ([]pulumi.Resource, error) {
-	if args.Scaling.SpotPercent == 0 {
-		return nil, nil
+// declareCapacity lets the cluster use Spot, for which a service has to wait.
+func (b *builder) declareCapacity() error {
+	if b.Scaling.SpotPercent == 0 {
+		return nil
 	}
 
-	providers, err := ecs.NewClusterCapacityProviders(ctx, name, &ecs.ClusterCapacityProvidersArgs{
-		ClusterName:       cluster.Name,
+	providers, err := ecs.NewClusterCapacityProviders(b.ctx, b.Name, &ecs.ClusterCapacityProvidersArgs{
+		ClusterName:       b.cluster.Name,
 		CapacityProviders: pulumi.ToStringArray([]string{"FARGATE", "FARGATE_SPOT"}),
-	}, pulumi.Parent(s))
+	}, b.child)
 	if err != nil {
-		return nil, fmt.Errorf("capacity providers: %w", err)
+		return fmt.Errorf("capacity providers: %w", err)
 	}
+	b.before = append(b.before, providers)
 
-	return []pulumi.Resource{providers}, nil
+	return nil
 }
 
 // The names that Application Auto Scaling has for the number of a service's tasks.
@@ -172,33 +173,29 @@ const (
 	taskCount    = "ecs:service:DesiredCount"
 )
 
-// scaling lets Application Auto Scaling change the number of tasks.
-func (s *Service) scaling(
-	ctx *pulumi.Context, name string, args Args, cluster *ecs.Cluster, service *ecs.Service,
-) error {
-	scaling := args.Scaling
-	if !scaling.On {
+// declareScaling lets Application Auto Scaling change the number of tasks.
+func (b *builder) declareScaling() error {
+	if !b.Scaling.On {
 		return nil
 	}
 
-	options := append([]pulumi.ResourceOption{pulumi.Parent(s)}, scaling.keepScheduledLimits()...)
-	target, err := appautoscaling.NewTarget(ctx, name, &appautoscaling.TargetArgs{
+	target, err := appautoscaling.NewTarget(b.ctx, b.Name, &appautoscaling.TargetArgs{
 		ServiceNamespace:  pulumi.String(ecsNamespace),
 		ScalableDimension: pulumi.String(taskCount),
-		ResourceId:        pulumi.Sprintf("service/%s/%s", cluster.Name, service.Name),
-		MinCapacity:       pulumi.Int(scaling.Min),
-		MaxCapacity:       pulumi.Int(scaling.Max),
-	}, options...)
+		ResourceId:        pulumi.Sprintf("service/%s/%s", b.cluster.Name, b.service.Name),
+		MinCapacity:       pulumi.Int(b.Scaling.Min),
+		MaxCapacity:       pulumi.Int(b.Scaling.Max),
+	}, append(b.Scaling.keepScheduledLimits(), b.child)...)
 	if err != nil {
 		return fmt.Errorf("scaling: %w", err)
 	}
-	for _, metric := range args.metrics() {
-		if err := s.tracking(ctx, name, scaling, metric, target); err != nil {
+	for _, metric := range b.metrics() {
+		if err := b.declareTracking(metric, target); err != nil {
 			return err
 		}
 	}
-	for _, schedule := range scaling.Schedules {
-		if err := s.scheduled(ctx, name, schedule, target); err != nil {
+	for _, schedule := range b.Scaling.Schedules {
+		if err := b.declareSchedule(schedule, target); err != nil {
 			return err
 		}
 	}
@@ -230,8 +227,8 @@ type metric struct {
 	label        pulumi.StringPtrInput
 }
 
-func (a Args) metrics() []metric {
-	s := a.Scaling
+func (b *builder) metrics() []metric {
+	s := b.Scaling
 	var all []metric
 	if s.CPUPercent > 0 {
 		all = append(all, metric{"cpu", "ECSServiceAverageCPUUtilization", s.CPUPercent, nil})
@@ -240,16 +237,14 @@ func (a Args) metrics() []metric {
 		all = append(all, metric{"memory", "ECSServiceAverageMemoryUtilization", s.MemoryPercent, nil})
 	}
 	if s.RequestsPerTask > 0 {
-		all = append(all, metric{"requests", "ALBRequestCountPerTarget", s.RequestsPerTask, a.RequestsLabel.ToStringOutput().ToStringPtrOutput()})
+		all = append(all, metric{"requests", "ALBRequestCountPerTarget", s.RequestsPerTask, b.Ingress.RequestsLabel.ToStringOutput().ToStringPtrOutput()})
 	}
 
 	return all
 }
 
-func (s *Service) tracking(
-	ctx *pulumi.Context, name string, scaling Scaling, by metric, target *appautoscaling.Target,
-) error {
-	_, err := appautoscaling.NewPolicy(ctx, name+"-"+by.suffix, &appautoscaling.PolicyArgs{
+func (b *builder) declareTracking(by metric, target *appautoscaling.Target) error {
+	_, err := appautoscaling.NewPolicy(b.ctx, b.Name+"-"+by.suffix, &appautoscaling.PolicyArgs{
 		PolicyType:        pulumi.String("TargetTrackingScaling"),
 		ServiceNamespace:  target.ServiceNamespace,
 		ScalableDimension: target.ScalableDimension,
@@ -260,11 +255,11 @@ func (s *Service) tracking(
 				ResourceLabel:        by.label,
 			},
 			TargetValue:      pulumi.Float64(by.target),
-			ScaleInCooldown:  pulumi.Int(int(scaling.InCooldown.Seconds())),
-			ScaleOutCooldown: pulumi.Int(int(scaling.OutCooldown.Seconds())),
+			ScaleInCooldown:  pulumi.Int(int(b.Scaling.InCooldown.Seconds())),
+			ScaleOutCooldown: pulumi.Int(int(b.Scaling.OutCooldown.Seconds())),
 			DisableScaleIn:   pulumi.Bool(false),
 		},
-	}, pulumi.Parent(s))
+	}, b.child)
 	if err != nil {
 		return fmt.Errorf("scaling on %s: %w", by.suffix, err)
 	}
@@ -272,12 +267,12 @@ func (s *Service) tracking(
 	return nil
 }
 
-func (s *Service) scheduled(ctx *pulumi.Context, name string, schedule Schedule, target *appautoscaling.Target) error {
+func (b *builder) declareSchedule(schedule Schedule, target *appautoscaling.Target) error {
 	zone := schedule.Timezone
 	if zone == "" {
 		zone = "UTC"
 	}
-	_, err := appautoscaling.NewScheduledAction(ctx, name+"-"+schedule.Name, &appautoscaling.ScheduledActionArgs{
+	_, err := appautoscaling.NewScheduledAction(b.ctx, b.Name+"-"+schedule.Name, &appautoscaling.ScheduledActionArgs{
 		ServiceNamespace:  target.ServiceNamespace,
 		ScalableDimension: target.ScalableDimension,
 		ResourceId:        target.ResourceId,
@@ -287,7 +282,7 @@ func (s *Service) scheduled(ctx *pulumi.Context, name string, schedule Schedule,
 			MinCapacity: pulumi.Int(schedule.Min),
 			MaxCapacity: pulumi.Int(schedule.Max),
 		},
-	}, pulumi.Parent(s))
+	}, b.child)
 	if err != nil {
 		return fmt.Errorf("scheduled scaling %s: %w", schedule.Name, err)
 	}

@@ -16,19 +16,18 @@ type secretARNs pulumi.StringArray
 // findSecrets finds the ARNs of secret values. The ARN of a parameter follows from its name. The ARN of a secret ends in six
 // characters that AWS has chosen, so it is looked up, and a secret that does not exist makes the preview fail. The values
 // themselves are never read, because they would end up in the stack's state.
-func (s *Service) findSecrets(ctx *pulumi.Context, args Args) secretARNs {
-	var all secretARNs
-	for _, secret := range args.Task.Secrets() {
+func (b *builder) findSecrets() error {
+	for _, secret := range b.Task.Secrets() {
 		arn := pulumi.Sprintf("arn:%s:ssm:%s:%s:parameter/%s",
-			args.Partition, args.Region, args.Account, strings.TrimPrefix(secret.Name, "/"))
+			b.Partition, b.Region, b.Account, strings.TrimPrefix(secret.Name, "/"))
 		if secret.Store == settings.StoreSecret {
-			arn = secretsmanager.LookupSecretOutput(ctx,
-				secretsmanager.LookupSecretOutputArgs{Name: pulumi.StringPtr(secret.Name)}, pulumi.Parent(s)).Arn()
+			arn = secretsmanager.LookupSecretOutput(b.ctx,
+				secretsmanager.LookupSecretOutputArgs{Name: pulumi.StringPtr(secret.Name)}, b.child).Arn()
 		}
-		all = append(all, arn)
+		b.secrets = append(b.secrets, arn)
 	}
 
-	return all
+	return nil
 }
 
 // of are the ARNs of the values in one store.

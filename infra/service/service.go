@@ -4,7 +4,6 @@
 package service
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"fargate-nginx-sidecar/infra/deployment"
+	"fargate-nginx-sidecar/infra/stack"
 	"fargate-nginx-sidecar/infra/task"
 )
 
@@ -23,41 +23,19 @@ const Token = "fargate-nginx-sidecar:service:Service" //nolint:gosec // A type, 
 
 // Args describes a service, its tasks and its deployments.
 type Args struct {
+	stack.Info
 	Settings
 	Task task.Settings
-	// Partition, Account and Region are parts of the ARNs in policies. Region is also where logs are written.
-	Partition, Account pulumi.StringInput
-	Region             string
-	// KMSKeyARN is the key that encrypts the logs and that secrets may need. If it is empty, AWS's own key is used.
-	KMSKeyARN string
 
 	VPCID     pulumi.StringInput
 	SubnetIDs pulumi.StringArrayInput
 	// PublicAddresses gives tasks public addresses, without which they could not reach ECR and CloudWatch from a public
 	// subnet.
 	PublicAddresses bool
-	// IngressKind is a word for what sends requests to the tasks, in the names of the rules between the two, and IngressName
-	// its name, in their descriptions.
-	IngressKind, IngressName string
-	// IngressGroupID is the security group of what sends requests, the only one that may connect to the tasks.
-	IngressGroupID pulumi.StringInput
-	// Target is where the tasks register. When it is replaced, a new service is created beside the old one. It is a target
-	// group or a service of Cloud Map; the ARN of the other one is nil.
-	Target                      pulumi.Resource
-	TargetGroupARN, RegistryARN pulumi.StringInput
-	// IngressRanges are the address ranges from which requests come. NGINX believes what requests from there say about the
-	// client's address.
-	IngressRanges pulumi.StringArrayInput
-	// LoginPaths are those on which the load balancer says who has logged in.
-	LoginPaths []string
-	// IdleTimeout is the load balancer's. TLS makes NGINX accept HTTPS from the load balancer instead of HTTP.
-	IdleTimeout time.Duration
-	TLS         bool
-	// RequestsLabel names load balancer and target group in the form that the metric of requests per task expects.
-	RequestsLabel pulumi.StringInput
+	Ingress         Ingress
 
 	NginxImage, AppImage pulumi.StringInput
-	// RepositoryARNs are the ECR repositories from which tasks pull the two images.
+	// RepositoryARNs are the ECR repositories from which tasks pull their images.
 	RepositoryARNs pulumi.StringArrayInput
 	// RollbackAlarms are the names of CloudWatch alarms, or nil if there are none. With RollbackOnAlarms, ECS rolls a
 	// deployment back if one of them goes off during it.
@@ -66,36 +44,32 @@ type Args struct {
 	// Clients run the deployment command, wait for the end of a deployment and explain why it failed.
 	deployment.Clients
 
-	// OnSchedule says that commands also run at given times, in the task definition CommandsARN.
+	// OnSchedule adds the task definition CommandsARN for commands at given times.
 	OnSchedule bool
-
-	// Protect makes the engine refuse to delete cluster, service and logs.
-	Protect bool
 	// After are resources that must exist before the first task starts and outlive the last one: listeners and routes.
 	After []pulumi.Resource
 }
 
-// runsCommands reports whether the app's image also runs outside the service.
-func (a Args) runsCommands() bool { return len(a.DeployCommand) > 0 || a.OnSchedule }
-
-// validate reports missing arguments that the rest of the program has to provide.
-func (a Args) validate() error {
-	var errs []error
-	if a.Partition == nil || a.Account == nil || a.Region == "" {
-		errs = append(errs, errors.New("partition, account and region must be given"))
-	}
-	if a.VPCID == nil || a.SubnetIDs == nil || a.IngressKind == "" || a.IngressName == "" || a.IngressGroupID == nil ||
-		a.IngressRanges == nil || a.IdleTimeout == 0 {
-		errs = append(errs, errors.New("VPC, subnets, kind, name, security group, ranges and idle timeout of the ingress must be given"))
-	}
-	if a.Target == nil || (a.TargetGroupARN == nil) == (a.RegistryARN == nil) || (a.TargetGroupARN == nil) != (a.RequestsLabel == nil) {
-		errs = append(errs, errors.New("a target group and its metrics label, or a registry, must be given"))
-	}
-	if a.NginxImage == nil || a.AppImage == nil || a.RepositoryARNs == nil {
-		errs = append(errs, errors.New("both images and their repositories must be given"))
-	}
-
-	return errors.Join(errs...)
+// Ingress is what sends requests to the tasks.
+type Ingress struct {
+	// Kind is a token for the names of the rules between it and the tasks, and Name its name in their descriptions.
+	Kind, Name string
+	// GroupID is its security group, the only one that may connect to the tasks.
+	GroupID pulumi.StringInput
+	// Target is where the tasks register. When it is replaced, a new service is created beside the old one. It is a target
+	// group or a service of Cloud Map; the ARN of the other one is nil.
+	Target                      pulumi.Resource
+	TargetGroupARN, RegistryARN pulumi.StringInput
+	// Ranges are the address ranges from which requests come. NGINX trusts what requests from there say about the client's
+	// address.
+	Ranges pulumi.StringArrayInput
+	// LoginPaths are those whose requests name who has logged in.
+	LoginPaths []string
+	// IdleTimeout is how long it waits for an answer. TLS makes NGINX accept HTTPS from it instead of HTTP.
+	IdleTimeout time.Duration
+	TLS         bool
+	// RequestsLabel names it in the form that the metric of requests per task expects; nil if there is no such metric.
+	RequestsLabel pulumi.StringInput
 }
 
 // Service is a running service.
@@ -106,7 +80,7 @@ type Service struct {
 	// ClusterARN and SecurityGroupID, which is the tasks', are for other stacks and for tasks outside the service.
 	ClusterARN, SecurityGroupID pulumi.StringOutput
 	// CommandsARN is the task definition for commands, once the service runs the same image. RoleARNs are those of all
-	// tasks.
+	// roles of the tasks.
 	CommandsARN                pulumi.StringOutput
 	RoleARNs                   pulumi.StringArrayOutput
 	NginxLogGroup, AppLogGroup pulumi.StringOutput
@@ -116,18 +90,16 @@ type Service struct {
 }
 
 // New declares a service.
-func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Service, error) {
-	if err := args.validate(); err != nil {
-		return nil, fmt.Errorf("service %s: %w", name, err)
-	}
-
+func New(ctx *pulumi.Context, args Args, opts ...pulumi.ResourceOption) (*Service, error) {
 	s := &Service{}
-	if err := ctx.RegisterComponentResource(Token, name, s, opts...); err != nil {
-		return nil, fmt.Errorf("service %s: %w", name, err)
+	if err := ctx.RegisterComponentResource(Token, args.Name, s, opts...); err != nil {
+		return nil, fmt.Errorf("service %s: %w", args.Name, err)
 	}
-	if err := s.build(ctx, name, args); err != nil {
-		return nil, fmt.Errorf("service %s: %w", name, err)
+	b := &builder{Args: args, ctx: ctx, child: pulumi.Parent(s)}
+	if err := b.build(); err != nil {
+		return nil, fmt.Errorf("service %s: %w", args.Name, err)
 	}
+	b.fill(s)
 
 	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{
 		"clusterName":       s.ClusterName,
@@ -138,186 +110,163 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	})
 }
 
-func (s *Service) build(ctx *pulumi.Context, name string, args Args) error {
-	cluster, err := s.cluster(ctx, name, args)
-	if err != nil {
-		return err
-	}
-	nginxLogs, err := s.logGroup(ctx, name+"-"+task.NginxContainer, args)
-	if err != nil {
-		return err
-	}
-	appLogs, err := s.logGroup(ctx, name+"-"+task.AppContainer, args)
-	if err != nil {
-		return err
-	}
-	secrets := s.findSecrets(ctx, args)
-	role, rights, err := s.executionRole(ctx, name, args, secrets, nginxLogs, appLogs)
-	if err != nil {
-		return err
-	}
-	own, ownRights, err := s.taskRole(ctx, name, args)
-	if err != nil {
-		return err
-	}
-	definition, err := s.taskDefinition(ctx, name, args, cluster, roles{role, own}, secrets, nginxLogs, appLogs)
-	if err != nil {
-		return err
-	}
-	var commands *ecs.TaskDefinition
-	if args.runsCommands() {
-		if commands, err = s.commandDefinition(ctx, name, args, cluster, roles{role, own}, secrets, appLogs); err != nil {
+// builder holds what the resources of a service are made of, and those that are declared already.
+type builder struct {
+	Args
+	ctx   *pulumi.Context
+	child pulumi.ResourceOrInvokeOption
+
+	cluster            *ecs.Cluster
+	nginxLogs, appLogs *cloudwatch.LogGroup
+	secrets            secretARNs
+	roles              roles
+	// definition is that of the service's tasks, commands the one for commands or nil.
+	definition, commands *ecs.TaskDefinition
+	group                *ec2.SecurityGroup
+	// before must exist before the first task starts.
+	before  []pulumi.Resource
+	service *ecs.Service
+}
+
+// build declares the resources, each after those that it needs.
+func (b *builder) build() error {
+	b.before = slices.Clone(b.After)
+	for _, declare := range []func() error{
+		b.declareCluster, b.declareLogs, b.findSecrets, b.declareExecutionRole, b.declareTaskRole, b.declareTaskDefinition,
+		b.declareCommandDefinition, b.declareSecurityGroup, b.declareCapacity, b.declareService, b.declareScaling,
+	} {
+		if err := declare(); err != nil {
 			return err
 		}
-	}
-	group, rules, err := s.securityGroup(ctx, name, args)
-	if err != nil {
-		return err
-	}
-	after := slices.Concat([]pulumi.Resource{rights}, ownRights, rules, args.After)
-	capacity, err := s.capacity(ctx, name, args, cluster)
-	if err != nil {
-		return err
-	}
-	after = append(after, capacity...)
-	revision := s.deployed(ctx, name, args, cluster, definition, commands, group, appLogs, after)
-	service, err := s.service(ctx, name, args, cluster, revision, group, after)
-	if err != nil {
-		return err
-	}
-	if err := s.scaling(ctx, name, args, cluster, service); err != nil {
-		return err
-	}
-
-	s.ClusterName, s.ClusterARN = cluster.Name, cluster.Arn
-	s.SecurityGroupID = group.ID().ToStringOutput()
-	s.ServiceName = service.Name
-	s.NginxLogGroup = nginxLogs.Name
-	s.AppLogGroup = appLogs.Name
-	s.TaskDefinitionARN = running(ctx, name, args, cluster.Name, service.Name, definition.Arn)
-	s.RoleARNs = roles{role, own}.arns()
-	if commands != nil {
-		s.CommandsARN = text(pulumi.StringArray{commands.Arn, s.TaskDefinitionARN}, func(values []string) (string, error) { return values[0], nil })
 	}
 
 	return nil
 }
 
-func (s *Service) cluster(ctx *pulumi.Context, name string, args Args) (*ecs.Cluster, error) {
-	cluster, err := ecs.NewCluster(ctx, name, &ecs.ClusterArgs{
+// fill sets the outputs of the component.
+func (b *builder) fill(s *Service) {
+	s.ClusterName, s.ClusterARN = b.cluster.Name, b.cluster.Arn
+	s.SecurityGroupID = b.group.ID().ToStringOutput()
+	s.ServiceName = b.service.Name
+	s.NginxLogGroup, s.AppLogGroup = b.nginxLogs.Name, b.appLogs.Name
+	s.TaskDefinitionARN = b.awaitRollout()
+	s.RoleARNs = b.roles.arns()
+	if b.commands != nil {
+		s.CommandsARN = text(pulumi.StringArray{b.commands.Arn, s.TaskDefinitionARN},
+			func(values []string) (string, error) { return values[0], nil })
+	}
+}
+
+func (b *builder) declareCluster() (err error) {
+	b.cluster, err = ecs.NewCluster(b.ctx, b.Name, &ecs.ClusterArgs{
 		Settings: ecs.ClusterSettingArray{ecs.ClusterSettingArgs{
 			Name:  pulumi.String("containerInsights"),
-			Value: pulumi.String(string(args.ContainerInsights)),
+			Value: pulumi.String(string(b.ContainerInsights)),
 		}},
-	}, pulumi.Parent(s), pulumi.Protect(args.Protect))
+	}, b.child, pulumi.Protect(b.Protect))
 	if err != nil {
-		return nil, fmt.Errorf("cluster: %w", err)
+		return fmt.Errorf("cluster: %w", err)
 	}
 
-	return cluster, nil
+	return nil
 }
 
-func (s *Service) logGroup(ctx *pulumi.Context, name string, args Args) (*cloudwatch.LogGroup, error) {
-	groupArgs := &cloudwatch.LogGroupArgs{RetentionInDays: pulumi.Int(args.LogRetentionDays)}
-	if args.KMSKeyARN != "" {
-		groupArgs.KmsKeyId = pulumi.String(args.KMSKeyARN)
+func (b *builder) declareLogs() (err error) {
+	if b.nginxLogs, err = b.LogGroup(b.ctx, b.Name+"-"+task.NginxContainer, b.child); err != nil {
+		return err
 	}
-	group, err := cloudwatch.NewLogGroup(ctx, name, groupArgs, pulumi.Parent(s), pulumi.Protect(args.Protect))
-	if err != nil {
-		return nil, fmt.Errorf("log group %s: %w", name, err)
-	}
+	b.appLogs, err = b.LogGroup(b.ctx, b.Name+"-"+task.AppContainer, b.child)
 
-	return group, nil
+	return err
 }
 
-func (s *Service) service(
-	ctx *pulumi.Context, name string, args Args,
-	cluster *ecs.Cluster, revision pulumi.StringOutput, group *ec2.SecurityGroup, after []pulumi.Resource,
-) (*ecs.Service, error) {
-	minutes := fmt.Sprintf("%dm", int(args.DeploymentTimeout.Minutes()))
-
-	serviceArgs := &ecs.ServiceArgs{
-		Cluster:                         cluster.Arn,
-		TaskDefinition:                  revision,
+func (b *builder) declareService() (err error) {
+	args := &ecs.ServiceArgs{
+		Cluster:                         b.cluster.Arn,
+		TaskDefinition:                  b.runDeployCommand(),
 		PlatformVersion:                 pulumi.String("LATEST"),
 		SchedulingStrategy:              pulumi.String("REPLICA"),
-		DesiredCount:                    startCount(ctx, name, args, cluster),
+		DesiredCount:                    b.startCount(),
 		DeploymentController:            ecs.ServiceDeploymentControllerArgs{Type: pulumi.String("ECS")},
-		DeploymentMaximumPercent:        pulumi.Int(args.MaximumPercent),
-		DeploymentMinimumHealthyPercent: pulumi.Int(args.MinimumHealthyPercent),
+		DeploymentMaximumPercent:        pulumi.Int(b.MaximumPercent),
+		DeploymentMinimumHealthyPercent: pulumi.Int(b.MinimumHealthyPercent),
 		DeploymentCircuitBreaker: ecs.ServiceDeploymentCircuitBreakerArgs{
-			Enable:   pulumi.Bool(args.CircuitBreaker != BreakerOff),
-			Rollback: pulumi.Bool(args.CircuitBreaker == BreakerRollback),
+			Enable:   pulumi.Bool(b.CircuitBreaker != BreakerOff),
+			Rollback: pulumi.Bool(b.CircuitBreaker == BreakerRollback),
 		},
-		AvailabilityZoneRebalancing: pulumi.String(rebalancing(args.ZoneRebalancing)),
+		AvailabilityZoneRebalancing: pulumi.String(rebalancing(b.ZoneRebalancing)),
 		NetworkConfiguration: ecs.ServiceNetworkConfigurationArgs{
-			Subnets:        args.SubnetIDs,
-			SecurityGroups: pulumi.StringArray{group.ID()},
-			AssignPublicIp: pulumi.Bool(args.PublicAddresses),
+			Subnets:        b.SubnetIDs,
+			SecurityGroups: pulumi.StringArray{b.group.ID()},
+			AssignPublicIp: pulumi.Bool(b.PublicAddresses),
 		},
 		EnableEcsManagedTags: pulumi.Bool(true),
 		PropagateTags:        pulumi.String("SERVICE"),
 		WaitForSteadyState:   pulumi.Bool(true),
 	}
-	args.registerIn(serviceArgs)
-	args.Scaling.placeOn(serviceArgs)
-	if args.Task.Exec {
-		serviceArgs.EnableExecuteCommand = pulumi.Bool(true)
+	b.registerIn(args)
+	b.Scaling.placeOn(args)
+	if b.Task.Exec {
+		args.EnableExecuteCommand = pulumi.Bool(true)
 	}
-	if args.RollbackAlarms != nil {
-		serviceArgs.Alarms = ecs.ServiceAlarmsArgs{
-			AlarmNames: args.RollbackAlarms,
-			Enable:     pulumi.Bool(args.RollbackOnAlarms),
-			Rollback:   pulumi.Bool(args.RollbackOnAlarms),
+	if b.RollbackAlarms != nil {
+		args.Alarms = ecs.ServiceAlarmsArgs{
+			AlarmNames: b.RollbackAlarms,
+			Enable:     pulumi.Bool(b.RollbackOnAlarms),
+			Rollback:   pulumi.Bool(b.RollbackOnAlarms),
 		}
 	}
-	options := []pulumi.ResourceOption{
-		pulumi.Parent(s),
-		pulumi.Protect(args.Protect),
-		pulumi.DependsOn(after),
-		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: minutes, Update: minutes}),
-		// Both groups are replaced when the VPC changes, and the target group also when its port or protocol changes. A
-		// new service is then created beside the old one and takes over.
-		pulumi.ReplaceWith([]pulumi.Resource{group, args.Target}),
+	if b.service, err = ecs.NewService(b.ctx, b.Name, args, b.serviceOptions()...); err != nil {
+		return fmt.Errorf("service: %w", err)
 	}
-	// A stack that changes its ingress also gets a new service beside the old one.
+
+	return nil
+}
+
+func (b *builder) serviceOptions() []pulumi.ResourceOption {
+	minutes := fmt.Sprintf("%dm", int(b.DeploymentTimeout.Minutes()))
+	// A stack that changes its ingress gets a new service beside the old one.
 	replace := []string{"loadBalancers", "serviceRegistries"}
-	if args.RollbackAlarms == nil {
+	if b.RollbackAlarms == nil {
 		// The provider cannot remove the alarms of a service: if there are none, it sends nothing, and ECS keeps the
 		// names of alarms that no longer exist. So the service is replaced.
 		replace = append(replace, "alarms")
 	}
-	options = append(options, pulumi.ReplaceOnChanges(replace))
-	if args.Scaling.On {
+	options := []pulumi.ResourceOption{
+		b.child,
+		pulumi.Protect(b.Protect),
+		pulumi.DependsOn(b.before),
+		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: minutes, Update: minutes}),
+		// Both groups are replaced when the VPC changes, and the target group also when its port or protocol changes. A
+		// new service is then created beside the old one and takes over.
+		pulumi.ReplaceWith([]pulumi.Resource{b.group, b.Ingress.Target}),
+		pulumi.ReplaceOnChanges(replace),
+	}
+	if b.Scaling.On {
 		// From now on load decides the number of tasks, and an update must not reset it.
 		options = append(options, pulumi.IgnoreChanges([]string{"desiredCount"}))
 	}
 
-	service, err := ecs.NewService(ctx, name, serviceArgs, options...)
-	if err != nil {
-		return nil, fmt.Errorf("service: %w", err)
-	}
-
-	return service, nil
+	return options
 }
 
 // registerIn says where the tasks register. ECS has a grace period for health checks only with a load balancer.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html
-func (a Args) registerIn(service *ecs.ServiceArgs) {
-	if a.RegistryARN != nil {
+func (b *builder) registerIn(service *ecs.ServiceArgs) {
+	if b.Ingress.RegistryARN != nil {
 		service.ServiceRegistries = ecs.ServiceServiceRegistriesArgs{
-			RegistryArn:   a.RegistryARN.ToStringOutput(),
+			RegistryArn:   b.Ingress.RegistryARN.ToStringOutput(),
 			ContainerName: pulumi.String(task.NginxContainer),
-			ContainerPort: pulumi.Int(a.Task.ContainerPort),
+			ContainerPort: pulumi.Int(b.Task.ContainerPort),
 		}
 		return
 	}
 
-	service.HealthCheckGracePeriodSeconds = pulumi.Int(a.HealthCheckGracePeriodSeconds)
+	service.HealthCheckGracePeriodSeconds = pulumi.Int(b.HealthCheckGracePeriodSeconds)
 	service.LoadBalancers = ecs.ServiceLoadBalancerArray{ecs.ServiceLoadBalancerArgs{
-		TargetGroupArn: a.TargetGroupARN,
+		TargetGroupArn: b.Ingress.TargetGroupARN,
 		ContainerName:  pulumi.String(task.NginxContainer),
-		ContainerPort:  pulumi.Int(a.Task.ContainerPort),
+		ContainerPort:  pulumi.Int(b.Task.ContainerPort),
 	}}
 }
 

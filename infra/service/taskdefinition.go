@@ -5,93 +5,86 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"fargate-nginx-sidecar/infra/task"
 )
 
-func (s *Service) taskDefinition(
-	ctx *pulumi.Context, name string, args Args, cluster *ecs.Cluster, roles roles, secrets secretARNs,
-	nginxLogs, appLogs *cloudwatch.LogGroup,
-) (*ecs.TaskDefinition, error) {
-	ranges := args.IngressRanges.ToStringArrayOutput().ApplyT(
+// declareTaskDefinition declares the task definition of the service. Pulumi gives a family no random suffix, because ECS
+// numbers its revisions. The cluster's name has one, so a stack of the same name from another project in this account has a
+// family of its own.
+func (b *builder) declareTaskDefinition() (err error) {
+	ranges := b.Ingress.Ranges.ToStringArrayOutput().ApplyT(
 		func(ranges []string) string { return strings.Join(ranges, ",") }).(pulumi.StringOutput)
-	inputs := pulumi.StringArray{args.NginxImage, args.AppImage, nginxLogs.Name, appLogs.Name, ranges}
-	definitions := text(append(inputs, secrets...), func(values []string) (string, error) {
-		rendered, err := task.Definitions(args.tasks(name), task.Values{
-			NginxImage: values[0], AppImage: values[1], NginxLogGroup: values[2], AppLogGroup: values[3],
-			IngressRanges: values[4], SecretARNs: values[5:],
-		})
-		if err != nil {
-			return "", fmt.Errorf("service %s: task: %w", name, err)
-		}
-		return rendered, nil
+	inputs := pulumi.StringArray{b.NginxImage, b.AppImage, b.nginxLogs.Name, b.appLogs.Name, ranges}
+	b.definition, err = b.newTaskDefinition(b.Name, &ecs.TaskDefinitionArgs{
+		Family:  b.cluster.Name,
+		Volumes: volumes(b.Task.ServiceVolumes()),
+		ContainerDefinitions: text(append(inputs, b.secrets...), func(values []string) (string, error) {
+			rendered, err := task.Definitions(b.tasks(), task.Values{
+				NginxImage: values[0], AppImage: values[1], NginxLogGroup: values[2], AppLogGroup: values[3],
+				IngressRanges: values[4], SecretARNs: values[5:],
+			})
+			if err != nil {
+				return "", fmt.Errorf("service %s: task: %w", b.Name, err)
+			}
+			return rendered, nil
+		}),
 	})
 
-	return s.newTaskDefinition(ctx, name, args, roles, &ecs.TaskDefinitionArgs{
-		// Pulumi gives a family no random suffix, because ECS numbers its revisions. The cluster's name has one, so a
-		// stack of the same name from another project in this account has a family of its own.
-		Family:               cluster.Name,
-		Volumes:              volumes(args.Task.ServiceVolumes()),
-		ContainerDefinitions: definitions,
-	})
+	return err
 }
 
-// commandDefinition declares the task definition in which commands run.
-func (s *Service) commandDefinition(
-	ctx *pulumi.Context, name string, args Args, cluster *ecs.Cluster, roles roles, secrets secretARNs, appLogs *cloudwatch.LogGroup,
-) (*ecs.TaskDefinition, error) {
-	inputs := pulumi.StringArray{args.AppImage, appLogs.Name}
-	definitions := text(append(inputs, secrets...), func(values []string) (string, error) {
-		rendered, err := task.CommandDefinition(args.tasks(name), task.Values{
-			AppImage: values[0], AppLogGroup: values[1], SecretARNs: values[2:],
-		})
-		if err != nil {
-			return "", fmt.Errorf("service %s: commands: %w", name, err)
-		}
-		return rendered, nil
-	})
-	definition, err := s.newTaskDefinition(ctx, name+"-"+task.Commands, args, roles, &ecs.TaskDefinitionArgs{
-		Family:               pulumi.Sprintf("%s-%s", cluster.Name, task.Commands),
-		Volumes:              volumes(args.Task.CommandVolumes()),
-		ContainerDefinitions: definitions,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("commands: %w", err)
+// declareCommandDefinition declares the task definition in which commands run, if there are any.
+func (b *builder) declareCommandDefinition() (err error) {
+	if len(b.DeployCommand) == 0 && !b.OnSchedule {
+		return nil
 	}
 
-	return definition, nil
+	inputs := pulumi.StringArray{b.AppImage, b.appLogs.Name}
+	b.commands, err = b.newTaskDefinition(b.Name+"-"+task.Commands, &ecs.TaskDefinitionArgs{
+		Family:  pulumi.Sprintf("%s-%s", b.cluster.Name, task.Commands),
+		Volumes: volumes(b.Task.CommandVolumes()),
+		ContainerDefinitions: text(append(inputs, b.secrets...), func(values []string) (string, error) {
+			rendered, err := task.CommandDefinition(b.tasks(), task.Values{
+				AppImage: values[0], AppLogGroup: values[1], SecretARNs: values[2:],
+			})
+			if err != nil {
+				return "", fmt.Errorf("service %s: commands: %w", b.Name, err)
+			}
+			return rendered, nil
+		}),
+	})
+
+	return err
 }
 
 // tasks describes the tasks of the service.
-func (a Args) tasks(service string) task.Args {
+func (b *builder) tasks() task.Args {
 	return task.Args{
-		Settings: a.Task, Service: service, Region: a.Region, IdleTimeout: a.IdleTimeout, TLS: a.TLS,
-		FromAPI: a.RegistryARN != nil, LoginPaths: a.LoginPaths,
+		Settings: b.Task, Service: b.Name, Region: b.Region, IdleTimeout: b.Ingress.IdleTimeout, TLS: b.Ingress.TLS,
+		FromAPI: b.Ingress.RegistryARN != nil, LoginPaths: b.Ingress.LoginPaths,
 	}
 }
 
 // newTaskDefinition declares a task definition and fills in what those of a service have in common.
-func (s *Service) newTaskDefinition(
-	ctx *pulumi.Context, name string, args Args, roles roles, definitionArgs *ecs.TaskDefinitionArgs,
-) (*ecs.TaskDefinition, error) {
-	definitionArgs.NetworkMode = pulumi.String("awsvpc")
-	definitionArgs.RequiresCompatibilities = pulumi.ToStringArray([]string{"FARGATE"})
-	definitionArgs.Cpu, definitionArgs.Memory = pulumi.String(strconv.Itoa(args.Task.CPU)), pulumi.String(strconv.Itoa(args.Task.Memory))
-	definitionArgs.RuntimePlatform = ecs.TaskDefinitionRuntimePlatformArgs{
+func (b *builder) newTaskDefinition(name string, args *ecs.TaskDefinitionArgs) (*ecs.TaskDefinition, error) {
+	args.NetworkMode = pulumi.String("awsvpc")
+	args.RequiresCompatibilities = pulumi.ToStringArray([]string{"FARGATE"})
+	args.Cpu, args.Memory = pulumi.String(strconv.Itoa(b.Task.CPU)), pulumi.String(strconv.Itoa(b.Task.Memory))
+	args.RuntimePlatform = ecs.TaskDefinitionRuntimePlatformArgs{
 		OperatingSystemFamily: pulumi.String("LINUX"),
-		CpuArchitecture:       pulumi.String(string(args.Task.Architecture)),
+		CpuArchitecture:       pulumi.String(string(b.Task.Architecture)),
 	}
-	if args.Task.EphemeralStorageGiB > 0 {
-		definitionArgs.EphemeralStorage = ecs.TaskDefinitionEphemeralStorageArgs{SizeInGib: pulumi.Int(args.Task.EphemeralStorageGiB)}
+	if size := b.Task.EphemeralStorageGiB; size > 0 {
+		args.EphemeralStorage = ecs.TaskDefinitionEphemeralStorageArgs{SizeInGib: pulumi.Int(size)}
 	}
-	definitionArgs.ExecutionRoleArn = roles.execution.Arn
-	if roles.task != nil {
-		definitionArgs.TaskRoleArn = roles.task.Arn
+	args.ExecutionRoleArn = b.roles.execution.Arn
+	if b.roles.task != nil {
+		args.TaskRoleArn = b.roles.task.Arn
 	}
-	definition, err := ecs.NewTaskDefinition(ctx, name, definitionArgs, pulumi.Parent(s))
+	definition, err := ecs.NewTaskDefinition(b.ctx, name, args, b.child)
 	if err != nil {
 		return nil, fmt.Errorf("task definition: %w", err)
 	}
