@@ -180,7 +180,8 @@ func answer(w http.ResponseWriter, text string) {
 	_, _ = w.Write([]byte(text)) //nolint:gosec // plain text, see above
 }
 
-// logged writes a line for each request under the id that NGINX gave it, but none for health checks.
+// logged writes a line for each request under the id that NGINX gave it, without the query, which carries names and
+// tokens, and none for health checks.
 func logged(log *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/healthz" {
@@ -189,7 +190,7 @@ func logged(log *slog.Logger, next http.Handler) http.Handler {
 		}
 		begin, noted := time.Now(), &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(noted, r)
-		log.Info("request", "request_id", r.Header.Get("X-Request-Id"), "method", r.Method, "path", r.URL.RequestURI(),
+		log.Info("request", "request_id", r.Header.Get("X-Request-Id"), "method", r.Method, "path", r.URL.EscapedPath(),
 			"status", noted.status, "duration_ms", time.Since(begin).Milliseconds())
 	})
 }

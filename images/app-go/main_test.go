@@ -40,7 +40,7 @@ func TestEveryRequestButAHealthCheckIsLoggedUnderItsID(t *testing.T) {
 		handler.ServeHTTP(httptest.NewRecorder(), request)
 	}
 	if got := lines.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"request_id":"id-7"`) ||
-		!strings.Contains(got, `"path":"/api/nothing?a=b"`) || !strings.Contains(got, `"status":404`) {
+		!strings.Contains(got, `"path":"/api/nothing"`) || !strings.Contains(got, `"status":404`) {
 		t.Errorf("log: %s", got)
 	}
 }

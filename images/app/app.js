@@ -26,7 +26,8 @@ export function createApp({ log, draining = () => false }) {
         time: new Date().toISOString(),
         request_id: req.get('x-request-id'),
         method: req.method,
-        path: req.originalUrl,
+        // No query: it carries names, mail addresses and tokens.
+        path: req.originalUrl.split('?', 1)[0],
         // The client went away before there was an answer: nginx's number for that.
         status: res.writableFinished ? res.statusCode : 499,
         duration_ms: Number((process.hrtime.bigint() - start) / 1000n) / 1000,

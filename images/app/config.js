@@ -5,7 +5,7 @@ const settings = {
   // Must stay above nginx's upstream keepalive_timeout: the side that sends
   // requests has to be the side that closes an idle connection, or a request
   // and a close cross on the wire and the client gets a 502.
-  KEEP_ALIVE_TIMEOUT_MS: { fallback: 65_000, min: 1_000, max: 4_000_000 },
+  KEEP_ALIVE_TIMEOUT_MS: { fallback: 65_000, min: 1_000, max: 5_000_000 },
   // Whole request, body included. Node's default is 300 s.
   // https://nodejs.org/api/http.html#serverrequesttimeout
   REQUEST_TIMEOUT_MS: { fallback: 120_000, min: 1_000, max: 4_000_000 },

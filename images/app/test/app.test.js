@@ -47,7 +47,7 @@ describe('the API', () => {
   test('logs each request with its id, and no health check', async () => {
     lines.length = 0;
     await (await fetch(`${base}/healthz`)).text();
-    await (await fetch(`${base}/api/users/7`, { headers: { 'x-request-id': 'abc' } })).text();
+    await (await fetch(`${base}/api/users/7?token=secret`, { headers: { 'x-request-id': 'abc' } })).text();
     while (lines.length === 0) await new Promise((resolve) => { setImmediate(resolve); });
     assert.equal(lines.length, 1);
     const { request_id, method, path, status, duration_ms } = lines[0];

@@ -18,7 +18,7 @@ test('every wrong value is named at once', () => {
   assert.throws(() => readConfig({ PORT: '0', KEEP_ALIVE_TIMEOUT_MS: 'soon', REQUEST_TIMEOUT_MS: '-1', SOCKET: 'app.sock' }), {
     message: [
       'PORT: got "0", allowed: 1 to 65535',
-      'KEEP_ALIVE_TIMEOUT_MS: got "soon", allowed: 1000 to 4000000',
+      'KEEP_ALIVE_TIMEOUT_MS: got "soon", allowed: 1000 to 5000000',
       'REQUEST_TIMEOUT_MS: got "-1", allowed: 1000 to 4000000',
       'SOCKET: got "app.sock", allowed: an absolute path of at most 107 characters',
     ].join('\n'),
