@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -26,7 +27,7 @@ func (s Settings) keepFiles(staticRoot, history string) error {
 				return fs.SkipDir
 			}
 			name := strings.TrimPrefix(file, volume)
-			if !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), ".") || !hasHash(name) {
+			if !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), ".") || !s.mayHaveHash(name) {
 				return nil
 			}
 
@@ -40,9 +41,14 @@ func (s Settings) keepFiles(staticRoot, history string) error {
 	return nil
 }
 
-var hashPattern = regexp.MustCompile(`[.-][A-Za-z0-9_-]{8,64}(\.[a-z0-9]{1,12}){1,2}$`)
+// hashPattern fits every bundler's manner, and many another name. A task only looks for a file here that it does not have.
+var hashPattern = regexp.MustCompile(`[._-][A-Za-z0-9_-]{8,64}(\.[a-z0-9]{1,12}){1,2}$`)
 
-func hasHash(name string) bool { return hashPattern.MatchString(name) }
+func (s Settings) mayHaveHash(name string) bool {
+	told := slices.ContainsFunc(s.HashedPaths, func(path string) bool { return covers(path, name) })
+
+	return told || hashPattern.MatchString(name)
+}
 
 // keepFile copies one file, with its time, which is part of its ETag. A file that NGINX could not read is left out.
 func keepFile(from, to string) error {

@@ -67,7 +67,12 @@ func TestAPathHasALimitOfItsOwn(t *testing.T) {
 		{"203.0.113.1", "/api/login?a=b", 200},
 		{"203.0.113.1", "/api/LOGIN/", 200}, // the same to many frameworks
 		{"203.0.113.1", "/api/login/x", 429},
-		{"203.0.113.1", "/api/logins", 200}, // another path
+		{"203.0.113.1", "/api/login.json", 429}, // the same to Rails
+		{"203.0.113.1", "/api/login.", 429},     // and to Windows
+		{"203.0.113.1", "/api/login%20", 429},
+		{"::ffff:203.0.113.1", "/api/login", 429}, // the same client
+		{"::ffff:203.0.113.7", "/api/login", 200}, // another one
+		{"203.0.113.1", "/api/logins", 200},       // another path
 		{"203.0.113.1", "/api/users/1", 200},
 		{"203.0.113.1", "/api/mail", 200}, // a limit of its own
 		{"203.0.113.1", "/api/mail", 429},

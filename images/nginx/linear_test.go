@@ -76,7 +76,7 @@ var growths = []growth{
 	inTarget("what could be hashes", 404, "/static/", "-1a", ".js"),
 	inTarget("what could be long hashes", 404, "/static/", "-a1b2c3d4.", "js"),
 	inTarget("directories", 200, "/static", "/a", ""),
-	inTarget("a compressed file's own path", 404, "/.sidecar/brotli/1/", "a", ""),
+	inTarget("a compressed file's own path", 404, "/.sidecar/encoded/br/1/", "a", ""),
 	{"encodings that are refused", 200, func(n int) string {
 		return "GET /static/app.js HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAccept-Encoding: " + fill("br;q=0.000,", n-100) + "\r\n\r\n"
 	}},

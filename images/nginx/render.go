@@ -40,9 +40,9 @@ type configuration struct {
 	// Slash is the pattern of an encoded slash that is admitted, or empty.
 	Slash string
 
-	// Patterns of paths, each without its slashes at the end: those of the app, all, those of static files, those of the
-	// login and those of host names.
-	Prefixes, AllPrefixes, StaticPrefixes, Logins, Hosts string
+	// Patterns of paths, each without its slashes at the end: those of the app, all, those of static files, those of files
+	// whose names have a hash, those of the login and those of host names.
+	Prefixes, AllPrefixes, StaticPrefixes, Hashed, Logins, Hosts string
 
 	Static []staticPath
 }
@@ -90,7 +90,7 @@ func (s Settings) configuration(openFiles int) configuration {
 		ClientHeader:    "X-Forwarded-For",
 		ForwardedScheme: "$http_x_forwarded_proto",
 		Prefixes:        alternatives(s.PathPrefixes),
-		StaticPrefixes:  "",
+		Hashed:          alternatives(s.HashedPaths),
 		Logins:          s.loginPattern(),
 		Hosts:           hostPatterns(s.AllowedHosts),
 		Static:          s.staticPaths(),

@@ -331,6 +331,9 @@ func (r *recorder) answer(c net.Conn, br *bufio.Reader, req request, n int) bool
 	case req.path == "/api/status":
 		code := req.number("code", 200)
 		return reply(c, req, code, "text/plain", strconv.Itoa(code), "Allow: PATCH", "X-Powered-By: backend")
+	case req.path == "/api/early":
+		_, _ = io.WriteString(c, "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n")
+		return reply(c, req, req.number("code", 200), "text/plain", "late")
 	case req.path == "/api/big":
 		kind := "application/json"
 		if t := req.query.Get("type"); t != "" {
