@@ -217,6 +217,7 @@ var wrong = []struct{ key, value, want string }{
 	{"staticFilesHistory", `{"path":"/a"}`, `staticFilesHistory: "{\"path\":\"/a\"}"; allowed: an object with the fields fileSystemId, accessPointId, iam`},
 	{"staticFilesHistory", strings.Replace(history, "fs-", "file-", 1), `staticFilesHistory.fileSystemId: "file-0123456789abcdef0"; allowed: fs- and 8 or 17 hexadecimal digits`},
 	{"staticFilesHistory", `{"fileSystemId":"fs-01234567"}`, `staticFilesHistory.accessPointId: ""; allowed: fsap- and 8 or 17 hexadecimal digits`},
+	{"staticFilesHashed", `["assets"]`, `staticFilesHashed: "assets"; allowed: a list of: /, or a path such as /assets, of letters, digits, hyphens and underscores`},
 	{"spaFallback", "on", `spaFallback: "on"; allowed: true, false`},
 	{"headerLimitKilobytes", "17", `headerLimitKilobytes: 17; allowed: 2 to 16 KiB`},
 	{"allowedHosts", `["Example.com"]`, `allowedHosts: "Example.com"; allowed: a list of: a host name in lower case, such as www.example.com or *.example.com`},
@@ -512,6 +513,10 @@ var contradictory = map[string]struct {
 	"a health check that NGINX answers with 404": {
 		map[string]string{"healthCheckPath": "/ready"},
 		[]string{"healthCheckPath, pathPrefixes: /ready is neither / (answered by NGINX) nor below /api (answered by the app)"},
+	},
+	"hashed names without files": {
+		map[string]string{"staticFilesHashed": `["/a"]`},
+		[]string{"staticFilesHashed, staticFiles: /a has no static files; allowed: a path of staticFiles, or one below it"},
 	},
 	"a page to fall back to without files": {
 		map[string]string{"spaFallback": "true"},
@@ -863,6 +868,7 @@ var others = map[string]struct {
 	"bodyLimitKilobytes":                {"1025", nil},
 	"staticFiles":                       {`{"/assets":"/app/public"}`, map[string]string{"appImage": "app:1"}},
 	"staticFilesHistory":                {history, map[string]string{"appImage": "app:1", "staticFiles": `{"/assets":"/app/public"}`, "taskEgress": toEFS}},
+	"staticFilesHashed":                 {`["/"]`, map[string]string{"appImage": "app:1", "staticFiles": `{"/":"/app/public"}`}},
 	"spaFallback":                       {"true", map[string]string{"appImage": "app:1", "staticFiles": `{"/":"/app/public"}`}},
 	"headerLimitKilobytes":              {"16", nil},
 	"allowedHosts":                      {`["example.com","*.example.com"]`, nil},

@@ -119,7 +119,7 @@ func TestAStaticFileThatCannotBeServedWritesNoErrorLine(t *testing.T) {
 		{"page.txt", "Accept-Encoding: gzip\r\nRange: bytes=100-", 416},
 	} {
 		got := task.Get(t, "/assets/"+c.name, c.header)
-		if got.Status != c.status || !json.Valid([]byte(got.Body)) || got.Header.Get("Content-Encoding") != "" {
+		if got.Status != c.status || !json.Valid([]byte(got.Body)) || got.Header.Get("Content-Encoding") != "" || len(got.Header.Values("X-Request-Id")) != 1 {
 			t.Errorf("%s, %s: got %d %q, %v", c.name, c.header, got.Status, got.Body, got.Header)
 		}
 	}

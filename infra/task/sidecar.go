@@ -22,6 +22,8 @@ type Sidecar struct {
 	StaticFiles   []StaticFiles
 	StaticHistory AccessPoint
 	SPAFallback   bool
+	// HashedPaths are where the name of each static file changes with its content.
+	HashedPaths []string
 	// EncodedSlashes lets a path have an encoded slash, which the app takes for a part of a name.
 	EncodedSlashes bool
 	// BodyLimitKilobytes and HeaderLimitKilobytes are in KiB. The latter is for one line.
@@ -77,6 +79,7 @@ func readSidecar(r *settings.Reader) Sidecar {
 		PathRates:            readPathRates(r),
 		StaticFiles:          readStaticFiles(r),
 		StaticHistory:        readStaticHistory(r),
+		HashedPaths:          r.Texts("staticFilesHashed", nginx.HashedPaths.Each, nginx.HashedPaths.Allows),
 		SPAFallback:          r.Boolean("spaFallback"),
 		EncodedSlashes:       r.Boolean("encodedSlashes"),
 		RatePerSecond:        between(r, "rateLimitPerSecond", nginx.RateLimit),
@@ -209,6 +212,7 @@ func (b builder) sidecarEnvironment() (map[string]string, error) {
 	s.GzipLevel, s.Gzip, s.CacheSeconds = sidecar.GzipLevel, sidecar.Gzip, sidecar.CacheSeconds
 	s.AccessLog, s.LogHealthChecks, s.StatusInterval = sidecar.AccessLog, sidecar.LogHealthChecks, inSeconds(sidecar.ConnectionLog)
 	s.StaticPaths, s.StaticHistory, s.SPAFallback = sidecar.staticPaths(), sidecar.StaticHistory.given(), sidecar.SPAFallback
+	s.HashedPaths = sidecar.HashedPaths
 	s.TLS, s.LoginPaths = b.TLS, b.LoginPaths
 	if !b.App.hasHealthCommand() {
 		s.AppHealthPath = b.App.HealthPath

@@ -64,6 +64,11 @@ func checkStaticFiles(r *settings.Reader, s Settings) {
 	if s.Sidecar.SPAFallback && len(files) == 0 && !r.Wrong("staticFiles") {
 		r.Conflict([]string{"spaFallback", "staticFiles"}, "there are no static files, so there is no page to fall back to; allowed with: at least one path")
 	}
+	for _, path := range s.Sidecar.HashedPaths {
+		if longestCover(path, s.Sidecar.staticPaths()) == 0 && !r.Wrong("staticFiles") {
+			r.Conflict([]string{"staticFilesHashed", "staticFiles"}, path+" has no static files; allowed: a path of staticFiles, or one below it")
+		}
+	}
 	if s.Sidecar.StaticHistory.given() {
 		if len(files) == 0 && !r.Wrong("staticFiles") {
 			r.Conflict([]string{"staticFilesHistory", "staticFiles"}, "there are no static files to keep; allowed with: at least one path")
