@@ -17,7 +17,6 @@ import (
 	"fargate-nginx-sidecar/local/cloud/run"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
@@ -48,6 +47,7 @@ func (l *Local) RunScheduled(ctx context.Context, name string) error {
 		return err
 	}
 	clients := newClients(current)
+	begun := time.Now()
 	task, err := clients.run(ctx, found)
 	if err != nil {
 		return fmt.Errorf("scheduled task %s: %w", name, err)
@@ -57,7 +57,7 @@ func (l *Local) RunScheduled(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("scheduled task %s: %w", name, err)
 	}
-	lines, err := clients.written(ctx, path.Base(task))
+	lines, err := clients.written(ctx, path.Base(task), begun)
 	if err != nil {
 		return fmt.Errorf("scheduled task %s: log: %w", name, err)
 	}
@@ -160,21 +160,15 @@ func (c clients) follow(ctx context.Context, cluster, task string) (code int32, 
 	}
 }
 
-// written returns what a task has written to its log. Its last lines were shipped before it was STOPPED.
-func (c clients) written(ctx context.Context, id string) (lines []string, err error) {
-	groups, err := c.logs.DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{})
+// written returns what a task has written to its log since its start. Its last lines were shipped before it was STOPPED.
+func (c clients) written(ctx context.Context, id string, since time.Time) (lines []string, err error) {
+	events, err := c.logEvents(ctx, since)
 	if err != nil {
 		return nil, err
 	}
-	for _, group := range groups.LogGroups {
-		found, err := c.logs.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: group.LogGroupName})
-		if err != nil {
-			return nil, err
-		}
-		for _, event := range found.Events {
-			if strings.HasSuffix(aws.ToString(event.LogStreamName), "/"+id) {
-				lines = append(lines, aws.ToString(event.Message))
-			}
+	for _, event := range events {
+		if strings.HasSuffix(aws.ToString(event.LogStreamName), "/"+id) {
+			lines = append(lines, aws.ToString(event.Message))
 		}
 	}
 	return lines, nil

@@ -47,7 +47,21 @@ func (c clients) services(ctx context.Context) ([]ecstypes.Service, error) {
 		if c.cluster != "" && c.cluster != cluster {
 			continue
 		}
-		listed, err := c.ecs.ListServices(ctx, &ecs.ListServicesInput{Cluster: &cluster})
+		found, err := c.servicesOf(ctx, cluster)
+		if err != nil {
+			return nil, err
+		}
+		services = append(services, found...)
+	}
+	return services, nil
+}
+
+// servicesOf reads a cluster's services page by page: a page has 10, which is also how many can be described at once.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListServices.html
+func (c clients) servicesOf(ctx context.Context, cluster string) (active []ecstypes.Service, err error) {
+	pages := ecs.NewListServicesPaginator(c.ecs, &ecs.ListServicesInput{Cluster: &cluster, MaxResults: aws.Int32(10)})
+	for pages.HasMorePages() {
+		listed, err := pages.NextPage(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -60,11 +74,11 @@ func (c clients) services(ctx context.Context) ([]ecstypes.Service, error) {
 		}
 		for _, service := range described.Services {
 			if aws.ToString(service.Status) == "ACTIVE" {
-				services = append(services, service)
+				active = append(active, service)
 			}
 		}
 	}
-	return services, nil
+	return active, nil
 }
 
 // runningTasks returns the tasks of all services that run.
@@ -142,9 +156,10 @@ func list(value string) []string {
 	return strings.Split(value, ",")
 }
 
-// appLogs reads what the app containers logged, by stream. Streams are named <service>/app/app/<task id>.
-func (c clients) appLogs(ctx context.Context) (map[string][]string, error) {
-	events, err := c.logEvents(ctx, time.Time{})
+// appLogs reads what the app containers logged since a point in time, by stream. Streams are named
+// <service>/app/app/<task id>.
+func (c clients) appLogs(ctx context.Context, since time.Time) (map[string][]string, error) {
+	events, err := c.logEvents(ctx, since)
 	if err != nil {
 		return nil, err
 	}
@@ -159,26 +174,38 @@ func (c clients) appLogs(ctx context.Context) (map[string][]string, error) {
 
 // logEvents returns the events of all log groups since a point in time, oldest first.
 func (c clients) logEvents(ctx context.Context, since time.Time) ([]logstypes.FilteredLogEvent, error) {
-	groups, err := c.logs.DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{})
-	if err != nil {
-		return nil, err
-	}
 	var events []logstypes.FilteredLogEvent
-	for _, group := range groups.LogGroups {
-		input := &cloudwatchlogs.FilterLogEventsInput{LogGroupName: group.LogGroupName}
-		if !since.IsZero() {
-			input.StartTime = aws.Int64(since.UnixMilli())
+	groups := cloudwatchlogs.NewDescribeLogGroupsPaginator(c.logs, &cloudwatchlogs.DescribeLogGroupsInput{})
+	for groups.HasMorePages() {
+		page, err := groups.NextPage(ctx)
+		if err != nil {
+			return nil, err
 		}
-		pages := cloudwatchlogs.NewFilterLogEventsPaginator(c.logs, input)
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
+		for _, group := range page.LogGroups {
+			found, err := c.eventsOf(ctx, group.LogGroupName, since)
 			if err != nil {
 				return nil, err
 			}
-			events = append(events, page.Events...)
+			events = append(events, found...)
 		}
 	}
 	sort.SliceStable(events, func(i, j int) bool { return *events[i].Timestamp < *events[j].Timestamp })
+	return events, nil
+}
+
+func (c clients) eventsOf(ctx context.Context, group *string, since time.Time) (events []logstypes.FilteredLogEvent, err error) {
+	input := &cloudwatchlogs.FilterLogEventsInput{LogGroupName: group}
+	if !since.IsZero() {
+		input.StartTime = aws.Int64(since.UnixMilli())
+	}
+	pages := cloudwatchlogs.NewFilterLogEventsPaginator(c.logs, input)
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, page.Events...)
+	}
 	return events, nil
 }
 

@@ -36,8 +36,8 @@ const (
 	samplePath   = "/api/users/1"
 )
 
-// Logs reads the log group of the app: the messages of every stream, by stream name.
-type Logs func(ctx context.Context) (map[string][]string, error)
+// Logs reads the log group of the app from a point in time on: the messages of every stream, by stream name.
+type Logs func(ctx context.Context, since time.Time) (map[string][]string, error)
 
 // Check is one promise and what came of it.
 type Check struct {
@@ -97,13 +97,14 @@ func Stack(ctx context.Context, options Options) ([]Check, error) {
 
 // all are the checks of a stack that gets every path.
 func all(ctx context.Context, options Options, paths paths) []Check {
-	mark := fmt.Sprintf("verify-%d", time.Now().UnixNano())
+	begun := time.Now()
+	mark := fmt.Sprintf("verify-%d", begun.UnixNano())
 	checks := []Check{
 		health(ctx, options, paths.health),
 		rejected(ctx, options, paths.rejected, mark),
 		app(ctx, options, paths.app),
 	}
-	return append(checks, untouched(ctx, options, paths, mark))
+	return append(checks, untouched(ctx, options, paths, mark, begun))
 }
 
 // appOnly is the check of a stack that does not get every path without a login: another stack would answer the rest, or an
@@ -199,14 +200,14 @@ func rejected(ctx context.Context, options Options, path, mark string) Check {
 
 // untouched sends requests until the log of every app container shows one. The rejected requests came earlier: had one reached
 // the app, its line would stand before these. Only the sample is known to log requests, so an app that logs none is no failure.
-func untouched(ctx context.Context, options Options, paths paths, mark string) Check {
+func untouched(ctx context.Context, options Options, paths paths, mark string, since time.Time) Check {
 	check := Check{Request: "app's log after the 404"}
 	within, cancel := context.WithTimeout(ctx, restWait)
 	defer cancel()
 	marked := paths.app + "?" + mark
 	begun, seen := time.Now(), 0
 	for {
-		streams, err := marks(within, options, marked)
+		streams, err := marks(within, options, marked, since)
 		// A request that the end of the wait cuts off says nothing about the stack.
 		if err != nil && within.Err() == nil {
 			check.Err = err
@@ -234,14 +235,14 @@ func untouched(ctx context.Context, options Options, paths paths, mark string) C
 	}
 }
 
-// marks sends requests that every app container should get, and returns what all have logged.
-func marks(ctx context.Context, options Options, path string) (map[string][]string, error) {
+// marks sends requests that every app container should get, and returns what all have logged since the checks began.
+func marks(ctx context.Context, options Options, path string, begun time.Time) (map[string][]string, error) {
 	for range 2 * options.Containers {
 		if _, _, err := get(ctx, options.Client, options.URL+path); err != nil {
 			return nil, err
 		}
 	}
-	return options.Logs(ctx)
+	return options.Logs(ctx, begun)
 }
 
 // search counts the streams with a line that holds wanted, and finds a line that holds unwanted.

@@ -20,6 +20,7 @@ type stack struct {
 
 	mutex sync.Mutex
 	log   []string
+	since time.Time // from when on the log was read
 }
 
 func (s *stack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -50,9 +51,10 @@ func (s *stack) early() bool {
 	return s.healthyAfter >= 0
 }
 
-func (s *stack) logs(context.Context) (map[string][]string, error) {
+func (s *stack) logs(_ context.Context, since time.Time) (map[string][]string, error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+	s.since = since
 	return map[string][]string{"one": append([]string(nil), s.log...)}, nil
 }
 
@@ -70,6 +72,16 @@ func TestAStackThatKeepsItsPromisesPasses(t *testing.T) {
 	}
 }
 
+func TestTheLogIsReadFromTheBeginningOfTheChecks(t *testing.T) {
+	s, begun := &stack{}, time.Now()
+	if err := run(t, s); err != nil {
+		t.Error(err)
+	}
+	if s.since.Before(begun) || s.since.After(time.Now()) {
+		t.Errorf("the log was read from %s on, and the checks began at %s", s.since, begun)
+	}
+}
+
 func TestAStackWhoseTargetsAreHealthyALittleLaterPasses(t *testing.T) {
 	server := httptest.NewServer(&stack{healthyAfter: 2})
 	t.Cleanup(server.Close)
@@ -79,7 +91,7 @@ func TestAStackWhoseTargetsAreHealthyALittleLaterPasses(t *testing.T) {
 	}
 }
 
-func noLogs(context.Context) (map[string][]string, error) { return nil, nil }
+func noLogs(context.Context, time.Time) (map[string][]string, error) { return nil, nil }
 
 func TestARejectedRequestInTheAppsLogFails(t *testing.T) {
 	err := run(t, &stack{forwardsEverything: true})
@@ -158,7 +170,10 @@ func TestALogThatIsReadTooSlowlyShowsNothing(t *testing.T) {
 	t.Cleanup(server.Close)
 	checks, err := verify.Stack(context.Background(), verify.Options{
 		URL: server.URL, Prefixes: []string{"/v1"}, Client: server.Client(), Containers: 1,
-		Logs: func(ctx context.Context) (map[string][]string, error) { <-ctx.Done(); return nil, ctx.Err() },
+		Logs: func(ctx context.Context, _ time.Time) (map[string][]string, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
