@@ -116,7 +116,7 @@ func dispatch(ctx context.Context, arguments []string) error {
 	case toolchain.KeepCommand:
 		return local.KeepEngine(ctx)
 	case command.ServeCommand:
-		emulator := flags.String("emulator", "", "the moto_server program")
+		emulator := flags.String("emulator", "", "the Python that has moto")
 		run := flags.String("run", "", "the run, as JSON")
 		if err := flags.Parse(rest); err != nil {
 			return err

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"fargate-nginx-sidecar/local/cloud/alb"
-	"fargate-nginx-sidecar/local/cloud/awsmodel"
 	"fargate-nginx-sidecar/local/cloud/cloudmap"
 	"fargate-nginx-sidecar/local/cloud/ecs"
 	"fargate-nginx-sidecar/local/cloud/emulator"
@@ -40,7 +39,7 @@ const stopWait = 150 * time.Second
 // Options describe the run that the process carries.
 type Options struct {
 	Dir      string              // of the run
-	Emulator string              // the moto_server program
+	Emulator string              // the Python that has moto
 	Run      run.Run             // ID, stack, region; the process adds where it listens
 	Ports    map[int]*ports.Port // load balancer port → local one; an HTTP API is on 443's
 	Log      *slog.Logger
@@ -54,7 +53,6 @@ type cloud struct {
 	gateway   *httpapi.Gateway
 	scheduler *ecs.Scheduler
 	endpoint  *endpoint.Endpoint
-	journal   *awsmodel.Journal
 	servers   []*http.Server
 }
 
@@ -70,11 +68,6 @@ func Serve(ctx context.Context, options Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.emulator.Stop()) }()
-	if c.journal, err = awsmodel.NewJournal(ctx, options.Dir, options.Emulator); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, c.journal.Close()) }()
-
 	defer c.close()
 	described := options.Run
 	if err := c.listen(ctx, &described); err != nil {
@@ -172,7 +165,7 @@ func (c *cloud) listen(ctx context.Context, described *run.Run) (err error) {
 		return fmt.Errorf("endpoint: %w", err)
 	}
 	described.Endpoint = "http://" + listener.Addr().String()
-	c.serve(listener, c.beforeAWS(c.journal.Before(c.endpoint)))
+	c.serve(listener, c.beforeAWS(c.endpoint))
 	return nil
 }
 

@@ -13,6 +13,8 @@ import (
 	"fargate-nginx-sidecar/local/machine"
 )
 
+func TestMain(m *testing.M) { emulatortest.Main(m) }
+
 // ownersFile is a stack's file as its owner deploys it to an account.
 const ownersFile = `
 environment: [shop/prod]

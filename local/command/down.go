@@ -71,7 +71,7 @@ func (l *Local) Down(ctx context.Context, stack string) (err error) {
 		if err == nil {
 			err = l.leave(ctx, current, stack, found)
 		}
-		l.printRequests()
+		l.printRequests(current)
 		return err
 	}
 	destroyErr := err
@@ -81,7 +81,7 @@ func (l *Local) Down(ctx context.Context, stack string) (err error) {
 			destroyErr = errors.Join(destroyErr, l.follow("pulumi destroy", func(w watcher) error { return pulumi.Destroy(ctx, w) }))
 		}
 	}
-	l.printRequests()
+	l.printRequests(current)
 	// Removing goes on when the user interrupts: half a removal is worse than a late one.
 	if err := errors.Join(destroyErr, l.remove(current)); err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"time"
 
-	"fargate-nginx-sidecar/local/cloud/awsmodel"
+	"fargate-nginx-sidecar/local/cloud/emulator"
 	"fargate-nginx-sidecar/local/cloud/run"
 	"fargate-nginx-sidecar/local/command/pulumi"
 	"fargate-nginx-sidecar/local/command/verify"
@@ -269,7 +269,7 @@ func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Too
 		err = l.Progress.Step("new tasks with the new secrets", func() error { return client.restart(watched) })
 	}
 	done()
-	l.printRequests()
+	l.printRequests(current)
 	if err != nil {
 		return cause(watched, err)
 	}
@@ -315,14 +315,23 @@ func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Too
 	return nil
 }
 
-// printRequests says whether AWS would have taken what the run asked for so far.
-func (l *Local) printRequests() {
-	summary, err := awsmodel.Summarize(l.dir())
+// actionsFile has the AWS actions that each command of the last run called. It stays when the run goes, so that it also has
+// those of the destroy.
+const actionsFile = ".build/aws-actions.json"
+
+// printRequests says whether AWS would have accepted the requests of the run so far, and writes down which actions they
+// called.
+func (l *Local) printRequests(current run.Run) {
+	// Also when the user has interrupted the command.
+	seen, err := emulator.ReadRequests(context.Background(), current.Endpoint)
+	if err == nil {
+		err = seen.Save(filepath.Join(l.Root, actionsFile))
+	}
 	if err != nil {
 		l.Progress.Line("requests  %v", err)
 		return
 	}
-	l.Progress.Line("%s", summary)
+	l.Progress.Line("%s", seen)
 }
 
 // startWait bounds the start of the background process.

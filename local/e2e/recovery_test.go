@@ -46,7 +46,7 @@ func theBackgroundProcess(_ *testing.T, c *checkout, _ int) int {
 func theEmulator(t *testing.T, c *checkout, command int) int {
 	t.Helper()
 	parent := theBackgroundProcess(t, c, command)
-	output, _ := exec.Command("pgrep", "--parent", strconv.Itoa(parent), "--full", "moto_server").Output()
+	output, _ := exec.Command("pgrep", "--parent", strconv.Itoa(parent), "--full", "localrun").Output()
 	pid, _ := strconv.Atoi(strings.TrimSpace(string(output)))
 	return pid
 }

@@ -10,9 +10,6 @@ import (
 	"strings"
 )
 
-// ModelsFolder lies beside a moto_server that runs in a container, and has what its Python would have: botocore's data.
-const ModelsFolder = "botocore-data"
-
 // PythonOf is the interpreter that a Python program names in its first line.
 func PythonOf(ctx context.Context, program string) (string, error) {
 	line, err := firstLine(program)

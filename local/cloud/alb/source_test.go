@@ -19,6 +19,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
+func TestMain(m *testing.M) { emulatortest.Main(m) }
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

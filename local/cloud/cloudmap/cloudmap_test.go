@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/servicediscovery"
 )
 
+func TestMain(m *testing.M) { emulatortest.Main(m) }
+
 func TestInstancesAreFoundByHealthAndShownToEverybody(t *testing.T) {
 	m := New(emulatortest.Start(t), "eu-central-1", slog.New(slog.DiscardHandler))
 	ctx := t.Context()

@@ -55,6 +55,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
+func TestMain(m *testing.M) { emulatortest.Main(m) }
+
 const region = "eu-central-1"
 
 // world is an emulator, a registry, a load balancer and a scheduler, all real.

@@ -1,8 +1,11 @@
-// Package emulator runs moto, the AWS emulator, for a local run: https://github.com/getmoto/moto.
+// Package emulator runs moto, the AWS emulator, for a local run: https://github.com/getmoto/moto. In moto's own process, the
+// program in localrun/ checks the requests of a run against AWS's API models, and records the actions that they call.
 package emulator
 
 import (
 	"context"
+	"embed"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -14,6 +17,12 @@ import (
 	"fargate-nginx-sidecar/local/machine"
 )
 
+//go:embed localrun/*.py
+var program embed.FS
+
+// folder is where the program lies in the run's folder.
+const folder = "localrun"
+
 // readyWait bounds moto's start. It answers after about a second; a cold Python cache takes a few more.
 const readyWait = 60 * time.Second
 
@@ -23,9 +32,13 @@ type Emulator struct {
 	process *machine.Process
 }
 
-// Start runs the moto_server program on a free loopback port with its log in dir. If the program runs in a container, that is
-// the run's.
-func Start(ctx context.Context, program, dir, runID string) (*Emulator, error) {
+// Start runs moto on a free loopback port with its log in dir. python is an interpreter that has moto; if it is a container's,
+// that is the run's.
+func Start(ctx context.Context, python, dir, runID string) (*Emulator, error) {
+	source := filepath.Join(dir, folder)
+	if err := errors.Join(os.RemoveAll(source), os.CopyFS(dir, program)); err != nil {
+		return nil, fmt.Errorf("emulator: %w", err)
+	}
 	address, err := machine.FreeAddress()
 	if err != nil {
 		return nil, fmt.Errorf("emulator: %w", err)
@@ -34,12 +47,13 @@ func Start(ctx context.Context, program, dir, runID string) (*Emulator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("emulator: %w", err)
 	}
-	cmd := exec.Command(program, "-H", host, "-p", port) //nolint:noctx // it ends with Stop, not with the start
+	cmd := exec.Command(python, source, "-H", host, "-p", port) //nolint:noctx // it ends with Stop, not with the start
 	cmd.Env = append(os.Environ(),
 		// Without it the managed policies that roles attach, the ECS execution policy among them, do not exist.
 		"MOTO_IAM_LOAD_MANAGED_POLICIES=true",
 		// A certificate is issued at the first look instead of after a minute.
 		"MOTO_ACM_VALIDATION_WAIT=0",
+		"PYTHONDONTWRITEBYTECODE=1",
 		"FARGATE_LOCAL_RUN="+runID,
 	)
 	process, err := machine.Start("emulator", filepath.Join(dir, "emulator.log"), cmd)
@@ -60,6 +74,7 @@ func (e *Emulator) answers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	request.Header.Set("User-Agent", OwnAgent)
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return err

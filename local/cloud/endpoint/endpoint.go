@@ -21,6 +21,8 @@ import (
 	"strings"
 	"sync"
 
+	"fargate-nginx-sidecar/local/cloud/emulator"
+
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
@@ -49,14 +51,14 @@ type Endpoint struct {
 
 // New returns an endpoint; it serves as soon as the emulator does.
 func New(options Options) (*Endpoint, error) {
-	emulator, err := url.Parse(options.Emulator)
+	target, err := url.Parse(options.Emulator)
 	if err != nil {
 		return nil, fmt.Errorf("endpoint: %w", err)
 	}
 	endpoint := &Endpoint{options: options}
 	endpoint.proxy = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(emulator)
+			r.SetURL(target)
 			// The emulator routes some services by the host name the client asked for.
 			r.Out.Host = r.In.Host
 			// Answers are looked into, so they must not be compressed.
@@ -97,6 +99,20 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if answered := e.answer(w, c) || e.updateStage(w, r, c); !answered {
 		e.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callKey{}, c)))
+		return
+	}
+	e.show(r, c)
+}
+
+// show lets the emulator's process look at a request that is answered here: it checks and records all of a run.
+func (e *Endpoint) show(r *http.Request, c call) {
+	shown := r.Clone(context.WithoutCancel(r.Context()))
+	shown.RequestURI, shown.URL.Scheme, shown.URL.Host = "", "http", strings.TrimPrefix(e.options.Emulator, "http://")
+	shown.Body = io.NopCloser(bytes.NewReader(c.body))
+	shown.Header.Set(emulator.Answered, "yes")
+	response, err := http.DefaultClient.Do(shown) //nolint:gosec // the emulator, whatever the path
+	if err == nil {
+		_ = response.Body.Close()
 	}
 }
 

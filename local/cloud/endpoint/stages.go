@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"path"
 	"regexp"
+
+	"fargate-nginx-sidecar/local/cloud/emulator"
 )
 
 // stagePath is the path of a stage of an HTTP API.
@@ -53,6 +55,7 @@ func (e *Endpoint) emulated(by *http.Request, method, path string, body any) (an
 	}
 	request.Host = by.Host
 	request.Header.Set("Authorization", by.Header.Get("Authorization"))
+	request.Header.Set("User-Agent", emulator.OwnAgent)
 	request.Header.Set("Content-Type", "application/json")
 	response, err := http.DefaultClient.Do(request) //nolint:gosec // as above
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2/types"
 )
 
+func TestMain(m *testing.M) { emulatortest.Main(m) }
+
 // apiGateway is a client of an emulator's API Gateway behind an endpoint.
 func apiGateway(t *testing.T) *apigatewayv2.Client {
 	t.Helper()

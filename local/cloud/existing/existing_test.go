@@ -12,6 +12,8 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 )
 
+func TestMain(m *testing.M) { emulatortest.Main(m) }
+
 const region = "eu-central-1"
 
 // production are settings that name things of some account.

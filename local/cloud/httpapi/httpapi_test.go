@@ -23,6 +23,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 )
 
+func TestMain(m *testing.M) { emulatortest.Main(m) }
+
 func freePort(t *testing.T) *ports.Port {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

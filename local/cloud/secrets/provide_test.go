@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
+func TestMain(m *testing.M) { emulatortest.Main(m) }
+
 // environment is a process environment.
 type environment map[string]string
 

@@ -311,7 +311,9 @@ func (s *Stack) Outputs(ctx context.Context) (map[string]any, error) {
 func (s *Stack) run(ctx context.Context, out io.Writer, arguments ...string) error {
 	cmd := exec.CommandContext(ctx, s.CLI, append(arguments, "--non-interactive", "--color", "never")...)
 	cmd.Dir = s.ProjectDir()
-	cmd.Env = os.Environ()
+	// By this, the endpoint records which actions the command calls.
+	// https://docs.aws.amazon.com/sdkref/latest/guide/feature-appid.html
+	cmd.Env = append(os.Environ(), "AWS_SDK_UA_APP_ID=pulumi-"+arguments[0])
 	for key, value := range s.Settings() {
 		cmd.Env = append(cmd.Env, key+"="+value)
 	}

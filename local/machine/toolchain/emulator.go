@@ -23,13 +23,13 @@ const (
 // pythons are the names under which Python is looked for. A system's python3 may be too old beside a newer one, as on macOS.
 var pythons = []string{"python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10"}
 
-// Emulator finds or installs moto_server.
-func (f *Finder) Emulator(ctx context.Context) (program string, err error) {
+// Emulator finds or installs moto, and returns the Python that has it.
+func (f *Finder) Emulator(ctx context.Context) (python string, err error) {
 	if program, err := exec.LookPath("moto_server"); err == nil {
-		version, err := versionOfMoto(ctx, program)
+		python, version, err := pythonOfMoto(ctx, program)
 		if err == nil {
 			f.Progress.Line("emulator  moto_server %s found at %s", version, program)
-			return program, nil
+			return python, nil
 		}
 		f.Progress.Line("emulator  %s is not used: %v", program, err)
 	}
@@ -39,40 +39,38 @@ func (f *Finder) Emulator(ctx context.Context) (program string, err error) {
 		return "", fmt.Errorf("emulator: %w", err)
 	}
 	defer unlock()
-	program = filepath.Join(venv, "bin", "moto_server")
-	if exists(program) {
+	python = filepath.Join(venv, "bin", "python")
+	if exists(filepath.Join(venv, "bin", "moto_server")) {
 		f.Progress.Line("emulator  moto_server %s installed earlier into %s", motoVersion, venv)
-		return program, nil
+		return python, nil
 	}
 	installErr := f.installEmulator(ctx, venv)
 	if installErr == nil {
 		f.Progress.Line("emulator  moto_server %s installed with pip into %s", motoVersion, venv)
-		return program, nil
+		return python, nil
 	}
 	_ = os.RemoveAll(venv)
-	program, err = f.imageOfMoto(ctx)
+	python, err = f.imageOfMoto(ctx)
 	if err != nil {
 		return "", fmt.Errorf("emulator: moto_server is not on PATH and cannot be installed: %w; nor is its image to be had: %w; or install it yourself: pipx install 'moto[server]==%s'", installErr, err, motoVersion)
 	}
 	f.Progress.Line("emulator  the image %s: moto_server cannot be installed: %v", f.motoImage, installErr)
-	return program, nil
+	return python, nil
 }
 
-// motoScript stands for moto_server where only its image is to be had. Its arguments are -H, a host, -p and a port.
+// motoScript stands for the Python that has moto where only moto's image is available. Its arguments are the folder of a
+// program, -H, a host, -p and a port. The folder is copied, because the engine may be in a virtual machine.
 const motoScript = `#!/bin/sh
-exec docker run --rm --publish "$2:$4:5000" --label "fargate-nginx-sidecar.run=$FARGATE_LOCAL_RUN" \
-  --env MOTO_IAM_LOAD_MANAGED_POLICIES --env MOTO_ACM_VALIDATION_WAIT %s
+container=$(docker create --rm --publish "$3:$5:5000" --label "fargate-nginx-sidecar.run=$FARGATE_LOCAL_RUN" \
+  --env MOTO_IAM_LOAD_MANAGED_POLICIES --env MOTO_ACM_VALIDATION_WAIT --entrypoint python3 %s /localrun -H 0.0.0.0 -p 5000) &&
+  docker cp "$1" "$container:/localrun" >&2 && exec docker start --attach "$container"
 `
 
-// copyModels copies botocore's data folder out of moto's image $1 into the folder $2.
-const copyModels = `docker run --rm --entrypoint sh "$1" -c ` +
-	`'cd "$(python3 -c "import botocore, os; print(os.path.dirname(botocore.__file__))")" && tar -cf - data' | tar -xf - -C "$2"`
-
-// imageOfMoto makes a program of moto's own image, which runs it, and beside it the API models of botocore.
+// imageOfMoto makes a program of moto's own image, which runs a Python program in it.
 // https://docs.getmoto.org/en/latest/docs/server_mode.html
-func (f *Finder) imageOfMoto(ctx context.Context) (program string, err error) {
+func (f *Finder) imageOfMoto(ctx context.Context) (python string, err error) {
 	dir := filepath.Join(f.CacheDir, "moto-image-"+motoVersion)
-	program = filepath.Join(dir, "moto_server")
+	python = filepath.Join(dir, "python3")
 	if machine.Run(ctx, "docker", "image", "inspect", f.motoImage) != nil {
 		if err := ask(ctx, f.motoRegistry); err != nil {
 			return "", err
@@ -82,43 +80,29 @@ func (f *Finder) imageOfMoto(ctx context.Context) (program string, err error) {
 			return "", err
 		}
 	}
-	if exists(program) {
-		return program, nil
-	}
-	unfinished := dir + ".new"
-	err = errors.Join(os.RemoveAll(unfinished), os.MkdirAll(unfinished, 0o755))
+	err = os.MkdirAll(dir, 0o755)
 	if err == nil {
-		err = machine.Run(ctx, "sh", "-c", copyModels, "sh", f.motoImage, unfinished)
-	}
-	if err == nil {
-		err = os.Rename(filepath.Join(unfinished, "data"), filepath.Join(unfinished, machine.ModelsFolder))
-	}
-	if err == nil {
-		err = os.WriteFile(filepath.Join(unfinished, "moto_server"), fmt.Appendf(nil, motoScript, f.motoImage), 0o755)
-	}
-	if err == nil {
-		err = os.Rename(unfinished, dir)
+		err = os.WriteFile(python, fmt.Appendf(nil, motoScript, f.motoImage), 0o755)
 	}
 	if err != nil {
 		return "", fmt.Errorf("image %s: %w", f.motoImage, err)
 	}
-	return program, nil
+	return python, nil
 }
 
-// versionOfMoto asks the Python that runs a moto_server, and refuses what is older than what this project is tested with.
-func versionOfMoto(ctx context.Context, program string) (version string, err error) {
-	python, err := machine.PythonOf(ctx, program)
-	if err != nil {
-		return "", err
+// pythonOfMoto finds the Python that runs a moto_server. It refuses a moto that is older than what this project is tested with.
+func pythonOfMoto(ctx context.Context, program string) (python, version string, err error) {
+	if python, err = machine.PythonOf(ctx, program); err != nil {
+		return "", "", err
 	}
 	version, err = machine.Output(ctx, python, "-c", "from importlib.metadata import version; print(version('moto'))")
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	if semver.Compare("v"+version, "v"+motoVersion) < 0 {
-		return "", fmt.Errorf("its version is %s; allowed: %s and newer", version, motoVersion)
+		return "", "", fmt.Errorf("its version is %s; allowed: %s and newer", version, motoVersion)
 	}
-	return version, nil
+	return python, version, nil
 }
 
 func (f *Finder) installEmulator(ctx context.Context, venv string) error {

@@ -75,28 +75,26 @@ func TestAnEmulatorOnPathIsUsedIfItIsNotTooOld(t *testing.T) {
 		if want := "emulator  " + strings.ReplaceAll(want, "DIR", dir) + "\n"; out.String() != want {
 			t.Errorf("said %q, want %q", out.String(), want)
 		}
-		if used := program == filepath.Join(dir, "moto_server"); used == strings.Contains(want, "not used") {
+		if used := program == filepath.Join(dir, "python3"); used == strings.Contains(want, "not used") {
 			t.Errorf("version %s: got %s, %v", version, program, err)
 		}
 	}
 }
 
-// dockerOfMoto pulls moto's image, runs its Python, and runs it: it writes down with which arguments, and for which run.
+// dockerOfMoto pulls moto's image, and runs a program in it: it writes down with which arguments, and for which run.
 const dockerOfMoto = `#!/bin/sh
 case "$1 $2" in
 "image inspect") test -e DIR/pulled ;;
 "pull --quiet") touch DIR/pulled ;;
-"run --rm") case "$3" in
-  --entrypoint) mkdir -p DIR/data/ecs && tar -cf - -C DIR data ;;
-  *) echo "$*" >DIR/ran ;;
-  esac ;;
+"create --rm") echo "$*" >>DIR/ran && echo 4e1f ;;
+cp*|start*) echo "$*" >>DIR/ran ;;
 esac
 `
 
 func TestWithoutPythonTheEmulatorIsItsOwnImage(t *testing.T) {
 	path := os.Getenv("PATH")
 	dir := onlyPrograms(t, map[string]string{"docker": dockerOfMoto})
-	for _, needed := range []string{"sh", "tar", "touch", "mkdir"} {
+	for _, needed := range []string{"sh", "touch"} {
 		for _, folder := range filepath.SplitList(path) {
 			if program := filepath.Join(folder, needed); exists(program) && os.Symlink(program, filepath.Join(dir, needed)) == nil {
 				break
@@ -115,19 +113,17 @@ func TestWithoutPythonTheEmulatorIsItsOwnImage(t *testing.T) {
 	if want := "emulator  the image example.test/moto:1: moto_server cannot be installed: no python3 is on PATH"; !strings.HasPrefix(out.String(), want) {
 		t.Errorf("said %q, want %q", out.String(), want)
 	}
-	if !exists(filepath.Join(filepath.Dir(program), machine.ModelsFolder, "ecs")) {
-		t.Error("the API models are not beside the program")
-	}
 	registry.Close() // online yesterday, offline today
 	if again, err := f.Emulator(t.Context()); err != nil || again != program {
 		t.Errorf("offline: got %s, %v", again, err)
 	}
-	run := machine.Command{Env: []string{"FARGATE_LOCAL_RUN=local-1"}, Name: program, Args: []string{"-H", "127.0.0.1", "-p", "4711"}}
+	run := machine.Command{Env: []string{"FARGATE_LOCAL_RUN=local-1"}, Name: program, Args: []string{"DIR/localrun", "-H", "127.0.0.1", "-p", "4711"}}
 	if err := run.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	ran, err := os.ReadFile(filepath.Join(dir, "ran"))
-	want := "run --rm --publish 127.0.0.1:4711:5000 --label fargate-nginx-sidecar.run=local-1 --env MOTO_IAM_LOAD_MANAGED_POLICIES --env MOTO_ACM_VALIDATION_WAIT example.test/moto:1\n"
+	want := "create --rm --publish 127.0.0.1:4711:5000 --label fargate-nginx-sidecar.run=local-1 --env MOTO_IAM_LOAD_MANAGED_POLICIES --env MOTO_ACM_VALIDATION_WAIT " +
+		"--entrypoint python3 example.test/moto:1 /localrun -H 0.0.0.0 -p 5000\ncp DIR/localrun 4e1f:/localrun\nstart --attach 4e1f\n"
 	if err != nil || string(ran) != want {
 		t.Errorf("ran %q, %v, want %q", ran, err, want)
 	}

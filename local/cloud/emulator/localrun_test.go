@@ -1,64 +1,84 @@
-package awsmodel
+package emulator_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
-	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"fargate-nginx-sidecar/local/cloud/emulator"
 	"fargate-nginx-sidecar/local/cloud/emulator/emulatortest"
 )
 
-// models is the folder of models beside this machine's emulator.
-func models(t *testing.T) string {
-	t.Helper()
-	dir, err := FindData(t.Context(), emulatortest.Program(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir
+func TestMain(m *testing.M) { emulatortest.Main(m) }
+
+// report is what the emulator's process answers to a request that is answered elsewhere.
+type report struct {
+	Service, Operation, Unidentified string
+	Violations, Unchecked            []string
 }
 
-func checker(t *testing.T) *Checker {
-	t.Helper()
-	c, err := Open(models(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+// checker is a run's emulator.
+type checker struct {
+	t        *testing.T
+	endpoint string
 }
 
-// signed is a request as an SDK signs it.
-func signed(signer, method, target, body string, header ...string) (*http.Request, []byte) {
-	r := httptest.NewRequest(method, "http://127.0.0.1:4566"+target, strings.NewReader(body))
-	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260105/eu-central-1/"+signer+"/aws4_request, SignedHeaders=host;x-amz-date, Signature=0")
+func newChecker(t *testing.T) checker { return checker{t, emulatortest.Start(t)} }
+
+func (c checker) check(ask example) (seen report) {
+	c.t.Helper()
+	request, err := http.NewRequestWithContext(c.t.Context(), ask.method, c.endpoint+ask.target, strings.NewReader(ask.body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	request.Header = ask.header.Clone()
+	request.Header.Set(emulator.Answered, "yes")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(response.Body)
+	if err == nil {
+		err = json.Unmarshal(content, &seen)
+	}
+	if err != nil {
+		c.t.Fatalf("%v: %s", err, content)
+	}
+	return seen
+}
+
+// example is a request as an SDK signs it.
+type example struct {
+	method, target, body string
+	header               http.Header
+}
+
+func signed(signer, method, target, body string, header ...string) example {
+	h := http.Header{"Authorization": {"AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260105/eu-central-1/" + signer + "/aws4_request, SignedHeaders=host;x-amz-date, Signature=0"}}
 	for i := 0; i < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
+		h.Set(header[i], header[i+1])
 	}
-	return r, []byte(body)
+	return example{method, target, body, h}
 }
-
-// example is a request in one of the ways in which services are asked.
-type example func() (*http.Request, []byte)
 
 func asJSON(signer, target, body string) example {
-	return func() (*http.Request, []byte) {
-		return signed(signer, "POST", "/", body, "X-Amz-Target", target, "Content-Type", "application/x-amz-json-1.1")
-	}
+	return signed(signer, "POST", "/", body, "X-Amz-Target", target, "Content-Type", "application/x-amz-json-1.1")
 }
 
 func asForm(signer, body string) example {
-	return func() (*http.Request, []byte) {
-		return signed(signer, "POST", "/", body, "Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
-	}
+	return signed(signer, "POST", "/", body, "Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
 }
 
 func asREST(signer, method, target, body string, header ...string) example {
-	return func() (*http.Request, []byte) { return signed(signer, method, target, body, header...) }
+	return signed(signer, method, target, body, header...)
 }
 
 const (
@@ -69,7 +89,7 @@ const (
 )
 
 func TestRequestsOfEveryProtocol(t *testing.T) {
-	c := checker(t)
+	c := newChecker(t)
 	for _, test := range []struct {
 		claim     string
 		ask       example
@@ -151,8 +171,7 @@ func TestRequestsOfEveryProtocol(t *testing.T) {
 		{"rest-xml: a query decides", asREST("s3", "GET", "/logs?list-type=2", ""), "s3 ListObjectsV2", nil},
 		{"rest-xml: longer paths first", asREST("s3", "GET", "/v20180820/bucket/logs/policy", "", "x-amz-account-id", "123456789012"), "s3control GetBucketPolicy", nil},
 	} {
-		request, body := test.ask()
-		report := c.Check(request, body)
+		report := c.check(test.ask)
 		if got := report.Service + " " + report.Operation; got != test.operation || report.Unidentified != "" || len(report.Unchecked) > 0 {
 			t.Errorf("%s: read as %s, want %s (%s %v)", test.claim, got, test.operation, report.Unidentified, report.Unchecked)
 		}
@@ -161,11 +180,11 @@ func TestRequestsOfEveryProtocol(t *testing.T) {
 }
 
 // assertSentences compares violations with what they must begin with, without service and operation.
-func assertSentences(t *testing.T, claim string, report Report, want []string) {
+func assertSentences(t *testing.T, claim string, report report, want []string) {
 	t.Helper()
 	got := make([]string, len(report.Violations))
 	for i, violation := range report.Violations {
-		got[i] = strings.TrimPrefix(violation.String(), report.Service+" "+report.Operation+": ")
+		got[i] = strings.TrimPrefix(violation, report.Service+" "+report.Operation+": ")
 	}
 	if !slices.EqualFunc(got, want, strings.HasPrefix) {
 		t.Errorf("%s: got\n\t%s\nwant\n\t%s", claim, strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
@@ -194,96 +213,32 @@ func grant(kind string) string {
 }
 
 func TestWhatIsNoKnownRequestIsSaidSo(t *testing.T) {
-	c := checker(t)
+	c := newChecker(t)
 	for _, test := range []struct {
 		ask  example
 		want string
 	}{
-		{func() (*http.Request, []byte) { return httptest.NewRequest("GET", "/moto-api/", nil), nil }, "GET /moto-api/: the request is not signed, and the signature names the service"},
+		{example{method: "GET", target: "/moto-api/", header: http.Header{}}, "GET /moto-api/: the request is not signed, and the signature names the service"},
 		{asJSON("dogs", ecsTarget+"CreateService", "{}"), `POST /: no service is signed for as "dogs"`},
-		{asJSON("ecs", ecsTarget+"CreateDog", "{}"), "POST /: no operation of ecs is asked for like this"},
-		{asJSON("ecs", "Dogs.CreateService", "{}"), "POST /: no operation of ecs is asked for like this"},
-		{asForm("ec2", "Version=2014-01-01&Action=CreateVpc"), "POST /: no operation of ec2 is asked for like this"},
-		{asREST("apigateway", "POST", "/v2/dogs", "{}"), "POST /v2/dogs: no operation of apigateway, apigatewayv2 is asked for like this"},
+		{asJSON("ecs", ecsTarget+"CreateDog", "{}"), "POST /: no operation of ecs is called like this"},
+		{asJSON("ecs", "Dogs.CreateService", "{}"), "POST /: no operation of ecs is called like this"},
+		{asForm("ec2", "Version=2014-01-01&Action=CreateVpc"), "POST /: no operation of ec2 is called like this"},
+		{asREST("apigateway", "POST", "/v2/dogs", "{}"), "POST /v2/dogs: no operation of apigateway, apigatewayv2 is called like this"},
 		{asREST("ecs/a", "POST", "/", "{}"), `POST /: the credential "AKIDEXAMPLE/20260105/eu-central-1/ecs/a/aws4_request" is not <key>/<date>/<region>/<service>/aws4_request`},
 	} {
-		request, body := test.ask()
-		if report := c.Check(request, body); report.Unidentified != test.want || report.Service != "" {
+		if report := c.check(test.ask); report.Unidentified != test.want || report.Service != "" {
 			t.Errorf("got %q as %s, want %q", report.Unidentified, report.Service, test.want)
 		}
 	}
 }
 
-// TestAllModelsAreRead proves that a service which the stack comes to ask one day can be checked, too.
-func TestAllModelsAreRead(t *testing.T) {
-	dir := models(t)
-	l, err := openLibrary(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Of what no service of this project has, some patterns are not checked: they are in a dialect of Java's own.
-	const most = 60
-	services, patterns := 0, 0
-	var unchecked []string
-	for _, names := range l.bySigner {
-		for _, name := range names {
-			s, err := l.service(name)
-			if err != nil {
-				t.Error(err)
-				continue
-			}
-			services++
-			seen := map[*shape]bool{}
-			for _, o := range s.operations {
-				o.input.walk(seen, func(below *shape) {
-					if below.pattern == nil {
-						return
-					}
-					patterns++
-					if below.pattern.prepare() == nil {
-						unchecked = append(unchecked, name+"."+below.name)
-					}
-				})
-			}
-		}
-	}
-	t.Logf("%d services; %d of the %d patterns for requests are not checked", services, len(unchecked), patterns)
-	if services < 400 || patterns < 7000 || len(unchecked) > most {
-		t.Errorf("not checked: %v", unchecked)
-	}
-	for _, name := range unchecked {
-		// The nonce of a CIDR collection, which nothing here has.
-		if service, _, _ := strings.Cut(name, "."); slices.ContainsFunc(documented, func(r rule) bool { return r.service == service }) {
-			t.Errorf("the pattern of %s is not checked", name)
-		}
-	}
-}
-
-// walk visits a shape and all below it once.
-func (s *shape) walk(seen map[*shape]bool, visit func(*shape)) {
-	if seen[s] {
-		return
-	}
-	seen[s] = true
-	visit(s)
-	for _, m := range s.Members {
-		m.shape.walk(seen, visit)
-	}
-	for _, m := range []*member{s.Item, s.Key, s.Value} {
-		if m != nil {
-			m.shape.walk(seen, visit)
-		}
-	}
-}
-
 func TestManyRequestsAtOnce(t *testing.T) {
-	c := checker(t)
+	c := newChecker(t)
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
 			for _, ask := range []example{asForm("ec2", ec2+"AuthorizeSecurityGroupIngress&GroupId=sg-1"), asForm("iam", iam+"GetRole&RoleName=a"), asJSON("ecs", ecsTarget+"ListClusters", "")} {
-				request, body := ask()
-				if report := c.Check(request, body); report.Unidentified != "" || len(report.Violations) > 0 {
+				if report := c.check(ask); report.Unidentified != "" || len(report.Violations) > 0 {
 					t.Errorf("%+v", report)
 				}
 			}
@@ -292,9 +247,114 @@ func TestManyRequestsAtOnce(t *testing.T) {
 	group.Wait()
 }
 
-func TestAFolderWithoutModelsIsRefused(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "data")
-	if _, err := Open(dir); err == nil || err.Error() != "AWS API models: "+dir+" holds no <service>/<version>/service-2.json; it should be the data folder of botocore" {
-		t.Errorf("got %v", err)
+func TestTagsOfEveryForm(t *testing.T) {
+	c := newChecker(t)
+	var fiftyOne strings.Builder
+	for i := range 51 {
+		fmt.Fprintf(&fiftyOne, `{"key":"k%d","value":"v"},`, i)
+	}
+	for _, test := range []struct {
+		claim string
+		ask   example
+		want  []string
+	}{
+		{"a list", asJSON("ecs", ecsTarget+"CreateCluster", `{"tags":[{"key":"a","value":"b"},{"key":"AWS:a","value":"b"}]}`), []string{`tags[1] is a tag with the key "AWS:a"; allowed: a key not beginning with aws: (https://docs`}},
+		{"a map", asJSON("logs", "Logs_20140328.CreateLogGroup", `{"logGroupName":"a","tags":{"aws:a":"b"}}`), []string{`tags["aws:a"] is a tag with the key "aws:a"; allowed`}},
+		{"EC2's", asForm("ec2", ec2+"CreateVpc&TagSpecification.1.Tag.1.Key=aws%3Aa&TagSpecification.1.Tag.1.Value=b"), []string{`TagSpecifications[0].Tags[0] is a tag with the key "aws:a"`}},
+		{"S3's", asREST("s3", "PUT", "/logs?tagging", `<Tagging><TagSet><Tag><Key>aws:a</Key><Value>b</Value></Tag></TagSet></Tagging>`), []string{`Tagging.TagSet[0] is a tag with the key "aws:a"`}},
+		{"lengths, which EC2's model does not have", asForm("ec2", ec2+"CreateTags&ResourceId.1=vpc-1&Tag.1.Key="+strings.Repeat("a", 129)+"&Tag.1.Value="+strings.Repeat("a", 257)),
+			[]string{"Tags[0] is a tag whose key has 129 characters; allowed: at most 128", "Tags[0] is a tag whose value has 257 characters; allowed: at most 256"}},
+		{"number", asJSON("ecs", ecsTarget+"CreateCluster", `{"tags":[`+strings.TrimSuffix(fiftyOne.String(), ",")+`]}`), []string{"tags is a list of 51; allowed: 0 to 50 entries", "tags is 51 tags; allowed: at most 50"}},
+		{"KMS's", asJSON("kms", "TrentService.TagResource", `{"KeyId":"a","Tags":[{"TagKey":"aws:a","TagValue":"b"}]}`), []string{`Tags[0] is a tag with the key "aws:a"`}},
+	} {
+		assertSentences(t, test.claim, c.check(test.ask), test.want)
+	}
+}
+
+func TestRulesOfASecurityGroupAreCounted(t *testing.T) {
+	c := newChecker(t)
+	ask := func(action, permission string) report {
+		return c.check(asForm("ec2", ec2+action+"&GroupId=sg-1&IpPermissions.1.IpProtocol=tcp&IpPermissions.1.FromPort=80&IpPermissions.1.ToPort=80&IpPermissions.1."+permission))
+	}
+	allowed := func(action, permission string) {
+		t.Helper()
+		if report := ask(action, permission); len(report.Violations) > 0 {
+			t.Fatal(report.Violations)
+		}
+	}
+	for i := range 59 {
+		allowed("AuthorizeSecurityGroupIngress", fmt.Sprintf("IpRanges.1.CidrIp=10.0.0.%d/32", i))
+	}
+	allowed("AuthorizeSecurityGroupIngress", "Groups.1.GroupId=sg-2")               // the 60th, and the first of IPv6
+	allowed("AuthorizeSecurityGroupIngress", "Groups.1.GroupId=sg-2")               // no other one
+	allowed("AuthorizeSecurityGroupIngress", "Ipv6Ranges.1.CidrIpv6=2001:db8::/32") // of the other family
+	allowed("AuthorizeSecurityGroupEgress", "IpRanges.1.CidrIp=10.1.0.0/16")        // of the other direction
+	assertSentences(t, "the 61st", ask("AuthorizeSecurityGroupIngress", "IpRanges.1.CidrIp=10.1.0.0/16"), []string{
+		"IpPermissions is rule 61 of sg-1 inbound IPv4; allowed: 60 rules for each direction and address family (https://docs"})
+	allowed("RevokeSecurityGroupIngress", "IpRanges.1.CidrIp=10.1.0.0/16")
+	allowed("RevokeSecurityGroupIngress", "IpRanges.1.CidrIp=10.0.0.1/32")
+	allowed("AuthorizeSecurityGroupIngress", "IpRanges.1.CidrIp=10.2.0.0/16")
+	c.check(asForm("ec2", ec2+"DeleteSecurityGroup&GroupId=sg-1"))
+	allowed("AuthorizeSecurityGroupIngress", "IpRanges.1.CidrIp=10.3.0.0/16")
+}
+
+func TestInlinePoliciesOfARoleAreAddedUp(t *testing.T) {
+	c := newChecker(t)
+	put := func(role, name string, characters int) report {
+		return c.check(asForm("iam", iam+"PutRolePolicy&RoleName="+role+"&PolicyName="+name+"&PolicyDocument="+strings.Repeat("a+%0A", characters)))
+	}
+	remove := func(action string) {
+		if report := c.check(asForm("iam", iam+action)); len(report.Violations) > 0 {
+			t.Error(report.Violations)
+		}
+	}
+	assertSentences(t, "white space does not count", put("web", "one", 10240), nil)
+	assertSentences(t, "the same again", put("web", "one", 10240), nil)
+	assertSentences(t, "another role", put("job", "one", 1), nil)
+	assertSentences(t, "a second", put("web", "two", 1), []string{"PolicyDocument is the policy that makes 10241 characters of role web's 2 inline policies; allowed: 10240 characters"})
+	remove("DeleteRolePolicy&RoleName=web&PolicyName=one")
+	assertSentences(t, "after the first has gone", put("web", "two", 10240), nil)
+	remove("DeleteRole&RoleName=web")
+	assertSentences(t, "a new role of the name", put("web", "three", 10240), nil)
+}
+
+func TestActionsAreRecordedByCommandAndThoseOfTheRunItselfAreNot(t *testing.T) {
+	c := newChecker(t)
+	for agent, action := range map[string]string{
+		"aws-sdk-go-v2/1.41 app/test-up": "ListClusters", "APN/1.0 app/test-destroy md/x": "ListServices", emulator.OwnAgent: "ListTasks",
+	} {
+		ask := asJSON("ecs", ecsTarget+action, "{}")
+		ask.header.Set("User-Agent", agent)
+		c.check(ask)
+	}
+	seen, err := emulator.ReadRequests(t.Context(), c.endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for command, want := range map[string]string{"test-up": "[ecs:ListClusters]", "test-destroy": "[ecs:ListServices]", "local-run": "[]"} {
+		if got := fmt.Sprint(seen.Actions[command]); got != want {
+			t.Errorf("%s: got %s, want %s", command, got, want)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "below", "actions.json")
+	if err := seen.Save(file); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(content), "\"test-up\": [\n    \"ecs:ListClusters\"\n  ]") {
+		t.Errorf("got %s, %v", content, err)
+	}
+}
+
+func TestTheSummaryNamesWhatAWSWouldRefuse(t *testing.T) {
+	seen := emulator.Requests{
+		Checked: 3, Unidentified: 1, Actions: map[string][]string{"pulumi-up": {"ecs:A", "ecs:B"}, "pulumi-destroy": {"ecs:B"}},
+		Violations: []string{"ecs A: x is 1; allowed: 2"}, Reasons: []string{"GET /dogs: not signed"}, Unchecked: []string{"ecs.Name"},
+	}
+	const want = `requests  3 of 2 operations checked against AWS's API models; violations: 1; not checked: 1; patterns not applied: ecs.Name
+          AWS would refuse this: ecs A: x is 1; allowed: 2
+          not checked: GET /dogs: not signed`
+	if seen.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", seen, want)
 	}
 }
