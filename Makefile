@@ -122,7 +122,7 @@ docs: ## Write the generated tables of the documents anew, all but what is measu
 	go test ./images/nginx -run Document -update
 
 .PHONY: check
-check: format vet lint workflows test ## Format, vet, lint and test; fails, too, when a generated document is stale
+check: format vet tidy lint workflows test ## Format, vet, tidy, lint and test; fails, too, when a generated document is stale
 
 .PHONY: format
 format: ## Fail when a Go file is not formatted
@@ -131,6 +131,10 @@ format: ## Fail when a Go file is not formatted
 .PHONY: vet
 vet: ## Run go vet over every module
 	@for module in $(MODULES); do echo "go vet $$module"; (cd $$module && go vet ./...) || exit 1; done
+
+.PHONY: tidy
+tidy: ## Fail when a go.mod does not name exactly the modules that the code needs
+	@for module in $(MODULES); do echo "go mod tidy $$module"; (cd $$module && go mod tidy -diff) || { echo "run go mod tidy in $$module"; exit 1; }; done
 
 .PHONY: lint
 lint: ## Run golangci-lint over every module
