@@ -146,7 +146,7 @@ func (c *checkout) resourceTypes(t *testing.T) []string {
 }
 
 // assertRefused runs a deploy that must be refused before anything is started.
-func (c *checkout) assertRefused(t *testing.T, want string, arguments ...string) {
+func (c *checkout) assertRefused(t *testing.T, want string, arguments ...string) (output string) {
 	t.Helper()
 	output, err := c.try(t, "up", arguments...)
 	if err == nil {
@@ -158,4 +158,5 @@ func (c *checkout) assertRefused(t *testing.T, want string, arguments ...string)
 	if _, err := os.Stat(run.Dir(c.root)); !os.IsNotExist(err) {
 		t.Errorf("something was left in %s: %v", run.Dir(c.root), err)
 	}
+	return output
 }

@@ -2,7 +2,10 @@ package e2e_test
 
 import (
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -20,13 +23,22 @@ func TestADeployThatCannotWorkIsRefusedBeforeAnythingIsStarted(t *testing.T) {
 	t.Run("the environment does not exist", func(t *testing.T) {
 		newCheckout(t).assertRefused(t, "there is no Pulumi.production.yaml; the stacks are: dev, pattern, prod, staging", "--stack", "production")
 	})
-	t.Run("settings are wrong", func(t *testing.T) {
+	t.Run("settings, a Dockerfile and links are wrong, and all of that is said at once", func(t *testing.T) {
 		c := newCheckout(t)
-		c.assertRefused(t, "cpu: 300", "--set", "cpu=300", "--set", "network=moon")
-	})
-	t.Run("an image does not build", func(t *testing.T) {
-		c := newCheckout(t)
-		c.edit(t, "images/app/Dockerfile", "USER", "RUN echo the reason is here && false\nUSER")
-		c.assertRefused(t, "the reason is here")
+		for link, target := range map[string]string{"one": "missing", "two": "/etc/passwd"} {
+			if err := os.Symlink(target, filepath.Join(c.root, "images", "app", link)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.edit(t, "images/app/.dockerignore", "!app.js", "!app.js\n!one\n!two")
+		if err := os.Remove(filepath.Join(c.root, "images", "nginx", "Dockerfile")); err != nil {
+			t.Fatal(err)
+		}
+		output := c.assertRefused(t, "cpu: 300", "--set", "cpu=300", "--set", "network=moon")
+		for _, want := range []string{"network: moon", "symbolic link one", "symbolic link two", "contains no Dockerfile"} {
+			if !strings.Contains(output, want) {
+				t.Errorf("the output lacks %q", want)
+			}
+		}
 	})
 }

@@ -74,7 +74,7 @@ func (c *taskContainer) create(ctx context.Context) error {
 	}
 	config, host, err := t.Definition.containerConfig(c.definition, surroundings{
 		pauseID: t.pauseID, volumes: t.volumes, efs: t.fileSystems, declared: c.image.Config.Volumes, labels: t.labels(c.name),
-		secrets: secrets, region: t.runtime.options.Region, cpus: t.runtime.docker.cpus, setsNofile: t.runtime.docker.setsNofile,
+		secrets: secrets, region: t.runtime.options.Region, gateway: t.runtime.docker.gateway, cpus: t.runtime.docker.cpus, setsNofile: t.runtime.docker.setsNofile,
 	})
 	if err != nil {
 		return fmt.Errorf("ResourceInitializationError: %w", err)

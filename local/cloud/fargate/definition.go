@@ -205,6 +205,7 @@ type surroundings struct {
 	region   string
 
 	// What the engine's machine has and allows.
+	gateway    string
 	cpus       float64
 	setsNofile bool
 }
@@ -254,6 +255,10 @@ func (d *Definition) containerConfig(c types.ContainerDefinition, s surroundings
 	return config, host, nil
 }
 
+// trustedProxies is the sidecar's variable for the ranges of the load balancer, whose headers say how the client has come. Here
+// the load balancer's requests come from the gateway of Docker's network, which stands for those ranges.
+const trustedProxies = "NGINX_TRUSTED_PROXIES"
+
 // environment is the container's own plus what the Fargate agent adds.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4-fargate.html
 func environment(c types.ContainerDefinition, s surroundings) []string {
@@ -267,6 +272,9 @@ func environment(c types.ContainerDefinition, s surroundings) []string {
 	}
 	for name, value := range s.secrets {
 		values[name] = value
+	}
+	if trusted, set := values[trustedProxies]; set && s.gateway != "" {
+		values[trustedProxies] = strings.TrimPrefix(trusted+","+s.gateway+"/32", ",")
 	}
 	var env []string
 	for name, value := range values {

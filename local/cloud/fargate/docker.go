@@ -1,6 +1,7 @@
 package fargate
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -43,6 +44,8 @@ type docker struct {
 
 	credentials func(ctx context.Context, reference string) (string, error)
 
+	// gateway is the engine's address in the network of the tasks, from which their requests come.
+	gateway string
 	// setsNofile is false where the engine itself may not raise the limit on open files, inside another container
 	// for example: tasks then keep the engine's own limit.
 	setsNofile bool
@@ -78,6 +81,13 @@ func (d *docker) prepare(ctx context.Context) error {
 	})
 	if err != nil {
 		return fmt.Errorf("network: %w", err)
+	}
+	made, err := d.NetworkInspect(ctx, d.networkName(), network.InspectOptions{})
+	if err != nil {
+		return fmt.Errorf("network: %w", err)
+	}
+	for _, addresses := range made.IPAM.Config {
+		d.gateway = cmp.Or(d.gateway, addresses.Gateway)
 	}
 	if d.setsNofile, err = d.trySetNofile(ctx); err != nil {
 		return fmt.Errorf("pause image: %w", err)

@@ -55,7 +55,7 @@ func TestContainerConfigCarriesTheDefinition(t *testing.T) {
 	c := types.ContainerDefinition{
 		Name: aws.String("web"), Image: aws.String("image"), User: aws.String("101:101"), ReadonlyRootFilesystem: aws.Bool(true),
 		EntryPoint: []string{"/entry"}, Command: []string{"run"}, WorkingDirectory: aws.String("/app"), Cpu: 256, Memory: aws.Int32(300),
-		Environment:     []types.KeyValuePair{{Name: aws.String("B"), Value: aws.String("2")}, {Name: aws.String("A"), Value: aws.String("1")}},
+		Environment:     []types.KeyValuePair{{Name: aws.String("B"), Value: aws.String("2")}, {Name: aws.String("A"), Value: aws.String("1")}, {Name: aws.String(trustedProxies), Value: aws.String("10.0.0.0/20")}},
 		Ulimits:         []types.Ulimit{{Name: types.UlimitNameNofile, SoftLimit: 10, HardLimit: 20}},
 		LinuxParameters: &types.LinuxParameters{InitProcessEnabled: aws.Bool(true), Capabilities: &types.KernelCapabilities{Drop: []string{"ALL"}}},
 		MountPoints: []types.MountPoint{
@@ -64,14 +64,14 @@ func TestContainerConfigCarriesTheDefinition(t *testing.T) {
 	}
 	config, host, err := fargateTask(c).containerConfig(c, surroundings{
 		pauseID: "p", volumes: map[string]string{"tmp": "docker-tmp", "data": "docker-data"}, declared: map[string]struct{}{"/tmp": {}},
-		secrets: map[string]string{"C": "secret"}, region: "eu-central-1", cpus: 0.5, setsNofile: true,
+		secrets: map[string]string{"C": "secret"}, region: "eu-central-1", gateway: "172.18.0.1", cpus: 0.5, setsNofile: true,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, pair := range map[string][2]any{
 		"user":        {config.User, "101:101"},
-		"env":         {config.Env, []string{"A=1", "AWS_DEFAULT_REGION=eu-central-1", "AWS_EXECUTION_ENV=AWS_ECS_FARGATE", "AWS_REGION=eu-central-1", "B=2", "C=secret"}},
+		"env":         {config.Env, []string{"A=1", "AWS_DEFAULT_REGION=eu-central-1", "AWS_EXECUTION_ENV=AWS_ECS_FARGATE", "AWS_REGION=eu-central-1", "B=2", "C=secret", "NGINX_TRUSTED_PROXIES=10.0.0.0/20,172.18.0.1/32"}},
 		"entry":       {[]string(config.Entrypoint), []string{"/entry"}},
 		"command":     {[]string(config.Cmd), []string{"run"}},
 		"directory":   {config.WorkingDir, "/app"},
