@@ -40,7 +40,8 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 	t.Cleanup(func() { _, _ = c.try(t, "down") })
 
 	step := stepsOf(t)
-	step("one command deploys and verifies it", func(t *testing.T) {
+	step("a first deploy whose app crashes is explained and kept", func(t *testing.T) { crashFirst(t, c) })
+	step("the next command deploys the corrected app over it, and verifies it", func(t *testing.T) {
 		output := c.local(t, "up", "--stack", patternStack)
 		for _, want := range []string{"200 Service is healthy", "200 User 1 found!", "no trace of it", c.url()} {
 			if !strings.Contains(output, want) {
@@ -131,6 +132,7 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 		}
 	})
 	step("a task that is interrupted while clients are still sent to it loses no request", func(t *testing.T) { interrupt(t, c) })
+	step("an app that is killed is replaced, and no request fails after that", func(t *testing.T) { killApp(t, c) })
 	step("a refresh finds everything as it was deployed", func(t *testing.T) {
 		output, err := c.shell(t, "pulumi refresh --yes --skip-preview --expect-no-changes --non-interactive")
 		if err != nil {
@@ -141,6 +143,54 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 	})
 	step("destroy leaves nothing in AWS", func(t *testing.T) { destroy(t, c) })
 	step("down leaves nothing on the machine", func(t *testing.T) { down(t, c) })
+}
+
+// crashFirst deploys an app that ends at once. Its user reads why, and can look at what there is.
+func crashFirst(t *testing.T, c *checkout) {
+	t.Helper()
+	const crash = "throw new Error('no database at db.example.test');\n"
+	server := c.read(t, "images/app/server.js")
+	c.write(t, "images/app/server.js", crash+server)
+	output, err := c.try(t, "up", "--stack", patternStack)
+	if err == nil {
+		t.Error("the deploy is reported as a success")
+	}
+	for _, want := range []string{"no database at db.example.test", "make local-status and make local-logs show it"} {
+		if !strings.Contains(output, want) {
+			t.Errorf("the output lacks %q", want)
+		}
+	}
+	for _, unwanted := range []string{"context canceled", "^C received"} {
+		if strings.Contains(output, unwanted) {
+			t.Errorf("the program was interrupted before it explained: %q", unwanted)
+		}
+	}
+	if status := c.local(t, "status"); !strings.Contains(status, "0 of 2 tasks running") {
+		t.Error("the status does not show the service")
+	}
+	if logs := c.local(t, "logs", "--follow=false"); !strings.Contains(logs, "no database at db.example.test") {
+		t.Error("the app's log is gone")
+	}
+	c.write(t, "images/app/server.js", server)
+}
+
+// killApp kills the app of one task, as a lack of memory does. ECS stops the task and starts another one.
+func killApp(t *testing.T, c *checkout) {
+	t.Helper()
+	victim := c.containers(t, "app")[0]
+	docker(t, nil, "kill", victim)
+	eventually(t, func() error {
+		if err := c.othersRun(t, victim, 2); err != nil {
+			return err
+		}
+		for range 20 {
+			if _, err := ask(c.url(), ""); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	loseNothing(t, c.url(), []string{""}, func() {})
 }
 
 // TestTheStackMovesFromOneEnvironmentToAnother changes a stack that runs into those of the other files, and back.

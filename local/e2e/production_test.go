@@ -12,11 +12,29 @@ import (
 // testDomain is a name that no one can own: https://www.rfc-editor.org/rfc/rfc2606
 const testDomain = "www.example.test"
 
-// production makes the running stack the one that Pulumi.prod.yaml describes, under a name of the owner's, and back. The
-// file is as its owner deploys it: it leads to an account, names a zone there and has a value that only its owner can decrypt.
+func TestAProductionStackIsProtectedUntilItIsTakenDown(t *testing.T) {
+	c := newCheckout(t)
+	t.Cleanup(func() { _, _ = c.try(t, "down") })
+	deployProduction(t, c)
+	down(t, c)
+}
+
+// production makes the running stack the one that Pulumi.prod.yaml describes, under a name of the owner's, and back.
 func production(t *testing.T, c *checkout) {
 	before := c.read(t, "Pulumi."+patternStack+".yaml")
-	settings := ownersProduction(t, c)
+	settings := deployProduction(t, c)
+	c.configure(t, settings+"  fargate-nginx-sidecar:deletionProtection: off\n")
+	c.local(t, "up", "--stack", patternStack)
+	c.configure(t, before)
+	c.local(t, "up", "--stack", patternStack)
+	assertUnchanged(t, c)
+}
+
+// deployProduction deploys Pulumi.prod.yaml as its owner does: it leads to an account, names a zone there and has a value that
+// only its owner can decrypt.
+func deployProduction(t *testing.T, c *checkout) (settings string) {
+	t.Helper()
+	settings = ownersProduction(t, c)
 	c.configure(t, settings)
 	output := c.local(t, "up", "--stack", patternStack)
 	for _, want := range []string{
@@ -38,12 +56,7 @@ func production(t *testing.T, c *checkout) {
 	}
 	assertUnchanged(t, c)
 	assertProtected(t, c)
-
-	c.configure(t, settings+"  fargate-nginx-sidecar:deletionProtection: off\n")
-	c.local(t, "up", "--stack", patternStack)
-	c.configure(t, before)
-	c.local(t, "up", "--stack", patternStack)
-	assertUnchanged(t, c)
+	return settings
 }
 
 // ownersProduction is Pulumi.prod.yaml as its owner deploys it.
@@ -99,10 +112,15 @@ func (c *checkout) read(t *testing.T, file string) string {
 	return string(content)
 }
 
+func (c *checkout) write(t *testing.T, file, content string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(c.root, file), []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // configure gives the stack another file of settings.
 func (c *checkout) configure(t *testing.T, content string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(c.root, "Pulumi."+patternStack+".yaml"), []byte(content), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	c.write(t, "Pulumi."+patternStack+".yaml", content)
 }
