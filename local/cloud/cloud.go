@@ -150,6 +150,7 @@ func (c *cloud) listen(ctx context.Context, described *run.Run) (err error) {
 		LoadBalancer: c.balancer,
 		Registry:     instances,
 		Overlay:      func(arn string) map[string]any { return c.endpoint.Overlay(arn) },
+		Restore:      func(arn string, members map[string]any) { c.endpoint.Restore(arn, members) },
 	}); err != nil {
 		return err
 	}

@@ -49,6 +49,8 @@ type Options struct {
 	// Overlay returns, by their names in the ECS API, members of a service that its creator sent and the emulator
 	// forgets: deploymentConfiguration, healthCheckGracePeriodSeconds, networkConfiguration.
 	Overlay func(serviceARN string) map[string]any
+	// Restore gives a service back those members that Overlay returned for an earlier revision of it.
+	Restore func(serviceARN string, members map[string]any)
 	// SettleTime is how long a task without any health check runs until it counts as healthy; 0 is ECS's 40 s.
 	SettleTime time.Duration
 }

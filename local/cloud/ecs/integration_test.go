@@ -160,6 +160,13 @@ func TestFailedDeploymentRollsBack(t *testing.T) {
 		return slices.ContainsFunc(s.Events, func(e types.ServiceEvent) bool { return strings.Contains(*e.Message, "rolling back") })
 	})
 	status := w.steady(service)
+	states := []types.ServiceDeploymentStatus{}
+	for _, d := range w.scheduler.ServiceDeployments() {
+		states = append(states, d.Status)
+	}
+	if !slices.Equal(states, []types.ServiceDeploymentStatus{types.ServiceDeploymentStatusSuccessful, types.ServiceDeploymentStatusRollbackSuccessful}) {
+		t.Errorf("history: %v", states)
+	}
 	if *status.Deployments[0].TaskDefinition != good {
 		t.Errorf("task definition: got %s, want %s", *status.Deployments[0].TaskDefinition, good)
 	}
@@ -212,6 +219,48 @@ func TestATaskDefinitionThatCannotBeReadHoldsUpItsOwnServiceOnly(t *testing.T) {
 	}
 }
 
+// The task definition stays the same: only the history of the service shows that its deployment failed.
+func TestADeploymentToSubnetsThatDoNotExistIsRolledBackWithItsSubnets(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	service := w.serve(w.register(nil, web(w.image(nil), "one")), 1, 0)
+	subnets := func(subnet string) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.overlay[service] = map[string]any{"networkConfiguration": map[string]any{"awsvpcConfiguration": map[string]any{
+			"subnets": []any{subnet}, "securityGroups": []any{}, "assignPublicIp": "DISABLED",
+		}}, "deploymentConfiguration": w.overlay[service]["deploymentConfiguration"]}
+	}
+	subnets(w.subnet)
+	must(t, w.scheduler.Sync(t.Context()))
+	w.steady(service)
+	subnets("subnet-00000000000000000")
+	must(t, w.scheduler.Sync(t.Context()))
+	w.until(service, "rolled back", 60*time.Second, func(types.Service) bool {
+		all := w.scheduler.ServiceDeployments()
+		return all[len(all)-1].Status == types.ServiceDeploymentStatusRollbackSuccessful
+	})
+	w.steady(service)
+	all := w.scheduler.ServiceDeployments()
+	last := all[len(all)-1]
+	revisions := map[string]types.ServiceRevision{}
+	for _, revision := range w.scheduler.ServiceRevisions() {
+		revisions[*revision.ServiceRevisionArn] = revision
+	}
+	of := func(arn *string) []string { return revisions[*arn].NetworkConfiguration.AwsvpcConfiguration.Subnets }
+	if got := of(last.TargetServiceRevision.Arn); !slices.Equal(got, []string{"subnet-00000000000000000"}) {
+		t.Errorf("the failed revision's subnets: %v", got)
+	}
+	if got := of(last.Rollback.ServiceRevisionArn); !slices.Equal(got, []string{w.subnet}) {
+		t.Errorf("the subnets that the service returned to: %v", got)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if got := fmt.Sprint(w.overlay[service]); !strings.Contains(got, w.subnet) {
+		t.Errorf("the service now has %s", got)
+	}
+}
+
 func TestFirstDeploymentThatFailsStaysFailed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -232,6 +281,9 @@ func TestFirstDeploymentThatFailsStaysFailed(t *testing.T) {
 	}
 	if status.RunningCount != 0 || status.Deployments[0].FailedTasks != 3 {
 		t.Errorf("status: got %d running, %d failed; want 0 and the breaker's threshold 3", status.RunningCount, status.Deployments[0].FailedTasks)
+	}
+	if all := w.scheduler.ServiceDeployments(); len(all) != 1 || all[0].Status != types.ServiceDeploymentStatusStopped || all[0].Rollback != nil {
+		t.Errorf("history: %+v", all)
 	}
 	if code := w.scheduler.Tasks()[0].Containers[0].ExitCode; code == nil || *code != 7 {
 		t.Errorf("exit code: got %v, want 7", code)

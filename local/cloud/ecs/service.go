@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,6 +43,8 @@ type service struct {
 	status      string
 	deployments []*deployment        // the primary one first
 	completed   *deployment          // the last one that completed: where a rollback goes
+	history     []*deployment        // all of them, oldest first
+	rollingBack *deployment          // the one that failed, while the service returns to the completed one
 	tasks       []*task              // not STOPPED
 	events      []types.ServiceEvent // newest first
 	steady      bool
@@ -59,6 +62,14 @@ type deployment struct {
 	impaired    bool // the event about it was sent
 	created     time.Time
 	updated     time.Time
+
+	declared declared // what was to be deployed
+	source   *deployment
+	status   types.ServiceDeploymentStatus
+	// What the ARNs of the service deployment and of the service revision end in.
+	deploymentID, revisionID string
+	returnedTo               *deployment // by a rollback
+	finished                 time.Time
 }
 
 // reconcile moves every service one step. The caller holds s.mu.
@@ -159,22 +170,30 @@ func (v *service) deploy(now time.Time) {
 		v.deployments[0].definition = cmp.Or(v.deployments[0].definition, v.declared.definition)
 		return
 	}
+	number := newNumber()
 	fresh := &deployment{
-		id:         newDeploymentID(),
-		revision:   v.declared.revision,
-		definition: v.declared.definition,
-		state:      types.DeploymentRolloutStateInProgress,
-		created:    now,
-		updated:    now,
+		id:           "ecs-svc/" + number,
+		revision:     v.declared.revision,
+		definition:   v.declared.definition,
+		state:        types.DeploymentRolloutStateInProgress,
+		created:      now,
+		updated:      now,
+		declared:     v.declared,
+		source:       v.completed,
+		status:       types.ServiceDeploymentStatusInProgress,
+		deploymentID: fargate.NewID(),
+		revisionID:   number,
 	}
+	v.supersede(now)
+	v.history = append(v.history, fresh)
 	fresh.reason = fmt.Sprintf("ECS deployment %s in progress.", fresh.id)
 	v.deployments = append([]*deployment{fresh}, v.deployments...)
 	v.steady = false
 }
 
-// newDeploymentID looks like ECS's: ecs-svc/ and 19 digits.
-func newDeploymentID() string {
-	return fmt.Sprintf("ecs-svc/%d", 1_000_000_000_000_000_000+rand.Int64N(8_000_000_000_000_000_000)) //nolint:gosec // a name, not a secret
+// newNumber looks like those in ECS's names of deployments and revisions, which have 19 digits.
+func newNumber() string {
+	return strconv.FormatInt(1_000_000_000_000_000_000+rand.Int64N(8_000_000_000_000_000_000), 10) //nolint:gosec // a name, not a secret
 }
 
 // candidates looks at every task that is not being stopped and notes the first time one is healthy.
@@ -252,6 +271,7 @@ func (s *Scheduler) breakCircuit(v *service, now time.Time) (rollingBack bool) {
 	}
 	if !v.declared.rollback || v.completed == nil || v.completed == primary {
 		v.fail(primary, now)
+		primary.end(types.ServiceDeploymentStatusStopped, now)
 		return false
 	}
 	wanted, previous := v.declared, v.completed
@@ -265,7 +285,7 @@ func (v *service) fail(d *deployment, now time.Time) {
 	v.event(now, "(deployment %s) deployment failed: tasks failed to start.", d.id)
 }
 
-// rollBack gives the service its previous task definition, and then makes the previous deployment the primary one.
+// rollBack gives the service its previous revision, and then makes the previous deployment the primary one.
 func (s *Scheduler) rollBack(ctx context.Context, v *service, wanted declared, previous *deployment) {
 	if err := s.source.rollBack(ctx, wanted, previous.revision.taskDefinition); err != nil {
 		s.log.Warn("rollback failed, will be tried again", "service", wanted.name, "error", err)
@@ -275,10 +295,14 @@ func (s *Scheduler) rollBack(ctx context.Context, v *service, wanted declared, p
 	defer s.mu.Unlock()
 	defer s.Wake()
 	now := time.Now()
-	v.fail(v.deployments[0], now)
-	// What the emulator holds now is the previous task definition under the present settings.
+	failed := v.deployments[0]
+	v.fail(failed, now)
+	failed.status, failed.returnedTo, v.rollingBack = types.ServiceDeploymentStatusRollbackInProgress, previous, failed
+	s.options.Restore(wanted.arn, previous.declared.sent)
+	// What the emulator holds now is the previous revision, under the present targets.
+	network := previous.revision.network
 	previous.revision = v.declared.revision
-	previous.revision.taskDefinition = previous.definition.ARN()
+	previous.revision.taskDefinition, previous.revision.network = previous.definition.ARN(), network
 	previous.state, previous.updated, previous.failed = types.DeploymentRolloutStateInProgress, now, 0
 	previous.reason = fmt.Sprintf("ECS deployment circuit breaker: rolling back to deploymentId %s.", previous.id)
 	v.event(now, "rolling back to deployment %s.", previous.id)
@@ -368,6 +392,7 @@ func (v *service) settle(now time.Time, looked bool) {
 	if atRest && primary.state == types.DeploymentRolloutStateInProgress {
 		primary.state, primary.updated, v.completed = types.DeploymentRolloutStateCompleted, now, primary
 		primary.reason = fmt.Sprintf("ECS deployment %s completed.", primary.id)
+		v.complete(primary, now)
 		v.event(now, "(deployment %s) deployment completed.", primary.id)
 	}
 	if steady := atRest && primary.state == types.DeploymentRolloutStateCompleted; steady != v.steady {

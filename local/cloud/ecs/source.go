@@ -41,6 +41,10 @@ type declared struct {
 	grace                 time.Duration // in which failing health checks stop no task
 	revision              revision
 	definition            *fargate.Definition // nil while it cannot be read, which is only logged: other services go on
+	sent                  map[string]any      // what the overlay knows of it
+	network               *types.NetworkConfiguration
+	capacity              []types.CapacityProviderStrategyItem
+	launchType            types.LaunchType
 	subnets               []string
 	targets               []fargate.Target
 	registries            []fargate.Registration
@@ -134,14 +138,20 @@ type forgotten struct {
 	DeploymentConfiguration       *types.DeploymentConfiguration
 	HealthCheckGracePeriodSeconds *int32
 	NetworkConfiguration          *types.NetworkConfiguration
+	CapacityProviderStrategy      []types.CapacityProviderStrategyItem
 }
 
 func (s *source) declared(ctx context.Context, service types.Service) (declared, error) {
-	more, err := s.remembered(service)
+	sent := s.overlay(aws.ToString(service.ServiceArn))
+	more, err := remembered(service, sent)
 	if err != nil {
 		return declared{}, err
 	}
 	d := declared{
+		sent:                  sent,
+		network:               more.NetworkConfiguration,
+		capacity:              more.CapacityProviderStrategy,
+		launchType:            service.LaunchType,
 		arn:                   aws.ToString(service.ServiceArn),
 		clusterARN:            aws.ToString(service.ClusterArn),
 		name:                  aws.ToString(service.ServiceName),
@@ -192,9 +202,11 @@ func (s *source) declared(ctx context.Context, service types.Service) (declared,
 }
 
 // remembered is what the service's creator sent: the emulator's own answer where it has one, the overlay's before it.
-func (s *source) remembered(service types.Service) (forgotten, error) {
-	more := forgotten{service.DeploymentConfiguration, service.HealthCheckGracePeriodSeconds, service.NetworkConfiguration}
-	raw, err := json.Marshal(s.overlay(aws.ToString(service.ServiceArn)))
+func remembered(service types.Service, sent map[string]any) (forgotten, error) {
+	more := forgotten{
+		service.DeploymentConfiguration, service.HealthCheckGracePeriodSeconds, service.NetworkConfiguration, service.CapacityProviderStrategy,
+	}
+	raw, err := json.Marshal(sent)
 	if err != nil {
 		return more, fmt.Errorf("overlay: %w", err)
 	}

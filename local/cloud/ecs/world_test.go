@@ -140,6 +140,11 @@ func (w *world) start() {
 			defer w.mu.Unlock()
 			return w.overlay[arn]
 		},
+		Restore: func(arn string, members map[string]any) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.overlay[arn] = members
+		},
 	})
 	must(w.t, err)
 	w.mu.Lock()

@@ -54,6 +54,8 @@ func (e *Endpoint) answerECS(w http.ResponseWriter, c call) bool {
 		return respond(w, map[string]any{"taskArns": e.listTasks(request)})
 	case "DescribeTasks":
 		return respond(w, e.describeTasks(request))
+	case "ListServiceDeployments", "DescribeServiceDeployments", "DescribeServiceRevisions":
+		return e.answerDeployments(w, c.action, request)
 	case "StopTask":
 		return e.stopTask(w, request)
 	case "RunTask":
@@ -108,6 +110,23 @@ func (e *Endpoint) Overlay(serviceARN string) map[string]any {
 	_, key, _ := strings.Cut(serviceARN, ":service/")
 	fields, _ := e.services.get(key)
 	return fields
+}
+
+// Restore gives a service back what an earlier revision of it had, as a rollback does.
+func (e *Endpoint) Restore(serviceARN string, members map[string]any) {
+	_, key, _ := strings.Cut(serviceARN, ":service/")
+	e.services.update(key, func(before map[string]any) map[string]any {
+		fields := map[string]any{}
+		maps.Copy(fields, before)
+		for _, member := range []string{"networkConfiguration", "capacityProviderStrategy", "platformVersion"} {
+			if value, given := members[member]; given {
+				fields[member] = value
+			} else {
+				delete(fields, member)
+			}
+		}
+		return fields
+	})
 }
 
 // amendServices corrects every service in an answer of the emulator's. What a change answers says nothing of what runs, so

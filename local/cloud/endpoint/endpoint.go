@@ -293,6 +293,8 @@ func (m *memory[V]) forget(name string) {
 // Tasks is the scheduler, which knows what runs.
 type Tasks interface {
 	Service(arn string) (types.Service, bool)
+	ServiceDeployments() []types.ServiceDeployment
+	ServiceRevisions() []types.ServiceRevision
 	Tasks() []types.Task
 	StopTask(arn, reason string) error
 	RunTask(ctx context.Context, request *ecs.RunTaskInput) ([]types.Task, error)

@@ -51,6 +51,22 @@ func (s *tasks) Service(arn string) (types.Service, bool) {
 	}, arn == service
 }
 
+func (*tasks) ServiceDeployments() []types.ServiceDeployment {
+	var all []types.ServiceDeployment
+	for second := range 3 {
+		all = append(all, types.ServiceDeployment{
+			ServiceDeploymentArn: aws.String(fmt.Sprintf("deployment/%d", second)), ServiceArn: aws.String(service), ClusterArn: aws.String(cluster),
+			CreatedAt: aws.Time(time.Unix(int64(second), 5e8)), Status: types.ServiceDeploymentStatusSuccessful,
+			TargetServiceRevision: &types.ServiceRevisionSummary{Arn: aws.String("revision/1")},
+		})
+	}
+	return all
+}
+
+func (*tasks) ServiceRevisions() []types.ServiceRevision {
+	return []types.ServiceRevision{{ServiceRevisionArn: aws.String("revision/1"), TaskDefinition: aws.String("web:1")}}
+}
+
 func (*tasks) Tasks() []types.Task {
 	return []types.Task{{
 		TaskArn: aws.String(task), ClusterArn: aws.String(cluster), Group: aws.String("service:web"), StartedBy: aws.String("ecs-svc/1"), TaskDefinitionArn: aws.String("arn:aws:ecs:eu-central-1:123456789012:task-definition/web:1"), DesiredStatus: aws.String("RUNNING"), LastStatus: aws.String("RUNNING"),
@@ -180,6 +196,35 @@ func TestAServiceKeepsWhatTheEmulatorForgetsAndShowsWhatRuns(t *testing.T) {
 }
 
 // An update of one part of a deployment configuration leaves the others, in ECS and here.
+func TestTheHistoryOfAServiceComesFromTheScheduler(t *testing.T) {
+	url, _ := start(t, http.StatusBadRequest, `{"__type":"InvalidAction"}`)
+	for request, want := range map[[2]string]string{
+		{"ListServiceDeployments", `{"cluster":"web","service":"web","createdAt":{"after":1.5}}`}: `"deployment/2"`,
+		{"DescribeServiceDeployments", `{"serviceDeploymentArns":["deployment/1"]}`}:              `"deployment/1"`,
+		{"DescribeServiceRevisions", `{"serviceRevisionArns":["revision/1"]}`}:                    `"taskDefinition":"web:1"`,
+		{"DescribeServiceRevisions", `{"serviceRevisionArns":["revision/2"]}`}:                    `"MISSING"`,
+	} {
+		status, answer := call(t, url, ecsAPI+request[0], request[1])
+		if status != http.StatusOK || !strings.Contains(answer, want) || strings.Contains(answer, `"deployment/0"`) {
+			t.Errorf("%s: status %d: %s\nwant: …%s…", request, status, answer, want)
+		}
+	}
+	if _, answer := call(t, url, ecsAPI+"ListServiceDeployments", `{"cluster":"web","service":"other"}`); !strings.Contains(answer, `"serviceDeployments":[]`) {
+		t.Errorf("another service: %s", answer)
+	}
+}
+
+func TestARollbackRestoresTheNetworkThatTheServiceHad(t *testing.T) {
+	handler, err := endpoint.New(endpoint.Options{Emulator: "http://127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler.Restore(service, map[string]any{"networkConfiguration": "before", "propagateTags": "SERVICE"})
+	if got := fmt.Sprint(handler.Overlay(service)); got != "map[networkConfiguration:before]" {
+		t.Errorf("the service has %s", got)
+	}
+}
+
 func TestAServiceIsNotDescribedBeforeTheSchedulerHasSeenIt(t *testing.T) {
 	t.Parallel()
 	url, scheduler := start(t, http.StatusOK, `{"services":[{"serviceArn":"`+service+`","deployments":[]}],"failures":[]}`)
