@@ -1,12 +1,8 @@
 // Command fargate-nginx-sidecar is the Pulumi program.
 package main
 
-import (
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-
-	"fargate-nginx-sidecar/infra"
-)
+import "fargate-nginx-sidecar/infra"
 
 func main() {
-	pulumi.Run(infra.Program)
+	infra.Main()
 }

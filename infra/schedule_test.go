@@ -145,8 +145,8 @@ func TestFailedScheduledTasksReachTheQueueAndTheAlarm(t *testing.T) {
 // After a rollback, a scheduled command must not run with the image that ECS has rolled back.
 func TestARollbackLeavesTheSchedulesAlone(t *testing.T) {
 	rolledBack := options(defaults(t, scheduled(nil)))
-	rolledBack.Deployments = func(infratest.Resource) []infratest.Deployment {
-		return []infratest.Deployment{{Status: "PRIMARY", TaskDefinition: "web:6", RolloutState: "COMPLETED"}}
+	rolledBack.Deployment = func(infratest.Resource) *infratest.Deployment {
+		return &infratest.Deployment{Status: "ROLLBACK_SUCCESSFUL"}
 	}
 	graph, err := infratest.Run(infra.Program, rolledBack)
 	if err == nil {

@@ -17,31 +17,67 @@ import (
 // explainWithin bounds the requests for an explanation. The time for the deployment itself may be over by then.
 const explainWithin = 30 * time.Second
 
-// why says, in whole lines, why the tasks of a failed deployment stopped: ECS's reason for the last of them, and what its
-// containers wrote last. A deployment's own reason is only that tasks failed. There is nothing to say if no task failed, as
-// after a rollback because of an alarm.
-func (r Rollout) why(ctx context.Context) string {
+// failure explains why a deployment has failed, or has not ended in time; last is nil if ECS has listed none.
+func (r Rollout) failure(ctx context.Context, last *types.ServiceDeployment) *Failure {
+	outOfTime := ctx.Err() != nil
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), explainWithin)
 	defer cancel()
-	task, err := r.lastFailed(ctx)
+
+	e := evidence{deployment: last, outOfTime: outOfTime}
+	err := r.collect(ctx, &e)
+	found := e.diagnose()
+	f := &Failure{Cause: found.cause, Remedy: found.remedy, Details: e.details()}
 	if err != nil {
-		return fmt.Sprintf("Why its tasks stopped could not be read: %v\n", err)
+		f.Details = append(f.Details, fmt.Sprintf("More could not be read: %v", err))
 	}
-	if task == nil {
-		return ""
-	}
+	f.Details = append(f.Details, fmt.Sprintf(
+		"All events: aws ecs describe-services --region %s --cluster %s --services %s --query 'services[0].events[:20].message'",
+		r.Region, r.Cluster, r.Service), "When that is done, run: pulumi up")
 
-	text := fmt.Sprintf("The last of its tasks, %s, stopped: %s\n", taskID(*task), aws.ToString(task.StoppedReason))
-	written := r.written(ctx, *task)
-	for _, container := range atFault(task.Containers) {
-		text += "  " + describe(container)
-		if lines := written(aws.ToString(container.Name)); len(lines) > 0 {
-			text += "; the last lines of its log:\n    " + strings.Join(lines, "\n    ")
+	return f
+}
+
+// collect reads what explains a failure: the task of the deployment that failed last, what its containers are and what they
+// wrote, and the events of the service.
+func (r Rollout) collect(ctx context.Context, e *evidence) error {
+	described, err := r.ECS.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &r.Cluster, Services: []string{r.Service}})
+	if err != nil {
+		return err
+	}
+	for _, service := range described.Services {
+		e.events = eventsSince(service.Events, e.deployment)
+	}
+	if e.task, err = r.lastFailed(ctx, e.deployment); err != nil || e.task == nil {
+		return err
+	}
+	definition, err := r.ECS.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: e.task.TaskDefinitionArn})
+	if err != nil {
+		return err
+	}
+	for _, defined := range definition.TaskDefinition.ContainerDefinitions {
+		c := container{definition: defined, name: aws.ToString(defined.Name)}
+		for _, seen := range e.task.Containers {
+			if aws.ToString(seen.Name) == c.name {
+				c.seen = seen
+			}
 		}
-		text += "\n"
+		c.lines = r.written(ctx, *e.task, defined)
+		e.containers = append(e.containers, c)
 	}
 
-	return text
+	return nil
+}
+
+// eventsSince are the messages of a service since a deployment began, the newest first.
+func eventsSince(events []types.ServiceEvent, d *types.ServiceDeployment) []string {
+	var messages []string
+	for _, event := range events {
+		if d == nil || d.CreatedAt == nil || event.CreatedAt == nil || !event.CreatedAt.Before(*d.CreatedAt) {
+			messages = append(messages, aws.ToString(event.Message))
+		}
+	}
+
+	return messages
 }
 
 // ECS stops tasks of a deployment that it gives up with this reason; they did nothing wrong.
@@ -52,13 +88,36 @@ const stoppedByRollback = "Scaling activity initiated by"
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
 const tasksAtOnce = 100
 
-// lastFailed returns the task of the requested revision that failed last, or nil. ECS lists tasks for at least an hour
-// after they have stopped.
+// lastFailed returns the task of a deployment that failed last. If none has failed, it returns one that does not become
+// healthy, or nil. ECS lists tasks for at least an hour after they have stopped.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
-func (r Rollout) lastFailed(ctx context.Context) (*types.Task, error) {
-	var last *types.Task
+func (r Rollout) lastFailed(ctx context.Context, d *types.ServiceDeployment) (*types.Task, error) {
+	for _, status := range []types.DesiredStatus{types.DesiredStatusStopped, types.DesiredStatusRunning} {
+		tasks, err := r.tasks(ctx, status)
+		if err != nil {
+			return nil, err
+		}
+		var last *types.Task
+		for _, task := range tasks {
+			if r.isInnocent(task, d) {
+				continue
+			}
+			if last == nil || saysMore(task, *last) {
+				last = &task
+			}
+		}
+		if last != nil {
+			return last, nil
+		}
+	}
+
+	return nil, nil //nolint:nilnil // ECS may fail a deployment without any task.
+}
+
+func (r Rollout) tasks(ctx context.Context, status types.DesiredStatus) ([]types.Task, error) {
+	var all []types.Task
 	pages := ecs.NewListTasksPaginator(r.ECS, &ecs.ListTasksInput{
-		Cluster: &r.Cluster, ServiceName: &r.Service, DesiredStatus: types.DesiredStatusStopped, MaxResults: aws.Int32(tasksAtOnce),
+		Cluster: &r.Cluster, ServiceName: &r.Service, DesiredStatus: status, MaxResults: aws.Int32(tasksAtOnce),
 	})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -72,17 +131,18 @@ func (r Rollout) lastFailed(ctx context.Context) (*types.Task, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, task := range described.Tasks {
-			if aws.ToString(task.TaskDefinitionArn) != r.Requested || strings.HasPrefix(aws.ToString(task.StoppedReason), stoppedByRollback) {
-				continue
-			}
-			if last == nil || saysMore(task, *last) {
-				last = &task
-			}
-		}
+		all = append(all, described.Tasks...)
 	}
 
-	return last, nil
+	return all, nil
+}
+
+// isInnocent reports whether a task is not of the deployment, or did not make it fail.
+func (r Rollout) isInnocent(task types.Task, d *types.ServiceDeployment) bool {
+	return aws.ToString(task.TaskDefinitionArn) != r.Requested.TaskDefinition ||
+		d != nil && d.CreatedAt != nil && task.CreatedAt != nil && task.CreatedAt.Before(*d.CreatedAt) ||
+		strings.HasPrefix(aws.ToString(task.StoppedReason), stoppedByRollback) ||
+		task.HealthStatus == types.HealthStatusHealthy && task.StoppedReason == nil
 }
 
 // saysMore prefers a task that has stopped altogether, whose exit codes are known, and then the later one.
@@ -101,70 +161,30 @@ func stopTime(task types.Task) time.Time {
 	return *cmp.Or(task.StoppingAt, task.StoppedAt, task.CreatedAt, &time.Time{})
 }
 
-func taskID(task types.Task) string {
-	arn := aws.ToString(task.TaskArn)
+// nameOf is the last part of an ARN, or a name itself.
+func nameOf(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
 
-	return arn[strings.LastIndex(arn, "/")+1:]
-}
+func taskID(task types.Task) string { return nameOf(aws.ToString(task.TaskArn)) }
 
-// atFault are the containers that ended with an error. If none did, as after failed health checks, they are all of them.
-func atFault(containers []types.Container) []types.Container {
-	failed := slices.DeleteFunc(slices.Clone(containers), func(c types.Container) bool {
-		return c.Reason == nil && aws.ToInt32(c.ExitCode) == 0
-	})
-	if len(failed) > 0 {
-		return failed
-	}
-
-	return containers
-}
-
-// describe is what ECS knows of the end of a container.
-func describe(container types.Container) string {
-	var known []string
-	if container.ExitCode != nil {
-		known = append(known, fmt.Sprintf("exit code %d", *container.ExitCode))
-	}
-	if container.HealthStatus == types.HealthStatusUnhealthy {
-		known = append(known, "unhealthy")
-	}
-	if container.Reason != nil {
-		known = append(known, *container.Reason)
-	}
-	if len(known) == 0 && aws.ToString(container.LastStatus) == "RUNNING" {
-		known = append(known, "still running")
-	}
-
-	return aws.ToString(container.Name) + ": " + cmp.Or(strings.Join(known, ", "), "it was not started")
-}
-
-// written returns a function for the last lines of a task's container. The task definition says where they are.
+// written returns the last lines of a task's container. The task definition says where they are.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html (awslogs-stream-prefix)
-func (r Rollout) written(ctx context.Context, task types.Task) func(container string) []string {
-	described, err := r.ECS.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &r.Requested})
-	if err != nil {
-		return func(string) []string { return []string{fmt.Sprintf("(not found: %v)", err)} }
-	}
-
-	return func(container string) []string {
-		for _, definition := range described.TaskDefinition.ContainerDefinitions {
-			if aws.ToString(definition.Name) == container && definition.LogConfiguration != nil {
-				options := definition.LogConfiguration.Options
-				stream := options["awslogs-stream-prefix"] + "/" + container + "/" + taskID(task)
-				return lastLines(ctx, r.Logs, options["awslogs-group"], stream)
-			}
-		}
+func (r Rollout) written(ctx context.Context, task types.Task, defined types.ContainerDefinition) []string {
+	if defined.LogConfiguration == nil {
 		return nil
 	}
+	options := defined.LogConfiguration.Options
+	stream := options["awslogs-stream-prefix"] + "/" + aws.ToString(defined.Name) + "/" + taskID(task)
+
+	return lastLines(ctx, r.Logs, options["awslogs-group"], stream)
 }
 
-// linesShown are the last lines of a container that failed.
-const linesShown = 20
+// linesRead are the last lines of a container, of which the explanation shows those that say most.
+const linesRead = 60
 
 // lastLines returns the last lines that a container has written, or none if there are none or they cannot be read.
 func lastLines(ctx context.Context, logs Logs, group, stream string) []string {
 	read, err := logs.GetLogEvents(ctx, &cloudwatchlogs.GetLogEventsInput{
-		LogGroupName: &group, LogStreamName: &stream, Limit: aws.Int32(linesShown),
+		LogGroupName: &group, LogStreamName: &stream, Limit: aws.Int32(linesRead),
 	})
 	if err != nil {
 		return nil
@@ -175,4 +195,29 @@ func lastLines(ctx context.Context, logs Logs, group, stream string) []string {
 	}
 
 	return lines
+}
+
+// The explanation as a whole stays below 15 lines.
+const (
+	linesShown = 5
+	lineLength = 200
+)
+
+// telling are the last lines that say most: without empty lines and, if others are there, without indented ones, which are
+// mostly the frames of a stack.
+func telling(lines []string) []string {
+	flush := slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
+		return strings.TrimSpace(line) == "" || line[0] == ' ' || line[0] == '\t' || strings.HasPrefix(line, "Node.js v")
+	})
+	if len(flush) == 0 {
+		flush = slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return strings.TrimSpace(line) == "" })
+	}
+	shown := flush[max(0, len(flush)-linesShown):]
+	for i, line := range shown {
+		if len(line) > lineLength {
+			shown[i] = strings.ToValidUTF8(line[:lineLength], "") + "…"
+		}
+	}
+
+	return shown
 }

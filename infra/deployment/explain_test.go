@@ -1,198 +1,209 @@
 package deployment
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
-	logtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
-	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// ended is ECS after a deployment: the stopped tasks of its service, two on a page.
-type ended struct {
-	ECS
-	tasks   []types.Task
-	refused error
-}
-
-func (e *ended) DescribeServices(context.Context, *ecs.DescribeServicesInput, ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error) {
-	return &ecs.DescribeServicesOutput{Services: []types.Service{{Status: aws.String("ACTIVE"), Deployments: []types.Deployment{
-		{Status: aws.String("PRIMARY"), TaskDefinition: aws.String(oldRevision), RolloutStateReason: aws.String("ECS rolls back.")},
-	}}}}, nil
-}
-
-func (e *ended) ListTasks(_ context.Context, in *ecs.ListTasksInput, _ ...func(*ecs.Options)) (*ecs.ListTasksOutput, error) {
-	if e.refused != nil {
-		return nil, e.refused
-	}
-	if *in.Cluster != "web-1" || *in.ServiceName != "web-2" || in.DesiredStatus != types.DesiredStatusStopped {
-		return nil, errors.New("other tasks are listed than the stopped ones of the service")
-	}
-	from := len(aws.ToString(in.NextToken))
-	out := &ecs.ListTasksOutput{}
-	for _, task := range e.tasks[from:min(from+2, len(e.tasks))] {
-		out.TaskArns = append(out.TaskArns, *task.TaskArn)
-	}
-	if from+2 < len(e.tasks) {
-		out.NextToken = aws.String(strings.Repeat("x", from+2))
-	}
-
-	return out, nil
-}
-
-func (e *ended) DescribeTasks(_ context.Context, in *ecs.DescribeTasksInput, _ ...func(*ecs.Options)) (*ecs.DescribeTasksOutput, error) {
-	out := &ecs.DescribeTasksOutput{}
-	for _, arn := range in.Tasks {
-		for _, task := range e.tasks {
-			if *task.TaskArn == arn {
-				out.Tasks = append(out.Tasks, task)
-			}
-		}
-	}
-
-	return out, nil
-}
-
-func (e *ended) DescribeTaskDefinition(_ context.Context, in *ecs.DescribeTaskDefinitionInput, _ ...func(*ecs.Options)) (*ecs.DescribeTaskDefinitionOutput, error) {
-	var containers []types.ContainerDefinition
-	for _, name := range []string{"nginx", "app"} {
-		containers = append(containers, types.ContainerDefinition{Name: &name, LogConfiguration: &types.LogConfiguration{
-			Options: map[string]string{"awslogs-group": name + "-logs", "awslogs-stream-prefix": "web/" + name},
-		}})
-	}
-
-	return &ecs.DescribeTaskDefinitionOutput{TaskDefinition: &types.TaskDefinition{TaskDefinitionArn: in.TaskDefinition, ContainerDefinitions: containers}}, nil
-}
-
-// streams are the lines of log streams, by group and stream.
-type streams map[string][]string
-
-func (s streams) GetLogEvents(_ context.Context, in *cloudwatchlogs.GetLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.GetLogEventsOutput, error) {
-	lines, ok := s[*in.LogGroupName+" "+*in.LogStreamName]
-	if !ok {
-		return nil, &logtypes.ResourceNotFoundException{}
-	}
-	out := &cloudwatchlogs.GetLogEventsOutput{}
-	for _, line := range lines[max(0, len(lines)-int(*in.Limit)):] {
-		out.Events = append(out.Events, logtypes.OutputLogEvent{Message: &line})
-	}
-
-	return out, nil
-}
-
-// stoppedTask is a task that stopped a number of minutes after some moment.
+// stoppedTask is a task that stopped a number of minutes after noon.
 func stoppedTask(id, revision, reason string, minutes int, containers ...types.Container) types.Task {
+	at := noon.Add(time.Duration(minutes)*time.Minute + 30*time.Second)
+
 	return types.Task{
 		TaskArn: aws.String("arn:aws:ecs:eu-central-1:123456789012:task/web-1/" + id), TaskDefinitionArn: &revision, StoppedReason: &reason,
-		LastStatus: aws.String("STOPPED"), StoppingAt: aws.Time(time.Unix(0, 0).Add(time.Duration(minutes) * time.Minute)), Containers: containers,
+		StopCode: types.TaskStopCodeEssentialContainerExited, LastStatus: aws.String("STOPPED"), CreatedAt: &at, StoppingAt: &at,
+		Containers: containers, Memory: aws.String("512"),
 	}
-}
-
-func stopping(task types.Task) types.Task {
-	task.LastStatus = aws.String("STOPPING")
-
-	return task
 }
 
 func exited(name string, code int32) types.Container {
 	return types.Container{Name: &name, ExitCode: &code}
 }
 
-// Whoever reads that a deployment was rolled back wants to know what was wrong with it. ECS's own reason is only that tasks
-// failed.
-func TestARollbackSaysWhyTheLastTaskFailed(t *testing.T) {
+// fail returns the explanation of a first deployment that failed and left these tasks and lines.
+func fail(t *testing.T, h *history, logs streams) *Failure {
+	t.Helper()
+	h.begin(types.ServiceDeploymentStatusInProgress, newRevision, "subnet-a")
+	h.end(types.ServiceDeploymentStatusStopped)
+	r := Rollout{Clients: Clients{ECS: h, Logs: logs}, Cluster: "web-1", Service: "web-2", Region: "eu-central-1", Requested: requested}
+	failed := new(Failure)
+	if err := r.await(t.Context(), time.Hour, 0); !errors.As(err, &failed) {
+		t.Fatalf("error: %v", err)
+	}
+
+	return failed
+}
+
+func TestTheExplanationIsOfTheTaskThatFailedLast(t *testing.T) {
 	const exit = "Essential container in task exited"
-	unhealthy := types.Container{Name: aws.String("nginx"), ExitCode: aws.Int32(0), HealthStatus: types.HealthStatusUnhealthy}
-	notPulled := "CannotPullContainerError: pull image manifest: not found"
+	still := stoppedTask("6", newRevision, exit, 6, types.Container{Name: aws.String("app"), LastStatus: aws.String("RUNNING")})
+	still.LastStatus = aws.String("STOPPING")
+	early := stoppedTask("7", newRevision, exit, 7, exited("app", 9))
+	early.CreatedAt = aws.Time(noon.Add(-time.Hour)) // of a deployment before
+	h := &history{tasks: []types.Task{
+		stoppedTask("1", newRevision, exit, 1, exited("app", 9)),
+		stoppedTask("3", newRevision, exit, 3, exited("nginx", 0), exited("app", 1)),
+		stoppedTask("2", newRevision, exit, 2, exited("app", 9)),
+		stoppedTask("4", newRevision, "Scaling activity initiated by (deployment ecs-svc/1)", 4, exited("app", 9)),
+		stoppedTask("5", oldRevision, exit, 5, exited("app", 9)), still, early,
+	}}
+	got := fail(t, h, streams{"app-logs web/app/app/3": {"file:///app/main.js:3", "    at main (main.js:3)", "", "Error: Cannot find module 'express'\n", "Node.js v26"}}).Error()
+	want := `the app ended with exit code 1; its last lines are below
+Remedy: correct the app, or what it is given in environment, secrets and appCommand
+The deployment failed after 1m30s, and there is none to return to: ECS deployment circuit breaker: tasks failed to start.
+Task 3 stopped: Essential container in task exited
+  app: exit code 1
+    file:///app/main.js:3
+    Error: Cannot find module 'express'
+All events: aws ecs describe-services --region eu-central-1 --cluster web-1 --services web-2 --query 'services[0].events[:20].message'
+When that is done, run: pulumi up`
+	if got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestAFailureIsReportedEvenIfItsTasksCannotBeRead(t *testing.T) {
+	got := fail(t, &history{refused: errors.New("AccessDeniedException: ecs:ListTasks")}, streams{}).Error()
+	for _, want := range []string{"The deployment failed after 1m30s", "More could not be read: AccessDeniedException: ecs:ListTasks\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("got: %s\nwant: …%s…", got, want)
+		}
+	}
+}
+
+// Each case is what ECS and the containers leave; docs/troubleshooting.md has the ones that a local run produced.
+func TestTheCauseAndTheSettingAreNamed(t *testing.T) {
+	const notPulled, noSecret = "CannotPullContainerError: ", "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "
 	for name, test := range map[string]struct {
-		tasks []types.Task
-		logs  streams
-		want  string
+		reason         string
+		app, nginx     types.Container
+		lines, sidecar []string
+		events         []string
+		cause, remedy  string
 	}{
-		"the app crashes": {
-			tasks: []types.Task{
-				stoppedTask("1", newRevision, exit, 1, exited("app", 9)),
-				stoppedTask("3", newRevision, exit, 3, exited("nginx", 0), exited("app", 1)),
-				stoppedTask("2", newRevision, exit, 2, exited("app", 9)),
-				stoppedTask("4", newRevision, "Scaling activity initiated by (deployment ecs-svc/1)", 4, exited("app", 9)),
-				stoppedTask("5", oldRevision, exit, 5, exited("app", 9)),
-			},
-			logs: streams{"app-logs web/app/app/3": {"Error: Cannot find module 'express'\n", "Node.js v26"}, "nginx-logs web/nginx/nginx/3": {"stops"}},
-			want: "The last of its tasks, 3, stopped: Essential container in task exited\n" +
-				"  app: exit code 1; the last lines of its log:\n    Error: Cannot find module 'express'\n    Node.js v26\n",
+		"wrong port": {
+			sidecar: []string{"app health: 127.0.0.1:3000/: connection refused; listening in this task: 127.0.0.1:8000, 0.0.0.0:8080"},
+			cause:   "the app does not listen on 127.0.0.1:3000 (connection refused); it listens on 127.0.0.1:8000", remedy: "set appPort: 8000",
 		},
-		"nobody answers the health check": {
-			tasks: []types.Task{stoppedTask("1", newRevision, "Task failed container health checks", 1, unhealthy, exited("app", 0))},
-			logs:  streams{"nginx-logs web/nginx/nginx/1": {"connect() failed"}},
-			want: "The last of its tasks, 1, stopped: Task failed container health checks\n" +
-				"  nginx: exit code 0, unhealthy; the last lines of its log:\n    connect() failed\n" +
-				"  app: exit code 0\n",
+		"wrong address": {
+			sidecar: []string{"app health: 127.0.0.1:3000/: connection refused; listening in this task: 172.19.0.3:3000"},
+			cause:   "it listens on 172.19.0.3:3000", remedy: "HOSTNAME: 127.0.0.1",
 		},
-		"a later task is still being stopped": {
-			tasks: []types.Task{
-				stoppedTask("1", newRevision, exit, 1, exited("app", 1)),
-				stopping(stoppedTask("2", newRevision, exit, 2, types.Container{Name: aws.String("app"), LastStatus: aws.String("RUNNING")})),
-			},
-			want: "The last of its tasks, 1, stopped: Essential container in task exited\n  app: exit code 1\n",
+		"slow start": {
+			sidecar: []string{"app health: 127.0.0.1:3000/: connection refused; listening in this task: 0.0.0.0:8080"},
+			cause:   "nothing but NGINX listens in the task yet", remedy: "raise containerHealthStartPeriodSeconds",
 		},
-		"no task has stopped altogether": {
-			tasks: []types.Task{stopping(stoppedTask("1", newRevision, "Task failed ELB health checks", 1,
-				types.Container{Name: aws.String("app"), LastStatus: aws.String("RUNNING")}))},
-			want: "The last of its tasks, 1, stopped: Task failed ELB health checks\n  app: still running\n",
+		"the last answer counts": {
+			sidecar: []string{"app health: 127.0.0.1:3000/healthz: connection refused", "app health: 127.0.0.1:3000/healthz: status 404"},
+			cause:   "the app answers status 404 on 127.0.0.1:3000/healthz", remedy: "set appHealthPath",
 		},
-		"there is no image": {
-			tasks: []types.Task{stoppedTask("1", newRevision, notPulled, 1,
-				types.Container{Name: aws.String("nginx")}, types.Container{Name: aws.String("app"), Reason: aws.String("CannotPullContainerError: not found")})},
-			want: "The last of its tasks, 1, stopped: " + notPulled + "\n  app: CannotPullContainerError: not found\n",
+		"refused host": {sidecar: []string{"app health: 127.0.0.1:3000/: status 400 for Host localhost"}, cause: "status 400 for Host localhost", remedy: "ALLOWED_HOSTS"},
+		"login":        {sidecar: []string{"app health: 127.0.0.1:3000/: status 401"}, cause: "status 401", remedy: "needs no login"},
+		"error":        {sidecar: []string{"app health: 127.0.0.1:3000/: status 500"}, cause: "status 500", remedy: "the app's lines say why"},
+		"hangs":        {sidecar: []string{"app health: 127.0.0.1:3000/: no answer within 2 s"}, cause: "no answer within 2 s", remedy: "containerHealthTimeoutSeconds"},
+		"TLS":          {sidecar: []string{"app health: 127.0.0.1:3000/: got the status line \"\\x15\""}, cause: "does not speak HTTP", remedy: "plain HTTP"},
+		"missing variable": {
+			app: exited("app", 1), lines: []string{"Error: DATABASE_URL is not set", "    at main"},
+			cause: "misses the variable DATABASE_URL", remedy: "environment: {DATABASE_URL: …}, or secrets",
 		},
-		"an alarm went off": {
-			tasks: []types.Task{stoppedTask("1", newRevision, "Scaling activity initiated by (deployment ecs-svc/1)", 1, exited("app", 0))},
+		"read-only": {
+			app: exited("app", 1), lines: []string{"Error: EROFS: read-only file system, open '/data/cache/index.db'"},
+			cause: "the app writes to /data/cache", remedy: "appWritablePaths: [/data/cache]",
 		},
+		"read-only directory": {
+			app: exited("app", 1), lines: []string{"Error: EROFS: read-only file system, mkdir '/app/.next'"},
+			cause: "the app writes to /app/.next", remedy: "appWritablePaths: [/app/.next]",
+		},
+		"no temporary directory": {
+			app:   exited("app", 1),
+			lines: []string{"FileNotFoundError: [Errno 2] No usable temporary directory found in ['/tmp', '/var/tmp', '/usr/tmp', '/app']"},
+			cause: "no directory for temporary files", remedy: "appWritablePaths: [/tmp]",
+		},
+		"user": {
+			app: exited("app", 1), lines: []string{"PermissionError: [Errno 13] Permission denied: '/app/secret.key'"},
+			cause: "may not use /app/secret.key", remedy: "appUser",
+		},
+		"low port":    {app: exited("app", 1), lines: []string{"Error: listen EACCES: permission denied 0.0.0.0:80"}, cause: "port below 1024", remedy: "appPort"},
+		"port taken":  {app: exited("app", 1), lines: []string{"Error: listen EADDRINUSE: address already in use :::8080"}, cause: "is taken", remedy: "containerPort"},
+		"database":    {app: exited("app", 1), lines: []string{"Error: connect ECONNREFUSED 10.0.3.4:5432"}, cause: "cannot reach another service", remedy: "taskEgressPorts"},
+		"job":         {app: exited("app", 0), cause: "ended by itself without an error", remedy: "appCommand"},
+		"segfault":    {app: exited("app", 139), cause: "SIGSEGV", remedy: "base image"},
+		"killed":      {app: exited("app", 137), cause: "out of memory", remedy: "raise memory (now 512 MiB"},
+		"heap":        {app: exited("app", 134), lines: []string{"FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"}, cause: "app ran out of memory", remedy: "raise memory"},
+		"memory":      {app: types.Container{Name: aws.String("app"), ExitCode: aws.Int32(137), Reason: aws.String("OutOfMemoryError: Container killed due to memory usage")}, cause: "app ran out of memory", remedy: "raise memory"},
+		"not found":   {app: exited("app", 127), cause: "the app's command was not found", remedy: "appCommand"},
+		"not allowed": {app: exited("app", 126), cause: "cannot be executed", remedy: "chmod +x"},
+		"no program": {
+			app:   types.Container{Name: aws.String("app"), Reason: aws.String(`CannotStartContainerError: failed to create shim task: exec: "gunicorn": executable file not found in $PATH`)},
+			cause: "not found in its image: gunicorn", remedy: "appCommand",
+		},
+		"architecture": {app: exited("app", 255), lines: []string{"exec /usr/local/bin/node: exec format error"}, cause: "the tasks' processor", remedy: "architecture"},
+		"image gone": {
+			reason: notPulled + "failed to resolve reference 123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop@sha256:0123: not found",
+			cause:  "the image 123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop@sha256:0123 does not exist", remedy: "appImage",
+		},
+		"registry refuses": {reason: notPulled + "pull access denied for ghcr.io/shop/web, repository does not exist or may require authorization", cause: "the registry refuses", remedy: "execution role"},
+		"no route to ECR":  {reason: notPulled + "failed to do request: Head https://…: dial tcp 3.122.1.1:443: i/o timeout", cause: "cannot reach the registry", remedy: "NAT"},
+		"no route for secrets": {
+			reason: noSecret + "unable to retrieve secret from asm: There is a connection issue between the task and AWS Secrets Manager. Check your task network configuration.",
+			cause:  "cannot reach Secrets Manager", remedy: "egress",
+		},
+		"secret missing": {reason: noSecret + "ResourceNotFoundException: Secrets Manager can't find the specified secret.", cause: "does not exist", remedy: "create it"},
+		"no rights":      {reason: noSecret + "AccessDeniedException: not authorized to perform: kms:Decrypt", cause: "ECS may not read the secret", remedy: "kmsKeyArn"},
+		"JSON key":       {reason: noSecret + "retrieved secret from Secrets Manager did not contain json key password", cause: "no such JSON key", remedy: "behind #"},
+		"EFS":            {reason: "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: b'mount.nfs4: Connection timed out'", cause: "file system of volumes", remedy: "2049"},
+		"quota": {
+			events: []string{"(service web) was unable to place a task. Reason: You've reached the limit on the number of vCPUs you can run concurrently."},
+			cause:  "quota of Fargate vCPUs", remedy: "Service Quotas",
+		},
+		"health command": {app: types.Container{Name: aws.String("app"), ExitCode: aws.Int32(143), HealthStatus: types.HealthStatusUnhealthy}, reason: "Task failed container health checks", cause: "the app's own health command fails: CMD curl", remedy: "appHealthPath"},
+		"sidecar":        {nginx: exited("nginx", 1), app: exited("app", 143), sidecar: []string{"NGINX_X: 12; allowed: 1 to 10"}, cause: "the sidecar ended with exit code 1: NGINX_X: 12; allowed: 1 to 10", remedy: "the setting"},
+		"load balancer":  {reason: "Task failed ELB health checks in (target-group x)", events: []string{"(task 1) (port 8080) is unhealthy in (target-group x) due to (reason Request timed out)"}, cause: "(reason Request timed out)", remedy: "security group"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := failedRollout(&ended{tasks: test.tasks})
-			r.Logs = test.logs
-			want := "ECS rolled the deployment back: task definition " + newRevision + " was requested, " + oldRevision + " runs: ECS rolls back.\n" +
-				test.want + r.advice()
-			if err := r.await(t.Context(), time.Hour); err == nil || err.Error() != want {
-				t.Errorf("error: %v\nwant: %s", err, want)
+			h := &history{events: test.events}
+			if test.events == nil || test.reason != "" {
+				reason := test.reason
+				if reason == "" {
+					reason = "Essential container in task exited"
+				}
+				task := stoppedTask("1", newRevision, reason, 1, named(test.nginx, "nginx"), named(test.app, "app"))
+				h.healthCommand = test.app.HealthStatus == types.HealthStatusUnhealthy
+				if h.healthCommand || test.sidecar != nil && test.nginx.ExitCode == nil {
+					task.StopCode = types.TaskStopCodeServiceSchedulerInitiated
+				}
+				h.tasks = []types.Task{task}
+			}
+			got := fail(t, h, streams{"app-logs web/app/app/1": test.lines, "nginx-logs web/nginx/nginx/1": test.sidecar})
+			if !strings.Contains(got.Cause, test.cause) || !strings.Contains(got.Remedy, test.remedy) {
+				t.Errorf("cause: %s\nremedy: %s\nwant: …%s…\nand: …%s…", got.Cause, got.Remedy, test.cause, test.remedy)
+			}
+			if lines := strings.Count(got.Error(), "\n") + 1; lines >= 15 {
+				t.Errorf("%d lines:\n%s", lines, got)
 			}
 		})
 	}
 }
 
-func TestARollbackIsReportedEvenIfItsTasksCannotBeRead(t *testing.T) {
-	r := failedRollout(&ended{refused: errors.New("AccessDeniedException: ecs:ListTasks")})
-	err := r.await(t.Context(), time.Hour)
-	for _, want := range []string{"ECS rolled the deployment back", "Why its tasks stopped could not be read: AccessDeniedException: ecs:ListTasks\n", "aws ecs describe-services"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error: %v\nwant: …%s…", err, want)
-		}
-	}
+func named(c types.Container, name string) types.Container {
+	c.Name = &name
+
+	return c
 }
 
-// The explanation must not be cut off when the time for the deployment is.
-func TestADeploymentOutOfTimeIsExplained(t *testing.T) {
-	r := failedRollout(&ended{tasks: []types.Task{stoppedTask("1", oldRevision, "Essential container in task exited", 1, exited("app", 1))}})
-	r.Requested, r.Logs = oldRevision, streams{}
-	over, cancel := context.WithCancel(t.Context())
-	cancel()
-	err := r.await(over, time.Hour)
-	for _, want := range []string{"still in progress after deploymentTimeoutMinutes", "  app: exit code 1\n"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error: %v\nwant: …%s…", err, want)
-		}
+func TestLongLogsAreCutToWhatSaysMost(t *testing.T) {
+	lines := []string{strings.Repeat("x", 1000)}
+	for range 30 {
+		lines = append(lines, "Error: again", "    at frame", "")
 	}
-}
-
-func failedRollout(e *ended) Rollout {
-	return Rollout{
-		Clients: Clients{ECS: e, Logs: streams{}}, Region: "eu-central-1", Cluster: "web-1", Service: "web-2", Requested: newRevision,
+	h := &history{tasks: []types.Task{stoppedTask("1", newRevision, strings.Repeat("reason\n", 1000), 1, exited("nginx", 1), exited("app", 1))}}
+	got := fail(t, h, streams{"app-logs web/app/app/1": lines, "nginx-logs web/nginx/nginx/1": lines}).Error()
+	if n := strings.Count(got, "\n") + 1; n >= 15 || strings.Contains(got, "at frame") || len(got) > 2500 {
+		t.Errorf("%d lines, %d bytes:\n%s", n, len(got), got)
 	}
 }

@@ -10,15 +10,14 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
-// Deployment is one deployment of a service, as ECS describes it.
-// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Deployment.html
+// Deployment is the end of a service deployment, as ECS describes it.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ServiceDeployment.html
 type Deployment struct {
-	Status             string `json:"status"`
-	TaskDefinition     string `json:"taskDefinition"`
-	RolloutState       string `json:"rolloutState"`
-	RolloutStateReason string `json:"rolloutStateReason,omitempty"`
+	Status, Reason string
 }
 
 // Command is a request to run a task.
@@ -42,7 +41,7 @@ type Command struct {
 }
 
 // serveECS answers the program's requests to ECS and CloudWatch Logs while the program runs: each service has one
-// completed deployment, of the task definition that it was declared with, and a command ends at once. The machine's own
+// successful deployment, of what it was declared with, and a command ends at once. The machine's own
 // AWS configuration is not read.
 func (r *recorder) serveECS() (stop func()) {
 	server := httptest.NewServer(http.HandlerFunc(r.answerECS))
@@ -78,6 +77,12 @@ func (r *recorder) answerECS(w http.ResponseWriter, request *http.Request) {
 	switch action {
 	case "DescribeServices":
 		answer, err = r.describeServices(body)
+	case "ListServiceDeployments":
+		answer = map[string]any{"serviceDeployments": []any{map[string]any{"serviceDeploymentArn": memberOf(body, "service"), "createdAt": 1}}}
+	case "DescribeServiceDeployments":
+		answer, err = r.describeDeployment(body)
+	case "DescribeServiceRevisions":
+		answer, err = r.describeRevision(body)
 	case "ListServices":
 		// The service itself is not listed: the program looks before it declares the service.
 		arns := []string{}
@@ -154,39 +159,92 @@ func lastLine(body []byte) (map[string]any, error) {
 }
 
 func (r *recorder) describeServices(body []byte) (map[string]any, error) {
-	var asked struct {
-		Services []string `json:"services"`
-	}
-	if err := json.Unmarshal(body, &asked); err != nil {
-		return nil, err
-	}
-	type service struct {
-		Name        string       `json:"serviceName"`
-		Status      string       `json:"status"`
-		Deployments []Deployment `json:"deployments"`
-		Running     int          `json:"runningCount"`
-	}
-	found := []service{}
-	for _, arn := range asked.Services {
-		if running, ok := r.options.Running[arn[strings.LastIndex(arn, "/")+1:]]; ok {
-			found = append(found, service{Name: arn, Status: "ACTIVE", Running: running})
+	var earlier []any
+	for _, name := range slices.Sorted(maps.Keys(r.options.Running)) {
+		if strings.Contains(string(body), "/"+name+`"`) {
+			earlier = append(earlier, map[string]any{"serviceName": name, "status": "ACTIVE", "runningCount": r.options.Running[name]})
 		}
 	}
+	if earlier != nil {
+		return map[string]any{"services": earlier}, nil
+	}
+	declared, err := r.service(body, "services")
+	if err != nil {
+		return nil, err
+	}
+	status := "ACTIVE"
+	if r.options.Deployment != nil && r.options.Deployment(declared) == nil {
+		status = "INACTIVE"
+	}
+
+	return map[string]any{"services": []any{map[string]any{"serviceName": suffixed(declared), "status": status}}}, nil
+}
+
+// describeDeployment describes the only deployment of a service. Its ARN and that of its revision are the service's name.
+func (r *recorder) describeDeployment(body []byte) (map[string]any, error) {
+	declared, err := r.service(body, "serviceDeploymentArns")
+	if err != nil {
+		return nil, err
+	}
+	ended := Deployment{Status: "SUCCESSFUL"}
+	if r.options.Deployment != nil {
+		ended = *r.options.Deployment(declared)
+	}
+
+	return map[string]any{"serviceDeployments": []any{map[string]any{
+		"serviceDeploymentArn": suffixed(declared), "status": ended.Status, "statusReason": ended.Reason, "createdAt": 1,
+		"targetServiceRevision": map[string]any{"arn": suffixed(declared)},
+	}}}, nil
+}
+
+func (r *recorder) describeRevision(body []byte) (map[string]any, error) {
+	declared, err := r.service(body, "serviceRevisionArns")
+	if err != nil {
+		return nil, err
+	}
+	network := declared.Inputs["networkConfiguration"].ObjectValue()
+	public := "DISABLED"
+	if network["assignPublicIp"].BoolValue() {
+		public = "ENABLED"
+	}
+
+	return map[string]any{"serviceRevisions": []any{map[string]any{
+		"taskDefinition": declared.Inputs["taskDefinition"].StringValue(),
+		"networkConfiguration": map[string]any{"awsvpcConfiguration": map[string]any{
+			"subnets": stringsOf(network["subnets"]), "securityGroups": stringsOf(network["securityGroups"]), "assignPublicIp": public,
+		}},
+	}}}, nil
+}
+
+func stringsOf(list resource.PropertyValue) []string {
+	var all []string
+	for _, one := range list.ArrayValue() {
+		all = append(all, one.StringValue())
+	}
+
+	return all
+}
+
+// service returns the declared service that a request names.
+func (r *recorder) service(body []byte, member string) (Resource, error) {
+	name := memberOf(body, member)
 	for _, declared := range r.graph.Resources {
-		if name := suffixed(declared); declared.Type == "aws:ecs/service:Service" && slices.Contains(asked.Services, name) {
-			deployments := []Deployment{{
-				Status: "PRIMARY", TaskDefinition: declared.Inputs["taskDefinition"].StringValue(), RolloutState: "COMPLETED",
-			}}
-			if r.options.Deployments != nil {
-				deployments = r.options.Deployments(declared)
-			}
-			status := "ACTIVE"
-			if len(deployments) == 0 {
-				status = "INACTIVE"
-			}
-			found = append(found, service{Name: name, Status: status, Deployments: deployments})
+		if declared.Type == "aws:ecs/service:Service" && suffixed(declared) == name {
+			return declared, nil
 		}
 	}
 
-	return map[string]any{"services": found}, nil
+	return Resource{}, fmt.Errorf("service %q: not declared", name)
+}
+
+// memberOf is the text of a request's member, or the first one of a list.
+func memberOf(body []byte, member string) string {
+	request := map[string]any{}
+	_ = json.Unmarshal(body, &request) // without the member there is no name
+	if list, ok := request[member].([]any); ok && len(list) > 0 {
+		request[member] = list[0]
+	}
+	name, _ := request[member].(string)
+
+	return name
 }

@@ -33,9 +33,9 @@ type Options struct {
 	Replaced func(Resource) bool
 	// Outputs may change the invented outputs of a resource, to imitate a provider that misbehaves.
 	Outputs func(Resource, resource.PropertyMap)
-	// Deployments may return the deployments of a service; if there are none, the service has been deleted. Without it, a
-	// service has one deployment, which is completed.
-	Deployments func(service Resource) []Deployment
+	// Deployment may return what became of the deployment that the update starts; if it is nil, the service has been
+	// deleted. Without it, the deployment is successful.
+	Deployment func(service Resource) *Deployment
 	// Running are the services that the cluster has before the update, with the number of tasks that each runs.
 	Running map[string]int
 	// ExitCode is that of every command that the program runs as a task of its own.

@@ -179,13 +179,15 @@ func (b *builder) declareScaling() error {
 		return nil
 	}
 
+	// The number of tasks must not change while the deployment is judged.
+	stable := b.running.ApplyT(func(string) []pulumi.Resource { return []pulumi.Resource{b.service} }).(pulumi.ResourceArrayOutput)
 	target, err := appautoscaling.NewTarget(b.ctx, b.Name, &appautoscaling.TargetArgs{
 		ServiceNamespace:  pulumi.String(ecsNamespace),
 		ScalableDimension: pulumi.String(taskCount),
 		ResourceId:        pulumi.Sprintf("service/%s/%s", b.cluster.Name, b.service.Name),
 		MinCapacity:       pulumi.Int(b.Scaling.Min),
 		MaxCapacity:       pulumi.Int(b.Scaling.Max),
-	}, append(b.Scaling.keepScheduledLimits(), b.child)...)
+	}, append(b.Scaling.keepScheduledLimits(), b.child, pulumi.DependsOnInputs(stable))...)
 	if err != nil {
 		return fmt.Errorf("scaling: %w", err)
 	}

@@ -126,6 +126,9 @@ type builder struct {
 	// before must exist before the first task starts.
 	before  []pulumi.Resource
 	service *ecs.Service
+	// begun is the start of the deployment, or nil in a preview. running is the task definition that runs after it.
+	begun   pulumi.Output
+	running pulumi.StringOutput
 }
 
 // build declares the resources, each after those that it needs.
@@ -149,7 +152,7 @@ func (b *builder) fill(s *Service) {
 	s.SecurityGroupID = b.group.ID().ToStringOutput()
 	s.ServiceName = b.service.Name
 	s.NginxLogGroup, s.AppLogGroup = b.nginxLogs.Name, b.appLogs.Name
-	s.TaskDefinitionARN = b.awaitRollout()
+	s.TaskDefinitionARN = b.running
 	s.RoleARNs = b.roles.arns()
 	if b.commands != nil {
 		s.CommandsARN = text(pulumi.StringArray{b.commands.Arn, s.TaskDefinitionARN},
@@ -183,7 +186,7 @@ func (b *builder) declareLogs() (err error) {
 func (b *builder) declareService() (err error) {
 	args := &ecs.ServiceArgs{
 		Cluster:                         b.cluster.Arn,
-		TaskDefinition:                  b.runDeployCommand(),
+		TaskDefinition:                  b.beginRollout(),
 		PlatformVersion:                 pulumi.String("LATEST"),
 		SchedulingStrategy:              pulumi.String("REPLICA"),
 		DesiredCount:                    b.startCount(),
@@ -202,7 +205,7 @@ func (b *builder) declareService() (err error) {
 		},
 		EnableEcsManagedTags: pulumi.Bool(true),
 		PropagateTags:        pulumi.String("SERVICE"),
-		WaitForSteadyState:   pulumi.Bool(true),
+		WaitForSteadyState:   pulumi.Bool(false), // awaitRollout does
 	}
 	b.registerIn(args)
 	b.Scaling.placeOn(args)
@@ -219,12 +222,12 @@ func (b *builder) declareService() (err error) {
 	if b.service, err = ecs.NewService(b.ctx, b.Name, args, b.serviceOptions()...); err != nil {
 		return fmt.Errorf("service: %w", err)
 	}
+	b.running = b.awaitRollout()
 
 	return nil
 }
 
 func (b *builder) serviceOptions() []pulumi.ResourceOption {
-	minutes := fmt.Sprintf("%dm", int(b.DeploymentTimeout.Minutes()))
 	// A stack that changes its ingress gets a new service beside the old one.
 	replace := []string{"loadBalancers", "serviceRegistries"}
 	if b.RollbackAlarms == nil {
@@ -236,7 +239,6 @@ func (b *builder) serviceOptions() []pulumi.ResourceOption {
 		b.child,
 		pulumi.Protect(b.Protect),
 		pulumi.DependsOn(b.before),
-		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: minutes, Update: minutes}),
 		// Both groups are replaced when the VPC changes, and the target group also when its port or protocol changes. A
 		// new service is then created beside the old one and takes over.
 		pulumi.ReplaceWith([]pulumi.Resource{b.group, b.Ingress.Target}),
