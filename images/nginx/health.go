@@ -32,8 +32,10 @@ func (s Settings) Health() error {
 	if s.AppHealthPath != "" {
 		page, limit = appPage, time.Duration(s.AppHealthTimeout)*time.Second
 	}
-	status, _, err := s.get(page, limit)
+	status, body, err := s.get(page, limit)
 	switch {
+	case page == appPage && (err != nil || status < 200 || status >= 400):
+		return s.explain(status, body, err)
 	case err != nil:
 		return fmt.Errorf("%s: %w", page, err)
 	case status >= 200 && status < 400:

@@ -35,7 +35,9 @@ func run(arguments []string, signals <-chan os.Signal) (status int, err error) {
 	}
 	switch command := strings.Join(arguments, " "); command {
 	case "health":
-		if err := settings.Health(); err != nil {
+		err := settings.Health()
+		nginx.LogHealth(err)
+		if err != nil {
 			return 1, err
 		}
 		return 0, nil
