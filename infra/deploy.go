@@ -13,6 +13,7 @@ import (
 	"fargate-nginx-sidecar/infra/deployment"
 	"fargate-nginx-sidecar/infra/image"
 	"fargate-nginx-sidecar/infra/ingress"
+	"fargate-nginx-sidecar/infra/metric"
 	"fargate-nginx-sidecar/infra/network"
 	"fargate-nginx-sidecar/infra/observability"
 	"fargate-nginx-sidecar/infra/schedule"
@@ -150,37 +151,26 @@ func (s *Stack) declareTraffic(ctx *pulumi.Context) (err error) {
 		Partition: s.partition,
 		Account:   s.account,
 		Region:    s.settings.Region,
-		Ingress:   s.watchedIngress(),
+		Alarms:    s.watched().Alarms,
 	}, s.provider)
 
 	return err
 }
 
-func (s *Stack) watchedIngress() observability.Ingress {
-	return observability.Ingress{
-		LoadBalancer: s.ingress.LoadBalancerSuffix,
-		TargetGroup:  s.ingress.TargetGroupSuffix,
-		API:          s.ingress.APIID,
-		Shared:       s.settings.Ingress.Kind == ingress.Shared,
-	}
-}
-
-// ingressRanges are where the requests to the tasks come from: the load balancer's subnets, or those of a VPC link.
+// ingressRanges are the address ranges from which requests to the tasks come.
 func (s *Stack) ingressRanges() pulumi.StringArrayInput {
-	if s.settings.Ingress.Kind == ingress.APIGateway {
+	if s.settings.Ingress.Traits().FromTaskSubnets {
 		return s.network.TaskRanges
 	}
 
 	return s.network.PublicRanges
 }
 
-// requestsLabel names load balancer and target group as the metric of requests per task does, if there are both.
-func (s *Stack) requestsLabel() pulumi.StringInput {
-	if s.settings.Ingress.Kind == ingress.APIGateway {
-		return nil
-	}
-
-	return pulumi.Sprintf("%s/%s", s.ingress.LoadBalancerSuffix, s.ingress.TargetGroupSuffix)
+// watched is how the ingress measures what clients see.
+func (s *Stack) watched() metric.Traffic {
+	return s.ingress.Watch(metric.Limits{
+		ErrorPercent: s.settings.Observability.ErrorPercent, Latency: s.settings.Observability.Latency,
+	})
 }
 
 func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
@@ -199,7 +189,7 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 		PublicAddresses: s.settings.Network.PublicTasks(),
 		Ingress: service.Ingress{
 			Kind:           string(s.settings.Ingress.Kind),
-			Name:           s.settings.Ingress.Name(),
+			Name:           s.settings.Ingress.Traits().Name,
 			GroupID:        s.ingress.SecurityGroupID,
 			Target:         s.ingress.Target,
 			TargetGroupARN: s.ingress.TargetGroupARN,
@@ -208,7 +198,8 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 			LoginPaths:     s.settings.Ingress.LoginPaths(),
 			IdleTimeout:    s.settings.Ingress.IdleTimeout,
 			TLS:            s.settings.Ingress.TargetTLS,
-			RequestsLabel:  s.requestsLabel(),
+			ClientName:     s.settings.Ingress.Traits().Client,
+			RequestsLabel:  s.ingress.RequestsLabel,
 		},
 		NginxImage:       s.nginx.Reference,
 		AppImage:         s.app.Reference,
@@ -278,7 +269,7 @@ func (s *Stack) declareTasks(ctx *pulumi.Context) (err error) {
 		AlarmARNs:     s.traffic.AlarmARNs,
 		Cluster:       s.service.ClusterName,
 		Service:       s.service.ServiceName,
-		Ingress:       s.watchedIngress(),
+		Traffic:       s.watched(),
 		NginxLogGroup: s.service.NginxLogGroup,
 		AppLogGroup:   s.service.AppLogGroup,
 		TaskCounts:    s.settings.Service.ContainerInsights != service.InsightsOff,

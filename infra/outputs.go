@@ -1,10 +1,11 @@
 package infra
 
 import (
+	"maps"
+
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"fargate-nginx-sidecar/infra/cost"
-	"fargate-nginx-sidecar/infra/ingress"
 )
 
 // Outputs are what people and scripts need to reach the service. No value that may fail after a deployment is among
@@ -34,11 +35,7 @@ func (s *Stack) Outputs() pulumi.Map {
 
 		"monthlyEstimate": pulumi.String(cost.Sentence(cost.Estimate(Priced(s.settings)))),
 	}
-	if s.settings.Ingress.Kind == ingress.Own {
-		// For stacks with rules of their own on this load balancer.
-		outputs["loadBalancerArn"] = s.ingress.LoadBalancerARN
-		outputs["listenerArn"] = s.ingress.ListenerARN
-	}
+	maps.Copy(outputs, s.ingress.Outputs)
 	if zones := s.network.AvailabilityZones; len(zones) > 0 {
 		outputs["availabilityZones"] = pulumi.ToStringArray(zones)
 	}

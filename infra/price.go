@@ -1,10 +1,7 @@
 package infra
 
 import (
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-
 	"fargate-nginx-sidecar/infra/cost"
-	"fargate-nginx-sidecar/infra/ingress"
 	"fargate-nginx-sidecar/infra/network"
 	"fargate-nginx-sidecar/infra/observability"
 	"fargate-nginx-sidecar/infra/schedule"
@@ -20,15 +17,17 @@ func Priced(s *Settings) cost.Stack {
 		Disk: max(0, s.Task.EphemeralStorageGiB-task.DefaultStorageGiB), ARM: s.Task.Architecture == task.ARM,
 		PublicTasks: s.Network.PublicTasks(),
 	}
-	if s.Ingress.Kind == ingress.Own {
-		stack.LoadBalancers, stack.Zones = 1, network.Zones
+	way := s.Ingress.Traits()
+	stack.LoadBalancers, stack.PrivateZones = way.LoadBalancers, way.PrivateZones
+	if way.LoadBalancers > 0 {
+		stack.Zones = network.Zones
 	}
 	if s.Service.Scaling.On {
 		stack.Tasks = s.Service.Scaling.Min
 	}
 
 	switch {
-	case s.Network.Mode == network.Existing && s.Ingress.Kind == ingress.Own:
+	case s.Network.Mode == network.Existing && way.LoadBalancers > 0:
 		stack.Zones = len(s.Network.PublicSubnetIDs)
 	case s.Network.EndpointsOnly():
 		stack.Endpoints = network.Zones * len(s.Task.AWSServices())
@@ -38,14 +37,11 @@ func Priced(s *Settings) cost.Stack {
 		stack.NATGateways = 1
 	}
 
-	if s.Ingress.Kind == ingress.APIGateway {
-		stack.PrivateZones = 1
-	}
 	if s.WAF.Mode == waf.Managed {
 		stack.WebACLs, stack.WebACLRules = 1, 1+len(waf.ManagedRules)
 	}
 	if s.Observability.Alarms {
-		stack.AlarmMetrics = observability.AlarmMetrics(watchedKind(s.Ingress.Kind))
+		stack.AlarmMetrics = s.Ingress.AlarmMetrics() + observability.AlarmMetrics()
 	}
 	if s.Observability.Alarms && len(s.Schedule.Tasks) > 0 {
 		stack.AlarmMetrics += schedule.AlarmMetrics
@@ -58,13 +54,4 @@ func Priced(s *Settings) cost.Stack {
 	}
 
 	return stack
-}
-
-// watchedKind is an ingress of the given kind, without names.
-func watchedKind(kind ingress.Kind) observability.Ingress {
-	if kind == ingress.APIGateway {
-		return observability.Ingress{API: pulumi.String("")}
-	}
-
-	return observability.Ingress{LoadBalancer: pulumi.String(""), TargetGroup: pulumi.String(""), Shared: kind == ingress.Shared}
 }

@@ -29,20 +29,19 @@ func (s *Stack) replaced(ctx *pulumi.Context) []string {
 		return nil
 	}
 
-	var names []string
-	for _, resource := range []struct {
+	type noticed struct {
 		name   string
-		output pulumi.Input
-	}{
-		{"VPC", s.network.VPCID},
-		{"load balancer", s.ingress.LoadBalancerARN},
-		{"target group", s.ingress.TargetGroupARN},
-		{"API", s.ingress.APIID},
-		{"repository of the app", s.app.RepositoryARNs},
-		{"repository of NGINX", s.nginx.RepositoryARNs},
-	} {
-		// An output is missing where the kind of ingress has no such resource.
-		if output, ok := resource.output.(pulumi.Output); ok && !isKnown(ctx, output) {
+		output pulumi.Output
+	}
+	all := []noticed{{"VPC", s.network.VPCID}}
+	for _, resource := range s.ingress.Noticed {
+		all = append(all, noticed{resource.Name, resource.Output})
+	}
+	all = append(all, noticed{"repository of the app", s.app.RepositoryARNs}, noticed{"repository of NGINX", s.nginx.RepositoryARNs})
+
+	var names []string
+	for _, resource := range all {
+		if !isKnown(ctx, resource.output) {
 			names = append(names, resource.name)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra/metric"
 )
 
 const (
@@ -18,6 +20,11 @@ const (
 	anywhere     = "0.0.0.0/0"
 	anywhereIPv6 = "::/0"
 )
+
+var ownKind = description{
+	Traits: Traits{Name: "load balancer", Drains: true, Firewall: true, LoadBalancers: 1},
+	of:     func(i *Ingress, args Args) way { return &ownLoadBalancer{Ingress: i, args: args} },
+}
 
 // ownLoadBalancer is a load balancer that the stack has for itself, until other stacks put rules on its listener.
 type ownLoadBalancer struct {
@@ -36,6 +43,7 @@ func (i *ownLoadBalancer) build(ctx *pulumi.Context, name string) error {
 	if i.loadBalancer, err = i.newLoadBalancer(ctx, name, args, group); err != nil {
 		return err
 	}
+	i.Noticed = append(i.Noticed, Noticed{"load balancer", i.loadBalancer.Arn})
 	targets, err := i.newTargetGroup(ctx, name+"-tg", args, pulumi.ReplaceWith([]pulumi.Resource{i.loadBalancer}))
 	if err != nil {
 		return err
@@ -45,7 +53,10 @@ func (i *ownLoadBalancer) build(ctx *pulumi.Context, name string) error {
 	}
 
 	i.URL = address(args, i.loadBalancer)
-	i.ListenerARN, i.LoadBalancerARN, i.LoadBalancerSuffix = i.forwarding.Arn, i.loadBalancer.Arn, i.loadBalancer.ArnSuffix
+	i.listenerARN, i.LoadBalancerARN, i.loadBalancerSuffix = i.forwarding.Arn, i.loadBalancer.Arn, i.loadBalancer.ArnSuffix
+	i.RequestsLabel = pulumi.Sprintf("%s/%s", i.loadBalancerSuffix, i.targetGroupSuffix)
+	// For stacks with rules of their own on this load balancer.
+	i.Outputs = pulumi.Map{"loadBalancerArn": i.loadBalancer.Arn, "listenerArn": i.forwarding.Arn}
 	i.SecurityGroupID = group.ID().ToStringOutput()
 	if args.OIDC.Issuer != "" {
 		return i.letOutToIssuer(ctx, name, i.SecurityGroupID)
@@ -231,7 +242,7 @@ func forward(targets *lb.TargetGroup) lb.ListenerDefaultActionArgs {
 func (i *ownLoadBalancer) httpsListener(
 	ctx *pulumi.Context, name string, args Args, targets *lb.TargetGroup,
 ) (*lb.Listener, error) {
-	certificate, err := i.certificate(ctx, name, args)
+	certificate, err := i.certificate(ctx, args)
 	if err != nil {
 		return nil, err
 	}
@@ -269,5 +280,30 @@ func (i *ownLoadBalancer) publish(ctx *pulumi.Context, name string, ready pulumi
 		return err
 	}
 
-	return i.alias(ctx, name, i.args, i.loadBalancer.DnsName, i.loadBalancer.ZoneId, traffic)
+	return i.alias(ctx, i.args, i.loadBalancer.DnsName, i.loadBalancer.ZoneId, traffic)
+}
+
+func (i *ownLoadBalancer) watch(limits metric.Limits) metric.Traffic {
+	w := i.balancerWatch(limits)
+	refused := w.of("HTTPCode_ELB_5XX_Count", "Sum", w.balancer)
+	watched := w.graphs()
+	watched.Errors = append(watched.Errors, metric.Line{Metric: refused, Label: "5xx of the load balancer", Colour: metric.DarkRed})
+	watched.Alarms = []metric.Alarm{
+		// Deployments are not rolled back on this alarm: a new target group has no tasks for a moment, and a rollback
+		// would then restore a revision to which no listener sends requests.
+		errorAlarm("alb-5xx", w.requests, refused, limits, false,
+			fmt.Sprintf("The load balancer itself answered at least %d %% of the requests with 5xx in 3 of the last 5 minutes: "+
+				"either no task is healthy, or the tasks do not answer in time.", limits.ErrorPercent)),
+		w.failedTasks(),
+		w.slowTasks(),
+		{
+			Name:        "rejected-connections",
+			Description: "The load balancer rejected connections in 3 of the last 5 minutes, because it had reached its maximum number of connections.",
+			Metrics:     []metric.Metric{w.of("RejectedConnectionCount", "Sum", w.balancer)},
+			Threshold:   1, Bad: 3, Of: 5, Missing: metric.QuietIsFine,
+		},
+		w.unhealthyTasks(),
+	}
+
+	return watched
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/servicediscovery"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"fargate-nginx-sidecar/infra/metric"
 	"fargate-nginx-sidecar/infra/settings"
 )
 
@@ -30,6 +31,15 @@ const clientHeader = "sidecar-client"
 
 // everything is the name of the route and of the stage that take all requests.
 const everything = "$default"
+
+var apiKind = description{
+	Traits: Traits{Name: "VPC link", FromTaskSubnets: true, Client: "api", PrivateZones: 1},
+	of:     func(i *Ingress, args Args) way { return &httpAPI{Ingress: i, args: args} },
+}
+
+// apiNamespace is that of the metrics.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html
+const apiNamespace = "AWS/ApiGateway"
 
 // httpAPI is an HTTP API of API Gateway. It reaches the tasks through a VPC link, and finds them in Cloud Map, where ECS
 // registers each task with its address and port.
@@ -94,7 +104,8 @@ func (h *httpAPI) declareAPI(ctx *pulumi.Context, name string) (err error) {
 		return fmt.Errorf("API: %w", err)
 	}
 
-	h.APIID, h.URL = h.api.ID().ToStringOutput(), h.api.ApiEndpoint
+	h.URL = h.api.ApiEndpoint
+	h.Noticed = append(h.Noticed, Noticed{"API", h.api.ID().ToStringOutput()})
 	if h.args.Domain != "" {
 		h.URL = pulumi.Sprintf("https://%s", h.args.Domain)
 	}
@@ -224,7 +235,7 @@ func (h *httpAPI) publish(ctx *pulumi.Context, name string, ready pulumi.StringI
 }
 
 func (h *httpAPI) declareDomain(ctx *pulumi.Context, name string, route pulumi.Resource) error {
-	certificate, err := h.certificate(ctx, name, h.args)
+	certificate, err := h.certificate(ctx, h.args)
 	if err != nil {
 		return err
 	}
@@ -252,7 +263,34 @@ func (h *httpAPI) declareDomain(ctx *pulumi.Context, name string, route pulumi.R
 	}
 	to := domain.DomainNameConfiguration
 
-	return h.alias(ctx, name, h.args, to.TargetDomainName().Elem(), to.HostedZoneId().Elem(), mapping)
+	return h.alias(ctx, h.args, to.TargetDomainName().Elem(), to.HostedZoneId().Elem(), mapping)
+}
+
+// watch counts the errors of the API and of the tasks together.
+func (h *httpAPI) watch(limits metric.Limits) metric.Traffic {
+	var id pulumi.StringInput // without an API, the metrics are only counted
+	if h.api != nil {
+		id = h.api.ID().ToStringOutput()
+	}
+	of := func(name, statistic string) metric.Metric {
+		return metric.Metric{
+			Namespace: apiNamespace, Name: name, Statistic: statistic, Dimensions: []metric.Dimension{{Name: "ApiId", Value: id}},
+		}
+	}
+
+	return metric.Traffic{
+		Alarms: []metric.Alarm{
+			errorAlarm("api-5xx", of("Count", "Sum"), of("5xx", "Sum"), limits, true,
+				fmt.Sprintf("At least %d %% of the requests were answered with 5xx in 3 of the last 5 minutes: by API Gateway, if it "+
+					"finds no task or gets no answer in time, by the sidecar, if the app refuses connections or is too slow, or by the app.", limits.ErrorPercent)),
+			latencyAlarm(of("Latency", "p99"), limits, float64(limits.Latency.Milliseconds())),
+		},
+		Requests: []metric.Line{{Metric: of("Count", "Sum"), Label: "requests", Colour: metric.Blue}},
+		Errors: []metric.Line{
+			{Metric: of("4xx", "Sum"), Label: "4xx", Colour: metric.Orange}, {Metric: of("5xx", "Sum"), Label: "5xx", Colour: metric.Red},
+		},
+		Latency: metric.Percentiles(of("Latency", "")), LatencyUnit: "milliseconds",
+	}
 }
 
 // checkAPI refuses what an HTTP API does not have.

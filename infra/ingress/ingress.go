@@ -4,22 +4,18 @@
 package ingress
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra/metric"
 )
 
 // Token is the component's type in the stack. It is the same for all kinds, so that the domain's DNS record stays one
 // resource when a stack changes its kind.
 const Token = "fargate-nginx-sidecar:ingress:Ingress" //nolint:gosec // A type, not a credential.
-
-// NameLimit is the length of the longest logical name of a load balancer or target group, in characters: AWS takes 32,
-// of which Pulumi's random suffix needs 8.
-// https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html
-const NameLimit = 32 - 8
 
 // All requests go to one target group, so any weight above 0 would do. AWS's pattern has 100.
 const weight = 100
@@ -41,24 +37,6 @@ type Args struct {
 	KMSKeyARN        string
 }
 
-// validate reports missing arguments that the rest of the program has to provide.
-func (a Args) validate(name string) error {
-	switch longest := len(name + "-alb"); {
-	case longest > NameLimit:
-		return fmt.Errorf("name of %d characters; allowed: %d", len(name), NameLimit-len("-alb"))
-	case a.VPCID == nil || a.SubnetIDs == nil:
-		return errors.New("VPC and subnets must be given")
-	case a.LogsToBucket() != (a.AccessLogBucket != nil):
-		return errors.New("access logs without a bucket, or a bucket without access logs; allowed: both or neither")
-	case a.TargetPort == 0:
-		return errors.New("target port must be given")
-	case a.Kind == APIGateway && a.TaskSubnetIDs == nil:
-		return errors.New("subnets of the tasks must be given")
-	}
-
-	return nil
-}
-
 // Ingress is a way in, as the rest of the program sees it.
 type Ingress struct {
 	pulumi.ResourceState
@@ -74,46 +52,33 @@ type Ingress struct {
 	// Before must exist before a service registers tasks: ECS refuses a target group without a load balancer.
 	Before []pulumi.Resource
 
-	// ListenerARN and LoadBalancerARN are nil without a load balancer.
-	ListenerARN, LoadBalancerARN pulumi.StringInput
-	// LoadBalancerSuffix and TargetGroupSuffix are the last parts of the ARNs, and APIID is an API's id: the names that
-	// metrics have for them. Those of another kind of ingress are nil.
-	LoadBalancerSuffix, TargetGroupSuffix, APIID pulumi.StringInput
+	// LoadBalancerARN is nil without a load balancer.
+	LoadBalancerARN pulumi.StringInput
+	// RequestsLabel names it as the metric of requests per task does; nil if there is no such metric.
+	RequestsLabel pulumi.StringInput
+	// Outputs are for stacks that share it, by their names.
+	Outputs pulumi.Map
+	// Noticed are those of its resources whose replacement clients notice.
+	Noticed []Noticed
 
-	way way
+	listenerARN                           pulumi.StringInput
+	loadBalancerSuffix, targetGroupSuffix pulumi.StringInput // the last parts of the ARNs, as metrics have them
+	way                                   way
 }
 
-// way is one kind of ingress.
-type way interface {
-	// build declares everything that needs no tasks, and fills in the fields of the Ingress.
-	build(ctx *pulumi.Context, name string) error
-	// publish sends clients to the tasks. ready is known once they are healthy.
-	publish(ctx *pulumi.Context, name string, ready pulumi.StringInput) error
-}
-
-func (i *Ingress) wayOf(args Args) way {
-	switch args.Kind {
-	case Shared:
-		return &sharedLoadBalancer{Ingress: i, args: args}
-	case APIGateway:
-		return &httpAPI{Ingress: i, args: args}
-	case Own:
-	}
-
-	return &ownLoadBalancer{Ingress: i, args: args}
+// Noticed is a resource with an output that is unknown in a preview that would create it.
+type Noticed struct {
+	Name   string
+	Output pulumi.StringOutput
 }
 
 // New declares everything that needs no tasks. Publish declares the rest.
 func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Ingress, error) {
-	if err := args.validate(name); err != nil {
-		return nil, fmt.Errorf("ingress %s: %w", name, err)
-	}
-
 	i := &Ingress{}
 	if err := ctx.RegisterComponentResource(Token, name, i, opts...); err != nil {
 		return nil, fmt.Errorf("ingress %s: %w", name, err)
 	}
-	i.way = i.wayOf(args)
+	i.way = kinds[args.Kind].of(i, args)
 	if err := i.way.build(ctx, name); err != nil {
 		return nil, fmt.Errorf("ingress %s: %w", name, err)
 	}
@@ -134,6 +99,9 @@ func (i *Ingress) Publish(ctx *pulumi.Context, name string, ready pulumi.StringI
 
 	return nil
 }
+
+// Watch is how the ingress measures what clients see.
+func (i *Ingress) Watch(limits metric.Limits) metric.Traffic { return i.way.watch(limits) }
 
 // newTargetGroup declares the group in which the tasks register. A target group works with one load balancer only, so each
 // kind says with an option when a new load balancer needs a new group.
@@ -170,7 +138,8 @@ func (i *Ingress) newTargetGroup(
 		return nil, fmt.Errorf("target group: %w", err)
 	}
 
-	i.Target, i.TargetGroupARN, i.TargetGroupSuffix = targets, targets.Arn, targets.ArnSuffix
+	i.Target, i.TargetGroupARN, i.targetGroupSuffix = targets, targets.Arn, targets.ArnSuffix
+	i.Noticed = append(i.Noticed, Noticed{"target group", targets.Arn})
 
 	return targets, nil
 }

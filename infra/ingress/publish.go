@@ -40,7 +40,7 @@ func (i *Ingress) declareRule(ctx *pulumi.Context, args Args, r rule, opts ...pu
 		actions = lb.ListenerRuleActionArray{i.login(ctx, args.OIDC), forwarding}
 	}
 	declared, err := lb.NewListenerRule(ctx, r.name, &lb.ListenerRuleArgs{
-		ListenerArn: i.ListenerARN,
+		ListenerArn: i.listenerARN,
 		Priority:    pulumi.Int(r.priority),
 		Conditions:  r.conditions,
 		Actions:     actions,
@@ -89,9 +89,9 @@ func onHosts(patterns ...string) lb.ListenerRuleConditionArgs {
 
 // alias declares the DNS records that send clients from the domain and its aliases to where the zone of an AWS service
 // knows the address.
-func (i *Ingress) alias(ctx *pulumi.Context, name string, args Args, address, zone pulumi.StringInput, after pulumi.Resource) error {
+func (i *Ingress) alias(ctx *pulumi.Context, args Args, address, zone pulumi.StringInput, after pulumi.Resource) error {
 	for _, host := range append([]string{args.Domain}, args.DomainAliases...) {
-		if err := i.record(ctx, host, host, "A", args, address, zone, after, once(name+"-alias")); err != nil {
+		if err := i.record(ctx, host, host, "A", args, address, zone, after); err != nil {
 			return err
 		}
 		if args.AddressType != Dualstack {
@@ -107,7 +107,6 @@ func (i *Ingress) alias(ctx *pulumi.Context, name string, args Args, address, zo
 
 func (i *Ingress) record(
 	ctx *pulumi.Context, name, host, kind string, args Args, address, zone pulumi.StringInput, after pulumi.Resource,
-	opts ...pulumi.ResourceOption,
 ) error {
 	_, err := route53.NewRecord(ctx, name, &route53.RecordArgs{
 		ZoneId: pulumi.String(args.HostedZoneID),
@@ -120,7 +119,7 @@ func (i *Ingress) record(
 			// its 503 instead of no answer at all.
 			EvaluateTargetHealth: pulumi.Bool(false),
 		}},
-	}, append(opts, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection), pulumi.DependsOn([]pulumi.Resource{after}))...)
+	}, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection), pulumi.DependsOn([]pulumi.Resource{after}))
 	if err != nil {
 		return fmt.Errorf("alias record: %w", err)
 	}

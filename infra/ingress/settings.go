@@ -64,15 +64,6 @@ const (
 	APIGateway Kind = "api-gateway"
 )
 
-// Name is what sends the requests to the tasks, in words.
-func (s Settings) Name() string {
-	if s.Kind == APIGateway {
-		return "VPC link"
-	}
-
-	return "load balancer"
-}
-
 // SharedLoadBalancer says which requests to a listener of somebody else's are for this stack: those with one of the hosts
 // and one of the paths, in the patterns of the load balancer. If either list is empty, any will do. A priority of zero is
 // derived from the names of project, stack and service.

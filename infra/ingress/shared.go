@@ -12,8 +12,14 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"fargate-nginx-sidecar/infra/metric"
 	"fargate-nginx-sidecar/infra/settings"
 )
+
+var sharedKind = description{
+	Traits: Traits{Name: "load balancer", Drains: true},
+	of:     func(i *Ingress, args Args) way { return &sharedLoadBalancer{Ingress: i, args: args} },
+}
 
 // sharedLoadBalancer puts rules on a listener that belongs to somebody else, such as another stack of this program.
 type sharedLoadBalancer struct {
@@ -42,7 +48,7 @@ func (s *sharedLoadBalancer) build(ctx *pulumi.Context, name string) error {
 	if s.first == 0 {
 		s.first = derivedPriority(ctx.Project(), ctx.Stack(), name)
 	}
-	s.ListenerARN = pulumi.String(s.args.SharedLoadBalancer.ListenerARN)
+	s.listenerARN = pulumi.String(s.args.SharedLoadBalancer.ListenerARN)
 	s.lookUp(ctx)
 
 	// Its name differs from that of the group behind a load balancer of the stack's own: when a stack changes its ingress, it
@@ -51,6 +57,7 @@ func (s *sharedLoadBalancer) build(ctx *pulumi.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	s.RequestsLabel = pulumi.Sprintf("%s/%s", s.loadBalancerSuffix, s.targetGroupSuffix)
 	// ECS registers tasks only in a target group that has a load balancer. This rule gives it one before there are tasks,
 	// and sends it nothing but requests for a page that does not exist.
 	attached, err := s.declareRule(ctx, s.args, rule{
@@ -70,11 +77,11 @@ func (s *sharedLoadBalancer) lookUp(ctx *pulumi.Context) {
 		return balancer, compare(balancer, values[1].(string), values[2].([]string), s.args.IdleTimeout)
 	}).(lb.LookupLoadBalancerResultOutput)
 
-	s.LoadBalancerARN, s.LoadBalancerSuffix = checked.Arn(), checked.ArnSuffix()
+	s.LoadBalancerARN, s.loadBalancerSuffix = checked.Arn(), checked.ArnSuffix()
 	s.SecurityGroupID = checked.SecurityGroups().Index(pulumi.Int(0))
 	s.URL = pulumi.Sprintf("%s://%s", listener.Protocol().ApplyT(strings.ToLower), s.host(found.DnsName()))
 	if s.args.OIDC.Issuer != "" {
-		s.ListenerARN = pulumi.All(listener.Arn(), listener.Protocol()).ApplyT(func(values []any) (string, error) {
+		s.listenerARN = pulumi.All(listener.Arn(), listener.Protocol()).ApplyT(func(values []any) (string, error) {
 			if protocol := values[1].(string); protocol != "HTTPS" {
 				return "", fmt.Errorf("oidc: the shared listener's protocol is %s; allowed: HTTPS", protocol)
 			}
@@ -134,6 +141,16 @@ func (s *sharedLoadBalancer) publish(ctx *pulumi.Context, name string, ready pul
 		s.conditions(s.args.SharedLoadBalancer.Paths...), s.conditions(s.args.OIDC.patterns()...))
 
 	return err
+}
+
+// watch leaves out what the load balancer does as a whole, which says nothing about this service.
+func (s *sharedLoadBalancer) watch(limits metric.Limits) metric.Traffic {
+	w := s.balancerWatch(limits)
+	w.requests.Dimensions = w.targets
+	watched := w.graphs()
+	watched.Alarms = []metric.Alarm{w.failedTasks(), w.slowTasks(), w.unhealthyTasks()}
+
+	return watched
 }
 
 // derivedPriority is the same at every update of a stack, and most likely differs from those of other stacks. AWS refuses

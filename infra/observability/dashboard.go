@@ -4,45 +4,61 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra/metric"
 )
 
 // shown is what the dashboard shows, once the names of all resources are known.
 type shown struct {
 	region, namespace             string
 	cluster, service              string
-	loadBalancer, targets         string
-	api                           string
 	nginxLogGroup, appLogGroup    string
 	alarms                        []string
 	taskCounts, alarmed, logLines bool
-	connectionCounts, shared      bool
+	connectionCounts              bool
 	logsElsewhere                 bool
+
+	// The lines of graphs about traffic.
+	requests, errors, latency, healthy [][]any
+	latencyUnit                        string
 }
 
 func (t *Tasks) dashboard(ctx *pulumi.Context, name string, args TasksArgs, alarms pulumi.StringArray) error {
 	fixed := shown{
 		region: args.Region, taskCounts: args.TaskCounts, alarmed: len(alarms) > 0, logLines: args.LogMetrics,
-		connectionCounts: args.ConnectionCounts, shared: args.Shared, logsElsewhere: args.LogsElsewhere,
+		connectionCounts: args.ConnectionCounts, logsElsewhere: args.LogsElsewhere, latencyUnit: args.Traffic.LatencyUnit,
 	}
-	names := append(pulumi.StringArray{
-		args.Cluster, args.Service, orNone(args.LoadBalancer), orNone(args.TargetGroup), orNone(args.API),
-		args.NginxLogGroup, args.AppLogGroup, metricNamespace(ctx, args.Cluster),
-	}, alarms...)
+	names := pulumi.StringArray{args.Cluster, args.Service, args.NginxLogGroup, args.AppLogGroup, metricNamespace(ctx, args.Cluster)}
+	traffic := args.Traffic
+	for _, line := range slices.Concat(traffic.Requests, traffic.Errors, traffic.Latency, traffic.Tasks) {
+		for _, dimension := range line.Dimensions {
+			names = append(names, dimension.Value)
+		}
+	}
 
 	dashboard, err := cloudwatch.NewDashboard(ctx, name, &cloudwatch.DashboardArgs{
 		// Dashboards belong to the account and not to a region, and a second dashboard of the same name silently replaces
 		// the first. The cluster's name is unique, and people know it from the other outputs.
 		// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
 		DashboardName: args.Cluster,
-		DashboardBody: names.ToStringArrayOutput().ApplyT(func(values []string) (string, error) {
+		DashboardBody: append(names, alarms...).ToStringArrayOutput().ApplyT(func(values []string) (string, error) {
 			about := fixed
-			about.cluster, about.service, about.loadBalancer, about.targets = values[0], values[1], values[2], values[3]
-			about.api, about.nginxLogGroup, about.appLogGroup, about.namespace = values[4], values[5], values[6], values[7]
-			about.alarms = values[8:]
+			about.cluster, about.service, about.nginxLogGroup, about.appLogGroup, about.namespace = values[0], values[1], values[2], values[3], values[4]
+			rest := values[5:]
+			for _, graph := range []struct {
+				to    *[][]any
+				lines []metric.Line
+			}{
+				{&about.requests, traffic.Requests}, {&about.errors, traffic.Errors}, {&about.latency, traffic.Latency}, {&about.healthy, traffic.Tasks},
+			} {
+				*graph.to, rest = resolved(graph.lines, rest)
+			}
+			about.alarms = rest
 			return render(about.dashboard())
 		}).(pulumi.StringOutput),
 	}, pulumi.Parent(t))
@@ -56,13 +72,18 @@ func (t *Tasks) dashboard(ctx *pulumi.Context, name string, args TasksArgs, alar
 	return nil
 }
 
-// orNone is the name of a part of the ingress, or nothing if the ingress has no such part.
-func orNone(name pulumi.StringInput) pulumi.StringInput {
-	if name == nil {
-		return pulumi.String("")
+// resolved are the lines of a graph, with the first of the values as their dimensions, and the values that are left.
+func resolved(lines []metric.Line, values []string) (drawn [][]any, rest []string) {
+	for _, line := range lines {
+		var dimensions []string
+		for i, dimension := range line.Dimensions {
+			dimensions = append(dimensions, dimension.Name, values[i])
+		}
+		values = values[len(line.Dimensions):]
+		drawn = append(drawn, series(line.Namespace, line.Name, dimensions, look(line.Label, line.Statistic, line.Colour)))
 	}
 
-	return name
+	return drawn, values
 }
 
 // consoleURL is where a browser shows a dashboard. Each partition has its own console.
@@ -111,7 +132,10 @@ func (s shown) dashboard() body {
 		}})
 	}
 	rows = append(rows,
-		[]widget{s.requests(), s.errors(), s.latency()},
+		[]widget{
+			s.graph("Requests", "per minute", s.requests...), s.graph("Errors", "per minute", s.errors...),
+			s.graph("Response time", s.latencyUnit, s.latency...),
+		},
 		[]widget{s.tasks(), s.utilization("CPU", "CPUUtilization"), s.utilization("Memory", "MemoryUtilization")},
 	)
 	if s.logLines {
@@ -161,85 +185,25 @@ func (s shown) graph(title, unit string, lines ...[]any) widget {
 	}}
 }
 
-// Colours that CloudWatch's own graphs use: blue for what is, orange for the client's errors, red for ours.
-const (
-	blue, green, orange, red = "#1f77b4", "#2ca02c", "#ff7f0e", "#d62728"
-)
-
 func look(label, statistic, colour string) map[string]any {
 	return map[string]any{"label": label, "stat": statistic, "color": colour}
 }
-
-func (s shown) onLoadBalancer() []string { return []string{"LoadBalancer", s.loadBalancer} }
-
-func (s shown) onTargets() []string {
-	return []string{"LoadBalancer", s.loadBalancer, "TargetGroup", s.targets}
-}
-
-func (s shown) onAPI() []string { return []string{"ApiId", s.api} }
 
 func (s shown) onService() []string {
 	return []string{"ClusterName", s.cluster, "ServiceName", s.service}
 }
 
-func (s shown) requests() widget {
-	if s.api != "" {
-		return s.graph("Requests", "per minute", series(apiNamespace, "Count", s.onAPI(), look("requests", "Sum", blue)))
-	}
-	where := s.onLoadBalancer()
-	if s.shared {
-		where = s.onTargets()
-	}
-
-	return s.graph("Requests", "per minute",
-		series(loadBalancerNamespace, "RequestCount", where, look("requests", "Sum", blue)),
-		series(loadBalancerNamespace, "HTTPCode_Target_2XX_Count", s.onTargets(), look("2xx", "Sum", green)))
-}
-
-func (s shown) errors() widget {
-	if s.api != "" {
-		return s.graph("Errors", "per minute",
-			series(apiNamespace, "4xx", s.onAPI(), look("4xx", "Sum", orange)),
-			series(apiNamespace, "5xx", s.onAPI(), look("5xx", "Sum", red)))
-	}
-	lines := [][]any{
-		series(loadBalancerNamespace, "HTTPCode_Target_4XX_Count", s.onTargets(), look("4xx of the tasks", "Sum", orange)),
-		series(loadBalancerNamespace, "HTTPCode_Target_5XX_Count", s.onTargets(), look("5xx of the tasks", "Sum", red)),
-	}
-	if !s.shared {
-		lines = append(lines,
-			series(loadBalancerNamespace, "HTTPCode_ELB_5XX_Count", s.onLoadBalancer(), look("5xx of the load balancer", "Sum", "#7f0000")))
-	}
-
-	return s.graph("Errors", "per minute", lines...)
-}
-
-func (s shown) latency() widget {
-	unit, namespace, name, of := "seconds", loadBalancerNamespace, "TargetResponseTime", s.onTargets()
-	if s.api != "" {
-		unit, namespace, name, of = "milliseconds", apiNamespace, "Latency", s.onAPI()
-	}
-
-	return s.graph("Response time", unit,
-		series(namespace, name, of, look("half of the requests", "p50", green)),
-		series(namespace, name, of, look("90 of 100", "p90", orange)),
-		series(namespace, name, of, look("99 of 100", "p99", red)))
-}
-
 func (s shown) tasks() widget {
-	lines := [][]any{
-		series(loadBalancerNamespace, "HealthyHostCount", s.onTargets(), look("healthy", "Minimum", green)),
-		series(loadBalancerNamespace, "UnHealthyHostCount", s.onTargets(), look("unhealthy", "Maximum", red)),
-	}
-	if s.api != "" {
+	lines := slices.Clone(s.healthy)
+	if len(lines) == 0 {
 		// Each task reports its use of CPU once a minute.
 		// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cloudwatch-metrics.html#cw_running_task_count
-		lines = [][]any{series(serviceNamespace, "CPUUtilization", s.onService(), look("reporting", "SampleCount", green))}
+		lines = [][]any{series(serviceNamespace, "CPUUtilization", s.onService(), look("reporting", "SampleCount", metric.Green))}
 	}
 	if s.taskCounts {
 		lines = append(lines,
-			series(insightsNamespace, "RunningTaskCount", s.onService(), look("running", "Average", blue)),
-			series(insightsNamespace, "DesiredTaskCount", s.onService(), look("desired", "Average", "#7f7f7f")))
+			series(insightsNamespace, "RunningTaskCount", s.onService(), look("running", "Average", metric.Blue)),
+			series(insightsNamespace, "DesiredTaskCount", s.onService(), look("desired", "Average", metric.Grey)))
 	}
 
 	return s.graph("Tasks", "tasks", lines...)
@@ -247,14 +211,14 @@ func (s shown) tasks() widget {
 
 func (s shown) utilization(title, name string) widget {
 	return s.graph(title, "percent",
-		series(serviceNamespace, name, s.onService(), look("average", "Average", blue)),
-		series(serviceNamespace, name, s.onService(), look("highest", "Maximum", orange)))
+		series(serviceNamespace, name, s.onService(), look("average", "Average", metric.Blue)),
+		series(serviceNamespace, name, s.onService(), look("highest", "Maximum", metric.Orange)))
 }
 
 func (s shown) sidecar() widget {
 	return s.graph("What NGINX did", "per minute",
-		series(s.namespace, rejected.name, nil, look("refused without asking the app", "Sum", orange)),
-		series(s.namespace, upstreamErrors.name, nil, look("app failed or did not answer", "Sum", red)))
+		series(s.namespace, rejected.name, nil, look("refused without asking the app", "Sum", metric.Orange)),
+		series(s.namespace, upstreamErrors.name, nil, look("app failed or did not answer", "Sum", metric.Red)))
 }
 
 // query is a table of what CloudWatch Logs Insights finds. It runs when somebody opens the dashboard, and AWS charges it

@@ -6,11 +6,12 @@
 package observability
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra/metric"
 )
 
 // The components' types in the stack.
@@ -19,43 +20,16 @@ const (
 	TasksToken   = "fargate-nginx-sidecar:observability:Tasks"   //nolint:gosec // A type, not a credential.
 )
 
-// Ingress is the way that requests take to the tasks, by the names that its metrics have.
-type Ingress struct {
-	// LoadBalancer and TargetGroup are the last parts of the ARNs, by which CloudWatch knows the two.
-	// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html#load-balancer-metric-dimensions-alb
-	LoadBalancer, TargetGroup pulumi.StringInput
-	// API is the id of an HTTP API. If it is nil, there is a load balancer, and otherwise there is none.
-	API pulumi.StringInput
-	// Shared says that the load balancer also serves others, so that only the target group's metrics are about this service.
-	Shared bool
-}
-
-func (i Ingress) given() bool {
-	return i.API != nil || i.LoadBalancer != nil && i.TargetGroup != nil
-}
-
 // TrafficArgs describes the alarms on what clients see.
 type TrafficArgs struct {
 	Settings
-	Ingress
+	// Alarms are those of the ingress.
+	Alarms             []metric.Alarm
 	Partition, Account pulumi.StringInput
 	Region             string
 }
 
-// validate reports missing arguments that the rest of the program has to provide.
-func (a TrafficArgs) validate() error {
-	var errs []error
-	if a.Partition == nil || a.Account == nil || a.Region == "" {
-		errs = append(errs, errors.New("partition, account and region must be given"))
-	}
-	if !a.given() {
-		errs = append(errs, errors.New("load balancer and target group, or API must be given"))
-	}
-
-	return errors.Join(errs...)
-}
-
-// Traffic watches a load balancer.
+// Traffic watches what clients see.
 type Traffic struct {
 	pulumi.ResourceState
 
@@ -69,15 +43,11 @@ type Traffic struct {
 
 // NewTraffic declares the topic and the alarms on what clients see.
 func NewTraffic(ctx *pulumi.Context, name string, args TrafficArgs, opts ...pulumi.ResourceOption) (*Traffic, error) {
-	if err := args.validate(); err != nil {
-		return nil, fmt.Errorf("traffic of %s: %w", name, err)
-	}
-
 	t := &Traffic{}
 	if err := ctx.RegisterComponentResource(TrafficToken, name, t, opts...); err != nil {
 		return nil, fmt.Errorf("traffic of %s: %w", name, err)
 	}
-	if args.Alarms {
+	if args.Settings.Alarms {
 		if err := t.build(ctx, name, args); err != nil {
 			return nil, fmt.Errorf("traffic of %s: %w", name, err)
 		}
@@ -97,13 +67,13 @@ func (t *Traffic) build(ctx *pulumi.Context, name string, args TrafficArgs) erro
 	t.Topic = topic
 
 	var rollback pulumi.StringArray
-	for _, a := range trafficAlarms(args) {
-		declared, err := a.declare(ctx, name, topic, pulumi.Parent(t))
+	for _, a := range args.Alarms {
+		declared, err := declare(ctx, name, a, topic, pulumi.Parent(t))
 		if err != nil {
 			return err
 		}
 		t.AlarmARNs = append(t.AlarmARNs, declared.Arn)
-		if a.deployment {
+		if a.Deployment {
 			rollback = append(rollback, declared.Name)
 		}
 	}
@@ -123,7 +93,8 @@ type TasksArgs struct {
 	Topic     pulumi.StringPtrInput
 	AlarmARNs pulumi.StringArray
 
-	Ingress
+	// Traffic is how the ingress measures what clients see.
+	Traffic                    metric.Traffic
 	Cluster, Service           pulumi.StringInput
 	NginxLogGroup, AppLogGroup pulumi.StringInput
 
@@ -133,22 +104,6 @@ type TasksArgs struct {
 	ConnectionCounts bool
 	// LogsElsewhere says that the lines of NGINX and the app are not in their log groups.
 	LogsElsewhere bool
-}
-
-// validate reports missing arguments that the rest of the program has to provide.
-func (a TasksArgs) validate() error {
-	var errs []error
-	if a.Partition == nil || a.Region == "" {
-		errs = append(errs, errors.New("partition and region must be given"))
-	}
-	if a.Cluster == nil || a.Service == nil || !a.given() || a.NginxLogGroup == nil || a.AppLogGroup == nil {
-		errs = append(errs, errors.New("cluster, service, log groups, and load balancer and target group, or API must be given"))
-	}
-	if a.Alarms && a.Topic == nil {
-		errs = append(errs, errors.New("topic must be given with alarms"))
-	}
-
-	return errors.Join(errs...)
 }
 
 // Tasks watches the tasks of a service.
@@ -161,10 +116,6 @@ type Tasks struct {
 
 // NewTasks declares the alarms on tasks, the log's metrics and the dashboard.
 func NewTasks(ctx *pulumi.Context, name string, args TasksArgs, opts ...pulumi.ResourceOption) (*Tasks, error) {
-	if err := args.validate(); err != nil {
-		return nil, fmt.Errorf("tasks of %s: %w", name, err)
-	}
-
 	t := &Tasks{}
 	if err := ctx.RegisterComponentResource(TasksToken, name, t, opts...); err != nil {
 		return nil, fmt.Errorf("tasks of %s: %w", name, err)
@@ -180,7 +131,7 @@ func (t *Tasks) build(ctx *pulumi.Context, name string, args TasksArgs) error {
 	arns := slices.Clone(args.AlarmARNs)
 	if args.Alarms {
 		for _, a := range taskAlarms(args) {
-			declared, err := a.declare(ctx, name, args.Topic, pulumi.Parent(t))
+			declared, err := declare(ctx, name, a, args.Topic, pulumi.Parent(t))
 			if err != nil {
 				return err
 			}

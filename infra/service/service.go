@@ -63,6 +63,9 @@ type Ingress struct {
 	// Ranges are the address ranges from which requests come. NGINX trusts what requests from there say about the client's
 	// address.
 	Ranges pulumi.StringArrayInput
+	// ClientName is the name that the sidecar has for it, if it finds the client's address in another way than behind a load
+	// balancer.
+	ClientName string
 	// LoginPaths are those whose requests name who has logged in.
 	LoginPaths []string
 	// IdleTimeout is how long it waits for an answer. TLS makes NGINX accept HTTPS from it instead of HTTP.

@@ -64,7 +64,7 @@ func (b *builder) declareCommandDefinition() (err error) {
 func (b *builder) tasks() task.Args {
 	return task.Args{
 		Settings: b.Task, Service: b.Name, Region: b.Region, IdleTimeout: b.Ingress.IdleTimeout, TLS: b.Ingress.TLS,
-		FromAPI: b.Ingress.RegistryARN != nil, LoginPaths: b.Ingress.LoginPaths,
+		Ingress: b.Ingress.ClientName, LoginPaths: b.Ingress.LoginPaths,
 	}
 }
 

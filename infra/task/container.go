@@ -127,8 +127,8 @@ type Args struct {
 	// IdleTimeout is that of what sends requests to the tasks. TLS makes NGINX accept HTTPS instead of HTTP.
 	IdleTimeout time.Duration
 	TLS         bool
-	// FromAPI is true behind an API, which names the client in another header than a load balancer.
-	FromAPI bool
+	// Ingress is the name that the sidecar has for what sends requests, or empty for a load balancer.
+	Ingress string
 	// LoginPaths are those on which the load balancer says who has logged in.
 	LoginPaths []string
 }

@@ -218,8 +218,8 @@ func (b builder) sidecarEnvironment() (map[string]string, error) {
 		s.AppHealthPath = b.App.HealthPath
 		s.AppHealthTimeout = inSeconds(b.Health.Timeout - time.Second) // the rest is for the check itself
 	}
-	if b.FromAPI {
-		s.Ingress = nginx.API
+	if b.Ingress != "" {
+		s.Ingress = nginx.IngressKind(b.Ingress)
 	}
 	if sidecar.AppListen == OnSocket {
 		s.AppSocket = socketPath
