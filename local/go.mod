@@ -26,6 +26,7 @@ require (
 )
 
 require (
+	fargate-nginx-sidecar v0.0.0
 	github.com/Microsoft/go-winio v0.6.2 // indirect
 	github.com/aws/aws-sdk-go-v2 v1.41.9
 	github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream v1.7.7 // indirect
@@ -70,3 +71,5 @@ require (
 	gopkg.in/yaml.v3 v3.0.1
 	gotest.tools/v3 v3.5.2 // indirect
 )
+
+replace fargate-nginx-sidecar => ../

@@ -15,8 +15,8 @@ import (
 	"fargate-nginx-sidecar/local/cloud/emulator"
 	"fargate-nginx-sidecar/local/cloud/run"
 	"fargate-nginx-sidecar/local/command/pulumi"
-	"fargate-nginx-sidecar/local/command/verify"
 	"fargate-nginx-sidecar/local/machine/toolchain"
+	"fargate-nginx-sidecar/ops/verify"
 )
 
 // UpOptions are the choices of `up`.

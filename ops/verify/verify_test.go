@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"fargate-nginx-sidecar/local/command/verify"
+	"fargate-nginx-sidecar/ops/verify"
 )
 
 // stack is a load balancer with one app behind it, whose faults a test chooses.
