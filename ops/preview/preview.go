@@ -5,6 +5,7 @@ package preview
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -67,11 +68,15 @@ func (r *Report) hear(d apitype.DiagnosticEvent) {
 	switch {
 	case d.Ephemeral || text == "" || strings.HasPrefix(text, "using pulumi-"): // where the CLI has found a plugin
 	case d.Severity == "error":
-		r.Errors = append(r.Errors, text)
+		r.Errors = append(r.Errors, wrapping.ReplaceAllString(text, ""))
 	case d.Severity == "warning":
 		r.Warnings = append(r.Warnings, text)
 	}
 }
+
+// wrapping is what the SDK puts around the program's own error.
+// https://github.com/pulumi/pulumi/blob/v3.230.0/sdk/go/pulumi/run.go
+var wrapping = regexp.MustCompile(`^an unhandled error occurred: program failed:\s*(1 error occurred:\s*\* )?`)
 
 // plain takes the marks for colours out of a text: <{%reset%}>.
 func plain(text string) string {

@@ -230,6 +230,9 @@ func (control control) lines(c Change) (lines []string) {
 		return nil // a deleted resource is listed as such
 	}
 	for _, v := range c.becomes(control.property) {
+		if strings.Contains(v.Path, ".forward.") {
+			continue // to which tasks, which no control is about
+		}
 		lines = append(lines, fmt.Sprintf("%s: %s: %s: %s", control.id, c.title(), v.Path, v.step()))
 	}
 	if control.property == "" {
@@ -267,7 +270,9 @@ func (r Report) cost() []string {
 	old, _ := strconv.Atoi(before[1])
 	now, _ := strconv.Atoi(after[1])
 
-	return []string{fmt.Sprintf("%d → %s (%+d)", old, strings.TrimPrefix(r.CostAfter, "about "), now-old)}
+	rest := r.CostAfter[strings.Index(r.CostAfter, after[0])+len(after[0]):]
+
+	return []string{fmt.Sprintf("%d → %d USD a month (%+d)%s", old, now, now-old, rest)}
 }
 
 // imagePath matches the image of a container in a task definition.
