@@ -42,6 +42,46 @@ local-run: driver ## Run one of scheduledTasks now, in the local stack (NAME=rep
 local-down: driver ## Destroy the local stacks and leave nothing behind; with STACK=name only that one
 	@$(LOCAL) down $(if $(filter environment command,$(firstword $(origin STACK))),--stack $(STACK))
 
+# What a team does with the stacks of an account, or, in a shell that has sourced .local/env, of the local run.
+OPS := '$(BUILD)/ops'
+ofStack = $(OPS) $(1) --stack '$(if $(filter environment command,$(firstword $(origin STACK))),$(STACK),$(error STACK is not given; as in: make $(1) STACK=prod))'
+
+.PHONY: ops
+ops:
+	@go build -o '$(BUILD)/ops' ./ops
+
+.PHONY: preview
+preview: ops ## Show what an update would change, as a text (STACK=prod); with BASE=main both revisions run locally
+	@$(if $(BASE),sh ops/compare.sh '$(STACK)' '$(BASE)',$(call ofStack,preview))
+
+.PHONY: promote
+promote: ops ## Deploy the images that another stack runs (FROM=staging TO=prod, YES=1)
+	@$(OPS) promote --from '$(FROM)' --to '$(TO)' $(if $(YES),--yes)
+
+.PHONY: rollback
+rollback: ops ## Serve the previous revision at once, then bring the stack's file in line (STACK=prod)
+	@$(call ofStack,rollback)
+
+.PHONY: run
+run: ops ## Run a command with the running image, and wait for it (STACK=prod CMD="npm run backfill")
+	@$(call ofStack,run) -- $(CMD)
+
+.PHONY: shell
+shell: ops ## Open a shell in the app's container of one task (STACK=prod)
+	@$(call ofStack,shell)
+
+.PHONY: logs
+logs: ops ## Print the logs of a stack and follow them (STACK=prod)
+	@$(call ofStack,logs)
+
+.PHONY: status
+status: ops ## Show tasks, deployments and the last events of a stack (STACK=prod)
+	@$(call ofStack,status)
+
+.PHONY: verify
+verify: ops ## Send a deployment the pattern's requests (URL=https://www.example.com, PATHS=/api; or STACK=prod)
+	@$(if $(URL),$(OPS) verify --url '$(URL)' --paths '$(or $(PATHS),/api)' $(if $(filter environment command,$(firstword $(origin STACK))),--stack '$(STACK)'),$(call ofStack,verify))
+
 # Both need a Docker engine, which they start for as long as they run. The gate is what every change has to pass: each claim once,
 # within minutes. All tests are the gate's and those that take long: floods, jumps of the clock, the benchmark, apps of
 # others, interruptions, faults. A part that fails hides no other.

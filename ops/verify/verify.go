@@ -56,8 +56,8 @@ type Options struct {
 	Files      []string               // the paths at which NGINX serves files itself
 	Client     *http.Client
 	Patience   time.Duration // for the way from running tasks to healthy targets
-	Logs       Logs
-	Containers int // app containers that must have logged; the rejected request could have gone to any of them
+	Logs       Logs          // nil: the app's log cannot be read, so only answers count
+	Containers int           // app containers that must have logged; the rejected request could have gone to any of them
 }
 
 // paths are what the three requests ask for.
@@ -103,6 +103,9 @@ func all(ctx context.Context, options Options, paths paths) []Check {
 		health(ctx, options, paths.health),
 		rejected(ctx, options, paths.rejected, mark),
 		app(ctx, options, paths.app),
+	}
+	if options.Logs == nil {
+		return checks
 	}
 	return append(checks, untouched(ctx, options, paths, mark, begun))
 }
