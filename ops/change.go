@@ -82,6 +82,17 @@ func affected(stackFiles, changed []string) []string {
 	return own
 }
 
+// setImages writes images into a stack's file.
+func setImages(_ context.Context, o options) error {
+	s := stack.Stack{Name: o.stack}
+	if _, err := s.SetImages(o.images); err != nil {
+		return err
+	}
+	fmt.Printf("%s: app %s, NGINX %s\n", s.File(), o.images.App, o.images.Nginx)
+
+	return nil
+}
+
 // promote deploys the images of one stack to another.
 func promote(ctx context.Context, o options) error {
 	if o.from == "" || o.to == "" || o.from == o.to {

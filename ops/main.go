@@ -21,6 +21,7 @@ const usage = `usage: ops COMMAND
 
   preview --stack NAME [--refresh]          what an update would change, as text for a pull request
   affected [FILE]...                        the stacks whose result may change with these files
+  images --stack NAME --app REF --nginx REF write both images, by digest, into the stack's file
   promote --from NAME --to NAME [--yes]     deploy the images that another stack runs
   rollback --stack NAME                     serve the previous revision, and bring the stack's file in line with it
   run --stack NAME -- COMMAND [ARG]...      run a command in a task of its own
@@ -63,6 +64,7 @@ func main() {
 // options are the flags of all commands. Each command declares those that it has.
 type options struct {
 	stack, from, to, url, paths, listener, open string
+	images                                      stack.Images
 	yes, refresh, follow                        bool
 	since                                       time.Duration
 	number, days                                int
@@ -82,6 +84,11 @@ var commands = map[string]command{
 		f.BoolVar(&o.refresh, "refresh", false, "compare with AWS instead of the state")
 	}, runPreview},
 	"affected": {func(*flag.FlagSet, *options) {}, runAffected},
+	"images": {func(f *flag.FlagSet, o *options) {
+		ofStack(f, o)
+		f.StringVar(&o.images.App, "app", "", "image of the app, by digest")
+		f.StringVar(&o.images.Nginx, "nginx", "", "image of NGINX, by digest")
+	}, setImages},
 	"promote": {func(f *flag.FlagSet, o *options) {
 		f.StringVar(&o.from, "from", "", "the stack whose images are taken")
 		f.StringVar(&o.to, "to", "", "the stack that gets them")

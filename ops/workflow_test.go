@@ -23,6 +23,12 @@ func scripted(t *testing.T, commands map[string]string, script string, arguments
 	}
 	calls := filepath.Join(dir, "calls")
 	for name, does := range commands {
+		if strings.HasSuffix(name, ".yaml") { // a file of the project
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(does), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
 		text := "#!/bin/sh\necho \"" + name + " $*\" >>'" + calls + "'\n" + does + "\n"
 		if err := os.WriteFile(filepath.Join(bin, name), []byte(text), 0o700); err != nil {
 			t.Fatal(err)
@@ -119,6 +125,32 @@ esac`
 	// pr-1 is not pr-12.
 	if _, called, err = scripted(t, map[string]string{"gh": gh, "pulumi": pulumi}, "review", "1", "arn", "false"); err != nil || strings.Contains(called, "destroy") {
 		t.Errorf("a stack that does not exist: %v\n%s", err, called)
+	}
+}
+
+// The newest four of a stack keep their tags: what runs, and the three before.
+func TestWhatAStackRanLastDoesNotExpire(t *testing.T) {
+	const image = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/app-1@sha256:" + "1111111111111111111111111111111111111111111111111111111111111111"
+	aws := `case "$*" in
+*batch-get-image*) echo manifest ;;
+*list-images*) printf 'keep-prod-1700000001\tkeep-prod-1700000005\tkeep-prod-1700000003\tkeep-prod-1700000002\tkeep-prod-1700000004\tkeep-prod2-1600000000\tsha1\n' ;;
+esac`
+	file := "config:\n  # " + image + "\n  shop:app: {image: " + image + "}\n"
+	said, called, err := scripted(t, map[string]string{"aws": aws, "Pulumi.prod.yaml": file}, "keep", "prod")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	var deleted []string
+	for line := range strings.Lines(called) {
+		if _, tag, is := strings.Cut(strings.TrimSpace(line), "batch-delete-image --registry-id 123456789012 --repository-name app-1 --image-ids imageTag="); is {
+			deleted = append(deleted, strings.Fields(tag)[0])
+		}
+	}
+	if got := strings.Join(deleted, " "); got != "keep-prod-1700000001" {
+		t.Errorf("these tags go: %q\n%s", got, called)
+	}
+	if strings.Count(called, "put-image") != 1 || !strings.Contains(called, "--image-tag keep-prod-") || !strings.Contains(called, "imageDigest=sha256:1111") {
+		t.Errorf("called\n%s", called)
 	}
 }
 
