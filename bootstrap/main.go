@@ -9,6 +9,7 @@ import (
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 )
 
 func main() { pulumi.Run(program) }
@@ -35,7 +36,9 @@ func program(ctx *pulumi.Context) error {
 	}
 
 	ctx.Export("backend", pulumi.Sprintf("s3://%s", store.bucket.Bucket))
-	ctx.Export("secretsProvider", pulumi.Sprintf("awskms:///%s", store.key.Arn))
+	// The CLI takes the region from here, wherever the key's user is.
+	// https://www.pulumi.com/docs/iac/concepts/secrets/#aws-key-management-service-kms
+	ctx.Export("secretsProvider", pulumi.Sprintf("awskms:///%s?region=%s", store.key.Arn, config.Get(ctx, "aws:region")))
 	ctx.Export("roles", roles)
 	ctx.Export("repositories", images)
 

@@ -9,37 +9,39 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// A preview with other settings describes another stack: with prebuilt images, for example, it announces that the
-// repositories of a stack that builds its images would be deleted, and it shows no change below images/.
-func TestAPullRequestIsPreviewedWithTheStacksOwnSettings(t *testing.T) {
-	text, err := readFile(t, ".github/workflows/preview.yml")
-	if err != nil {
+// What a job may do beyond reading, the job says itself, so that no other job of the workflow can. A job without an environment
+// runs the code of pull requests: it gets no right to write to the repository.
+func TestWorkflowsHaveTheFewestPermissions(t *testing.T) {
+	if err := goToProject(); err != nil {
 		t.Fatal(err)
 	}
-	var workflow struct {
-		Jobs map[string]struct {
-			Steps []struct {
-				Uses string            `yaml:"uses"`
-				With map[string]string `yaml:"with"`
-			} `yaml:"steps"`
-		} `yaml:"jobs"`
+	workflows, err := filepath.Glob(".github/workflows/*.yml")
+	if err != nil || len(workflows) == 0 {
+		t.Fatalf("%d workflows, error %v", len(workflows), err)
 	}
-	if err := yaml.Unmarshal(text, &workflow); err != nil {
-		t.Fatal(err)
-	}
-
-	previews := 0
-	for _, step := range workflow.Jobs["preview"].Steps {
-		if !strings.HasPrefix(step.Uses, "pulumi/actions@") {
-			continue
+	for _, name := range workflows {
+		text, err := readFile(t, name)
+		if err != nil {
+			t.Fatal(err)
 		}
-		previews++
-		if step.With["command"] != "preview" || step.With["config-map"] != "" {
-			t.Errorf("command %q with settings %q; want a preview with the stack's own", step.With["command"], step.With["config-map"])
+		var workflow struct {
+			Permissions map[string]string
+			Jobs        map[string]struct {
+				Permissions map[string]string
+				Environment string
+			}
 		}
-	}
-	if previews != 1 {
-		t.Errorf("%d previews; want one", previews)
+		if err := yaml.Unmarshal(text, &workflow); err != nil {
+			t.Fatal(err)
+		}
+		if len(workflow.Permissions) != 1 || workflow.Permissions["contents"] != "read" {
+			t.Errorf("%s: permissions of all jobs: %v; want contents: read", name, workflow.Permissions)
+		}
+		for job, j := range workflow.Jobs {
+			if j.Permissions["contents"] == "write" && j.Environment == "" {
+				t.Errorf("%s: job %s may write to the repository without an approval", name, job)
+			}
+		}
 	}
 }
 
