@@ -100,7 +100,7 @@ test-all: driver ## Run all tests (over an hour)
 GATE_ALONE  := gate-images test-local
 GATE_BESIDE := lane-life lane-ways lane-production test-program test-plugins
 ALL_ALONE   := test-images test-local test-bench
-ALL_BESIDE  := lane-moves lane-life lane-others lane-apps lane-ways lane-files lane-production test-program test-plugins
+ALL_BESIDE  := lane-team lane-moves lane-life lane-others lane-apps lane-ways lane-files lane-production test-program test-plugins
 
 .PHONY: parts
 parts: base-images
@@ -152,17 +152,18 @@ test-bench: ## Test the benchmark itself
 e2e:
 	@cd local && go test -c -o '$(BUILD)/e2e.test' ./e2e
 
-LANES := lane-life lane-ways lane-production lane-moves lane-apps lane-files lane-others
+LANES := lane-team lane-life lane-ways lane-production lane-moves lane-apps lane-files lane-others
 .PHONY: test-e2e $(LANES)
 test-e2e: $(LANES) ## Deploy, change, break and destroy the real stacks locally (needs Docker)
 
 lane-life:       ONLY = -test.run Life
 lane-ways:       ONLY = -test.run 'Share|HTTPAPI'
 lane-production: ONLY = -test.run 'Production|Refused'
+lane-team:       ONLY = -test.run ATeam
 lane-moves:      ONLY = -test.run TheStackMoves
 lane-apps:       ONLY = -test.run Apps
 lane-files:      ONLY = -test.run StaticFile
-lane-others:     ONLY = -test.skip 'Life|Share|HTTPAPI|Production|Refused|TheStackMoves|Apps|StaticFile'
+lane-others:     ONLY = -test.skip 'ATeam|Life|Share|HTTPAPI|Production|Refused|TheStackMoves|Apps|StaticFile'
 $(LANES): e2e
 	$(call timed,$@,cd local/e2e && '$(BUILD)/e2e.test' -test.timeout 60m -test.v $(SHORT) $(ONLY))
 

@@ -15,9 +15,8 @@ import (
 
 // Bounds of a check, for a request and for targets to become healthy.
 const (
-	requestWait  = 15 * time.Second
-	healthyWait  = 30 * time.Second
-	logsHavePast = time.Minute
+	requestWait = 15 * time.Second
+	healthyWait = 30 * time.Second
 )
 
 // check sends a deployment the requests of the pattern and prints what came of each.
@@ -69,9 +68,8 @@ func ofDeployment(ctx context.Context, name string, given *verify.Options) error
 	if err != nil {
 		return err
 	}
-	begun := time.Now().Add(-logsHavePast)
 	given.Prefixes, given.Files = list(variables["NGINX_PATH_PREFIXES"]), list(variables["NGINX_STATIC_FILES"])
-	given.Logs = func(ctx context.Context) (map[string][]string, error) { return s.AppLines(ctx, begun) }
+	given.Logs = s.AppLines
 	given.Containers = len(tasks)
 
 	return nil

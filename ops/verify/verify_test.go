@@ -91,6 +91,21 @@ func TestAStackWhoseTargetsAreHealthyALittleLaterPasses(t *testing.T) {
 	}
 }
 
+// A deployment of which only the address is given has no log that can be read.
+func TestAnAddressAloneIsJudgedByItsAnswers(t *testing.T) {
+	for name, c := range map[string]struct {
+		stack *stack
+		holds bool
+	}{"a stack that keeps its promises": {&stack{}, true}, "one that forwards everything": {&stack{forwardsEverything: true}, true}, "one without healthy tasks": {&stack{unhealthy: true}, false}} {
+		server := httptest.NewServer(c.stack)
+		t.Cleanup(server.Close)
+		checks, err := verify.Stack(context.Background(), verify.Options{URL: server.URL, Prefixes: []string{"/api"}, Client: server.Client(), Containers: 1})
+		if (err == nil) != c.holds || len(checks) != 3 {
+			t.Errorf("%s: %d checks, %v", name, len(checks), err)
+		}
+	}
+}
+
 func noLogs(context.Context, time.Time) (map[string][]string, error) { return nil, nil }
 
 func TestARejectedRequestInTheAppsLogFails(t *testing.T) {
