@@ -85,11 +85,21 @@ func (s *Service) Serve(ctx context.Context, r *Return) (time.Duration, error) {
 		r.copied = registered.TaskDefinition.TaskDefinitionArn
 		target = *r.copied
 	}
+	clients := deployment.Clients{ECS: s.ecs, Logs: s.logs}
+	before, err := clients.Last(ctx, s.Cluster)
+	if err != nil {
+		return 0, err
+	}
+	service, err := s.describe(ctx)
+	if err != nil {
+		return 0, err
+	}
 	if _, err := s.ecs.UpdateService(ctx, &ecs.UpdateServiceInput{Cluster: &s.Cluster, Service: &s.Name, TaskDefinition: &target}); err != nil {
 		return 0, fmt.Errorf("service %s: %w", s.Name, err)
 	}
-	err := deployment.Rollout{
-		Clients: deployment.Clients{ECS: s.ecs, Logs: s.logs}, Cluster: s.Cluster, Service: s.Name, Requested: target, Region: s.Region,
+	err = deployment.Rollout{
+		Clients: clients, Cluster: s.Cluster, Service: s.Name, Region: s.Region, Before: before,
+		Requested: deployment.Revision{TaskDefinition: target, Network: *service.NetworkConfiguration.AwsvpcConfiguration},
 	}.Await(ctx)
 
 	return time.Since(begun), err
