@@ -3,7 +3,6 @@ package infra_test
 import (
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 
 	"gopkg.in/yaml.v3"
