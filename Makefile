@@ -35,7 +35,7 @@ local-logs: driver ## Print the containers' logs and follow them
 	@$(LOCAL) logs
 
 .PHONY: local-run
-local-run: driver ## Run one of scheduledTasks now, in the local stack (NAME=report)
+local-run: driver ## Run one command of schedule now, in the local stack (NAME=report)
 	@$(LOCAL) run '$(NAME)'
 
 .PHONY: local-down

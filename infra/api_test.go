@@ -125,7 +125,7 @@ func TestTheDomainPointsToTheAPI(t *testing.T) {
 func TestNginxBelievesTheVPCLinkAndNoLoadBalancer(t *testing.T) {
 	for ranges, settings := range map[string]map[string]string{
 		"10.0.0.0/19,10.0.32.0/19":  {},
-		"10.0.64.0/19,10.0.96.0/19": {"network": "large"},
+		"10.0.64.0/19,10.0.96.0/19": {"network.kind": "large"},
 	} {
 		nginx := environment(containers(t, run(t, defaults(t, with(behindAPI, settings))))["nginx"])
 		if nginx["NGINX_TRUSTED_PROXIES"] != ranges || nginx["NGINX_INGRESS"] != "api" {

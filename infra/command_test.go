@@ -12,8 +12,8 @@ import (
 )
 
 var migrating = map[string]string{
-	"deployCommand": `["npm","run","migrate"]`, "secrets": `{"DATABASE_URL":"ssm:/shop/database"}`,
-	"taskPolicyArns": `["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]`,
+	"deployment.command": `["npm","run","migrate"]`, "app.secrets": `{"DATABASE_URL":"ssm:/shop/database"}`,
+	"app.policies": `["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]`,
 }
 
 // The command runs as the app runs: with the same image, variables, secrets, roles and network. NGINX is not beside it.
@@ -91,7 +91,7 @@ The service has not been changed`
 // earlier than the service would be declared without it.
 func TestTheServiceWaitsForTheDeployCommandAsForEverythingElse(t *testing.T) {
 	before := run(t, defaults(t, nil))
-	after := run(t, defaults(t, map[string]string{"deployCommand": `["migrate"]`}))
+	after := run(t, defaults(t, map[string]string{"deployment.command": `["migrate"]`}))
 	wanted := slices.Concat(one(t, before, ecsService).DependsOn, []string{named(t, after, taskDefinition, "web-commands").URN})
 	for _, urn := range wanted {
 		if got := one(t, after, ecsService).DependsOn; !slices.Contains(got, urn) {

@@ -250,13 +250,13 @@ var controls = []control{
 		check: func(s subject) string { return s.having(ecsService, []any{"platformVersion"}, "LATEST") },
 	},
 	{
-		id: "ECS.12", asks: "Container Insights is on", met: "`containerInsights`",
+		id: "ECS.12", asks: "Container Insights is on", met: "`monitoring.containerInsights`",
 		check: func(s subject) string {
 			return s.having(cluster, []any{"settings", 0, "value"}, "enabled", "enhanced")
 		},
 	},
 	{
-		id: "ECS.20", asks: "containers do not run as root", met: "user 101 and user 1000, in the task definition too; `sidecars` must name one",
+		id: "ECS.20", asks: "containers do not run as root", met: "user 101 and user 1000, in the task definition too; `containers` must name one",
 		check: func(s subject) string {
 			return s.containers("without root", func(c map[string]any) bool {
 				user, _ := c["user"].(string)
@@ -279,11 +279,11 @@ var controls = []control{
 		check: func(s subject) string { return s.having(loadBalancer, []any{"dropInvalidHeaderFields"}, true) },
 	},
 	{
-		id: "ELB.5", asks: "the load balancer logs requests", met: "`accessLogs`", applies: foreignLoadBalancer,
+		id: "ELB.5", asks: "the load balancer logs requests", met: "`ingress.accessLogs`", applies: foreignLoadBalancer,
 		check: func(s subject) string { return s.having(loadBalancer, []any{"accessLogs", "enabled"}, true) },
 	},
 	{
-		id: "ELB.6", asks: "the load balancer cannot be deleted by accident", met: "`deletionProtection`", applies: foreignLoadBalancer,
+		id: "ELB.6", asks: "the load balancer cannot be deleted by accident", met: "`deployment.deletionProtection`", applies: foreignLoadBalancer,
 		check: func(s subject) string { return s.having(loadBalancer, []any{"enableDeletionProtection"}, true) },
 	},
 	{
@@ -301,7 +301,7 @@ var controls = []control{
 		},
 	},
 	{
-		id: "ELB.16", asks: "a web ACL protects the load balancer", met: "`waf`", applies: foreignLoadBalancer,
+		id: "ELB.16", asks: "a web ACL protects the load balancer", met: "`ingress.firewall`", applies: foreignLoadBalancer,
 		check: func(s subject) string {
 			return s.all(webAssociation, "of the load balancer", func(r infratest.Resource) bool {
 				return at(s.t, r, "resourceArn") == s.graph.Outputs[one(s.t, s.graph, loadBalancer).URN]["arn"].StringValue()
@@ -309,7 +309,7 @@ var controls = []control{
 		},
 	},
 	{
-		id: "ELB.17", asks: "listeners use a TLS policy that AWS recommends", met: "`tlsPolicy`", applies: withoutTLS,
+		id: "ELB.17", asks: "listeners use a TLS policy that AWS recommends", met: "a constant", applies: withoutTLS,
 		check: func(s subject) string {
 			for _, r := range s.listenersWith("HTTPS") {
 				if policy := at(s.t, r, "sslPolicy"); !slices.Contains(recommendedTLS, policy) {
@@ -324,11 +324,11 @@ var controls = []control{
 		check: func(s subject) string { return s.having(listener, []any{"protocol"}, "HTTPS") },
 	},
 	{
-		id: "ELB.21", asks: "health checks use TLS", met: "`targetTls`", applies: none(targetGroup, "no target group"),
+		id: "ELB.21", asks: "health checks use TLS", met: "`ingress.targetTls`", applies: none(targetGroup, "no target group"),
 		check: func(s subject) string { return s.having(targetGroup, []any{"healthCheck", "protocol"}, "HTTPS") },
 	},
 	{
-		id: "ELB.22", asks: "requests to the tasks use TLS", met: "`targetTls`", applies: none(targetGroup, "no target group"),
+		id: "ELB.22", asks: "requests to the tasks use TLS", met: "`ingress.targetTls`", applies: none(targetGroup, "no target group"),
 		check: func(s subject) string { return s.having(targetGroup, []any{"protocol"}, "HTTPS") },
 	},
 	{
@@ -338,7 +338,7 @@ var controls = []control{
 		},
 	},
 	{
-		id: "APIGateway.9", asks: "stages log requests", met: "`accessLogs`", applies: withoutAPI,
+		id: "APIGateway.9", asks: "stages log requests", met: "`ingress.accessLogs`", applies: withoutAPI,
 		check: func(s subject) string {
 			return s.all(apiStage, "logging", func(r infratest.Resource) bool { return at(s.t, r, "accessLogSettings") != nil })
 		},
@@ -360,7 +360,7 @@ var controls = []control{
 		check: func(s subject) string { return s.having(repository, []any{"imageTagMutability"}, "IMMUTABLE") },
 	},
 	{
-		id: "ECR.3", asks: "repositories have a lifecycle policy", met: "the newest `imagesToKeep` stay",
+		id: "ECR.3", asks: "repositories have a lifecycle policy", met: "the newest `storage.images` stay",
 		check: func(s subject) string {
 			if got, want := len(s.graph.OfType(lifecyclePolicy)), len(s.graph.OfType(repository)); got != want {
 				return fmt.Sprintf("%d policies for %d repositories", got, want)
@@ -369,7 +369,7 @@ var controls = []control{
 		},
 	},
 	{
-		id: "ECR.5", asks: "images are encrypted with a customer's key", met: "`kmsKeyArn`",
+		id: "ECR.5", asks: "images are encrypted with a customer's key", met: "`storage.kmsKey`",
 		check: func(s subject) string {
 			return s.having(repository, []any{"encryptionConfigurations", 0, "encryptionType"}, "KMS", "KMS_DSSE")
 		},
@@ -383,7 +383,7 @@ var controls = []control{
 		},
 	},
 	{
-		id: "EC2.6", asks: "the VPC logs its flows", met: "`flowLogs`", applies: foreignVPC,
+		id: "EC2.6", asks: "the VPC logs its flows", met: "`network.flowLogs`", applies: foreignVPC,
 		check: func(s subject) string {
 			return s.all(flowLog, "of the VPC", func(r infratest.Resource) bool {
 				return at(s.t, r, "vpcId") == s.graph.Outputs[one(s.t, s.graph, vpc).URN]["vpcId"].StringValue()
@@ -408,15 +408,15 @@ var controls = []control{
 		check: func(s subject) string { return s.openPorts(80, 443) },
 	},
 	{
-		id: "EC2.55", asks: "the VPC has an endpoint for ECR's API", met: "`egress: endpoints`", applies: foreignVPC,
+		id: "EC2.55", asks: "the VPC has an endpoint for ECR's API", met: "`network.egress: endpoints`", applies: foreignVPC,
 		check: func(s subject) string { return s.endpoint("ecr.api") },
 	},
 	{
-		id: "EC2.56", asks: "the VPC has an endpoint for ECR's registry", met: "`egress: endpoints`", applies: foreignVPC,
+		id: "EC2.56", asks: "the VPC has an endpoint for ECR's registry", met: "`network.egress: endpoints`", applies: foreignVPC,
 		check: func(s subject) string { return s.endpoint("ecr.dkr") },
 	},
 	{
-		id: "EC2.57", asks: "the VPC has an endpoint for Systems Manager", met: "`egress: endpoints`", applies: foreignVPC,
+		id: "EC2.57", asks: "the VPC has an endpoint for Systems Manager", met: "`network.egress: endpoints`", applies: foreignVPC,
 		check: func(s subject) string { return s.endpoint("ssm") },
 	},
 	{
@@ -481,7 +481,7 @@ var controls = []control{
 		},
 	},
 	{
-		id: "CloudWatch.16", asks: "logs are kept for a year", met: "`logRetentionDays`",
+		id: "CloudWatch.16", asks: "logs are kept for a year", met: "`storage.logRetention`",
 		check: func(s subject) string {
 			return s.all(logGroup, "kept for 365 days", func(r infratest.Resource) bool {
 				return at(s.t, r, "retentionInDays").(float64) >= 365
@@ -509,17 +509,17 @@ var exceptions = []exception{
 		"The tasks' security group admits connections to one port, from the load balancer alone"},
 	{"ECS.12", []string{"dev"}, "The metrics of Container Insights cost money", "ECS publishes metrics of CPU and memory without it"},
 	{"ELB.1", []string{"dev", "prod"}, "TLS needs a domain, which belongs to whoever deploys the stack, so the stack file cannot contain one",
-		"`domain` or `certificateArn` turns TLS and the redirect on"},
+		"`domain.name` or `domain.certificate` turns TLS and the redirect on"},
 	{"ELB.5", []string{"dev"}, "Access logs cost money", "NGINX logs every request except health checks, with the client's address"},
 	{"ELB.6", []string{"dev"}, "`pulumi destroy` must work without further steps", "Nothing depends on dev, so deleting it by accident does no harm"},
 	{"ELB.16", []string{"dev"}, "Each rule and each request costs money", "NGINX refuses paths, methods and malformed requests that are not meant for the app"},
-	{"ELB.18", []string{"dev", "prod"}, "TLS needs a domain; see ELB.1", "`domain` or `certificateArn` turns TLS and the redirect on"},
-	{"ELB.18", []string{withDomain}, "People type addresses without https", "The listener on port 80 only redirects; `http: none` removes it"},
+	{"ELB.18", []string{"dev", "prod"}, "TLS needs a domain; see ELB.1", "`domain.name` or `domain.certificate` turns TLS and the redirect on"},
+	{"ELB.18", []string{withDomain}, "People type addresses without https", "The listener on port 80 only redirects; `ingress.http: false` removes it"},
 	{"ELB.21", []string{"dev"}, "A TLS handshake for each health check costs CPU, of which a small task has little",
 		"The traffic stays inside the VPC, between two security groups whose rules name each other"},
 	{"ELB.22", []string{"dev"}, "TLS costs CPU, of which a small task has little",
 		"The traffic stays inside the VPC, between two security groups whose rules name each other"},
-	{"APIGateway.8", []string{withAPI}, "The program cannot know who the app's users are", "The app asks for credentials itself; `throttlePerSecond` limits what anybody can send"},
+	{"APIGateway.8", []string{withAPI}, "The program cannot know who the app's users are", "The app asks for credentials itself; `ingress.throttle` limits what anybody can send"},
 	{"APIGateway.10", []string{withAPI}, "API Gateway accepts no certificate that a task has made itself, and AWS issues none for a task",
 		"The traffic stays inside the VPC, between two security groups whose rules name each other"},
 	{"ECR.5", everywhere, "A key costs money and belongs to the account", "ECR encrypts images with AES-256 and a key that AWS manages"},
@@ -596,7 +596,7 @@ func TestExecBreaksOneControl(t *testing.T) {
 	for _, stack := range controlledStacks {
 		settings := controlled(t, stack)
 		without := subject{t: t, graph: run(t, settings)}
-		settings[infratest.Project+":exec"] = "true"
+		settings = infratest.With(settings, map[string]string{"task.exec": "true"})
 		with := subject{t: t, graph: run(t, settings)}
 
 		var broken []string
@@ -646,7 +646,7 @@ func controlsTable(t *testing.T) string {
 
 // A name in backticks is a setting for which people will look.
 func TestControlsAndExceptionsNameSettingsThatExist(t *testing.T) {
-	settings := declared(t)
+	settings := settingNames(t)
 	var texts []string
 	for _, c := range controls {
 		texts = append(texts, c.met)
@@ -655,8 +655,8 @@ func TestControlsAndExceptionsNameSettingsThatExist(t *testing.T) {
 		texts = append(texts, e.reason, e.compensation)
 	}
 	for _, text := range texts {
-		for _, name := range regexp.MustCompile("`([a-zA-Z0-9]+)(?:: [a-z-]+)?`").FindAllStringSubmatch(text, -1) {
-			if _, ok := settings[name[1]]; !ok {
+		for _, name := range regexp.MustCompile("`([a-zA-Z0-9.]+)(?:: [a-z-]+)?`").FindAllStringSubmatch(text, -1) {
+			if !settings[name[1]] {
 				t.Errorf("%q: there is no setting %s", text, name[1])
 			}
 		}

@@ -116,7 +116,7 @@ func TestTheWaysInAreComparedByTheirPrices(t *testing.T) {
 	document := strings.Join(strings.Fields(string(text)), " ")
 	own := cost.Total(cost.Estimate(counted(t, stackSettings(t, "dev", nil))))
 	api := cost.Total(cost.Estimate(counted(t, stackSettings(t, "dev", behindAPI))))
-	shared := cost.Total(cost.Estimate(counted(t, stackSettings(t, "dev", with(behindAnother, map[string]string{"privateSubnetIds": "[]"})))))
+	shared := cost.Total(cost.Estimate(counted(t, stackSettings(t, "dev", with(behindAnother, map[string]string{"network.privateSubnets": "[]"})))))
 	millions := (own - api) / cost.APIRequests.USD
 	for _, want := range []string{
 		fmt.Sprintf("load balancer and an address in each zone: %.2f US dollars a month", own-shared),

@@ -87,20 +87,20 @@ func (s *Stack) imageArgs(settings image.Settings) image.Args {
 		Settings:     settings,
 		Partition:    s.partition,
 		Architecture: string(s.settings.Task.Architecture),
-		KMSKeyARN:    s.settings.KMSKeyARN,
-		Protect:      s.settings.Ingress.DeletionProtection,
+		KMSKeyARN:    s.settings.Storage.KMSKeyARN,
+		Protect:      s.settings.DeletionProtection,
 	}
 }
 
 func (s *Stack) declareArchive(ctx *pulumi.Context) (err error) {
 	s.archive, err = archive.New(ctx, s.settings.ServiceName, archive.Args{
-		Settings:   s.settings.Archive,
+		Settings:   archive.Settings{RetentionDays: s.settings.Storage.LogRetentionDays, ForceDestroy: s.settings.Storage.ForceDelete},
 		AccessLogs: s.settings.Ingress.LogsToBucket(),
 		FlowLogs:   s.settings.Network.HasFlowLogs(),
 		Partition:  s.partition,
 		Account:    s.account,
 		Region:     s.settings.Region,
-		Protect:    s.settings.Ingress.DeletionProtection,
+		Protect:    s.settings.DeletionProtection,
 	}, s.provider)
 
 	return err
@@ -112,7 +112,7 @@ func (s *Stack) declareNetwork(ctx *pulumi.Context) (err error) {
 		Region:           s.settings.Region,
 		Services:         s.settings.Task.AWSServices(),
 		FlowLogBucketARN: s.archive.FlowLogBucketARN,
-		Protect:          s.settings.Ingress.DeletionProtection,
+		Protect:          s.settings.DeletionProtection,
 	}, s.provider)
 
 	return err
@@ -126,8 +126,8 @@ func (s *Stack) declareIngress(ctx *pulumi.Context) (err error) {
 		AccessLogBucket:  s.archive.AccessLogBucket,
 		TargetPort:       s.settings.Task.ContainerPort,
 		TaskSubnetIDs:    s.network.TaskSubnetIDs,
-		LogRetentionDays: s.settings.Service.LogRetentionDays,
-		KMSKeyARN:        s.settings.KMSKeyARN,
+		LogRetentionDays: s.settings.Storage.LogRetentionDays,
+		KMSKeyARN:        s.settings.Storage.KMSKeyARN,
 	}, s.provider)
 
 	return err
@@ -137,8 +137,8 @@ func (s *Stack) declareFirewall(ctx *pulumi.Context) error {
 	_, err := waf.New(ctx, s.settings.ServiceName, waf.Args{
 		Settings:         s.settings.WAF,
 		LoadBalancerARN:  s.ingress.LoadBalancerARN,
-		LogRetentionDays: s.settings.Service.LogRetentionDays,
-		KMSKeyARN:        s.settings.KMSKeyARN,
+		LogRetentionDays: s.settings.Storage.LogRetentionDays,
+		KMSKeyARN:        s.settings.Storage.KMSKeyARN,
 	}, s.provider)
 
 	return err
@@ -218,8 +218,8 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 func (s *Stack) info() stack.Info {
 	return stack.Info{
 		Name: s.settings.ServiceName, Partition: s.partition, Account: s.account, Region: s.settings.Region,
-		KMSKeyARN: s.settings.KMSKeyARN, Protect: s.settings.Ingress.DeletionProtection,
-		LogRetentionDays: s.settings.Service.LogRetentionDays,
+		KMSKeyARN: s.settings.Storage.KMSKeyARN, Protect: s.settings.DeletionProtection,
+		LogRetentionDays: s.settings.Storage.LogRetentionDays,
 	}
 }
 

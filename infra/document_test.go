@@ -1,61 +1,31 @@
 package infra_test
 
 import (
-	"fmt"
 	"os"
 	"strings"
 	"testing"
 
-	"gopkg.in/yaml.v3"
+	"fargate-nginx-sidecar/infra/infratest"
 )
 
-// settingsTable writes the settings of Pulumi.yaml as Markdown, in their order there, one table for each of its
-// sections.
-func settingsTable(t *testing.T) string {
-	t.Helper()
+func TestSettingsDocumentHoldsWhatTheProgramReads(t *testing.T) {
+	between(t, "docs/settings.md", "<!-- settings:begin -->", "<!-- settings:end -->", "\n"+reader(t).Markdown())
+}
 
-	text, err := readFile(t, "Pulumi.yaml")
+func TestSchemaHoldsWhatTheProgramReads(t *testing.T) {
+	want, err := reader(t).Schema(infratest.Project)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var document struct {
-		Config yaml.Node `yaml:"config"`
-	}
-	if err := yaml.Unmarshal(text, &document); err != nil {
-		t.Fatal(err)
-	}
-
-	var table strings.Builder
-	for i := 0; i+1 < len(document.Config.Content); i += 2 {
-		key, value := document.Config.Content[i], document.Config.Content[i+1]
-		if section := strings.Trim(key.HeadComment, "#- "); section != "" {
-			fmt.Fprintf(&table, "\n**%s%s**\n\n| Setting | Type | Default | Meaning |\n|---|---|---|---|\n",
-				strings.ToUpper(section[:1]), section[1:])
-		}
-		var declared setting
-		if err := value.Decode(&declared); err != nil {
+	if *update {
+		if err := os.WriteFile(schemaFile, want, 0o644); err != nil { //nolint:gosec // A document.
 			t.Fatal(err)
 		}
-		fmt.Fprintf(&table, "| `%s` | %s | %s | %s |\n",
-			key.Value, declared.Type, shown(declared.Default), strings.TrimSpace(declared.Description))
+		return
 	}
-
-	return table.String() + "\n"
-}
-
-func shown(value any) string {
-	if object, ok := value.(map[string]any); ok && len(object) == 0 {
-		return "`{}`"
+	if got, err := readFile(t, schemaFile); err != nil || string(got) != string(want) {
+		t.Errorf("%s is not what the program reads; run: make docs\n%s (%v)", schemaFile, firstDifference(string(got), string(want)), err)
 	}
-	if text := strings.ReplaceAll(fmt.Sprint(value), " ", ", "); text != "" {
-		return "`" + text + "`"
-	}
-
-	return "empty"
-}
-
-func TestSettingsDocumentHoldsTheSettingsOfPulumiYAML(t *testing.T) {
-	between(t, "docs/settings.md", "<!-- settings:begin -->", "<!-- settings:end -->", settingsTable(t))
 }
 
 // between compares what a document has between two marks with what it should have, or writes it with -update.

@@ -18,11 +18,11 @@ const (
 	collector = `"collector":{"image":"123456789012.dkr.ecr.eu-central-1.amazonaws.com/team/collector:2","user":"10001:10001",
 		"command":["--config=/etc/collector.yaml"],"environment":{"LEVEL":"debug","LIMIT":512},
 		"secrets":{"API_KEY":"secretsmanager:collector#key","REGION_KEY":"ssm:/collector/region"},"essential":true,"cpu":64,"memory":256,
-		"healthCommand":["CMD","/collector","health"],"writablePaths":["/tmp","/var/lib/collector"],"restartSeconds":120}`
+		"healthCommand":["CMD","/collector","health"],"writablePaths":["/tmp","/var/lib/collector"],"restartAfter":"120s"}`
 	agent = `"agent":{"image":"public.ecr.aws/team/agent:7.1","user":"100"}`
 )
 
-var furtherContainers = map[string]string{"sidecars": "{" + collector + "," + agent + "}"}
+var furtherContainers = map[string]string{"containers": "{" + collector + "," + agent + "}"}
 
 func TestFurtherContainersRunBesideNginxAndTheApp(t *testing.T) {
 	graph := run(t, defaults(t, furtherContainers))
@@ -80,7 +80,7 @@ func TestTheAppStartsAfterFurtherContainersAndWaitsOnlyForWhatItNeeds(t *testing
 		"checked":            {`{"a":{"image":"a:1","user":"1","healthCommand":["CMD-SHELL","a"]}}`, "START"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			all := containers(t, run(t, defaults(t, map[string]string{"sidecars": test.sidecars})))
+			all := containers(t, run(t, defaults(t, map[string]string{"containers": test.sidecars})))
 			if got, want := all["app"]["dependsOn"], []any{map[string]any{"containerName": "a", "condition": test.condition}}; !reflect.DeepEqual(got, want) {
 				t.Errorf("the app depends on %v; want %v", got, want)
 			}
@@ -94,7 +94,7 @@ func TestTheAppStartsAfterFurtherContainersAndWaitsOnlyForWhatItNeeds(t *testing
 // Without a share of their own, NGINX and the app would get two units each beside a container that asks for one.
 func TestNginxAndTheAppShareWhatFurtherContainersLeave(t *testing.T) {
 	for sidecars, want := range map[string]float64{"{" + agent + "}": 0, "{" + collector + "," + agent + "}": 479} {
-		all := containers(t, run(t, defaults(t, map[string]string{"sidecars": sidecars})))
+		all := containers(t, run(t, defaults(t, map[string]string{"containers": sidecars})))
 		if all["nginx"]["cpu"] != want || all["app"]["cpu"] != want || all["agent"]["cpu"] != 0.0 {
 			t.Errorf("%s: NGINX %v, app %v, agent %v CPU units; want %v, %[5]v and 0", sidecars, all["nginx"]["cpu"], all["app"]["cpu"], all["agent"]["cpu"], want)
 		}
@@ -103,7 +103,7 @@ func TestNginxAndTheAppShareWhatFurtherContainersLeave(t *testing.T) {
 
 func TestECSMayReadAndPullWhatFurtherContainersNeed(t *testing.T) {
 	got := map[string][]string{}
-	settings := with(furtherContainers, map[string]string{"logRouter": router, "secrets": `{"TOKEN":"ssm:/shop/token"}`, "kmsKeyArn": someKey})
+	settings := with(furtherContainers, map[string]string{"logRouter": router, "app.secrets": `{"TOKEN":"ssm:/shop/token"}`, "storage.kmsKey": someKey})
 	for _, document := range policies(t, run(t, defaults(t, settings)), rolePolicy, "policy", "web-execution") {
 		for _, statement := range document.Statement {
 			for _, action := range statement.Action {
@@ -135,7 +135,7 @@ func TestASecretOfAFurtherContainerBringsItsEndpoint(t *testing.T) {
 		`{"a":{` + image + `}}`: false, `{"a":{` + image + `,"secrets":{"KEY":"ssm:/key"}}}`: false,
 		`{"a":{` + image + `,"secrets":{"KEY":"secretsmanager:key"}}}`: true,
 	} {
-		s := subject{t: t, graph: run(t, defaults(t, map[string]string{"network": "large", "egress": "endpoints", "sidecars": sidecars}))}
+		s := subject{t: t, graph: run(t, defaults(t, map[string]string{"network.kind": "large", "network.egress": "endpoints", "containers": sidecars}))}
 		if got := s.endpoint("secretsmanager") == ""; got != want {
 			t.Errorf("%s: endpoint %v; want %v", sidecars, got, want)
 		}
@@ -148,14 +148,14 @@ func TestFurtherContainersKeepEveryControl(t *testing.T) {
 		sidecars string
 		broken   []string
 	}{
-		"read-only": {furtherContainers["sidecars"], nil},
+		"read-only": {furtherContainers["containers"], nil},
 		"writable":  {strings.Replace("{"+agent+"}", `"100"`, `"100","writableRoot":true`, 1), []string{"ECS.5"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, stack := range controlledStacks {
 				settings := controlled(t, stack)
 				without := subject{t: t, graph: run(t, settings)}
-				settings[infratest.Project+":sidecars"] = test.sidecars
+				settings = infratest.With(settings, map[string]string{"containers": test.sidecars})
 				with := subject{t: t, graph: run(t, settings)}
 				var broken []string
 				for _, c := range controls {
@@ -174,7 +174,7 @@ func TestFurtherContainersKeepEveryControl(t *testing.T) {
 // A command that fails must not run again, and nothing beside it may keep its task alive or make it wait.
 func TestARestartOfTheAppIsNotForNginxNorForCommands(t *testing.T) {
 	settings := maps.Clone(furtherContainers)
-	maps.Copy(settings, map[string]string{"appRestartSeconds": "90", "deployCommand": `["migrate"]`})
+	maps.Copy(settings, map[string]string{"app.restartAfter": "90s", "deployment.command": `["migrate"]`})
 	graph := run(t, defaults(t, settings))
 	all := containers(t, graph)
 	if want := map[string]any{"enabled": true, "restartAttemptPeriod": 90.0}; !reflect.DeepEqual(all["app"]["restartPolicy"], want) {

@@ -51,55 +51,56 @@ func stackSettings(t *testing.T, stack string, changes map[string]string) map[st
 
 // Shapes that a stack can have. Every property of the graph is checked on all of them.
 var existing = map[string]string{
-	"network":          "existing",
-	"vpcId":            infratest.ExistingVPC,
-	"publicSubnetIds":  `["subnet-0123456789abcdef0","subnet-0123456789abcdef1"]`,
-	"privateSubnetIds": `["subnet-0123456789abcdef2"]`,
+	"network.egress":         "null",
+	"network.kind":           "existing",
+	"network.vpc":            infratest.ExistingVPC,
+	"network.publicSubnets":  `["subnet-0123456789abcdef0","subnet-0123456789abcdef1"]`,
+	"network.privateSubnets": `["subnet-0123456789abcdef2"]`,
 }
 
 // dualstack is a load balancer with IPv6, in somebody's network that has it.
 var dualstack = with(existing, with(encrypted, map[string]string{
-	"ipAddressType": "dualstack", "clientCidrs": `["0.0.0.0/0","2001:db8::/32"]`, "domainAliases": `["example.com"]`,
+	"ingress.ipv6": "true", "ingress.clients": `["0.0.0.0/0","2001:db8::/32"]`, "domain.aliases": `["example.com"]`,
 }))
 
 // behindAnother is a stack on the load balancer of another one.
 var behindAnother = map[string]string{
-	"ingress": "shared",
-	"sharedLoadBalancer": `{"listenerArn":"` + infratest.SharedListener + `","hosts":["*.example.com","shop.example.com"],` +
+	"ingress.kind": "shared",
+	"ingress.shared": `{"listener":"` + infratest.SharedListener + `","hosts":["*.example.com","shop.example.com"],` +
 		`"paths":["/api/*"],"priority":10}`,
-	"network": "existing", "vpcId": infratest.ExistingVPC, "publicSubnetIds": existing["publicSubnetIds"],
-	"privateSubnetIds": existing["privateSubnetIds"],
+	"network.kind": "existing", "network.vpc": infratest.ExistingVPC, "network.publicSubnets": existing["network.publicSubnets"],
+	"network.privateSubnets": existing["network.privateSubnets"],
 }
 
 // behindAPI is a stack without a load balancer.
-var behindAPI = map[string]string{"ingress": "api-gateway"}
+var behindAPI = map[string]string{"ingress.kind": "api-gateway", "ingress.drain": "null", "ingress.health": "null"}
 
 var prebuilt = map[string]string{
-	"appImage":   "public.ecr.aws/team/app:1.2.3",
-	"nginxImage": infratest.Account + ".dkr.ecr.eu-west-1.amazonaws.com/team/nginx@sha256:" + strings.Repeat("a", 64),
+	"app.image":  "public.ecr.aws/team/app:1.2.3",
+	"http.image": infratest.Account + ".dkr.ecr.eu-west-1.amazonaws.com/team/nginx@sha256:" + strings.Repeat("a", 64),
 }
 
 // ownApp is an app that uses every setting of its own.
 var ownApp = map[string]string{
-	"appCommand":       `["/app","--verbose"]`,
-	"appHealthCommand": `["CMD","/app","--healthy"]`,
-	"appUser":          "65532:65532",
-	"appWritablePaths": `["/tmp","/var/cache/app"]`,
-	"appBuildArgs":     `{"VERSION":"2"}`,
-	"appTarget":        "dependencies",
-	"environment":      `{"LOG_LEVEL":"debug","WORKERS":4,"TRACE":true,"NODE_ENV":"staging"}`,
-	"secrets": `{"DATABASE_URL":"ssm:/shop/database","TOKEN":"ssm:token","STRIPE":"secretsmanager:shop/stripe",
+	"app.command":       `["/app","--verbose"]`,
+	"app.healthCommand": `["CMD","/app","--healthy"]`,
+	"app.user":          "65532:65532",
+	"app.writablePaths": `["/tmp","/var/cache/app"]`,
+	"app.buildArgs":     `{"VERSION":"2"}`,
+	"app.target":        "dependencies",
+	"app.environment":   `{"LOG_LEVEL":"debug","WORKERS":4,"TRACE":true,"NODE_ENV":"staging"}`,
+	"app.secrets": `{"DATABASE_URL":"ssm:/shop/database","TOKEN":"ssm:token","STRIPE":"secretsmanager:shop/stripe",
 		"STRIPE_KEY":"secretsmanager:shop/stripe#key"}`,
-	"taskPolicyArns": `["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess","arn:aws:iam::123456789012:policy/team/queue"]`,
-	"exec":           "true",
-	"kmsKeyArn":      someKey,
+	"app.policies":   `["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess","arn:aws:iam::123456789012:policy/team/queue"]`,
+	"task.exec":      "true",
+	"storage.kmsKey": someKey,
 }
 
 const certificateARN = "arn:aws:acm:eu-central-1:" + infratest.Account + ":certificate/12345678-1234-1234-1234-123456789012"
 
 const webACLARN = "arn:aws:wafv2:eu-central-1:" + infratest.Account + ":regional/webacl/shop/12345678-1234-1234-1234-123456789012"
 
-var encrypted = map[string]string{"domain": "www.example.com", "hostedZoneId": "Z0123456789ABCDEFGHIJ"}
+var encrypted = map[string]string{"domain.name": "www.example.com", "domain.zone": "Z0123456789ABCDEFGHIJ"}
 
 // stacks are the environments that have a file.
 var stacks = []string{"dev", "staging", "prod"}
@@ -113,31 +114,31 @@ func shapes(t *testing.T) map[string]map[string]string {
 		"prod":      stackSettings(t, "prod", nil),
 		"existing":  stackSettings(t, "prod", existing),
 		"prebuilt":  stackSettings(t, "dev", prebuilt),
-		"endpoints": stackSettings(t, "prod", map[string]string{"egress": "endpoints"}),
+		"endpoints": stackSettings(t, "prod", map[string]string{"network.egress": "endpoints"}),
 		"https":     stackSettings(t, "prod", encrypted),
 		"dualstack": stackSettings(t, "prod", dualstack),
 		"restricted": stackSettings(t, "prod", map[string]string{
-			"certificateArn": certificateARN, "http": "none", "waf": webACLARN,
-			"clientCidrs": `["198.51.100.0/24","203.0.113.0/24"]`, "clientPrefixListId": "pl-0123456789abcdef0",
+			"domain.certificate": certificateARN, "ingress.http": "false", "ingress.firewall": webACLARN,
+			"ingress.clients": `["198.51.100.0/24","203.0.113.0/24"]`, "ingress.clientPrefixList": "pl-0123456789abcdef0",
 		}),
 		"odd": stackSettings(t, "prod", map[string]string{
-			"serviceName": "a-name-of-20-letters", "containerPort": "8443", "appPort": "4000",
-			"taskEgressPorts": "[443,5432]", "architecture": "ARM64", "ephemeralStorageGiB": "50",
+			"app.name": "a-name-of-20-letters", "http.port": "8443", "app.port": "4000",
+			"network.ports": "[443,5432]", "task.architecture": "ARM64", "task.storage": "50GiB",
 		}),
 		"database": stackSettings(t, "prod", map[string]string{
-			"taskEgress": `[{"port":5432,"securityGroupId":"` + databaseGroup + `","addIngressRule":true},` +
-				`{"port":6379,"securityGroupId":"` + cacheGroup + `"}]`,
+			"network.groups": `[{"port":5432,"id":"` + databaseGroup + `","addIngressRule":true},` +
+				`{"port":6379,"id":"` + cacheGroup + `"}]`,
 		}),
-		"commands": stackSettings(t, "prod", map[string]string{"deployCommand": `["migrate"]`, "scheduledTasks": nightly}),
+		"commands": stackSettings(t, "prod", map[string]string{"deployment.command": `["migrate"]`, "schedule": nightly}),
 		"rights":   stackSettings(t, "prod", ownApp),
-		"further":  stackSettings(t, "prod", map[string]string{"sidecars": "{" + agent + "}", "appRestartSeconds": "60"}),
+		"further":  stackSettings(t, "prod", map[string]string{"containers": "{" + agent + "}", "app.restartAfter": "60s"}),
 		"shared":   stackSettings(t, "prod", behindAnother),
 		"login": stackSettings(t, "prod", with(encrypted, map[string]string{
-			"oidc": login(`,"paths":["/api/admin"]`), "headerLimitKilobytes": "16",
+			"login": login(`,"paths":["/api/admin"]`), "http.headerLimit": "16KiB",
 		})),
 		"api": stackSettings(t, "prod", with(encrypted, behindAPI)),
 		"scaled": stackSettings(t, "prod", map[string]string{
-			"autoscaling": "on", "scaleOnRequestsPerTask": "1000", "scheduledScaling": night, "spotPercent": "70",
+			"scale.max": "10", "scale.requests": "1000", "scale.schedules": night, "scale.spot": "70",
 		}),
 	}
 }
@@ -169,10 +170,25 @@ func options(settings map[string]string) infratest.Options {
 func defaults(t *testing.T, changes map[string]string) map[string]string {
 	t.Helper()
 
-	settings := stackSettings(t, "", changes)
+	settings := stackSettings(t, "", nil)
 	settings["aws:region"] = "eu-central-1"
 
-	return settings
+	return infratest.With(settings, changes)
+}
+
+// of is the value of a setting: that of the stack, or the default of its profile.
+func of(t *testing.T, settings map[string]string, path string) string {
+	t.Helper()
+
+	if given := infratest.At(settings, path); given != "" {
+		return given
+	}
+	declared := declared(t)[path]
+	if declared.InProd != "" && infratest.At(settings, "profile") == "prod" {
+		return declared.InProd
+	}
+
+	return declared.Default
 }
 
 // forEveryShape checks one property on every shape.
@@ -316,7 +332,7 @@ func TestEveryAWSResourceIsTaggedByTheOneProvider(t *testing.T) {
 		aws := one(t, graph, provider)
 		want := map[string]any{
 			"Project": infratest.Project, "Stack": "test", "ManagedBy": "pulumi",
-			"Service": settings[infratest.Project+":serviceName"],
+			"Service": of(t, settings, "app.name"),
 		}
 		if got := at(t, aws, "defaultTags", "tags"); !reflect.DeepEqual(got, want) {
 			t.Errorf("default tags: %v; want %v", got, want)
@@ -354,7 +370,7 @@ func TestSecurityGroupsOpenOnlyTheWayThroughTheLoadBalancer(t *testing.T) {
 		groups := map[string]string{infratest.SharedGroup: "shared"}
 		for _, group := range graph.OfType(securityGroup) {
 			id := referenced(t, graph, group)
-			groups[id] = strings.TrimPrefix(group.Name, settings[infratest.Project+":serviceName"]+"-")
+			groups[id] = strings.TrimPrefix(group.Name, of(t, settings, "app.name")+"-")
 			if len(group.Inputs) != 2 {
 				t.Errorf("%s has inputs %v; want description and VPC alone", group.URN, group.Inputs)
 			}
@@ -383,22 +399,22 @@ func TestSecurityGroupsOpenOnlyTheWayThroughTheLoadBalancer(t *testing.T) {
 		}
 		slices.Sort(got)
 
-		port := settings[infratest.Project+":containerPort"]
-		kind := strings.TrimSuffix(settings[infratest.Project+":ingress"], "-gateway")
+		port := of(t, settings, "http.port")
+		kind := strings.TrimSuffix(of(t, settings, "ingress.kind"), "-gateway")
 		want := []string{kind + " out to tasks: tcp " + port + "-" + port, "tasks in from " + kind + ": tcp " + port + "-" + port}
 		if kind == "alb" {
 			want = append(want, clientRules(t, settings)...)
 		}
-		if settings[infratest.Project+":oidc"] != "{}" {
+		if of(t, settings, "login") != "" {
 			want = append(want, "alb out to 0.0.0.0/0: tcp 443-443")
 		}
-		if settings[infratest.Project+":egress"] == "endpoints" {
+		if of(t, settings, "network.egress") == "endpoints" {
 			want = append(want, "endpoints in from 10.0.0.0/16: tcp 443-443")
 		}
-		for _, out := range numbers(t, settings[infratest.Project+":taskEgressPorts"]) {
+		for _, out := range numbers(t, of(t, settings, "network.ports")) {
 			want = append(want, fmt.Sprintf("tasks out to 0.0.0.0/0: tcp %d-%d", out, out))
 		}
-		if settings[infratest.Project+":taskEgress"] != "[]" {
+		if of(t, settings, "network.groups") != "" {
 			want = append(want,
 				"tasks out to database: tcp 5432-5432",
 				"database in from tasks: tcp 5432-5432",
@@ -416,19 +432,22 @@ func TestSecurityGroupsOpenOnlyTheWayThroughTheLoadBalancer(t *testing.T) {
 func clientRules(t *testing.T, settings map[string]string) []string {
 	t.Helper()
 
-	of := func(key string) string { return settings[infratest.Project+":"+key] }
-	var sources []string
-	if err := json.Unmarshal([]byte(of("clientCidrs")), &sources); err != nil {
-		t.Fatal(err)
+	sources := []string{"0.0.0.0/0"}
+	if given := infratest.At(settings, "ingress.clients"); given != "" {
+		sources = nil
+		if err := json.Unmarshal([]byte(given), &sources); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if list := of("clientPrefixListId"); list != "" {
+	if list := of(t, settings, "ingress.clientPrefixList"); list != "" {
 		sources = append(sources, list)
 	}
 	var ports []int
-	if of("http") == "redirect" {
+	certified := of(t, settings, "domain.name")+of(t, settings, "domain.certificate") != ""
+	if !certified || of(t, settings, "ingress.http") == "redirect" {
 		ports = append(ports, 80)
 	}
-	if of("domain")+of("certificateArn") != "" {
+	if certified {
 		ports = append(ports, 443)
 	}
 
@@ -468,7 +487,7 @@ func referenced(t *testing.T, graph *infratest.Graph, r infratest.Resource) stri
 // If the port of a rule were changed in place, the old tasks would be cut off before the new ones are ready.
 func TestAnotherPortIsOpenedBesideTheOldOne(t *testing.T) {
 	rules := func(port string) []string {
-		graph := run(t, defaults(t, map[string]string{"containerPort": port}))
+		graph := run(t, defaults(t, map[string]string{"http.port": port}))
 		var urns []string
 		for _, r := range slices.Concat(graph.OfType(ingressRule), graph.OfType(egressRule)) {
 			if _, between := at(t, r, "referencedSecurityGroupId").(string); between {
@@ -485,7 +504,7 @@ func TestAnotherPortIsOpenedBesideTheOldOne(t *testing.T) {
 
 func TestDefaultSecurityGroupOfANewVPCIsEmptied(t *testing.T) {
 	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
-		if settings[infratest.Project+":network"] == "existing" {
+		if of(t, settings, "network.kind") == "existing" {
 			if len(graph.OfType(defaultGroup)) != 0 {
 				t.Error("the default group of an existing VPC is adopted")
 			}
@@ -505,8 +524,8 @@ func TestDefaultSecurityGroupOfANewVPCIsEmptied(t *testing.T) {
 
 func TestPortsAgreeEverywhere(t *testing.T) {
 	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
-		port := settings[infratest.Project+":containerPort"]
-		appPort := settings[infratest.Project+":appPort"]
+		port := of(t, settings, "http.port")
+		appPort := of(t, settings, "app.port")
 		nginx, app := containers(t, graph)["nginx"], containers(t, graph)["app"]
 		service := one(t, graph, ecsService)
 		mapping := nginx["portMappings"].([]any)[0].(map[string]any)
@@ -590,7 +609,7 @@ func TestExecutionRoleMayPullTheseImagesAndWriteTheseLogsAndNothingElse(t *testi
 		for _, r := range graph.OfType(repository) {
 			pull = append(pull, graph.Outputs[r.URN]["arn"].StringValue())
 		}
-		if settings[infratest.Project+":nginxImage"] != "" {
+		if of(t, settings, "http.image") != "" {
 			pull = append(pull, "arn:aws:ecr:eu-west-1:"+infratest.Account+":repository/team/nginx")
 		}
 		// AWS's own agent for GuardDuty, which may be added to any task.
@@ -608,7 +627,7 @@ func TestExecutionRoleMayPullTheseImagesAndWriteTheseLogsAndNothingElse(t *testi
 			}
 		}
 
-		if settings[infratest.Project+":secrets"] != "{}" {
+		if of(t, settings, "app.secrets") != "" {
 			want["ssm:GetParameters"] = []string{
 				"arn:aws:ssm:eu-central-1:" + infratest.Account + ":parameter/shop/database",
 				"arn:aws:ssm:eu-central-1:" + infratest.Account + ":parameter/token",
@@ -679,13 +698,13 @@ func TestTasksRunBuiltImagesByDigest(t *testing.T) {
 				continue // TestFurtherContainersRunBesideNginxAndTheApp checks that they have the given image.
 			}
 			image := container["image"].(string)
-			if given := settings[infratest.Project+":"+name+"Image"]; given != "" {
+			if given := of(t, settings, map[string]string{"nginx": "http.image", "app": "app.image"}[name]); given != "" {
 				if image != given {
 					t.Errorf("%s: image %s; want the given one", name, image)
 				}
 				continue
 			}
-			own := named(t, graph, repository, settings[infratest.Project+":serviceName"]+"-"+name)
+			own := named(t, graph, repository, of(t, settings, "app.name")+"-"+name)
 			part := digest.FindStringSubmatch(image)
 			if part == nil || part[1] != graph.Outputs[own.URN]["repositoryUrl"].StringValue() {
 				t.Errorf("%s: image %s; want a digest in the repository of %s", name, image, own.Name)
@@ -753,7 +772,7 @@ func TestServiceWaitsForEverythingATaskNeeds(t *testing.T) {
 
 func TestEachContainerWritesToItsOwnLogGroup(t *testing.T) {
 	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
-		service := settings[infratest.Project+":serviceName"]
+		service := of(t, settings, "app.name")
 		for name, container := range containers(t, graph) {
 			owner := name
 			if name != "nginx" {
@@ -783,7 +802,7 @@ func TestRepositoriesKeepWhatRunsAndTheNewestImagesWhateverTheirTags(t *testing.
 				`"selection":{"tagStatus":"tagged","tagPrefixList":["%s"],"countType":"imageCountMoreThan","countNumber":1},`+
 				`"action":{"type":"expire"}},{"rulePriority":2,"description":"Keep the newest %[2]s images",`+
 				`"selection":{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":%[2]s},"action":{"type":"expire"}}]}`,
-				content, settings[infratest.Project+":imagesToKeep"])
+				content, of(t, settings, "storage.images"))
 			if got := at(t, r, "policy"); got != want {
 				t.Errorf("%s: %v\nwant: %s", r.Name, got, want)
 			}
@@ -820,7 +839,7 @@ func TestLoadBalancerAndTargetGroupAreReplacedTogether(t *testing.T) {
 
 func TestArchitectureDrivesImageAndTask(t *testing.T) {
 	for architecture, platform := range map[string]string{"X86_64": "linux/amd64", "ARM64": "linux/arm64"} {
-		graph := run(t, defaults(t, map[string]string{"architecture": architecture}))
+		graph := run(t, defaults(t, map[string]string{"task.architecture": architecture}))
 		for _, image := range graph.OfType(dockerImage) {
 			if got := at(t, image, "build", "platform"); got != platform {
 				t.Errorf("%s: %s is built for %v", architecture, image.Name, got)
@@ -838,14 +857,14 @@ func TestTasksGetPublicAddressesOnlyWithoutAnotherWayOut(t *testing.T) {
 		public   bool
 		nat      any
 	}{
-		"low-cost":          {map[string]string{"network": "low-cost"}, true, "None"},
-		"large":             {map[string]string{"network": "large"}, false, "OnePerAz"},
-		"large, single NAT": {map[string]string{"network": "large", "egress": "nat-single"}, false, "Single"},
-		"large, endpoints":  {map[string]string{"network": "large", "egress": "endpoints"}, false, "None"},
-		"large, public":     {map[string]string{"network": "large", "egress": "public"}, true, "None"},
+		"low-cost":          {map[string]string{"network.kind": "low-cost"}, true, "None"},
+		"large":             {map[string]string{"network.kind": "large"}, false, "OnePerAz"},
+		"large, single NAT": {map[string]string{"network.kind": "large", "network.egress": "nat-single"}, false, "Single"},
+		"large, endpoints":  {map[string]string{"network.kind": "large", "network.egress": "endpoints"}, false, "None"},
+		"large, public":     {map[string]string{"network.kind": "large", "network.egress": "public"}, true, "None"},
 		"existing":          {existing, false, nil},
 		"existing, public": {map[string]string{
-			"network": "existing", "vpcId": existing["vpcId"], "publicSubnetIds": existing["publicSubnetIds"],
+			"network.kind": "existing", "network.vpc": existing["network.vpc"], "network.publicSubnets": existing["network.publicSubnets"],
 		}, true, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -874,8 +893,8 @@ func TestTasksGetPublicAddressesOnlyWithoutAnotherWayOut(t *testing.T) {
 
 // A network that grows must keep its public subnets; otherwise the load balancer would be unreachable for a while.
 func TestPublicSubnetsStayWhenANetworkGrows(t *testing.T) {
-	small := one(t, run(t, defaults(t, map[string]string{"network": "low-cost"})), vpc)
-	large := one(t, run(t, defaults(t, map[string]string{"network": "large"})), vpc)
+	small := one(t, run(t, defaults(t, map[string]string{"network.kind": "low-cost"})), vpc)
+	large := one(t, run(t, defaults(t, map[string]string{"network.kind": "large"})), vpc)
 	if before, after := at(t, small, "subnetSpecs", 0), at(t, large, "subnetSpecs", 0); !reflect.DeepEqual(before, after) {
 		t.Errorf("public subnets %v become %v", before, after)
 	}
@@ -887,8 +906,8 @@ func TestPrebuiltImagesNeedNeitherRepositoryNorDocker(t *testing.T) {
 		built    []string
 	}{
 		"both":        {prebuilt, nil},
-		"app alone":   {map[string]string{"appImage": prebuilt["appImage"]}, []string{"web-nginx"}},
-		"NGINX alone": {map[string]string{"nginxImage": prebuilt["nginxImage"]}, []string{"web-app"}},
+		"app alone":   {map[string]string{"app.image": prebuilt["app.image"]}, []string{"web-nginx"}},
+		"NGINX alone": {map[string]string{"http.image": prebuilt["http.image"]}, []string{"web-app"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			graph := run(t, defaults(t, test.settings))
@@ -916,7 +935,7 @@ func TestPrebuiltImagesNeedNeitherRepositoryNorDocker(t *testing.T) {
 
 func TestPublicImagesNeedNoRightsToPull(t *testing.T) {
 	graph := run(t, defaults(t, map[string]string{
-		"appImage": "public.ecr.aws/team/app:1", "nginxImage": "docker.io/team/nginx:1",
+		"app.image": "public.ecr.aws/team/app:1", "http.image": "docker.io/team/nginx:1",
 	}))
 	for _, document := range policies(t, graph, rolePolicy, "policy") {
 		for _, statement := range document.Statement {
@@ -992,7 +1011,7 @@ func TestWrongDigestsFailBeforeATaskRunsThem(t *testing.T) {
 
 func TestADeploymentThatFailsOrIsRolledBackFailsTheUpdate(t *testing.T) {
 	for _, status := range []string{"STOPPED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED"} {
-		ended := options(defaults(t, map[string]string{"autoscaling": "on"}))
+		ended := options(defaults(t, map[string]string{"scale.max": "10"}))
 		ended.Deployment = func(infratest.Resource) *infratest.Deployment {
 			return &infratest.Deployment{Status: status, Reason: "no task became healthy."}
 		}

@@ -32,7 +32,7 @@ const longestLine = 1000
 // can show. It never panics, and it declares nothing. All settings get a value at once, and those that take it once more,
 // each alone.
 func TestEverySettingTakesOrRefusesWhateverItIsGiven(t *testing.T) {
-	keys := slices.Sorted(maps.Keys(declared(t)))
+	keys := slices.DeleteFunc(slices.Sorted(maps.Keys(declared(t))), listMark.MatchString)
 	taken, refusals := 0, 0
 	for _, value := range hostile {
 		everywhere := map[string]string{}

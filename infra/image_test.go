@@ -62,16 +62,16 @@ func TestAnImageIsPushedOnlyWithOtherContent(t *testing.T) {
 		pushed  bool
 	}{
 		"moved context": {
-			func() error { return os.Rename("images/app", "images/moved") }, map[string]string{"appContext": "images/moved"}, false,
+			func() error { return os.Rename("images/app", "images/moved") }, map[string]string{"app.context": "images/moved"}, false,
 		},
 		"renamed Dockerfile": {
-			func() error { return os.Rename("images/app/Dockerfile", "images/app/Other") }, map[string]string{"appDockerfile": "Other"}, true,
+			func() error { return os.Rename("images/app/Dockerfile", "images/app/Other") }, map[string]string{"app.dockerfile": "Other"}, true,
 		},
 		"another umask": {
 			func() error { return os.Chmod("images/app/server.js", 0o664) }, nil, false,
 		},
-		"another stage":    {func() error { return nil }, map[string]string{"appTarget": "dependencies"}, true},
-		"another argument": {func() error { return nil }, map[string]string{"appBuildArgs": `{"A":"1"}`}, true},
+		"another stage":    {func() error { return nil }, map[string]string{"app.target": "dependencies"}, true},
+		"another argument": {func() error { return nil }, map[string]string{"app.buildArgs": `{"A":"1"}`}, true},
 		"another content": {
 			func() error { return os.WriteFile("images/app/server.js", nil, 0o644) }, nil, true,
 		},
@@ -113,7 +113,7 @@ func pin(dockerfile string) error {
 func TestOldImagesExpireOnlyOnceTheNewOnesRun(t *testing.T) {
 	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
 		want := 2
-		if settings[infratest.Project+":appImage"] != "" {
+		if of(t, settings, "app.image") != "" {
 			want = 0 // both images are prebuilt
 		}
 		policies := graph.OfType(lifecyclePolicy)

@@ -31,7 +31,7 @@ func TestACertificateIsValidatedInTheZoneBeforeTheListenerUsesIt(t *testing.T) {
 	proof := graph.Outputs[requested.URN]["domainValidationOptions"].ArrayValue()[0].ObjectValue()
 	made := named(t, graph, record, "www.example.com-proof")
 	for input, want := range map[string]any{
-		"zoneId": encrypted["hostedZoneId"], "name": proof["resourceRecordName"].StringValue(),
+		"zoneId": encrypted["domain.zone"], "name": proof["resourceRecordName"].StringValue(),
 		"type": "CNAME", "records": []any{proof["resourceRecordValue"].StringValue()},
 	} {
 		if got := at(t, made, input); !reflect.DeepEqual(got, want) {
@@ -83,7 +83,7 @@ func TestFurtherNamesGetWhatTheDomainGets(t *testing.T) {
 
 func TestListenersAreThoseOfTheSettings(t *testing.T) {
 	const http, https, redirect = "HTTP 80 forward", "HTTPS 443 forward", "HTTP 80 redirect"
-	given := map[string]string{"certificateArn": certificateARN}
+	given := map[string]string{"domain.certificate": certificateARN}
 	for name, test := range map[string]struct {
 		settings map[string]string
 		want     []string
@@ -91,7 +91,7 @@ func TestListenersAreThoseOfTheSettings(t *testing.T) {
 		"plain":                 {nil, []string{http}},
 		"name and zone":         {encrypted, []string{redirect, https}},
 		"certificate":           {given, []string{redirect, https}},
-		"certificate, 443 only": {map[string]string{"certificateArn": certificateARN, "http": "none"}, []string{https}},
+		"certificate, 443 only": {map[string]string{"domain.certificate": certificateARN, "ingress.http": "false"}, []string{https}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			graph := run(t, defaults(t, test.settings))
@@ -132,7 +132,7 @@ func TestTheDomainPointsToTheLoadBalancer(t *testing.T) {
 		t.Errorf("alias: %v; want www.example.com to %v", alias.Inputs, want)
 	}
 
-	elsewhere := run(t, defaults(t, map[string]string{"domain": "www.example.com", "certificateArn": certificateARN}))
+	elsewhere := run(t, defaults(t, map[string]string{"domain.name": "www.example.com", "domain.certificate": certificateARN}))
 	if records := elsewhere.OfType(record); len(records) != 0 {
 		t.Errorf("records %v without a zone", records)
 	}
@@ -201,13 +201,13 @@ func onPaths(values ...any) map[string]any {
 func TestTheURLHasTheNameOfTheCertificate(t *testing.T) {
 	for url, settings := range map[string]map[string]string{
 		"https://www.example.com":  encrypted,
-		"https://shop.example.com": {"domain": "shop.example.com", "certificateArn": certificateARN},
+		"https://shop.example.com": {"domain.name": "shop.example.com", "domain.certificate": certificateARN},
 	} {
 		if got := outputs(t, defaults(t, settings)); got["url"] != url || got["healthUrl"] != url+"/" {
 			t.Errorf("%s, %s; want %s", got["url"], got["healthUrl"], url)
 		}
 	}
-	if got := outputs(t, defaults(t, map[string]string{"certificateArn": certificateARN}))["url"]; got[:16] != "https://web-alb-" {
+	if got := outputs(t, defaults(t, map[string]string{"domain.certificate": certificateARN}))["url"]; got[:16] != "https://web-alb-" {
 		t.Errorf("url %s; want the load balancer's own name", got)
 	}
 }
@@ -216,7 +216,7 @@ func TestTheURLHasTheNameOfTheCertificate(t *testing.T) {
 func TestEachSourceOfClientsHasARuleOfItsOwn(t *testing.T) {
 	rules := func(cidrs string) map[string]infratest.Resource {
 		all := map[string]infratest.Resource{}
-		for _, r := range run(t, defaults(t, map[string]string{"clientCidrs": cidrs})).OfType(ingressRule) {
+		for _, r := range run(t, defaults(t, map[string]string{"ingress.clients": cidrs})).OfType(ingressRule) {
 			all[r.URN] = r
 		}
 		return all
@@ -239,7 +239,7 @@ func TestPrivateSubnetsReachS3WithoutPaying(t *testing.T) {
 	} {
 		t.Run(egress, func(t *testing.T) {
 			graph := run(t, defaults(t, map[string]string{
-				"network": "large", "egress": egress, "exec": "true", "secrets": `{"TOKEN":"secretsmanager:token"}`,
+				"network.kind": "large", "network.egress": egress, "task.exec": "true", "app.secrets": `{"TOKEN":"secretsmanager:token"}`,
 			}))
 			made := graph.Outputs[one(t, graph, vpc).URN]
 			var names []string
@@ -327,9 +327,9 @@ func TestTrafficLogsAreWrittenByTheLoadBalancerAndTheVPCAlone(t *testing.T) {
 		settings map[string]string
 		buckets  []string
 	}{
-		"both":        {map[string]string{"accessLogs": "on", "flowLogs": "on"}, []string{"web-flow-logs", "web-logs"}},
-		"access logs": {map[string]string{"accessLogs": "on"}, []string{"web-logs"}},
-		"flow logs":   {map[string]string{"flowLogs": "on"}, []string{"web-flow-logs"}},
+		"both":        {map[string]string{"ingress.accessLogs": "true", "network.flowLogs": "true"}, []string{"web-flow-logs", "web-logs"}},
+		"access logs": {map[string]string{"ingress.accessLogs": "true"}, []string{"web-logs"}},
+		"flow logs":   {map[string]string{"network.flowLogs": "true"}, []string{"web-flow-logs"}},
 		"neither":     {nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -364,12 +364,12 @@ func TestTrafficLogsAreWrittenByTheLoadBalancerAndTheVPCAlone(t *testing.T) {
 // AWS tries the bucket as soon as a writer is told of it, so each writer has to wait for the policy.
 func TestTrafficLogsGoToBucketsThatTheirWritersMayWriteTo(t *testing.T) {
 	for name, settings := range map[string]map[string]string{
-		"both": {"accessLogs": "on", "flowLogs": "on"}, "access logs": {"accessLogs": "on"}, "flow logs": {"flowLogs": "on"},
+		"both": {"ingress.accessLogs": "true", "network.flowLogs": "true"}, "access logs": {"ingress.accessLogs": "true"}, "flow logs": {"network.flowLogs": "true"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			graph := run(t, defaults(t, settings))
 			balancer := one(t, graph, loadBalancer)
-			if settings["accessLogs"] == "on" {
+			if settings["ingress.accessLogs"] == "true" {
 				want := map[string]any{"enabled": true, "bucket": graph.IDs[named(t, graph, bucket, "web-logs").URN]}
 				if got := at(t, balancer, "accessLogs"); !reflect.DeepEqual(got, want) ||
 					!slices.Contains(balancer.DependsOn, named(t, graph, bucketPolicy, "web-logs").URN) {
@@ -385,7 +385,7 @@ func TestTrafficLogsGoToBucketsThatTheirWritersMayWriteTo(t *testing.T) {
 					t.Errorf("flow log: %v, after %v", log.Inputs, log.DependsOn)
 				}
 			}
-			if got, want := len(graph.OfType(flowLog)), map[bool]int{true: 1}[settings["flowLogs"] == "on"]; got != want {
+			if got, want := len(graph.OfType(flowLog)), map[bool]int{true: 1}[settings["network.flowLogs"] == "true"]; got != want {
 				t.Errorf("%d flow logs; want %d", got, want)
 			}
 		})
@@ -398,7 +398,7 @@ func TestAccessLogsInOtherPartitionsAreWrittenByAWSsAccountThere(t *testing.T) {
 		"cn-north-1": "arn:aws-cn:iam::638102146993:root", "cn-northwest-1": "arn:aws-cn:iam::037604701340:root",
 		"us-gov-west-1": "arn:aws-us-gov:iam::048591011584:root", "us-gov-east-1": "arn:aws-us-gov:iam::190560391635:root",
 	} {
-		there := options(defaults(t, map[string]string{"accessLogs": "on", "flowLogs": "on"}))
+		there := options(defaults(t, map[string]string{"ingress.accessLogs": "true", "network.flowLogs": "true"}))
 		there.Settings["aws:region"] = region
 		partition := strings.Split(want, ":")[1]
 		there.Answer = func(token string, _ resource.PropertyMap) (resource.PropertyMap, bool) {
@@ -429,7 +429,7 @@ func TestAccessLogsInOtherPartitionsAreWrittenByAWSsAccountThere(t *testing.T) {
 }
 
 func TestTrafficLogsArePrivateEncryptedAndExpire(t *testing.T) {
-	graph := run(t, defaults(t, map[string]string{"accessLogs": "on", "flowLogs": "on", "trafficLogDays": "90"}))
+	graph := run(t, defaults(t, map[string]string{"ingress.accessLogs": "true", "network.flowLogs": "true", "storage.logRetention": "90d"}))
 	for _, made := range graph.OfType(bucket) {
 		for token, want := range map[string]map[string]any{
 			"aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": {
@@ -453,10 +453,10 @@ func TestTrafficLogsArePrivateEncryptedAndExpire(t *testing.T) {
 
 func TestTrafficLogsGoWithTheirBucketsOnlyWhereSomebodySaidSo(t *testing.T) {
 	for value, want := range map[string]bool{"false": false, "true": true} {
-		graph := run(t, defaults(t, map[string]string{"accessLogs": "on", "flowLogs": "on", "forceDeleteTrafficLogs": value}))
+		graph := run(t, defaults(t, map[string]string{"ingress.accessLogs": "true", "network.flowLogs": "true", "storage.forceDelete": value}))
 		for _, name := range []string{"web-logs", "web-flow-logs"} {
 			if got := at(t, named(t, graph, bucket, name), "forceDestroy"); got != want {
-				t.Errorf("forceDeleteTrafficLogs %s: %s has forceDestroy %v", value, name, got)
+				t.Errorf("storage.forceDelete %s: %s has forceDestroy %v", value, name, got)
 			}
 		}
 	}
@@ -464,18 +464,16 @@ func TestTrafficLogsGoWithTheirBucketsOnlyWhereSomebodySaidSo(t *testing.T) {
 
 // Somebody else's VPC has somebody else's flow logs.
 func TestAnExistingVPCGetsNoFlowLog(t *testing.T) {
-	settings := defaults(t, existing)
-	settings[infratest.Project+":flowLogs"], settings[infratest.Project+":accessLogs"] = "on", "off"
-	graph := run(t, settings)
+	graph := run(t, defaults(t, with(existing, map[string]string{"profile": "prod", "ingress.accessLogs": "false"})))
 	if len(graph.OfType(flowLog))+len(graph.OfType(bucket)) != 0 {
 		t.Errorf("declared: %v", graph.Types())
 	}
 }
 
 func TestEndpointsAreRefusedWhereServicesHaveOtherNames(t *testing.T) {
-	settings := defaults(t, map[string]string{"network": "large", "egress": "endpoints"})
+	settings := defaults(t, map[string]string{"network.kind": "large", "network.egress": "endpoints"})
 	settings["aws:region"] = "cn-north-1"
-	want := []string{"egress, aws:region: egress is endpoints, but the services of endpoints have other names in cn-north-1; allowed there: nat-per-az, nat-single, public"}
+	want := []string{"network.egress, aws:region: egress is endpoints, but the services of endpoints have other names in cn-north-1; allowed there: nat-per-az, nat-single, public"}
 	if got := refused(t, settings); !slices.Equal(got, want) {
 		t.Errorf("error: %v\nwant:  %v", got, want)
 	}
@@ -483,7 +481,7 @@ func TestEndpointsAreRefusedWhereServicesHaveOtherNames(t *testing.T) {
 
 func TestTheFirewallProtectsTheLoadBalancer(t *testing.T) {
 	for waf, made := range map[string]bool{"managed": true, webACLARN: false} {
-		graph := run(t, defaults(t, map[string]string{"waf": waf}))
+		graph := run(t, defaults(t, map[string]string{"ingress.firewall": waf}))
 		association := one(t, graph, webAssociation)
 		want := map[string]any{
 			"resourceArn": graph.Outputs[one(t, graph, loadBalancer).URN]["arn"].StringValue(), "webAclArn": webACLARN,
@@ -500,7 +498,7 @@ func TestTheFirewallProtectsTheLoadBalancer(t *testing.T) {
 }
 
 func TestTheManagedFirewallLimitsFloodsAndAttacks(t *testing.T) {
-	graph := run(t, defaults(t, map[string]string{"waf": "managed", "wafRateLimit": "100"}))
+	graph := run(t, defaults(t, map[string]string{"ingress.firewall": "managed"}))
 	acl, blocks := one(t, graph, webACL), map[string]any{}
 	for i, rule := range at(t, acl, "rules").([]any) {
 		rule := rule.(map[string]any)
@@ -519,7 +517,7 @@ func TestTheManagedFirewallLimitsFloodsAndAttacks(t *testing.T) {
 	}}
 	want := map[string]any{
 		"RateLimit": map[string]any{"rateBasedStatement": map[string]any{
-			"limit": 100.0, "aggregateKeyType": "IP", "evaluationWindowSec": 300.0,
+			"limit": 2000.0, "aggregateKeyType": "IP", "evaluationWindowSec": 300.0,
 		}},
 		"AWSManagedRulesAmazonIpReputationList": group("AWSManagedRulesAmazonIpReputationList"),
 		"AWSManagedRulesKnownBadInputsRuleSet":  group("AWSManagedRulesKnownBadInputsRuleSet"),
@@ -534,7 +532,7 @@ func TestTheManagedFirewallLimitsFloodsAndAttacks(t *testing.T) {
 }
 
 func TestTheFirewallsLogHasTheNameThatAWSAsksForAndNoPasswords(t *testing.T) {
-	graph := run(t, defaults(t, map[string]string{"waf": "managed", "logRetentionDays": "90"}))
+	graph := run(t, defaults(t, map[string]string{"ingress.firewall": "managed", "storage.logRetention": "90d"}))
 	group, logging := named(t, graph, logGroup, "aws-waf-logs-web"), one(t, graph, webLogging)
 	if at(t, group, "retentionInDays") != 90.0 {
 		t.Errorf("log group: %v", group.Inputs)
@@ -553,8 +551,8 @@ func TestTheFirewallsLogHasTheNameThatAWSAsksForAndNoPasswords(t *testing.T) {
 
 // The load balancer and NGINX must agree on TLS; otherwise no target ever becomes healthy.
 func TestTargetTLSChangesLoadBalancerAndNGINXTogether(t *testing.T) {
-	for setting, want := range map[string]struct{ protocol, nginx string }{"off": {"HTTP", "off"}, "on": {"HTTPS", "on"}} {
-		graph := run(t, defaults(t, map[string]string{"targetTls": setting}))
+	for setting, want := range map[string]struct{ protocol, nginx string }{"false": {"HTTP", "off"}, "true": {"HTTPS", "on"}} {
+		graph := run(t, defaults(t, map[string]string{"ingress.targetTls": setting}))
 		group := one(t, graph, targetGroup)
 		if at(t, group, "protocol") != want.protocol || at(t, group, "healthCheck", "protocol") != want.protocol {
 			t.Errorf("%s: the target group has %v, its check %v", setting, at(t, group, "protocol"), at(t, group, "healthCheck", "protocol"))

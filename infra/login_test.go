@@ -22,7 +22,7 @@ func login(more string) string {
 
 // withLogin are the settings of a stack with a login.
 func withLogin(stack map[string]string, more string) map[string]string {
-	return with(stack, map[string]string{"oidc": login(more), "headerLimitKilobytes": "16"})
+	return with(stack, map[string]string{"login": login(more), "http.headerLimit": "16KiB"})
 }
 
 // asks is the action that asks for a login, as the load balancer gets it, with a plain secret.
@@ -142,7 +142,7 @@ func TestTheClientSecretIsSecretEverywhere(t *testing.T) {
 		"secretsmanager:shop/login":        `{"client":"value of shop/login"}`,
 	} {
 		settings := withLogin(encrypted, `,"paths":["/api/admin"]`)
-		settings["oidc"] = strings.Replace(settings["oidc"], "ssm:/shop/login", text, 1)
+		settings["login"] = strings.Replace(settings["login"], "ssm:/shop/login", text, 1)
 		graph := run(t, defaults(t, settings))
 		seen := 0
 		for _, r := range graph.Resources {
@@ -160,7 +160,7 @@ func TestTheClientSecretIsSecretEverywhere(t *testing.T) {
 		}
 	}
 	if _, err := infratest.Run(infra.Program, options(defaults(t, with(encrypted, map[string]string{
-		"headerLimitKilobytes": "16", "oidc": strings.Replace(login(""), "ssm:/shop/login", "secretsmanager:shop/login#other", 1),
+		"http.headerLimit": "16KiB", "login": strings.Replace(login(""), "ssm:/shop/login", "secretsmanager:shop/login#other", 1),
 	})))); err == nil || !strings.Contains(err.Error(), "secret shop/login: no field other") || strings.Contains(err.Error(), "value of") {
 		t.Errorf("error: %v; want one about the field, without the secret", err)
 	}
@@ -195,7 +195,7 @@ func TestALoginOnASharedListener(t *testing.T) {
 			"arn": args["arn"], "loadBalancerArn": infratest.SharedBalancer()["arn"], "protocol": resource.NewProperty("HTTP"),
 		}, true
 	}
-	want := "oidc: the shared listener's protocol is HTTP; allowed: HTTPS"
+	want := "login: the shared listener's protocol is HTTP; allowed: HTTPS"
 	if _, err := infratest.Run(infra.Program, plain); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error: %v\nwant: …%s…", err, want)
 	}
@@ -204,16 +204,16 @@ func TestALoginOnASharedListener(t *testing.T) {
 func TestEveryPartOfALoginIsChecked(t *testing.T) {
 	const address = "an address such as https://login.example.com/token, as the provider's /.well-known/openid-configuration has it"
 	for change, want := range map[[2]string]string{
-		{`"issuer":"https:`, `"issuer":"http:`}:                `oidc.issuer: "http://login.example.com"; allowed: ` + address,
-		{`https://login.example.com/token`, ``}:                `oidc.tokenEndpoint: ""; allowed: ` + address,
-		{`"clientId":"shop"`, `"clientId":""`}:                 `oidc.clientId: ""; allowed: the id that the provider gave this application`,
-		{`ssm:/shop/login`, `hunter2`}:                         `oidc.clientSecret: not the name of a secret; allowed: ssm:<name of a parameter>, secretsmanager:<name of a secret> or secretsmanager:<name>#<field>`,
-		{`"clientId"`, `"scopes":["email"],"clientId"`}:        `oidc.scopes: email; allowed: a list that contains openid`,
-		{`"clientId"`, `"scopes":["openid","a b"],"clientId"`}: `oidc.scopes: "a b"; allowed: words such as openid and email`,
-		{`"clientId"`, `"paths":["/admin/*"],"clientId"`}:      `oidc.paths: "/admin/*"; allowed: paths such as /admin or /api/admin, of letters, digits, hyphens and underscores`,
+		{`"issuer":"https:`, `"issuer":"http:`}:                `login.issuer: "http://login.example.com"; allowed: ` + address,
+		{`https://login.example.com/token`, ``}:                `login.tokenEndpoint: ""; allowed: ` + address,
+		{`"clientId":"shop"`, `"clientId":""`}:                 `login.clientId: ""; allowed: the id that the provider gave this application`,
+		{`ssm:/shop/login`, `hunter2`}:                         `login.clientSecret: not what is allowed; allowed: ssm:<name of a parameter>, secretsmanager:<name of a secret> or secretsmanager:<name>#<field>`,
+		{`"clientId"`, `"scopes":["email"],"clientId"`}:        `login.scopes: email; allowed: a list that contains openid`,
+		{`"clientId"`, `"scopes":["openid","a b"],"clientId"`}: `login.scopes: "a b"; allowed: a list of: words such as openid and email`,
+		{`"clientId"`, `"paths":["/admin/*"],"clientId"`}:      `login.paths: "/admin/*"; allowed: a list of: paths such as /admin or /api/admin, of letters, digits, dots, hyphens and underscores`,
 	} {
 		settings := withLogin(maps.Clone(encrypted), "")
-		settings["oidc"] = strings.Replace(settings["oidc"], change[0], change[1], 1)
+		settings["login"] = strings.Replace(settings["login"], change[0], change[1], 1)
 		if got := refused(t, defaults(t, settings)); !slices.Equal(got, []string{want}) {
 			t.Errorf("error:\n%s\nwant:\n%s", strings.Join(got, "\n"), want)
 		}

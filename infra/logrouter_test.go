@@ -12,7 +12,7 @@ const router = `{"image":"public.ecr.aws/aws-observability/aws-for-fluent-bit:3.
 	`"output":{"Name":"http","Host":"logs.example.com","Port":443,"tls":"on"},"secrets":{"http_Passwd":"secretsmanager:router"}}`
 
 func TestALogRouterGetsTheLinesOfNginxAndTheApp(t *testing.T) {
-	graph := run(t, defaults(t, map[string]string{"logRouter": router, "sidecars": "{" + agent + "}"}))
+	graph := run(t, defaults(t, map[string]string{"logRouter": router, "containers": "{" + agent + "}"}))
 	group := graph.Outputs[named(t, graph, logGroup, "web-app").URN]["name"].StringValue()
 	all := containers(t, graph)
 	want := map[string]any{
@@ -51,7 +51,7 @@ func TestALogRouterGetsTheLinesOfNginxAndTheApp(t *testing.T) {
 
 // The last lines of a command that failed are read from CloudWatch.
 func TestCommandsLogToCloudWatchInSpiteOfARouter(t *testing.T) {
-	graph := run(t, defaults(t, map[string]string{"logRouter": router, "deployCommand": `["migrate"]`}))
+	graph := run(t, defaults(t, map[string]string{"logRouter": router, "deployment.command": `["migrate"]`}))
 	alone := containersOf(t, named(t, graph, taskDefinition, "web-commands"))
 	if len(alone) != 1 || alone["app"]["logConfiguration"].(map[string]any)["logDriver"] != "awslogs" || alone["app"]["dependsOn"] != nil {
 		t.Errorf("containers for commands: %v", alone)
@@ -59,8 +59,8 @@ func TestCommandsLogToCloudWatchInSpiteOfARouter(t *testing.T) {
 }
 
 func TestTheDashboardShowsNoLinesThatAreElsewhere(t *testing.T) {
-	for settings, want := range map[string]bool{"{}": true, router: false} {
-		graph := run(t, defaults(t, map[string]string{"dashboard": "on", "connectionLogSeconds": "60", "logRouter": settings}))
+	for settings, want := range map[string]bool{"null": true, router: false} {
+		graph := run(t, defaults(t, map[string]string{"monitoring.dashboard": "true", "http.connectionLog": "60s", "logRouter": settings}))
 		body := at(t, one(t, graph, dashboard), "dashboardBody").(string)
 		if got := strings.Contains(body, "SOURCE"); got != want {
 			t.Errorf("router %s: queries of log groups: %v; want %v", settings, got, want)
@@ -70,9 +70,9 @@ func TestTheDashboardShowsNoLinesThatAreElsewhere(t *testing.T) {
 
 func TestALogRouterKeepsEveryControl(t *testing.T) {
 	settings := controlled(t, "prod")
-	settings[infratest.Project+":logMetrics"] = "off"
+	settings = infratest.With(settings, map[string]string{"monitoring.logMetrics": "false"})
 	without := subject{t: t, graph: run(t, settings)}
-	settings[infratest.Project+":logRouter"] = router
+	settings = infratest.With(settings, map[string]string{"logRouter": router})
 	with := subject{t: t, graph: run(t, settings)}
 	for _, c := range controls {
 		if got, want := verdict(c, with), verdict(c, without); got != want {

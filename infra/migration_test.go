@@ -12,7 +12,7 @@ func TestMigrationTablesNameSettingsThatExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings := declared(t)
+	settings := settingNames(t)
 	seen := 0
 	for _, line := range strings.Split(string(text), "\n") {
 		cells := strings.Split(line, "|")
@@ -21,7 +21,7 @@ func TestMigrationTablesNameSettingsThatExist(t *testing.T) {
 		}
 		for _, name := range regexp.MustCompile("`([^`:]+)(?:: [^`]+)?`").FindAllStringSubmatch(cells[2], -1) {
 			seen++
-			if _, ok := settings[name[1]]; !ok {
+			if !settings[name[1]] {
 				t.Errorf("%s: there is no setting %s", strings.TrimSpace(line), name[1])
 			}
 		}

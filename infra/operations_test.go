@@ -25,7 +25,7 @@ const (
 	topicSubscription = "aws:sns/topicSubscription:TopicSubscription"
 )
 
-var operated = map[string]string{"alarms": "on", "logMetrics": "on", "dashboard": "on"}
+var operated = map[string]string{"monitoring.alarms": "true", "monitoring.logMetrics": "true", "monitoring.dashboard": "true"}
 
 // names are what AWS calls the watched resources in its metrics.
 type names struct{ balancer, targets, cluster, service string }
@@ -111,10 +111,10 @@ func TestAlarmsWatchTheLoadBalancerAndTheTasks(t *testing.T) {
 
 func TestThresholdsAreTheSettings(t *testing.T) {
 	graph := run(t, defaults(t, map[string]string{
-		"alarms": "on", "alarmErrorPercent": "7", "alarmLatencyMilliseconds": "1500", "alarmUtilizationPercent": "90",
+		"monitoring.alarms": "true", "monitoring.latency": "1500ms",
 	}))
 	for name, want := range map[string]float64{
-		"web-alb-5xx": 7, "web-target-5xx": 7, "web-latency": 1.5, "web-cpu": 90, "web-memory": 90,
+		"web-alb-5xx": 5, "web-target-5xx": 5, "web-latency": 1.5, "web-cpu": 85, "web-memory": 85,
 		"web-unhealthy-hosts": 1, "web-rejected-connections": 1, "web-missing-tasks": 1,
 	} {
 		alarm := named(t, graph, metricAlarm, name)
@@ -130,7 +130,7 @@ func TestThresholdsAreTheSettings(t *testing.T) {
 
 func TestAlarmsNotifyTheTopicAndTheAddress(t *testing.T) {
 	settings := maps.Clone(operated)
-	settings["alarmEmail"] = "team@example.com"
+	settings["monitoring.email"] = "team@example.com"
 	graph := run(t, defaults(t, settings))
 	arn := graph.Outputs[one(t, graph, topic).URN]["arn"].StringValue()
 
@@ -172,12 +172,12 @@ func TestADeploymentIsRolledBackOnAlarmsThatClientsNotice(t *testing.T) {
 		t.Errorf("replaced on changes of %v; want not alarms, because changed alarms need no new service", service.ReplaceOnChanges)
 	}
 
-	watched := one(t, run(t, defaults(t, map[string]string{"alarms": "on", "rollbackOnAlarms": "false"})), ecsService)
+	watched := one(t, run(t, defaults(t, map[string]string{"monitoring.alarms": "true", "monitoring.rollback": "false"})), ecsService)
 	if got := at(t, watched, "alarms"); !reflect.DeepEqual(got, map[string]any{"alarmNames": want, "enable": false, "rollback": false}) {
 		t.Errorf("alarms: %v; want %v without rollback", got, want)
 	}
 
-	alone := one(t, run(t, defaults(t, map[string]string{"alarms": "off"})), ecsService)
+	alone := one(t, run(t, defaults(t, map[string]string{"monitoring.alarms": "false"})), ecsService)
 	if got := at(t, alone, "alarms"); got != nil || !slices.Contains(alone.ReplaceOnChanges, "alarms") {
 		t.Errorf("alarms %v, replaced on changes of %v; want no alarms, and replacement on changes of them, because no update removes them", got, alone.ReplaceOnChanges)
 	}
@@ -406,7 +406,7 @@ func TestDashboardShowsEveryAlarmAndOnlyMetricsThatExist(t *testing.T) {
 }
 
 func TestDashboardLeavesOutWhatNobodyMeasures(t *testing.T) {
-	graph := run(t, defaults(t, map[string]string{"dashboard": "on", "containerInsights": "disabled"}))
+	graph := run(t, defaults(t, map[string]string{"monitoring.dashboard": "true", "monitoring.containerInsights": "false"}))
 	body := at(t, one(t, graph, dashboard), "dashboardBody").(string)
 	for _, absent := range []string{"ContainerInsights", "RejectedRequests", `"alarm"`} {
 		if strings.Contains(body, absent) {
@@ -416,11 +416,11 @@ func TestDashboardLeavesOutWhatNobodyMeasures(t *testing.T) {
 }
 
 func TestDashboardShowsTheConnectionsThatNginxLogs(t *testing.T) {
-	for interval, want := range map[string]bool{"0": false, "60": true} {
-		graph := run(t, defaults(t, map[string]string{"dashboard": "on", "connectionLogSeconds": interval}))
+	for interval, want := range map[string]bool{"false": false, "60s": true} {
+		graph := run(t, defaults(t, map[string]string{"monitoring.dashboard": "true", "http.connectionLog": interval}))
 		body := at(t, one(t, graph, dashboard), "dashboardBody").(string)
 		if shown := strings.Contains(body, `event = \"connections\"`); shown != want {
-			t.Errorf("an interval of %s s: shown: %v; want %v", interval, shown, want)
+			t.Errorf("an interval of %s: shown: %v; want %v", interval, shown, want)
 		}
 	}
 }

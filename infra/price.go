@@ -13,7 +13,7 @@ import (
 // with what Deploy declares. Gateways and endpoints of an existing VPC are not counted: they do not belong to the stack.
 func Priced(s *Settings) cost.Stack {
 	stack := cost.Stack{
-		Tasks: s.Service.DesiredCount, CPU: s.Task.CPU, Memory: s.Task.Memory,
+		Tasks: s.Service.Scaling.Min, CPU: s.Task.CPU, Memory: s.Task.Memory,
 		Disk: max(0, s.Task.EphemeralStorageGiB-task.DefaultStorageGiB), ARM: s.Task.Architecture == task.ARM,
 		PublicTasks: s.Network.PublicTasks(),
 	}
@@ -21,9 +21,6 @@ func Priced(s *Settings) cost.Stack {
 	stack.LoadBalancers, stack.PrivateZones = way.LoadBalancers, way.PrivateZones
 	if way.LoadBalancers > 0 {
 		stack.Zones = network.Zones
-	}
-	if s.Service.Scaling.On {
-		stack.Tasks = s.Service.Scaling.Min
 	}
 
 	switch {

@@ -1,91 +1,67 @@
 package infra_test
 
 import (
-	"fmt"
+	"maps"
 	"reflect"
-	"strings"
 	"testing"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-
-	"fargate-nginx-sidecar/infra"
 	"fargate-nginx-sidecar/infra/infratest"
-	"fargate-nginx-sidecar/infra/settings"
 )
 
-// profiled are the settings that the profile decides.
-func profiled(t *testing.T) map[string]settings.Profiled {
+// profiled are the settings whose default the profile decides, each with its default in dev and in prod.
+func profiled(t *testing.T) map[string][2]string {
 	t.Helper()
 
-	var all map[string]settings.Profiled
-	_, err := infratest.Run(func(ctx *pulumi.Context) error {
-		r := settings.New(ctx)
-		infra.ReadTopics(ctx, r)
-		all = r.Profiled()
-		return r.Err()
-	}, options(defaults(t, nil)))
-	if err != nil {
-		t.Fatal(err)
+	all := map[string][2]string{}
+	for path, setting := range declared(t) {
+		if setting.InProd != "" {
+			all[path] = [2]string{setting.Default, setting.InProd}
+		}
 	}
+	// Without a maximum, dev has a fixed number of tasks; the firewall's word for none is false.
+	all["scale.max"], all["ingress.firewall"] = [2]string{"2", all["scale.max"][1]}, [2]string{"false", all["ingress.firewall"][1]}
 
 	return all
 }
 
-// A setting that the profile decides says so in Pulumi.yaml, with both values, and no other does.
-func TestDescriptionsNameTheValuesOfBothProfiles(t *testing.T) {
-	declared, profiled := declared(t), profiled(t)
-	for key := range profiled {
-		if declared[key].Default != "profile" || declared[key].Type != "string" {
-			t.Errorf("%s: type %s, default %v; want string, profile", key, declared[key].Type, declared[key].Default)
-		}
-	}
-	for key, setting := range declared {
-		values, ok := profiled[key]
-		if (setting.Default == "profile") != ok {
-			t.Errorf("%s: default %v, but the profile decides it: %v", key, setting.Default, ok)
-		}
-		if want := fmt.Sprintf("`dev: %s`, `prod: %s`. ", values.Dev, values.Prod); ok && !strings.HasPrefix(setting.Description, want) {
-			t.Errorf("%s: description %q; want it to begin with %q", key, setting.Description, want)
-		}
-	}
-}
-
 // The value that the profile gives has the same effect as the same value in the stack file.
 func TestTheProfileDecidesSettingsThatTheStackDoesNotSet(t *testing.T) {
-	for key, values := range profiled(t) {
-		for profile, value := range map[string]string{"dev": values.Dev, "prod": values.Prod} {
-			given := run(t, profileSettings(t, key, map[string]string{"profile": profile, key: value}))
-			decided := run(t, profileSettings(t, key, map[string]string{"profile": profile}))
+	for path, values := range profiled(t) {
+		for i, profile := range []string{"dev", "prod"} {
+			given := run(t, profileSettings(t, path, map[string]string{"profile": profile, path: values[i]}))
+			decided := run(t, profileSettings(t, path, map[string]string{"profile": profile}))
 			if !reflect.DeepEqual(given.Resources, decided.Resources) {
-				t.Errorf("%s: profile %s is not %s", key, profile, value)
+				t.Errorf("%s: profile %s is not %s", path, profile, values[i])
 			}
 		}
-		if values.Dev == values.Prod {
-			t.Errorf("%s: %s in both profiles; want two values", key, values.Dev)
+		if values[0] == values[1] {
+			t.Errorf("%s: %s in both profiles; want two values", path, values[0])
 		}
 	}
 }
 
 // A value in the stack file takes precedence over the profile.
 func TestSettingsOverrideTheProfile(t *testing.T) {
-	for key, values := range profiled(t) {
+	for path, values := range profiled(t) {
 		in := func(profile, value string) *infratest.Graph {
-			return run(t, profileSettings(t, key, map[string]string{"profile": profile, key: value}))
+			return run(t, profileSettings(t, path, map[string]string{"profile": profile, path: value}))
 		}
-		if reflect.DeepEqual(in("prod", values.Dev).Resources, in("prod", values.Prod).Resources) {
-			t.Errorf("%s: %s in prod changes nothing", key, values.Dev)
+		if reflect.DeepEqual(in("prod", values[0]).Resources, in("prod", values[1]).Resources) {
+			t.Errorf("%s: %s in prod changes nothing", path, values[0])
 		}
 	}
 }
 
 // profileSettings are the settings of a stack in which the given one makes a difference.
-func profileSettings(t *testing.T, key string, changes map[string]string) map[string]string {
+func profileSettings(t *testing.T, path string, changes map[string]string) map[string]string {
 	t.Helper()
 
-	settings := defaults(t, others[key].with)
-	for name, value := range infratest.Namespaced(changes) {
-		settings[name] = value
+	all := maps.Clone(changes)
+	for other, value := range others[path].with {
+		if _, given := all[other]; !given {
+			all[other] = value
+		}
 	}
 
-	return settings
+	return defaults(t, all)
 }

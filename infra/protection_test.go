@@ -15,7 +15,7 @@ var protected = []string{
 // The engine refuses to delete or replace protected resources, so a destroy stops in its preview, before it touches
 // anything. But what every deployment replaces must not be protected.
 func TestDeletionProtectionCoversWhatServesClientsAndNothingElse(t *testing.T) {
-	settings := map[string]string{"deletionProtection": "on", "accessLogs": "on", "flowLogs": "on", "domain": "www.example.com", "hostedZoneId": "Z111"}
+	settings := map[string]string{"deployment.deletionProtection": "true", "ingress.accessLogs": "true", "network.flowLogs": "true", "domain.name": "www.example.com", "domain.zone": "Z111"}
 	for _, r := range run(t, defaults(t, settings)).Resources {
 		want := slices.Contains(protected, r.Type)
 		switch r.Name {
@@ -26,12 +26,12 @@ func TestDeletionProtectionCoversWhatServesClientsAndNothingElse(t *testing.T) {
 			t.Errorf("%s: protected %v; want %v", r.URN, r.Protect, want)
 		}
 	}
-	withoutTLS := named(t, run(t, defaults(t, map[string]string{"deletionProtection": "on"})), listener, "web-http")
+	withoutTLS := named(t, run(t, defaults(t, map[string]string{"deployment.deletionProtection": "true"})), listener, "web-http")
 	if !withoutTLS.Protect {
 		t.Error("the listener that forwards to the tasks is not protected")
 	}
 
-	settings["deletionProtection"] = "off"
+	settings["deployment.deletionProtection"] = "false"
 	if slices.ContainsFunc(run(t, defaults(t, settings)).Resources, func(r infratest.Resource) bool { return r.Protect }) {
 		t.Error("something is protected without deletionProtection")
 	}

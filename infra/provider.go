@@ -47,7 +47,11 @@ func readProvider(ctx *pulumi.Context, r *settings.Reader) map[string]providerSe
 		}
 		all[key] = providerSetting{argument: field.Name, value: value, secret: ctx.IsConfigSecret("aws:" + key)}
 	}
-	r.Know("aws", keys)
+	r.Provider("aws", keys)
+	// The other plugins that a stack uses check their own settings.
+	for _, namespace := range []string{"awsx", "docker", "pulumi"} {
+		r.Provider(namespace, nil)
+	}
 	checkTags(r, all)
 
 	return all
@@ -99,7 +103,7 @@ var ownTags = []string{"ManagedBy", "Project", "Service", "Stack"}
 func checkTags(r *settings.Reader, all map[string]providerSetting) {
 	for _, tag := range slices.Sorted(maps.Keys(givenTags(all))) {
 		if slices.Contains(ownTags, tag) {
-			r.FailIn("aws:defaultTags", "aws:defaultTags.tags."+tag, "set by the program", "tags other than "+strings.Join(ownTags, ", "))
+			r.Fail("aws:defaultTags.tags."+tag, "reserved: set by the program", "tags other than "+strings.Join(ownTags, ", "))
 		}
 	}
 }

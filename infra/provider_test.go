@@ -105,7 +105,7 @@ func TestWrongSettingsOfTheAWSProviderAreRefused(t *testing.T) {
 		{"maxRetries", "many", `aws:maxRetries: "many"; allowed: a whole number`},
 		{"assumeRole", `{"arn":"x"}`, `aws:assumeRole: "{\"arn\":\"x\"}"; allowed: an object with the fields duration, externalId, policy, policyArns, roleArn, sessionName, sourceIdentity, tags, transitiveTagKeys`},
 		{"endpoints", `{"ecs":"http://x"}`, `aws:endpoints: "{\"ecs\":\"http://x\"}"; allowed: a list of objects that name services, such as [{"ecs":"https://ecs.example.com"}]`},
-		{"defaultTags", `{"tags":{"Stack":"mine"}}`, `aws:defaultTags.tags.Stack: set by the program; allowed: tags other than ManagedBy, Project, Service, Stack`},
+		{"defaultTags", `{"tags":{"Stack":"mine"}}`, `aws:defaultTags.tags.Stack: reserved: set by the program; allowed: tags other than ManagedBy, Project, Service, Stack`},
 	} {
 		got := refused(t, defaults(t, map[string]string{"aws:" + test.key: test.value}))
 		if !slices.Equal(got, []string{test.want}) {
@@ -120,8 +120,8 @@ func TestUnknownSettingsOfTheAWSProviderAreRefused(t *testing.T) {
 	t.Setenv(pulumi.EnvConfig, asText(t, settings))
 
 	want := []string{
-		"aws:allowedAccountId: unknown setting; nearest known: allowedAccountIds",
-		"aws:assumeRoles: unknown setting; nearest known: assumeRole",
+		"aws:allowedAccountId: unknown setting; nearest: aws:allowedAccountIds",
+		"aws:assumeRoles: unknown setting; nearest: aws:assumeRole",
 	}
 	if got := refused(t, settings); !slices.Equal(got, want) {
 		t.Errorf("error:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

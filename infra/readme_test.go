@@ -1,22 +1,13 @@
 package infra_test
 
 import (
-	"maps"
 	"os"
 	"path/filepath"
-	"reflect"
 	"regexp"
 	"strings"
 	"testing"
 
-	"gopkg.in/yaml.v3"
-
-	"fargate-nginx-sidecar/images/nginx"
 	"fargate-nginx-sidecar/infra/infratest"
-	"fargate-nginx-sidecar/infra/ingress"
-	"fargate-nginx-sidecar/infra/schedule"
-	"fargate-nginx-sidecar/infra/service"
-	"fargate-nginx-sidecar/infra/task"
 )
 
 // yamlBlock returns the first block of YAML in a document.
@@ -61,8 +52,8 @@ func TestTheStackFilesOfTheAppsAreAccepted(t *testing.T) {
 				t.Fatal(err)
 			}
 			settings := settingsOf(t, text)
-			if got, want := settings[infratest.Project+":appContext"], "examples/apps/"+app; got != want {
-				t.Errorf("appContext: %s; want %s", got, want)
+			if got, want := of(t, settings, "app.context"), "examples/apps/"+app; got != want {
+				t.Errorf("app.context: %s; want %s", got, want)
 			}
 			one(t, run(t, settings), targetGroup)
 		})
@@ -74,47 +65,22 @@ func TestTheStackFileOfTheREADMEIsAccepted(t *testing.T) {
 	text := yamlBlock(t, "README.md")
 	settings := settingsOf(t, text)
 	graph := run(t, settings)
-	if got := at(t, one(t, graph, certificate), "domainName"); got != settings[infratest.Project+":domain"] {
+	if got := at(t, one(t, graph, certificate), "domainName"); got != of(t, settings, "domain.name") {
 		t.Errorf("certificate for %v; want the domain of the stack file", got)
 	}
-
-	var file struct {
-		Config map[string]any `yaml:"config"`
-	}
-	if err := yaml.Unmarshal(text, &file); err != nil {
-		t.Fatal(err)
-	}
-	known := declared(t)
-	for key := range file.Config {
-		name, ours := strings.CutPrefix(key, infratest.Project+":")
-		if _, ok := known[name]; ours && !ok {
-			t.Errorf("there is no setting %s", name)
-		}
-	}
 }
 
-// structured are settings whose values have fields.
-var structured = []reflect.Type{
-	reflect.TypeFor[service.EgressGroup](), reflect.TypeFor[nginx.PathRate](), reflect.TypeFor[schedule.Task](),
-	reflect.TypeFor[ingress.SharedLoadBalancer](), reflect.TypeFor[ingress.OIDC](), reflect.TypeFor[task.Volume](),
-	reflect.TypeFor[task.AccessPoint](), reflect.TypeFor[task.ExtraContainer](), reflect.TypeFor[task.LogRouter](),
-}
-
-// Names in camel case between backticks are settings, fields of settings or outputs, except those of two properties of
-// awsx's subnets.
+// Names in groups between backticks are settings, and names in camel case are outputs, fields or names of the two properties
+// of awsx's subnets.
 func TestDocumentsNameSettingsAndOutputsThatExist(t *testing.T) {
-	known := map[string]bool{"cidrBlocks": true, "cidrMask": true}
-	for name := range maps.Keys(declared(t)) {
-		known[name] = true
+	known, groups := settingNames(t), map[string]bool{}
+	known["cidrBlocks"], known["cidrMask"] = true, true
+	for path := range declared(t) {
+		known[path[strings.LastIndex(path, ".")+1:]] = true
+		groups[strings.SplitN(path, ".", 2)[0]] = true
 	}
 	for name := range outputs(t, stackSettings(t, "prod", nil)) {
 		known[name] = true
-	}
-
-	for _, setting := range structured {
-		for i := range setting.NumField() {
-			known[setting.Field(i).Tag.Get("json")] = true
-		}
 	}
 
 	documents, err := filepath.Glob("docs/*.md")
@@ -124,7 +90,7 @@ func TestDocumentsNameSettingsAndOutputsThatExist(t *testing.T) {
 	if len(documents) < 8 {
 		t.Fatalf("%d documents; want all of docs", len(documents))
 	}
-	for _, path := range append(documents, "README.md") {
+	for _, path := range append(documents, "README.md", "local/README.md") {
 		if path == "docs/migration.md" {
 			continue // It also has the settings of other tools; a test of its own checks it.
 		}
@@ -137,31 +103,31 @@ func TestDocumentsNameSettingsAndOutputsThatExist(t *testing.T) {
 				t.Errorf("%s: there is no setting or output %s", path, name[1])
 			}
 		}
-		for _, name := range settingsInTables(string(text)) {
-			if !known[name] {
-				t.Errorf("%s: a table names the setting %s, which does not exist", path, name)
+		for _, name := range regexp.MustCompile("`([a-z][A-Za-z]*)((?:\\.[A-Za-z]+(?:\\[\\])?)+)(?:: [^`]*)?`").FindAllStringSubmatch(string(text), -1) {
+			if setting := listMark.ReplaceAllString(name[1]+name[2], ""); groups[name[1]] && !known[setting] {
+				t.Errorf("%s: there is no setting %s", path, setting)
 			}
 		}
 	}
 }
 
-// settingsInTables returns the first name in each row of the tables that are about settings. Those of NGINX's image are
-// in capitals, and left out.
-func settingsInTables(text string) []string {
-	var names []string
-	inside := false
-	for line := range strings.Lines(text) {
-		switch {
-		case !strings.HasPrefix(line, "|"):
-			inside = false
-		case strings.HasPrefix(line, "| Setting |"):
-			inside = true
-		case inside:
-			if name := regexp.MustCompile("^\\| `([a-z][A-Za-z]*)").FindStringSubmatch(line); name != nil {
-				names = append(names, name[1])
+// settingNames are all groups, lists and settings.
+func settingNames(t *testing.T) map[string]bool {
+	t.Helper()
+
+	names := map[string]bool{}
+	for path := range declared(t) {
+		plain := listMark.ReplaceAllString(path, "")
+		for i, c := range plain {
+			if c == '.' {
+				names[plain[:i]] = true
 			}
 		}
+		names[plain] = true
 	}
 
 	return names
 }
+
+// listMark is what a path has of a list or of named objects.
+var listMark = regexp.MustCompile(`\[\]|\.\*`)

@@ -1,6 +1,7 @@
 package infra
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -16,7 +17,6 @@ import (
 	"fargate-nginx-sidecar/infra/service"
 	"fargate-nginx-sidecar/infra/settings"
 	"fargate-nginx-sidecar/infra/task"
-	"fargate-nginx-sidecar/infra/waf"
 )
 
 // check finds settings of different topics that contradict each other although each is allowed by itself. Each message
@@ -39,10 +39,10 @@ var arnRegion = regexp.MustCompile(`^arn:[a-z-]+:[a-z0-9]+:([a-z0-9-]+):`)
 // checkRegions refuses zones and ARNs of another region, none of which AWS accepts.
 func checkRegions(r *settings.Reader, s *Settings) {
 	for _, named := range []struct{ key, arn, what, allowed string }{
-		{"certificateArn", s.Ingress.CertificateARN, "the certificate is in %s", "; allowed: one in %s, like the load balancer"},
-		{"sharedLoadBalancer", s.Ingress.SharedLoadBalancer.ListenerARN, "the listener is in %s", "; allowed: one in %s, like the tasks"},
-		{"waf", s.WAF.WebACLARN(), "the web ACL is in %s", "; allowed: one in %s, like the load balancer"},
-		{"kmsKeyArn", s.KMSKeyARN, "the key is in %s", "; allowed: one in %s, like the logs and images"},
+		{"domain.certificate", s.Ingress.CertificateARN, "the certificate is in %s", "; allowed: one in %s, like the load balancer"},
+		{"ingress.shared.listener", s.Ingress.SharedLoadBalancer.ListenerARN, "the listener is in %s", "; allowed: one in %s, like the tasks"},
+		{"ingress.firewall", s.WAF.WebACLARN(), "the web ACL is in %s", "; allowed: one in %s, like the load balancer"},
+		{"storage.kmsKey", s.Storage.KMSKeyARN, "the key is in %s", "; allowed: one in %s, like the logs and images"},
 	} {
 		if part := arnRegion.FindStringSubmatch(named.arn); part != nil && part[1] != s.Region {
 			r.Conflict([]string{named.key, "aws:region"},
@@ -51,7 +51,7 @@ func checkRegions(r *settings.Reader, s *Settings) {
 	}
 	for _, zone := range s.Network.AvailabilityZones {
 		if !strings.HasPrefix(zone, s.Region) {
-			r.Conflict([]string{"availabilityZones", "aws:region"}, zone+" is in another region; allowed: zones of "+s.Region)
+			r.Conflict([]string{"network.zones", "aws:region"}, zone+" is in another region; allowed: zones of "+s.Region)
 		}
 	}
 }
@@ -62,14 +62,14 @@ func checkTimes(r *settings.Reader, s *Settings) {
 	sidecar, idle := s.Task.Sidecar, s.Ingress.IdleTimeout
 
 	if s.Ingress.Kind != ingress.APIGateway && s.Task.StopTimeout < s.Ingress.DeregistrationDelay {
-		r.Conflict([]string{"stopTimeoutSeconds", "deregistrationDelaySeconds"},
-			fmt.Sprintf("%g is less than %g; a task would be killed while it may still be answering requests",
-				s.Task.StopTimeout.Seconds(), s.Ingress.DeregistrationDelay.Seconds()))
+		r.Conflict([]string{"task.stopTimeout", "ingress.drain"},
+			fmt.Sprintf("%s is less than %s; a task would be killed while it may still be answering requests",
+				settings.Written(s.Task.StopTimeout), settings.Written(s.Ingress.DeregistrationDelay)))
 	}
 	if sidecar.ReadTimeout >= idle {
-		r.Conflict([]string{"readTimeoutSeconds", "idleTimeoutSeconds"},
-			fmt.Sprintf("%g is not less than %g; the load balancer would give up before NGINX can answer",
-				sidecar.ReadTimeout.Seconds(), idle.Seconds()))
+		r.Conflict([]string{"http.readTimeout", "ingress.idleTimeout"},
+			fmt.Sprintf("%s is not less than %s; the load balancer would give up before NGINX can answer",
+				settings.Written(sidecar.ReadTimeout), settings.Written(idle)))
 	}
 }
 
@@ -90,14 +90,14 @@ func checkStop(r *settings.Reader, s *Settings) {
 
 	longest := s.Task.Sidecar.LongestRequest(s.Ingress.IdleTimeout)
 	if available := s.Task.TimeToStop(); delay+longest > available {
-		r.Conflict([]string{"stopDelaySeconds", "readTimeoutSeconds", "stopTimeoutSeconds"},
-			fmt.Sprintf("%g and a request of %g are more than the %g that NGINX has before it is killed",
-				delay.Seconds(), longest.Seconds(), available.Seconds()))
+		r.Conflict([]string{"task.stopDelay", "http.readTimeout", "task.stopTimeout"},
+			fmt.Sprintf("%s and a request of %s are more than the %s that NGINX has before it is killed",
+				settings.Written(delay), settings.Written(longest), settings.Written(available)))
 	}
 	if app := s.Task.StopTimeout; s.Service.Scaling.SpotPercent > 0 && delay+longest+app > spotNotice {
-		r.Conflict([]string{"stopDelaySeconds", "readTimeoutSeconds", "stopTimeoutSeconds", "spotPercent"},
-			fmt.Sprintf("%g, a request of %g and up to %g for the app's own stop are more than %g; Spot gives a task no more time",
-				delay.Seconds(), longest.Seconds(), app.Seconds(), spotNotice.Seconds()))
+		r.Conflict([]string{"task.stopDelay", "http.readTimeout", "task.stopTimeout", "scale.spot"},
+			fmt.Sprintf("%s, a request of %s and up to %s for the app's own stop are more than %s; Spot gives a task no more time",
+				settings.Written(delay), settings.Written(longest), settings.Written(app), settings.Written(spotNotice)))
 	}
 }
 
@@ -105,28 +105,28 @@ func checkStop(r *settings.Reader, s *Settings) {
 func checkNotice(r *settings.Reader, s *Settings) {
 	delay := s.Task.Sidecar.StopDelay
 	if check, page := s.Ingress.HealthCheck, s.Task.Sidecar.HealthPage(); check.Path != page {
-		r.Conflict([]string{"stopDelaySeconds", "healthCheckPath"},
-			fmt.Sprintf("the load balancer asks %s, but only the page at %s tells it about a stop; allowed with: %s", check.Path, page, page))
+		r.Conflict([]string{"task.stopDelay", "ingress.health.path"},
+			fmt.Sprintf("the load balancer requests %s, but only the page at %s fails during a stop; allowed with: %s", check.Path, page, page))
 	} else if noticed := check.Interval * time.Duration(check.Unhealthy); delay < noticed {
-		r.Conflict([]string{"stopDelaySeconds", "healthCheckIntervalSeconds", "unhealthyThreshold"},
-			fmt.Sprintf("%g is less than %g × %d; NGINX would stop before the load balancer has noticed",
-				delay.Seconds(), check.Interval.Seconds(), check.Unhealthy))
+		r.Conflict([]string{"task.stopDelay", "ingress.health.interval", "ingress.health.unhealthyThreshold"},
+			fmt.Sprintf("%s is less than %s × %d; NGINX would stop before the load balancer has noticed",
+				settings.Written(delay), settings.Written(check.Interval), check.Unhealthy))
 	}
 }
 
 // checkHealthPath refuses a path that NGINX answers with 404, because no task would ever be healthy, and that of a file.
 func checkHealthPath(r *settings.Reader, s *Settings) {
 	path, sidecar := s.Ingress.HealthCheck.Path, s.Task.Sidecar
-	if path == sidecar.HealthPage() || sidecar.Forwards(path) || r.Wrong("pathPrefixes") {
+	if path == sidecar.HealthPage() || sidecar.Forwards(path) || r.Wrong("http.paths") {
 		return
 	}
 	if sidecar.ServesFiles(path) {
-		r.Conflict([]string{"healthCheckPath", "staticFiles"}, fmt.Sprintf(
-			"%s is a path of static files, which NGINX serves whether the app is well or not; allowed: %s, or a path of the app's",
+		r.Conflict([]string{"ingress.health.path", "http.static"}, fmt.Sprintf(
+			"%s is a path of static files, which NGINX serves whether the app is healthy or not; allowed: %s, or a path of the app's",
 			path, sidecar.HealthPage()))
 		return
 	}
-	r.Conflict([]string{"healthCheckPath", "pathPrefixes"}, fmt.Sprintf("%s is neither %s (answered by NGINX) nor below %s (answered by the app)",
+	r.Conflict([]string{"ingress.health.path", "http.paths"}, fmt.Sprintf("%s is neither %s (answered by NGINX) nor below %s (answered by the app)",
 		path, sidecar.HealthPage(), strings.Join(sidecar.PathPrefixes, ", ")))
 }
 
@@ -136,8 +136,8 @@ func checkHealthPath(r *settings.Reader, s *Settings) {
 func checkHosts(r *settings.Reader, s *Settings) {
 	page := s.Task.Sidecar.HealthPage()
 	if path := s.Ingress.HealthCheck.Path; len(s.Task.Sidecar.AllowedHosts) > 0 && path != page {
-		r.Conflict([]string{"allowedHosts", "healthCheckPath"}, fmt.Sprintf(
-			"the load balancer asks %s with the task's address as its Host, which is not among the names; allowed with: %s, which is for any Host", path, page))
+		r.Conflict([]string{"http.hosts", "ingress.health.path"}, fmt.Sprintf(
+			"the load balancer requests %s with the task's address as its Host, which is not among the names; allowed with: %s, which is for any Host", path, page))
 	}
 }
 
@@ -147,7 +147,7 @@ var declaresVolume = regexp.MustCompile(`(?mi)^\s*VOLUME\s+(.+)$`)
 // NGINX and for the app. Of an image that exists already nothing can be read here; NGINX says it when a task starts.
 func checkStaticVolumes(r *settings.Reader, s *Settings) {
 	files := s.Task.Sidecar.StaticFiles
-	if len(files) == 0 || s.App.Prebuilt != "" || r.Wrong("appContext") {
+	if len(files) == 0 || s.App.Prebuilt != "" || r.Wrong("app.context") {
 		return
 	}
 	text, err := os.ReadFile(filepath.Join(s.App.Context, s.App.Dockerfile))
@@ -162,7 +162,7 @@ func checkStaticVolumes(r *settings.Reader, s *Settings) {
 	}
 	for _, each := range files {
 		if !declared[each.Directory] {
-			r.Conflict([]string{"staticFiles", "appContext"}, fmt.Sprintf(
+			r.Conflict([]string{"http.static", "app.context"}, fmt.Sprintf(
 				"%s/%s does not declare VOLUME %s, without which the directory would be empty; allowed: directories that it declares",
 				s.App.Context, s.App.Dockerfile, each.Directory))
 		}
@@ -173,7 +173,7 @@ func checkStaticVolumes(r *settings.Reader, s *Settings) {
 func checkFileSystems(r *settings.Reader, s *Settings) {
 	for _, key := range s.Task.MountsFileSystems() {
 		if !s.Service.Reaches(task.FileSystemPort) {
-			r.Conflict([]string{key, "taskEgress"},
+			r.Conflict([]string{key, "network.groups"},
 				fmt.Sprintf("the tasks may not connect to EFS; allowed with: port %d and the security group of the mount targets", task.FileSystemPort))
 		}
 	}
@@ -188,16 +188,15 @@ func checkEndpoints(r *settings.Reader, s *Settings) {
 		return
 	}
 	if strings.HasPrefix(s.Region, "cn-") {
-		r.Conflict([]string{"egress", "aws:region"},
+		r.Conflict([]string{"network.egress", "aws:region"},
 			"egress is endpoints, but the services of endpoints have other names in "+s.Region+"; allowed there: nat-per-az, nat-single, public")
 	}
 	images := s.Task.ExtraImages()
-	images["appImage"], images["nginxImage"] = s.App.Prebuilt, s.Nginx.Prebuilt
+	images["app.image"], images["http.image"] = s.App.Prebuilt, s.Nginx.Prebuilt
 	for _, setting := range slices.Sorted(maps.Keys(images)) {
 		part := ecrPattern.FindStringSubmatch(images[setting])
 		if images[setting] != "" && (part == nil || part[1] != s.Region) {
-			key, _, _ := strings.Cut(setting, ".")
-			r.Conflict([]string{"egress", key},
+			r.Conflict([]string{"network.egress", setting},
 				fmt.Sprintf("egress is endpoints, through which %s cannot be reached; allowed: an image in ECR in %s", images[setting], s.Region))
 		}
 	}
@@ -206,25 +205,25 @@ func checkEndpoints(r *settings.Reader, s *Settings) {
 // checkWatching refuses alarms and metrics that would never get any data.
 func checkWatching(r *settings.Reader, s *Settings) {
 	if log := s.Task.Sidecar.AccessLog; s.Observability.LogMetrics && log != nginx.LogJSON {
-		r.Conflict([]string{"logMetrics", "accessLog"},
-			fmt.Sprintf("the metrics are made from lines in JSON, but accessLog is %s; allowed with: json", log))
+		r.Conflict([]string{"monitoring.logMetrics", "http.accessLog"},
+			fmt.Sprintf("the metrics are made from lines in JSON, but http.accessLog is %s; allowed with: json", cmp.Or(log, "false")))
 	}
 	if s.Observability.LogMetrics && s.Task.RoutesLogs() {
-		r.Conflict([]string{"logMetrics", "logRouter"},
-			"the metrics are made from NGINX's log in CloudWatch, but a log router takes it elsewhere; allowed with: logMetrics off")
+		r.Conflict([]string{"monitoring.logMetrics", "logRouter"},
+			"the metrics are made from NGINX's log in CloudWatch, but a log router sends it elsewhere; allowed with: logMetrics: false")
 	}
 	if !s.Observability.Alarms {
 		return
 	}
 	if s.Service.ContainerInsights == service.InsightsOff {
-		r.Conflict([]string{"alarms", "containerInsights"},
-			"alarms is on, but containerInsights is disabled, so nothing would count the running tasks; allowed: enabled, enhanced")
+		r.Conflict([]string{"monitoring.alarms", "monitoring.containerInsights"},
+			"containerInsights is false, so nothing would count the running tasks; allowed with: enabled, enhanced")
 	}
 	// NGINX gives up one second before the load balancer does, so no answer takes longer than that.
 	if latency, idle := s.Observability.Latency, s.Ingress.IdleTimeout; latency >= idle-time.Second {
-		r.Conflict([]string{"alarmLatencyMilliseconds", "idleTimeoutSeconds"},
-			fmt.Sprintf("%d ms is not less than %d ms, after which NGINX gives up, so the alarm would never go off",
-				latency.Milliseconds(), (idle-time.Second).Milliseconds()))
+		r.Conflict([]string{"monitoring.latency", "ingress.idleTimeout"},
+			fmt.Sprintf("%s is not less than %s, after which NGINX answers 504, so the alarm would never fire",
+				settings.Written(latency), settings.Written(idle-time.Second)))
 	}
 }
 
@@ -236,23 +235,23 @@ const loginCookies = 16
 func checkIngress(r *settings.Reader, s *Settings) {
 	kind := s.Ingress.Kind
 	if kind == ingress.Shared && s.Network.Mode != network.Existing {
-		r.Conflict([]string{"ingress", "network"},
-			fmt.Sprintf("ingress is shared, but network is %s; allowed with: existing, the network of the load balancer", s.Network.Mode))
+		r.Conflict([]string{"ingress.kind", "network.kind"},
+			fmt.Sprintf("the ingress is shared, but the network is %s; allowed with: existing, the network of the load balancer", s.Network.Mode))
 	}
 	if s.Ingress.AddressType == ingress.Dualstack && s.Network.Mode != network.Existing {
-		r.Conflict([]string{"ipAddressType", "network"},
-			fmt.Sprintf("dualstack, but network is %s, whose subnets have no IPv6 ranges; allowed with: existing", s.Network.Mode))
+		r.Conflict([]string{"ingress.ipv6", "network.kind"},
+			fmt.Sprintf("true, but the network is %s, whose subnets have no IPv6 ranges; allowed with: existing", s.Network.Mode))
 	}
-	if kind != ingress.Own && s.WAF.Mode != waf.Off {
-		r.Conflict([]string{"waf", "ingress"}, fmt.Sprintf("a firewall is given, but ingress is %s; allowed with: alb", kind))
+	if kind != ingress.Own && r.Given("ingress.firewall") {
+		r.Conflict([]string{"ingress.firewall", "ingress.kind"}, fmt.Sprintf("set, but without effect with ingress.kind %s; allowed with: alb", kind))
 	}
 	if limit := s.Task.Sidecar.HeaderLimitKilobytes; len(s.Ingress.LoginPaths()) > 0 && limit < loginCookies {
-		r.Conflict([]string{"oidc", "headerLimitKilobytes"},
-			fmt.Sprintf("%d is less than the %d KiB that the cookies of a login can have; allowed: %[2]d", limit, loginCookies))
+		r.Conflict([]string{"login", "http.headerLimit"},
+			fmt.Sprintf("%dKiB is less than the %dKiB that the cookies of a login can have; allowed: %[2]dKiB", limit, loginCookies))
 	}
 	// The load balancer compares the path as it came.
 	if paths := s.Ingress.LoginPaths(); s.Task.Sidecar.EncodedSlashes && len(paths) > 0 && !slices.Contains(paths, nginx.Site) {
-		r.Conflict([]string{"encodedSlashes", "oidc"},
+		r.Conflict([]string{"http.encodedSlashes", "login"},
 			"an app may take an encoded slash for a plain one, and such a path would evade the login; allowed: one of them, or a login for all paths")
 	}
 	if kind != ingress.APIGateway {
@@ -262,12 +261,12 @@ func checkIngress(r *settings.Reader, s *Settings) {
 		key, why string
 		given    bool
 	}{
-		{"bodyLimitKilobytes", fmt.Sprintf("API Gateway takes no body above %d", ingress.LargestAPIBody), s.Task.Sidecar.BodyLimitKilobytes > ingress.LargestAPIBody},
-		{"trustedProxies", "API Gateway names only whoever connects to it", len(s.Task.Sidecar.TrustedProxies) > 0},
-		{"scaleOnRequestsPerTask", "only a load balancer counts the requests of a task", s.Service.Scaling.RequestsPerTask > 0},
+		{"http.bodyLimit", fmt.Sprintf("API Gateway takes no body above %dKiB", ingress.LargestAPIBody), s.Task.Sidecar.BodyLimitKilobytes > ingress.LargestAPIBody},
+		{"http.trustedProxies", "API Gateway names only the client that connects to it", len(s.Task.Sidecar.TrustedProxies) > 0},
+		{"scale.requests", "only a load balancer counts the requests of a task", s.Service.Scaling.RequestsPerTask > 0},
 	} {
 		if missing.given {
-			r.Conflict([]string{missing.key, "ingress"}, "ingress is api-gateway, and "+missing.why)
+			r.Conflict([]string{missing.key, "ingress.kind"}, "the ingress is api-gateway, and "+missing.why)
 		}
 	}
 }

@@ -19,8 +19,8 @@ const (
 
 func TestScalingTracksEveryTargetThatIsGiven(t *testing.T) {
 	graph := run(t, defaults(t, map[string]string{
-		"autoscaling": "on", "minCount": "2", "maxCount": "8", "scaleOnCpuPercent": "55", "scaleOnMemoryPercent": "65",
-		"scaleOnRequestsPerTask": "1200", "scheduledScaling": night,
+		"scale.min": "2", "scale.max": "8", "scale.cpu": "55", "scale.memory": "65",
+		"scale.requests": "1200", "scale.schedules": night,
 	}))
 	service := graph.Outputs[one(t, graph, ecsService).URN]["name"].StringValue()
 	resource := "service/" + graph.Outputs[one(t, graph, cluster).URN]["name"].StringValue() + "/" + service
@@ -66,13 +66,13 @@ func TestScalingTracksEveryTargetThatIsGiven(t *testing.T) {
 
 // Without scaling, an update must restore the number of tasks; with scaling, it must leave the number alone.
 func TestTheNumberOfTasksIsLeftAloneOnlyWithScaling(t *testing.T) {
-	for value, want := range map[string][]string{"off": nil, "on": {"desiredCount"}} {
-		graph := run(t, defaults(t, map[string]string{"autoscaling": value}))
+	for value, want := range map[string][]string{"2": nil, "10": {"desiredCount"}} {
+		graph := run(t, defaults(t, map[string]string{"scale.max": value}))
 		if got := one(t, graph, ecsService).IgnoreChanges; !slices.Equal(got, want) {
-			t.Errorf("autoscaling %s: changes of %v are ignored; want %v", value, got, want)
+			t.Errorf("at most %s tasks: changes of %v are ignored; want %v", value, got, want)
 		}
-		if got := len(graph.OfType(scalingTarget)) + len(graph.OfType(scalingPolicy)); (got > 0) != (value == "on") {
-			t.Errorf("autoscaling %s: %d resources for it", value, got)
+		if got := len(graph.OfType(scalingTarget)) + len(graph.OfType(scalingPolicy)); (got > 0) != (value == "10") {
+			t.Errorf("at most %s tasks: %d resources for it", value, got)
 		}
 	}
 }
@@ -81,25 +81,25 @@ func TestTheNumberOfTasksIsLeftAloneOnlyWithScaling(t *testing.T) {
 // other stacks in the cluster say nothing about the load.
 func TestAReplacedServiceStartsWithAsManyTasksAsTheOldOneRuns(t *testing.T) {
 	for _, test := range []struct {
-		autoscaling string
-		running     map[string]int
-		want        float64
+		most    string
+		running map[string]int
+		want    float64
 	}{
-		{"on", nil, 2},
-		{"on", map[string]int{"web-1234567": 7}, 7},
-		{"on", map[string]int{"web-1234567": 99}, 10},
-		{"on", map[string]int{"web-1234567": 3, "web-7654321": 5}, 5},
-		{"on", map[string]int{"billing-1234567": 7}, 2},
-		{"off", map[string]int{"web-1234567": 7}, 2},
+		{"10", nil, 2},
+		{"10", map[string]int{"web-1234567": 7}, 7},
+		{"10", map[string]int{"web-1234567": 99}, 10},
+		{"10", map[string]int{"web-1234567": 3, "web-7654321": 5}, 5},
+		{"10", map[string]int{"billing-1234567": 7}, 2},
+		{"2", map[string]int{"web-1234567": 7}, 2},
 	} {
-		settings := options(defaults(t, map[string]string{"autoscaling": test.autoscaling}))
+		settings := options(defaults(t, map[string]string{"scale.max": test.most}))
 		settings.Running = test.running
 		graph, err := infratest.Run(infra.Program, settings)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got := at(t, one(t, graph, ecsService), "desiredCount"); got != test.want {
-			t.Errorf("autoscaling %s, %v run: starts with %v; want %g", test.autoscaling, test.running, got, test.want)
+			t.Errorf("at most %s, %v run: starts with %v; want %g", test.most, test.running, got, test.want)
 		}
 	}
 }
@@ -107,14 +107,14 @@ func TestAReplacedServiceStartsWithAsManyTasksAsTheOldOneRuns(t *testing.T) {
 // A schedule changes the limits of the target, and neither a refresh nor another change may change them back. A changed
 // setting still has its effect: it replaces the target.
 func TestLimitsThatAScheduleChangesAreLeftAlone(t *testing.T) {
-	plain := one(t, run(t, defaults(t, map[string]string{"autoscaling": "on"})), scalingTarget)
+	plain := one(t, run(t, defaults(t, map[string]string{"scale.max": "10"})), scalingTarget)
 	if len(plain.IgnoreChanges) > 0 || plain.ReplacementTrigger != "" {
 		t.Errorf("without a schedule: changes of %v are ignored, replaced when %q changes", plain.IgnoreChanges, plain.ReplacementTrigger)
 	}
 
 	triggers := map[string]bool{}
-	for _, limits := range []map[string]string{{}, {"minCount": "1"}, {"maxCount": "4"}} {
-		settings := map[string]string{"autoscaling": "on", "scheduledScaling": night}
+	for _, limits := range []map[string]string{{}, {"scale.min": "1"}, {"scale.max": "4"}} {
+		settings := map[string]string{"scale.max": "10", "scale.schedules": night}
 		maps.Copy(settings, limits)
 		target := one(t, run(t, defaults(t, settings)), scalingTarget)
 		if want := []string{"minCapacity", "maxCapacity"}; !slices.Equal(target.IgnoreChanges, want) || !target.DeleteBeforeReplace {
@@ -130,7 +130,7 @@ func TestLimitsThatAScheduleChangesAreLeftAlone(t *testing.T) {
 
 func TestSpotNeverCarriesTheWholeService(t *testing.T) {
 	for percent, want := range map[string][]any{
-		"0": nil,
+		"false": nil,
 		"70": {
 			map[string]any{"capacityProvider": "FARGATE", "base": 1.0, "weight": 30.0},
 			map[string]any{"capacityProvider": "FARGATE_SPOT", "base": 0.0, "weight": 70.0},
@@ -140,7 +140,7 @@ func TestSpotNeverCarriesTheWholeService(t *testing.T) {
 			map[string]any{"capacityProvider": "FARGATE_SPOT", "base": 0.0, "weight": 100.0},
 		},
 	} {
-		graph := run(t, defaults(t, map[string]string{"spotPercent": percent}))
+		graph := run(t, defaults(t, map[string]string{"scale.spot": percent}))
 		service := one(t, graph, ecsService)
 		got, _ := at(t, service, "capacityProviderStrategies").([]any)
 		if !reflect.DeepEqual(got, want) {

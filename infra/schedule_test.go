@@ -21,7 +21,7 @@ const (
 
 func scheduled(changes map[string]string) map[string]string {
 	all := map[string]string{
-		"scheduledTasks": nightly, "taskPolicyArns": `["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]`,
+		"schedule": nightly, "app.policies": `["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]`,
 	}
 	for key, value := range changes {
 		all[key] = value
@@ -137,7 +137,7 @@ func TestFailedScheduledTasksReachTheQueueAndTheAlarm(t *testing.T) {
 		t.Errorf("the alarm reads %v of %v", at(t, alarm, "namespace"), at(t, alarm, "dimensions"))
 	}
 
-	if quiet := run(t, stackSettings(t, "prod", scheduled(map[string]string{"alarms": "off"}))); len(quiet.OfType(metricAlarms)) != 0 {
+	if quiet := run(t, stackSettings(t, "prod", scheduled(map[string]string{"monitoring.alarms": "false"}))); len(quiet.OfType(metricAlarms)) != 0 {
 		t.Error("there is an alarm although alarms is off")
 	}
 }
@@ -159,7 +159,7 @@ func TestARollbackLeavesTheSchedulesAlone(t *testing.T) {
 
 // A deployment's command may have failed before; that was reported by the update.
 func TestTheRuleReadsNoTaskOfADeployment(t *testing.T) {
-	graph := run(t, defaults(t, scheduled(map[string]string{"deployCommand": `["migrate"]`})))
+	graph := run(t, defaults(t, scheduled(map[string]string{"deployment.command": `["migrate"]`})))
 	if by := graph.Commands[0].StartedBy; !strings.HasPrefix(by, "deploy/") {
 		t.Errorf("a deployment's task is started by %q, but the rule leaves out those that begin with deploy/", by)
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
-	"fargate-nginx-sidecar/infra/archive"
 	"fargate-nginx-sidecar/infra/image"
 	"fargate-nginx-sidecar/infra/ingress"
 	"fargate-nginx-sidecar/infra/network"
@@ -22,17 +21,17 @@ import (
 )
 
 // Settings are all settings of a stack, checked: first what every topic needs, then each topic's own. Units and meanings
-// are those of the descriptions in Pulumi.yaml.
+// are those of the lines that read them.
 type Settings struct {
 	// Region is where everything is deployed. Provider are the AWS provider's other settings, by their keys.
 	Region      string
 	Provider    map[string]providerSetting
 	ServiceName string
-	// KMSKeyARN is the key that encrypts logs and images. If it is empty, AWS's own key is used.
-	KMSKeyARN string
+	Storage     Storage
+	// DeletionProtection makes the engine and AWS refuse to delete or replace what serves clients.
+	DeletionProtection bool
 
 	App, Nginx    image.Settings
-	Archive       archive.Settings
 	Network       network.Settings
 	Ingress       ingress.Settings
 	WAF           waf.Settings
@@ -56,16 +55,43 @@ func Read(ctx *pulumi.Context) (*Settings, error) {
 	return s, nil
 }
 
+// describeGroups declares the groups, in the order of docs/settings.md.
+func describeGroups(r *settings.Reader) {
+	for _, group := range []struct {
+		name, meaning string
+		keepsSecrets  bool
+	}{
+		{"app", "The app's image and container.", true},
+		{"http", "What the sidecar, NGINX, does with requests.", false},
+		{"task", "The size of a task, and how it stops.", false},
+		{"scale", "The number of tasks.", false},
+		{"deployment", "How one revision replaces another.", false},
+		{"ingress", "What sends the requests of clients to the tasks.", false},
+		{"domain", "The host names of the service, and their certificate.", false},
+		{"login", "Login at the load balancer with OpenID Connect. Needs HTTPS and `http.headerLimit: 16KiB`. docs/ways-in.md says what the app gets.", false},
+		{"network", "The VPC, and what the tasks may connect to.", false},
+		{"monitoring", "Alarms, metrics and the dashboard.", false},
+		{"storage", "What is kept, for how long, and encrypted with which key.", false},
+		{"schedule", "Commands that run at given times, by name: each alone in a task with the app's image, variables, secrets, role and network. A dead-letter queue keeps failed starts, and with `monitoring.alarms` an alarm fires. Fargate does not time out commands.", false},
+		{"containers", "Extra containers of each task, such as a collector of traces, by name, at most 7. The app reaches them on 127.0.0.1, and nothing outside the task does. They start before the app and stop after it.", true},
+		{"logRouter", "Another target for the logs of NGINX and the app than CloudWatch, through Fluent Bit in a container of its own (FireLens). The router's own log goes to the app's log group. `monitoring.logMetrics` must be `false`.", true},
+	} {
+		r.Describe(group.name, group.meaning, group.keepsSecrets)
+	}
+}
+
 func read(ctx *pulumi.Context, r *settings.Reader) *Settings {
+	describeGroups(r)
 	way := ingress.Read(r)
 	s := &Settings{
 		Region:      readRegion(ctx, r),
 		Provider:    readProvider(ctx, r),
 		ServiceName: readServiceName(r),
-		KMSKeyARN: r.Text("kmsKeyArn", "empty, or the ARN of a key, arn:aws:kms:<region>:<account>:key/<id>",
-			func(arn string) bool { return arn == "" || keyPattern.MatchString(arn) }),
+		Storage:     readStorage(r),
+		DeletionProtection: r.Group("deployment").InProd(true).Bool("deletionProtection", false,
+			"Whether what serves clients is protected from deletion and replacement. If so, AWS refuses to delete the load balancer, and Pulumi refuses to delete or replace it, its target group, listener, certificate and DNS record, the cluster, the service, the network, the repositories and the logs. Before you destroy the stack, or change a setting that replaces or removes one of these, set it to `false` and update.",
+			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#deletion-protection"),
 
-		Archive:       archive.Read(r),
 		Network:       network.Read(r),
 		Ingress:       way,
 		WAF:           waf.Read(r, way.Kind == ingress.Own),
@@ -74,7 +100,9 @@ func read(ctx *pulumi.Context, r *settings.Reader) *Settings {
 		Schedule:      schedule.Read(r),
 		Observability: observability.Read(r),
 	}
-	s.App, s.Nginx = image.Read(r)
+	s.App, s.Nginx = image.Read(r.Group("app"), r.Group("http"), s.Storage.Images, s.Storage.ForceDelete)
+	s.App.Secret = r.Secret("app")
+	s.Ingress.DeletionProtection = s.DeletionProtection
 	if s.Ingress.HealthCheck.Path == "" {
 		s.Ingress.HealthCheck.Path = s.Task.Sidecar.HealthPage()
 	}
@@ -82,10 +110,7 @@ func read(ctx *pulumi.Context, r *settings.Reader) *Settings {
 	return s
 }
 
-var (
-	regionPattern = regexp.MustCompile(`^[a-z]{2,3}(-[a-z]+)+-[0-9]$`)
-	keyPattern    = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$`)
-)
+var regionPattern = regexp.MustCompile(`^[a-z]{2,3}(-[a-z]+)+-[0-9]$`)
 
 func readRegion(ctx *pulumi.Context, r *settings.Reader) string {
 	region, err := config.Try(ctx, "aws:region")
@@ -118,20 +143,26 @@ var reservedLetters = []string{"aws", "ssm"}
 const reservedMetric = "all"
 
 func readServiceName(r *settings.Reader) string {
-	return r.Text("serviceName",
-		"1 to 20 characters of a-z, 0-9 and single hyphens, beginning with a letter, but not with aws or ssm; "+
+	form := settings.Form{
+		Allowed: "1 to 20 characters of a-z, 0-9 and single hyphens, beginning with a letter, but not with aws or ssm; " +
 			"reserved: all, and internal, sg, sthree and amzn-s3-demo, alone or before a hyphen",
-		func(name string) bool {
-			return len(name) <= 20 && serviceNamePattern.MatchString(name) && name != reservedMetric &&
+		Pattern: serviceNamePattern,
+		Check: func(name string) bool {
+			return len(name) <= 20 && name != reservedMetric &&
 				!slices.ContainsFunc(reservedWords, func(word string) bool { return strings.HasPrefix(name+"-", word+"-") }) &&
 				!slices.ContainsFunc(reservedLetters, func(letters string) bool { return strings.HasPrefix(name, letters) })
-		})
+		},
+	}
+
+	return r.Group("app").Text("name", "web", form,
+		"Name of the service, with which the name of every resource begins. AWS limits a load balancer's name to 32 characters, of which Pulumi's random suffix takes 8.",
+		"https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html")
 }
 
 // warn reports settings that are allowed, but hardly ever intended.
 func warn(ctx *pulumi.Context, r *settings.Reader, s *Settings) {
 	if r.Production() && !s.Ingress.Encrypted() {
 		// A warning that cannot be written is no reason to stop.
-		_ = ctx.Log.Warn("profile is prod, but neither domain nor certificateArn is set, so connections with clients are not encrypted", nil)
+		_ = ctx.Log.Warn("profile is prod, but neither domain.name nor domain.certificate is set, so connections with clients are not encrypted", nil)
 	}
 }

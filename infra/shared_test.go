@@ -52,7 +52,7 @@ func TestAStackBehindTheLoadBalancerOfAnother(t *testing.T) {
 
 func TestAStackWithoutHostsHasTheNameOfTheLoadBalancer(t *testing.T) {
 	settings := with(behindAnother, map[string]string{
-		"sharedLoadBalancer": `{"listenerArn":"` + infratest.SharedListener + `","paths":["/api/*"]}`,
+		"ingress.shared": `{"listener":"` + infratest.SharedListener + `","paths":["/api/*"]}`,
 	})
 	if got := outputs(t, defaults(t, settings))["url"]; got != "https://owner-0123456789.eu-central-1.elb.amazonaws.com" {
 		t.Errorf("url: %s", got)
@@ -66,7 +66,7 @@ func TestRulesOfOtherStacksComeBeforeTheOwners(t *testing.T) {
 	for i := range 20 {
 		name := fmt.Sprintf("shop%d", i)
 		settings := with(behindAnother, map[string]string{
-			"serviceName": name, "sharedLoadBalancer": `{"listenerArn":"` + infratest.SharedListener + `","hosts":["` + name + `.example.com"]}`,
+			"app.name": name, "ingress.shared": `{"listener":"` + infratest.SharedListener + `","hosts":["` + name + `.example.com"]}`,
 		})
 		for _, r := range run(t, defaults(t, settings)).OfType(listenerRule) {
 			priority := at(t, r, "priority").(float64)
@@ -113,13 +113,13 @@ func TestOnlyTheOwnTargetGroupIsWatchedBehindAnother(t *testing.T) {
 // the client.
 func TestALoadBalancerThatDoesNotFitIsRefused(t *testing.T) {
 	for want, change := range map[string]func(resource.PropertyMap){
-		"vpcId: " + infratest.ExistingVPC + "; allowed: the load balancer's, vpc-1": func(b resource.PropertyMap) {
+		"network.vpc: " + infratest.ExistingVPC + "; allowed: the load balancer's, vpc-1": func(b resource.PropertyMap) {
 			b["vpcId"] = resource.NewProperty("vpc-1")
 		},
-		"publicSubnetIds: subnet-9 is missing; allowed: all subnets of the load balancer, from which it sends requests": func(b resource.PropertyMap) {
+		"network.publicSubnets: subnet-9 is missing; allowed: all subnets of the load balancer, from which it sends requests": func(b resource.PropertyMap) {
 			b["subnets"] = resource.NewProperty([]resource.PropertyValue{resource.NewProperty("subnet-9")})
 		},
-		"idleTimeoutSeconds: 30; allowed: the load balancer's, 60": func(b resource.PropertyMap) { b["idleTimeout"] = resource.NewProperty(60.0) },
+		"ingress.idleTimeout: 30s; allowed: the load balancer's, 60s": func(b resource.PropertyMap) { b["idleTimeout"] = resource.NewProperty(60.0) },
 		"the load balancer has no security group": func(b resource.PropertyMap) {
 			b["securityGroups"] = resource.NewProperty([]resource.PropertyValue{})
 		},

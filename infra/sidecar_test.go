@@ -26,19 +26,18 @@ func TestTheDefaultsAreThoseOfTheImage(t *testing.T) {
 
 func TestSidecarSettingsReachNginx(t *testing.T) {
 	graph := run(t, defaults(t, map[string]string{
-		"pathPrefixes": `["/api","/v1/orders"]`, "allowedMethods": `["GET","POST"]`, "bodyLimitKilobytes": "2048",
-		"rateLimitPerSecond": "50", "rateLimitBurst": "5", "readTimeoutSeconds": "7", "appKeepAliveSeconds": "75",
-		"clientTimeoutSeconds": "3", "gzipLevel": "0", "cacheSeconds": "2", "accessLog": "text", "logHealthChecks": "true",
-		"trustedProxies": `["130.176.0.0/16","2600:9000::/28"]`, "nginxWorkers": "3", "healthCheckPath": "/v1/orders/health",
-		"concurrencyLimit": "9", "gzip": "safe", "connectionLogSeconds": "60", "headerLimitKilobytes": "16",
-		"pathRateLimits": `[{"path":"/api/login","perMinute":10,"burst":5},{"path":"/api/mail","perMinute":1}]`,
+		"http.paths": `["/api","/v1/orders"]`, "http.methods": `["GET","POST"]`, "http.bodyLimit": "2048KiB",
+		"http.limits.perSecond": "50", "http.limits.burst": "5", "http.readTimeout": "7s", "app.keepAlive": "75s",
+		"http.cache": "2s", "http.accessLog": "text",
+		"http.trustedProxies": `["130.176.0.0/16","2600:9000::/28"]`, "ingress.health.path": "/v1/orders/health",
+		"http.limits.concurrent": "9", "http.gzip": "safe", "http.connectionLog": "60s", "http.headerLimit": "16KiB",
+		"http.limits.paths": `[{"path":"/api/login","perMinute":10,"burst":5},{"path":"/api/mail","perMinute":1}]`,
 	}))
 	got := environment(containers(t, graph)["nginx"])
 	for name, want := range map[string]string{
 		"NGINX_PATH_PREFIXES": "/api,/v1/orders", "NGINX_METHODS": "GET,POST", "NGINX_MAX_BODY_KB": "2048",
 		"NGINX_RATE_LIMIT": "50", "NGINX_RATE_BURST": "5", "NGINX_READ_TIMEOUT": "7", "KEEP_ALIVE_TIMEOUT_MS": "75000",
-		"NGINX_CLIENT_TIMEOUT": "3", "NGINX_GZIP_LEVEL": "0", "NGINX_CACHE_SECONDS": "2", "NGINX_ACCESS_LOG": "text",
-		"NGINX_LOG_HEALTH_CHECKS": "on", "NGINX_WORKER_PROCESSES": "3",
+		"NGINX_CACHE_SECONDS": "2", "NGINX_ACCESS_LOG": "text",
 		"NGINX_CONCURRENCY_LIMIT": "9", "NGINX_GZIP": "safe", "NGINX_STATUS_INTERVAL": "60",
 		"NGINX_HEADER_KB": "16", "NGINX_PATH_RATES": "/api/login:10:5,/api/mail:1:0",
 		"NGINX_TRUSTED_PROXIES": "10.0.0.0/19,10.0.32.0/19,130.176.0.0/16,2600:9000::/28",
@@ -57,34 +56,30 @@ func TestSidecarSettingsReachNginx(t *testing.T) {
 
 // A server that closes idle connections after a few seconds is not asked on one of them at that moment.
 func TestNginxClosesIdleConnectionsBeforeTheAppDoes(t *testing.T) {
-	for keepAlive, want := range map[string]string{"0": "", "31": "", "30": "29", "5": "4", "2": "1"} {
-		graph := run(t, defaults(t, map[string]string{"appKeepAliveSeconds": keepAlive, "idleTimeoutSeconds": "30"}))
+	for keepAlive, want := range map[string]string{"65s": "", "31s": "", "30s": "29", "5s": "4", "2s": "1"} {
+		graph := run(t, defaults(t, map[string]string{"app.keepAlive": keepAlive, "ingress.idleTimeout": "30s"}))
 		if got := environment(containers(t, graph)["nginx"])["NGINX_UPSTREAM_KEEPALIVE_TIMEOUT"]; got != want {
-			t.Errorf("the app closes connections after %s s: NGINX is told to after %q; want %q", keepAlive, got, want)
+			t.Errorf("the app closes connections after %s: NGINX is told to after %q; want %q", keepAlive, got, want)
 		}
 	}
 }
 
 func TestEncodedSlashesReachTheAppWhereTheyAreAllowed(t *testing.T) {
 	for setting, want := range map[string]string{"false": "", "true": "on"} {
-		graph := run(t, defaults(t, map[string]string{"encodedSlashes": setting}))
+		graph := run(t, defaults(t, map[string]string{"http.encodedSlashes": setting}))
 		if got := environment(containers(t, graph)["nginx"])["NGINX_ENCODED_SLASHES"]; got != want {
 			t.Errorf("%s: NGINX gets %q; want %q", setting, got, want)
 		}
 	}
-	if got := refused(t, defaults(t, with(encrypted, map[string]string{
-		"oidc": login(""), "headerLimitKilobytes": "16", "encodedSlashes": "true", "nginxWorkers": "65",
-	}))); len(got) != 1 {
-		t.Errorf("with a login for all paths: %q; want no complaint but that about nginxWorkers", got)
-	}
+	run(t, defaults(t, with(encrypted, map[string]string{"login": login(""), "http.headerLimit": "16KiB", "http.encodedSlashes": "true"})))
 }
 
 // NGINX's own page gives way to a site, and the load balancer's check follows it.
 func TestASiteMovesTheHealthPage(t *testing.T) {
-	for settings, want := range map[string]string{"": "/.sidecar/health", "/": "/", "/up": "/up"} {
-		graph := run(t, defaults(t, map[string]string{"pathPrefixes": `["/"]`, "healthCheckPath": settings}))
+	for settings, want := range map[string]string{"null": "/.sidecar/health", "/": "/", "/up": "/up"} {
+		graph := run(t, defaults(t, map[string]string{"http.paths": `["/"]`, "ingress.health.path": settings}))
 		if got := at(t, one(t, graph, targetGroup), "healthCheck", "path"); got != want {
-			t.Errorf("healthCheckPath %q: the load balancer asks %v; want %s", settings, got, want)
+			t.Errorf("ingress.health.path %s: the load balancer requests %v; want %s", settings, got, want)
 		}
 		if got := environment(containers(t, graph)["nginx"])["NGINX_PATH_PREFIXES"]; got != "/" {
 			t.Errorf("NGINX forwards %s", got)
@@ -95,7 +90,7 @@ func TestASiteMovesTheHealthPage(t *testing.T) {
 // Both containers get each directory; only where the image has its files can it be filled, and NGINX may only read.
 func TestNginxReadsTheAppsFilesFromAVolume(t *testing.T) {
 	graph := run(t, defaults(t, map[string]string{
-		"appImage": "app:1", "staticFiles": `{"/docs/v1":"/app/docs","/":"/app/public"}`, "spaFallback": "true",
+		"app.image": "app:1", "http.static": `{"/docs/v1":"/app/docs","/":"/app/public"}`, "http.spaFallback": "true",
 	}))
 	all := containers(t, graph)
 	variables := environment(all["nginx"])
@@ -125,7 +120,7 @@ func TestNginxReadsTheAppsFilesFromAVolume(t *testing.T) {
 // NGINX alone has the history, and may write to it; a command has no use for it.
 func TestNginxKeepsFilesOfAllReleasesInAFileSystem(t *testing.T) {
 	graph := run(t, defaults(t, map[string]string{
-		"appImage": "app:1", "staticFiles": `{"/assets":"/app/public"}`, "staticFilesHistory": history, "taskEgress": toEFS, "deployCommand": `["migrate"]`,
+		"app.image": "app:1", "http.static": `{"/assets":"/app/public"}`, "http.staticHistory": history, "network.groups": toEFS, "deployment.command": `["migrate"]`,
 	}))
 	if got := environment(containers(t, graph)["nginx"])["NGINX_STATIC_HISTORY"]; got != "on" {
 		t.Errorf("NGINX_STATIC_HISTORY: %q; want on", got)
@@ -151,14 +146,14 @@ func TestNginxKeepsFilesOfAllReleasesInAFileSystem(t *testing.T) {
 
 // Names with a dot are common: a socket library's path, and what certificate authorities and browsers look for.
 func TestAPathPrefixMayHaveADot(t *testing.T) {
-	graph := run(t, defaults(t, map[string]string{"pathPrefixes": `["/api","/socket.io","/.well-known"]`}))
+	graph := run(t, defaults(t, map[string]string{"http.paths": `["/api","/socket.io","/.well-known"]`}))
 	if got := environment(containers(t, graph)["nginx"])["NGINX_PATH_PREFIXES"]; got != "/api,/socket.io,/.well-known" {
 		t.Errorf("NGINX forwards %s", got)
 	}
 }
 
 func TestAllowedHostsReachNginx(t *testing.T) {
-	graph := run(t, defaults(t, map[string]string{"allowedHosts": `["example.com","*.example.com"]`}))
+	graph := run(t, defaults(t, map[string]string{"http.hosts": `["example.com","*.example.com"]`}))
 	if got := environment(containers(t, graph)["nginx"])["NGINX_ALLOWED_HOSTS"]; got != "example.com,*.example.com" {
 		t.Errorf("NGINX allows %q", got)
 	}
@@ -167,14 +162,14 @@ func TestAllowedHostsReachNginx(t *testing.T) {
 // Whoever checks the app, NGINX or a command in its image, the other does not, and clients wait for the first success.
 func TestEitherNginxOrTheImageChecksTheApp(t *testing.T) {
 	for name, settings := range map[string]map[string]string{
-		"NGINX":   {"appHealthPath": "/up", "containerHealthTimeoutSeconds": "5"},
-		"command": {"appHealthPath": "/up", "appHealthCommand": `["CMD","/app","-healthy"]`},
+		"NGINX":   {"app.health": "/up"},
+		"command": {"app.healthCommand": `["CMD","/app","-healthy"]`},
 	} {
 		all := containers(t, run(t, defaults(t, settings)))
 		variables, app := environment(all["nginx"]), all["app"]
 		depends := all["nginx"]["dependsOn"].([]any)[0].(map[string]any)["condition"]
 		if _, checked := app["healthCheck"]; name == "NGINX" && (checked || depends != "START" ||
-			variables["NGINX_APP_HEALTH_PATH"] != "/up" || variables["NGINX_APP_HEALTH_TIMEOUT"] != "4") {
+			variables["NGINX_APP_HEALTH_PATH"] != "/up" || variables["NGINX_APP_HEALTH_TIMEOUT"] != "2") {
 			t.Errorf("%s: NGINX waits for %v and has %v; the app's check is %v", name, depends, variables, app["healthCheck"])
 		}
 		if name == "command" && (app["healthCheck"] == nil || depends != "HEALTHY" || variables["NGINX_APP_HEALTH_PATH"] != "") {
@@ -185,7 +180,7 @@ func TestEitherNginxOrTheImageChecksTheApp(t *testing.T) {
 
 // The delay is taken from the time that NGINX has for its last requests, not added to it.
 func TestADelayedStopFitsIntoTheStopTimeout(t *testing.T) {
-	graph := run(t, defaults(t, map[string]string{"stopDelaySeconds": "20", "unhealthyThreshold": "3"}))
+	graph := run(t, defaults(t, map[string]string{"task.stopDelay": "20s", "ingress.health.unhealthyThreshold": "3"}))
 	nginx := containers(t, graph)["nginx"]
 	got := environment(nginx)
 	if got["NGINX_STOP_DELAY"] != "20" || got["NGINX_SHUTDOWN_TIMEOUT"] != "30" || nginx["stopTimeout"] != 60.0 {
@@ -195,7 +190,7 @@ func TestADelayedStopFitsIntoTheStopTimeout(t *testing.T) {
 
 // Both containers get one path on one volume, and only the app can write to it.
 func TestASocketIsTheAppsAndNginxMayOnlyConnect(t *testing.T) {
-	graph := run(t, defaults(t, map[string]string{"appListen": "socket"}))
+	graph := run(t, defaults(t, map[string]string{"app.socket": "true"}))
 	all := containers(t, graph)
 	if path := environment(all["nginx"])["NGINX_APP_SOCKET"]; path == "" || path != environment(all["app"])["SOCKET"] {
 		t.Errorf("NGINX connects to %q, the app listens on %q", path, environment(all["app"])["SOCKET"])
@@ -221,7 +216,7 @@ func TestASocketIsTheAppsAndNginxMayOnlyConnect(t *testing.T) {
 // which the other side may just be sending a request.
 func TestTimeoutsAreDerivedFromTheIdleTimeout(t *testing.T) {
 	for _, idle := range []int{5, 30, 60, 4000} {
-		settings := map[string]string{"idleTimeoutSeconds": strconv.Itoa(idle)}
+		settings := map[string]string{"ingress.idleTimeout": strconv.Itoa(idle) + "s"}
 		graph := run(t, defaults(t, settings))
 		nginx, app := environment(containers(t, graph)["nginx"]), environment(containers(t, graph)["app"])
 

@@ -10,14 +10,14 @@ import (
 // The app, and nobody else, sees the volume, through its access point and over TLS.
 func TestAVolumeIsMountedByItsAccessPointAndEncrypted(t *testing.T) {
 	for iam, settings := range map[string]map[string]string{
-		"DISABLED": {"volumes": uploads, "taskEgress": toEFS},
+		"DISABLED": {"app.volumes": uploads, "network.groups": toEFS},
 		"ENABLED": {
-			"volumes":        strings.Replace(uploads, "}", `,"iam":true,"readOnly":true}`, 1),
-			"taskPolicyArns": `["arn:aws:iam::123456789012:policy/team/uploads"]`, "taskEgress": toEFS,
+			"app.volumes":  strings.Replace(uploads, "}", `,"iam":true,"readOnly":true}`, 1),
+			"app.policies": `["arn:aws:iam::123456789012:policy/team/uploads"]`, "network.groups": toEFS,
 		},
 	} {
 		t.Run(iam, func(t *testing.T) {
-			settings["deployCommand"] = `["migrate"]`
+			settings["deployment.command"] = `["migrate"]`
 			graph := run(t, defaults(t, settings))
 			want := map[string]any{"name": "efs-uploads", "efsVolumeConfiguration": map[string]any{
 				"fileSystemId": "fs-0123456789abcdef0", "rootDirectory": "/", "transitEncryption": "ENABLED",
@@ -40,7 +40,7 @@ func TestAVolumeIsMountedByItsAccessPointAndEncrypted(t *testing.T) {
 }
 
 func TestTheDiskOfATaskHasTheGivenSize(t *testing.T) {
-	graph := run(t, defaults(t, map[string]string{"ephemeralStorageGiB": "50"}))
+	graph := run(t, defaults(t, map[string]string{"task.storage": "50GiB"}))
 	if got := at(t, serviceDefinition(t, graph), "ephemeralStorage", "sizeInGib"); got != 50.0 {
 		t.Errorf("disk: %v GiB; want 50", got)
 	}

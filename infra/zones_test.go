@@ -29,7 +29,7 @@ func inZones(t *testing.T, region string, names, ids []string, settings map[stri
 // The recorder's account has opted into a Local Zone, whose name would come first.
 func TestSubnetsAreInZonesThatNobodyOptedInto(t *testing.T) {
 	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
-		if settings[infratest.Project+":network"] == "existing" {
+		if of(t, settings, "network.kind") == "existing" {
 			for _, call := range graph.Calls {
 				if call.Token == getZones {
 					t.Error("asked for zones, although the subnets exist")
@@ -68,7 +68,7 @@ func TestSubnetsAreInZonesThatHaveFargate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			settings := map[string]string{}
 			if test.stated != "" {
-				settings["availabilityZones"] = `["` + strings.ReplaceAll(test.stated, " ", `","`) + `"]`
+				settings["network.zones"] = `["` + strings.ReplaceAll(test.stated, " ", `","`) + `"]`
 			}
 			graph, err := inZones(t, test.region, strings.Fields(test.names), strings.Fields(test.ids), settings)
 			if err != nil {
@@ -87,8 +87,8 @@ func TestZonesWithoutFargateAreRefusedBeforeAVPCIsMade(t *testing.T) {
 	for want, settings := range map[string]map[string]string{
 		"network web: 1 availability zones with Fargate in us-west-1 (us-west-1a), but a load balancer needs 2; allowed: " +
 			"another region, or network existing, with the tasks in a zone that has Fargate": nil,
-		"network web: availabilityZones: us-west-1c; allowed: zones of this account that have Fargate: us-west-1a": {
-			"availabilityZones": `["us-west-1a","us-west-1c"]`,
+		"network web: network.zones: us-west-1c; allowed: zones of this account that have Fargate: us-west-1a": {
+			"network.zones": `["us-west-1a","us-west-1c"]`,
 		},
 	} {
 		graph, err := inZones(t, "us-west-1", names, ids, settings)

@@ -185,6 +185,9 @@ func list(name, fallback, each string, at func(*Settings) *[]string, fits func(s
 	}
 }
 
+// Defaults are the words of the default.
+func (l List[T]) Defaults() []string { return strings.Split(l.Default, ",") }
+
 // Allows reports whether a word may be in the list.
 func (l List[T]) Allows(word string) bool {
 	_, ok := l.parse(word)

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -32,6 +33,14 @@ func main() {
 func check(stack, file string) error {
 	settings, err := stackfile.Read("Pulumi.yaml", stack, file)
 	if err != nil {
+		return err
+	}
+	// The program finds unknown settings where the engine passes all of them.
+	all, err := json.Marshal(settings.Values)
+	if err != nil {
+		return err
+	}
+	if err := os.Setenv(pulumi.EnvConfig, string(all)); err != nil {
 		return err
 	}
 

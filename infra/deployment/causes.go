@@ -30,8 +30,8 @@ func (e evidence) diagnose() finding {
 	}
 	if e.outOfTime {
 		return finding{
-			"its tasks have not become healthy within deploymentTimeoutMinutes",
-			"if the tasks only need more time, raise deploymentTimeoutMinutes; otherwise the lines below show what they wait for",
+			"its tasks have not become healthy within deployment.timeout",
+			"if the tasks only need more time, raise deployment.timeout; otherwise the lines below show what they wait for",
 		}
 	}
 
@@ -46,10 +46,10 @@ func notPlaced(e evidence) *finding {
 		switch {
 		case strings.Contains(event, "limit on the number of vCPUs"):
 			return &finding{"the account's quota of Fargate vCPUs is used up",
-				"request a higher quota in Service Quotas (Fargate On-Demand vCPU resource count, or Spot), or lower desiredCount or cpu"}
+				"request a higher quota in Service Quotas (Fargate On-Demand vCPU resource count, or Spot), or lower scale.min or task.cpu"}
 		case strings.Contains(event, "Capacity is unavailable at this time"):
 			return &finding{"Fargate has no capacity for the tasks in these zones",
-				"run pulumi up again later, lower spotPercent, or give the tasks subnets in more zones (availabilityZones)"}
+				"run pulumi up again later, lower scale.spot, or give the tasks subnets in more zones (network.zones)"}
 		case strings.Contains(event, "unable to place a task") && e.task == nil:
 			return &finding{"ECS cannot place the tasks: " + shortened(event), "the reason names what is missing"}
 		}
@@ -67,17 +67,17 @@ func secretsNotRead(e evidence) *finding {
 	if !strings.Contains(reason, "ResourceInitializationError") || !strings.Contains(reason, "secret") && !strings.Contains(reason, "ssm") {
 		return nil
 	}
-	which := cmp.Or(secretName.FindString(reason), "one of secrets")
+	which := cmp.Or(secretName.FindString(reason), "one of app.secrets")
 	switch {
 	case isNoRoute(reason):
 		return noRoute("Secrets Manager and SSM")
 	case strings.Contains(reason, "json key"):
-		return &finding{"the secret " + which + " has no such JSON key", "correct the key behind # in secrets, or add it to the secret's value"}
+		return &finding{"the secret " + which + " has no such JSON key", "correct the key behind # in app.secrets, or add it to the secret's value"}
 	case strings.Contains(reason, "AccessDenied"):
 		return &finding{"ECS may not read the secret " + which,
-			"if it is encrypted with a key of yours, set kmsKeyArn to that key; if it is of another account, its policy must allow the execution role"}
+			"if it is encrypted with a key of yours, set storage.kmsKey to that key; if it is of another account, its policy must allow the execution role"}
 	case isMissing(reason):
-		return &finding{"the secret " + which + " does not exist", "create it in this region and account, or correct its name in secrets"}
+		return &finding{"the secret " + which + " does not exist", "create it in this region and account, or correct its name in app.secrets"}
 	}
 
 	return &finding{"ECS cannot read the secret " + which, "the reason below says why"}
@@ -99,8 +99,8 @@ func isNoRoute(reason string) bool { return timedOut.MatchString(reason) }
 
 func noRoute(service string) *finding {
 	return &finding{"the tasks cannot reach " + service,
-		"give their subnets a route to it: a NAT gateway or endpoints (egress, or those of your VPC with vpcId), or public subnets (network: public); " +
-			"taskEgressPorts must contain 443"}
+		"give their subnets a route to it: a NAT gateway or endpoints (network.egress, or those of your VPC with network.vpc), or public subnets (network.egress: public); " +
+			"network.ports must contain 443"}
 }
 
 var imageName = regexp.MustCompile(`(?:image )?"?([\w.-]+(?::\d+)?/[\w./-]+(?:[:@][\w.:-]+)?)`)
@@ -128,7 +128,7 @@ func imageNotPulled(e evidence) *finding {
 	case strings.Contains(words, "denied") || strings.Contains(words, "authorization"):
 		return &finding{"the registry refuses " + image, "the execution role must be allowed to pull it: an ECR repository of another account needs a policy that allows it"}
 	case strings.Contains(words, "not found") || strings.Contains(words, "manifest unknown") || strings.Contains(words, "does not exist"):
-		return &finding{image + " does not exist any more or never did", "set appImage, or the image in sidecars, to one that exists; " +
+		return &finding{image + " does not exist any more or never did", "set app.image, or the image in containers, to one that exists; " +
 			"an image that this stack builds is pushed again by: pulumi up --refresh"}
 	}
 
@@ -166,12 +166,12 @@ func notStarted(e evidence) *finding {
 	switch {
 	case notAllowed.MatchString(reason) || app.endedWith(126):
 		return &finding{"the app's command cannot be executed: " + command,
-			"make it executable for the user " + cmp.Or(aws.ToString(app.definition.User), "of the image") + " in the Dockerfile (chmod +x), or set appCommand or appUser"}
+			"make it executable for the user " + cmp.Or(aws.ToString(app.definition.User), "of the image") + " in the Dockerfile (chmod +x), or set app.command or app.user"}
 	case notThere.MatchString(reason) || app.endedWith(127):
-		return &finding{"the app's command was not found in its image: " + command, "set appCommand to a program that the image has, or remove it for the image's own command"}
+		return &finding{"the app's command was not found in its image: " + command, "set app.command to a program that the image has, or remove it for the image's own command"}
 	}
 
-	return &finding{"the app's container cannot start: " + shortened(reason), "correct appCommand, appUser or appImage"}
+	return &finding{"the app's container cannot start: " + shortened(reason), "correct app.command, app.user or app.image"}
 }
 
 // fileSystemNotMounted recognises EFS.
@@ -182,21 +182,21 @@ func fileSystemNotMounted(e evidence) *finding {
 		return nil
 	}
 
-	return &finding{"a file system of volumes cannot be mounted",
-		"it needs a mount target in each zone of the tasks, and a security group that allows 2049 from the tasks' (taskEgress)"}
+	return &finding{"a file system of app.volumes cannot be mounted",
+		"it needs a mount target in each zone of the tasks, and a security group that allows 2049 from the tasks' (network.groups)"}
 }
 
 // outOfMemory recognises a container that was killed for its memory.
 func outOfMemory(e evidence) *finding {
 	for _, c := range e.containers {
 		if strings.Contains(aws.ToString(c.seen.Reason), "OutOfMemory") || c.match(heapFull) != nil {
-			return &finding{"the container " + c.name + " ran out of memory", "raise memory (now " + cmp.Or(aws.ToString(e.task.Memory), "?") +
+			return &finding{"the container " + c.name + " ran out of memory", "raise task.memory (now " + cmp.Or(aws.ToString(e.task.Memory), "?") +
 				" MiB for the whole task), or lower what the app takes, such as the heap of its runtime"}
 		}
 	}
 	if app := e.container(appName); app.endedWith(137) && e.task.StopCode == types.TaskStopCodeEssentialContainerExited {
 		return &finding{"the app was killed (SIGKILL), most likely because the task ran out of memory",
-			"raise memory (now " + cmp.Or(aws.ToString(e.task.Memory), "?") + " MiB for the whole task)"}
+			"raise task.memory (now " + cmp.Or(aws.ToString(e.task.Memory), "?") + " MiB for the whole task)"}
 	}
 
 	return nil
@@ -229,7 +229,7 @@ func readOnly(e evidence) *finding {
 	app := e.container(appName)
 	if app.match(noTemporary) != nil {
 		return &finding{"the app has no directory for temporary files: its root file system is read-only",
-			"set appWritablePaths: [/tmp], and write VOLUME /tmp into the Dockerfile so that the app's user may write there"}
+			"set app.writablePaths: [/tmp], and write VOLUME /tmp into the Dockerfile so that the app's user may write there"}
 	}
 	line := app.match(regexp.MustCompile(`.*(?:` + readOnlyError.String() + `).*`))
 	if line == nil {
@@ -244,7 +244,7 @@ func readOnly(e evidence) *finding {
 	}
 
 	return &finding{"the app writes to " + directory + ", but its root file system is read-only",
-		fmt.Sprintf("set appWritablePaths: [%s], and write VOLUME %s into the Dockerfile so that the app's user may write there", directory, directory)}
+		fmt.Sprintf("set app.writablePaths: [%s], and write VOLUME %s into the Dockerfile so that the app's user may write there", directory, directory)}
 }
 
 var (
@@ -262,10 +262,10 @@ func portRefused(e evidence) *finding {
 	switch {
 	case app.match(portTaken) != nil:
 		return &finding{"the port on which the app listens is taken in its task, where NGINX has " + e.sidecarPort(),
-			"let the app listen on " + e.appPort() + " (its variable PORT), or set appPort or containerPort to other ones"}
+			"let the app listen on " + e.appPort() + " (its variable PORT), or set app.port or http.port to other ones"}
 	case app.match(lowPort) != nil:
 		return &finding{"the app may not listen on a port below 1024, because its user is not root",
-			"let the app listen on " + e.appPort() + " (its variable PORT), or set appPort to another port above 1023"}
+			"let the app listen on " + e.appPort() + " (its variable PORT), or set app.port to another port above 1023"}
 	}
 
 	return nil
@@ -275,7 +275,7 @@ func (e evidence) sidecarPort() string {
 	return cmp.Or(e.container(sidecarName).variable("NGINX_PORT"), "8080")
 }
 
-func (e evidence) appPort() string { return cmp.Or(e.container(appName).variable("PORT"), "appPort") }
+func (e evidence) appPort() string { return cmp.Or(e.container(appName).variable("PORT"), "app.port") }
 
 // fileRefused recognises an app whose user may not use a file.
 func fileRefused(e evidence) *finding {
@@ -290,7 +290,7 @@ func fileRefused(e evidence) *finding {
 	}
 
 	return &finding{"the app's user " + aws.ToString(app.definition.User) + " may not use " + file,
-		"give the file to that user in the Dockerfile (COPY --chown), or set appUser to the one that the image is made for"}
+		"give the file to that user in the Dockerfile (COPY --chown), or set app.user to the one that the image is made for"}
 }
 
 // hasFailed reports whether the container ended with an error of its own.
@@ -312,7 +312,7 @@ func missingVariable(e evidence) *finding {
 		return nil
 	}
 
-	return &finding{"the app misses the variable " + found[1], "set environment: {" + found[1] + ": …}, or secrets if its value is secret"}
+	return &finding{"the app misses the variable " + found[1], "set app.environment: {" + found[1] + ": …}, or app.secrets if its value is secret"}
 }
 
 // notReached recognises an app that ends because it cannot reach another service.
@@ -324,7 +324,7 @@ func notReached(e evidence) *finding {
 	}
 
 	return &finding{"the app cannot reach another service: " + shortened(line[0]),
-		"check the address in environment or secrets; the tasks may connect only to taskEgressPorts and taskEgress, and the other side must allow their security group"}
+		"check the address in app.environment or app.secrets; the tasks may connect only to network.ports and network.groups, and the other side must allow their security group"}
 }
 
 // appEnded recognises an app that ended by itself for a reason of its own.
@@ -336,7 +336,7 @@ func appEnded(e evidence) *finding {
 	switch code := *app.seen.ExitCode; {
 	case code == 0:
 		return &finding{"the app ended by itself without an error, but a service must keep running",
-			"set appCommand to what serves requests in the foreground; what is to run once belongs in deployCommand or scheduledTasks"}
+			"set app.command to what serves requests in the foreground; what is to run once belongs in deployment.command or schedule"}
 	case code == 139:
 		return &finding{"the app crashed: SIGSEGV, exit code 139", "a native library of the image is most likely at fault: check that all are built for this base image and architecture"}
 	}
@@ -345,7 +345,7 @@ func appEnded(e evidence) *finding {
 		last = "its last lines are below"
 	}
 
-	return &finding{fmt.Sprintf("the app ended with exit code %d; %s", *app.seen.ExitCode, last), "correct the app, or what it is given in environment, secrets and appCommand"}
+	return &finding{fmt.Sprintf("the app ended with exit code %d; %s", *app.seen.ExitCode, last), "correct the app, or what it is given in app.environment, app.secrets and app.command"}
 }
 
 // healthLine is the sidecar's about the app's last answer to the health check. images/nginx writes it.
@@ -363,21 +363,21 @@ func appHealth(e evidence) *finding {
 		return e.notListening(address, answer, listening)
 	case strings.Contains(answer, "no answer within"):
 		return &finding{fmt.Sprintf("the app gives %s on %s", answer, address),
-			"set appHealthPath to a path that the app answers at once, or raise containerHealthTimeoutSeconds"}
+			"set app.health to a path that the app answers at once, or let it answer within 2 s"}
 	case strings.HasPrefix(answer, "status 400"):
 		return &finding{fmt.Sprintf("the app answers %s on %s", answer, address),
-			"let it accept the Host localhost (Django: ALLOWED_HOSTS, Rails: config.hosts), or set appHealthCommand to a check with another Host"}
+			"let it accept the Host localhost (Django: ALLOWED_HOSTS, Rails: config.hosts), or set app.healthCommand to a check with another Host"}
 	case strings.HasPrefix(answer, "status 404"):
-		return &finding{fmt.Sprintf("the app answers %s on %s", answer, address), "set appHealthPath to a path that the app answers with a status from 200 to 399"}
+		return &finding{fmt.Sprintf("the app answers %s on %s", answer, address), "set app.health to a path that the app answers with a status from 200 to 399"}
 	case strings.HasPrefix(answer, "status 401"), strings.HasPrefix(answer, "status 403"):
-		return &finding{fmt.Sprintf("the app answers %s on %s", answer, address), "set appHealthPath to a path that needs no login"}
+		return &finding{fmt.Sprintf("the app answers %s on %s", answer, address), "set app.health to a path that needs no login"}
 	case strings.HasPrefix(answer, "status "):
 		return &finding{fmt.Sprintf("the app answers %s on %s", answer, address),
-			"the app's lines say why; if only that path depends on something that is away, set appHealthPath to one that does not"}
+			"the app's lines say why; if only that path depends on something that is away, set app.health to one that does not"}
 	}
 
 	return &finding{fmt.Sprintf("the app does not speak HTTP on %s: %s", address, answer),
-		"let the app serve plain HTTP there; TLS for clients ends at the load balancer (domain or certificateArn)"}
+		"let the app serve plain HTTP there; TLS for clients ends at the load balancer (domain)"}
 }
 
 // notListening says where the app listens instead.
@@ -393,19 +393,19 @@ func (e evidence) notListening(address, answer, listening string) *finding {
 	if len(others) == 0 {
 		start := e.startPeriod()
 		return &finding{cause + ": nothing but NGINX listens in the task yet",
-			fmt.Sprintf("if the app needs longer to start, raise containerHealthStartPeriodSeconds (now %d) and healthCheckGracePeriodSeconds; otherwise its lines say what it waits for", start)}
+			fmt.Sprintf("if the app needs longer to start, raise app.startTime (now %ds); otherwise its lines say what it waits for", start)}
 	}
 	cause += "; it listens on " + strings.Join(others, ", ")
 	wanted, err := netip.ParseAddrPort(where)
 	for _, other := range others {
 		if got, wrong := netip.ParseAddrPort(other); err == nil && wrong == nil && got.Port() == wanted.Port() {
 			return &finding{cause, "let the app listen on 127.0.0.1 or 0.0.0.0; many apps take the address from a variable: " +
-				"the program sets HOST, for Next.js set environment: {HOSTNAME: 127.0.0.1}"}
+				"the program sets HOST, for Next.js set app.environment: {HOSTNAME: 127.0.0.1}"}
 		}
 	}
 	port := others[0][strings.LastIndex(others[0], ":")+1:]
 
-	return &finding{cause, fmt.Sprintf("set appPort: %s, or let the app listen on the port in its variable PORT", port)}
+	return &finding{cause, fmt.Sprintf("set app.port: %s, or let the app listen on the port in its variable PORT", port)}
 }
 
 func (e evidence) startPeriod() int32 {
@@ -424,7 +424,7 @@ func ownHealthCommand(e evidence) *finding {
 	}
 
 	return &finding{"the app's own health command fails: " + strings.Join(app.definition.HealthCheck.Command, " "),
-		"check that the image has this program and that it exits with status 0 (ECS keeps nothing of its output), or set appHealthPath instead of appHealthCommand"}
+		"check that the image has this program and that it exits with status 0 (ECS keeps nothing of its output), or set app.health instead of app.healthCommand"}
 }
 
 // sidecarEnded recognises settings that NGINX does not accept.
@@ -452,7 +452,7 @@ func targetUnhealthy(e evidence) *finding {
 	}
 
 	return &finding{"the load balancer's health check does not pass " + details,
-		"raise healthCheckGracePeriodSeconds if the app needs longer to start; otherwise check that its security group may reach the tasks (with vpcId: the network's rules, too)"}
+		"raise app.startTime if the app needs longer to start; otherwise check that its security group may reach the tasks (with network.vpc: the network's rules, too)"}
 }
 
 // onAlarm recognises a rollback because of an alarm.
@@ -462,5 +462,5 @@ func onAlarm(e evidence) *finding {
 	}
 
 	return &finding{"an alarm fired during the deployment: " + strings.Join(e.deployment.Alarms.TriggeredAlarmNames, ", "),
-		"look at what the alarm measures; the tasks themselves were healthy (rollbackOnAlarms: false would keep such a deployment)"}
+		"look at what the alarm measures; the tasks themselves were healthy (monitoring.rollback: false would keep such a deployment)"}
 }

@@ -54,7 +54,7 @@ func TestTheExplanationIsOfTheTaskThatFailedLast(t *testing.T) {
 	}}
 	got := fail(t, h, streams{"app-logs web/app/app/3": {"file:///app/main.js:3", "    at main (main.js:3)", "", "Error: Cannot find module 'express'\n", "Node.js v26"}}).Error()
 	want := `the app ended with exit code 1; its last lines are below
-Remedy: correct the app, or what it is given in environment, secrets and appCommand
+Remedy: correct the app, or what it is given in app.environment, app.secrets and app.command
 The deployment failed after 1m30s, and there is none to return to: ECS deployment circuit breaker: tasks failed to start.
 Task 3 stopped: Essential container in task exited
   app: exit code 1
@@ -88,7 +88,7 @@ func TestTheCauseAndTheSettingAreNamed(t *testing.T) {
 	}{
 		"wrong port": {
 			sidecar: []string{"app health: 127.0.0.1:3000/: connection refused; listening in this task: 127.0.0.1:8000, 0.0.0.0:8080"},
-			cause:   "the app does not listen on 127.0.0.1:3000 (connection refused); it listens on 127.0.0.1:8000", remedy: "set appPort: 8000",
+			cause:   "the app does not listen on 127.0.0.1:3000 (connection refused); it listens on 127.0.0.1:8000", remedy: "set app.port: 8000",
 		},
 		"wrong address": {
 			sidecar: []string{"app health: 127.0.0.1:3000/: connection refused; listening in this task: 172.19.0.3:3000"},
@@ -96,56 +96,56 @@ func TestTheCauseAndTheSettingAreNamed(t *testing.T) {
 		},
 		"slow start": {
 			sidecar: []string{"app health: 127.0.0.1:3000/: connection refused; listening in this task: 0.0.0.0:8080"},
-			cause:   "nothing but NGINX listens in the task yet", remedy: "raise containerHealthStartPeriodSeconds",
+			cause:   "nothing but NGINX listens in the task yet", remedy: "raise app.startTime",
 		},
 		"the last answer counts": {
 			sidecar: []string{"app health: 127.0.0.1:3000/healthz: connection refused", "app health: 127.0.0.1:3000/healthz: status 404"},
-			cause:   "the app answers status 404 on 127.0.0.1:3000/healthz", remedy: "set appHealthPath",
+			cause:   "the app answers status 404 on 127.0.0.1:3000/healthz", remedy: "set app.health",
 		},
 		"refused host": {sidecar: []string{"app health: 127.0.0.1:3000/: status 400 for Host localhost"}, cause: "status 400 for Host localhost", remedy: "ALLOWED_HOSTS"},
 		"login":        {sidecar: []string{"app health: 127.0.0.1:3000/: status 401"}, cause: "status 401", remedy: "needs no login"},
 		"error":        {sidecar: []string{"app health: 127.0.0.1:3000/: status 500"}, cause: "status 500", remedy: "the app's lines say why"},
-		"hangs":        {sidecar: []string{"app health: 127.0.0.1:3000/: no answer within 2 s"}, cause: "no answer within 2 s", remedy: "containerHealthTimeoutSeconds"},
+		"hangs":        {sidecar: []string{"app health: 127.0.0.1:3000/: no answer within 2 s"}, cause: "no answer within 2 s", remedy: "within 2 s"},
 		"TLS":          {sidecar: []string{"app health: 127.0.0.1:3000/: got the status line \"\\x15\""}, cause: "does not speak HTTP", remedy: "plain HTTP"},
 		"missing variable": {
 			app: exited("app", 1), lines: []string{"Error: DATABASE_URL is not set", "    at main"},
-			cause: "misses the variable DATABASE_URL", remedy: "environment: {DATABASE_URL: …}, or secrets",
+			cause: "misses the variable DATABASE_URL", remedy: "app.environment: {DATABASE_URL: …}, or app.secrets",
 		},
 		"read-only": {
 			app: exited("app", 1), lines: []string{"Error: EROFS: read-only file system, open '/data/cache/index.db'"},
-			cause: "the app writes to /data/cache", remedy: "appWritablePaths: [/data/cache]",
+			cause: "the app writes to /data/cache", remedy: "app.writablePaths: [/data/cache]",
 		},
 		"read-only directory": {
 			app: exited("app", 1), lines: []string{"Error: EROFS: read-only file system, mkdir '/app/.next'"},
-			cause: "the app writes to /app/.next", remedy: "appWritablePaths: [/app/.next]",
+			cause: "the app writes to /app/.next", remedy: "app.writablePaths: [/app/.next]",
 		},
 		"no temporary directory": {
 			app:   exited("app", 1),
 			lines: []string{"FileNotFoundError: [Errno 2] No usable temporary directory found in ['/tmp', '/var/tmp', '/usr/tmp', '/app']"},
-			cause: "no directory for temporary files", remedy: "appWritablePaths: [/tmp]",
+			cause: "no directory for temporary files", remedy: "app.writablePaths: [/tmp]",
 		},
 		"user": {
 			app: exited("app", 1), lines: []string{"PermissionError: [Errno 13] Permission denied: '/app/secret.key'"},
-			cause: "may not use /app/secret.key", remedy: "appUser",
+			cause: "may not use /app/secret.key", remedy: "app.user",
 		},
-		"low port":    {app: exited("app", 1), lines: []string{"Error: listen EACCES: permission denied 0.0.0.0:80"}, cause: "port below 1024", remedy: "appPort"},
-		"port taken":  {app: exited("app", 1), lines: []string{"Error: listen EADDRINUSE: address already in use :::8080"}, cause: "is taken", remedy: "containerPort"},
-		"database":    {app: exited("app", 1), lines: []string{"Error: connect ECONNREFUSED 10.0.3.4:5432"}, cause: "cannot reach another service", remedy: "taskEgressPorts"},
-		"job":         {app: exited("app", 0), cause: "ended by itself without an error", remedy: "appCommand"},
+		"low port":    {app: exited("app", 1), lines: []string{"Error: listen EACCES: permission denied 0.0.0.0:80"}, cause: "port below 1024", remedy: "app.port"},
+		"port taken":  {app: exited("app", 1), lines: []string{"Error: listen EADDRINUSE: address already in use :::8080"}, cause: "is taken", remedy: "http.port"},
+		"database":    {app: exited("app", 1), lines: []string{"Error: connect ECONNREFUSED 10.0.3.4:5432"}, cause: "cannot reach another service", remedy: "network.ports"},
+		"job":         {app: exited("app", 0), cause: "ended by itself without an error", remedy: "app.command"},
 		"segfault":    {app: exited("app", 139), cause: "SIGSEGV", remedy: "base image"},
-		"killed":      {app: exited("app", 137), cause: "out of memory", remedy: "raise memory (now 512 MiB"},
-		"heap":        {app: exited("app", 134), lines: []string{"FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"}, cause: "app ran out of memory", remedy: "raise memory"},
-		"memory":      {app: types.Container{Name: aws.String("app"), ExitCode: aws.Int32(137), Reason: aws.String("OutOfMemoryError: Container killed due to memory usage")}, cause: "app ran out of memory", remedy: "raise memory"},
-		"not found":   {app: exited("app", 127), cause: "the app's command was not found", remedy: "appCommand"},
+		"killed":      {app: exited("app", 137), cause: "out of memory", remedy: "raise task.memory (now 512 MiB"},
+		"heap":        {app: exited("app", 134), lines: []string{"FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"}, cause: "app ran out of memory", remedy: "raise task.memory"},
+		"memory":      {app: types.Container{Name: aws.String("app"), ExitCode: aws.Int32(137), Reason: aws.String("OutOfMemoryError: Container killed due to memory usage")}, cause: "app ran out of memory", remedy: "raise task.memory"},
+		"not found":   {app: exited("app", 127), cause: "the app's command was not found", remedy: "app.command"},
 		"not allowed": {app: exited("app", 126), cause: "cannot be executed", remedy: "chmod +x"},
 		"no program": {
 			app:   types.Container{Name: aws.String("app"), Reason: aws.String(`CannotStartContainerError: failed to create shim task: exec: "gunicorn": executable file not found in $PATH`)},
-			cause: "not found in its image: gunicorn", remedy: "appCommand",
+			cause: "not found in its image: gunicorn", remedy: "app.command",
 		},
 		"architecture": {app: exited("app", 255), lines: []string{"exec /usr/local/bin/node: exec format error"}, cause: "the tasks' processor", remedy: "architecture"},
 		"image gone": {
 			reason: notPulled + "failed to resolve reference 123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop@sha256:0123: not found",
-			cause:  "the image 123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop@sha256:0123 does not exist", remedy: "appImage",
+			cause:  "the image 123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop@sha256:0123 does not exist", remedy: "app.image",
 		},
 		"registry refuses": {reason: notPulled + "pull access denied for ghcr.io/shop/web, repository does not exist or may require authorization", cause: "the registry refuses", remedy: "execution role"},
 		"no route to ECR":  {reason: notPulled + "failed to do request: Head https://…: dial tcp 3.122.1.1:443: i/o timeout", cause: "cannot reach the registry", remedy: "NAT"},
@@ -154,14 +154,14 @@ func TestTheCauseAndTheSettingAreNamed(t *testing.T) {
 			cause:  "cannot reach Secrets Manager", remedy: "egress",
 		},
 		"secret missing": {reason: noSecret + "ResourceNotFoundException: Secrets Manager can't find the specified secret.", cause: "does not exist", remedy: "create it"},
-		"no rights":      {reason: noSecret + "AccessDeniedException: not authorized to perform: kms:Decrypt", cause: "ECS may not read the secret", remedy: "kmsKeyArn"},
+		"no rights":      {reason: noSecret + "AccessDeniedException: not authorized to perform: kms:Decrypt", cause: "ECS may not read the secret", remedy: "storage.kmsKey"},
 		"JSON key":       {reason: noSecret + "retrieved secret from Secrets Manager did not contain json key password", cause: "no such JSON key", remedy: "behind #"},
-		"EFS":            {reason: "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: b'mount.nfs4: Connection timed out'", cause: "file system of volumes", remedy: "2049"},
+		"EFS":            {reason: "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: b'mount.nfs4: Connection timed out'", cause: "file system of app.volumes", remedy: "2049"},
 		"quota": {
 			events: []string{"(service web) was unable to place a task. Reason: You've reached the limit on the number of vCPUs you can run concurrently."},
 			cause:  "quota of Fargate vCPUs", remedy: "Service Quotas",
 		},
-		"health command": {app: types.Container{Name: aws.String("app"), ExitCode: aws.Int32(143), HealthStatus: types.HealthStatusUnhealthy}, reason: "Task failed container health checks", cause: "the app's own health command fails: CMD curl", remedy: "appHealthPath"},
+		"health command": {app: types.Container{Name: aws.String("app"), ExitCode: aws.Int32(143), HealthStatus: types.HealthStatusUnhealthy}, reason: "Task failed container health checks", cause: "the app's own health command fails: CMD curl", remedy: "app.health"},
 		"sidecar":        {nginx: exited("nginx", 1), app: exited("app", 143), sidecar: []string{"NGINX_X: 12; allowed: 1 to 10"}, cause: "the sidecar ended with exit code 1: NGINX_X: 12; allowed: 1 to 10", remedy: "the setting"},
 		"load balancer":  {reason: "Task failed ELB health checks in (target-group x)", events: []string{"(task 1) (port 8080) is unhealthy in (target-group x) due to (reason Request timed out)"}, cause: "(reason Request timed out)", remedy: "security group"},
 	} {

@@ -146,7 +146,7 @@ func (i *Image) build(ctx *pulumi.Context, name string, content staged, args Arg
 
 	built, err := docker.NewImage(ctx, name, &docker.ImageArgs{
 		ImageName: pulumi.Sprintf("%s:%s-%s", repository.RepositoryUrl, content.digest, tagEnd()),
-		Build:     buildInputs(args, content.folder),
+		Build:     build(args, content.folder),
 		Registry: docker.RegistryArgs{
 			Server:   repository.RepositoryUrl,
 			Username: token.UserName(),
@@ -183,6 +183,16 @@ func buildInputs(args Args, folder string) docker.DockerBuildArgs {
 	}
 	if args.Target != "" {
 		inputs.Target = pulumi.String(args.Target)
+	}
+
+	return inputs
+}
+
+// build keeps the inputs of a build out of sight where one of them may be an encrypted value of the stack file.
+func build(args Args, folder string) docker.DockerBuildPtrInput {
+	inputs := buildInputs(args, folder)
+	if args.Secret {
+		return pulumi.ToSecret(inputs.ToDockerBuildPtrOutput()).(docker.DockerBuildPtrOutput)
 	}
 
 	return inputs

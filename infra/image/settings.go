@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -20,78 +19,88 @@ type Settings struct {
 	// Dockerfile is a path inside the context. Target is the stage to build; if it is empty, the last stage is built.
 	Dockerfile, Target string
 	BuildArgs          map[string]string
+	// Secret is true if one of these may be an encrypted value of the stack file.
+	Secret bool
 	// Keep is the number of images that do not expire, 2 or more.
 	Keep int
 	// ForceDelete lets the repository be deleted together with the images in it.
 	ForceDelete bool
 }
 
-// dockerfile is the default name of a Dockerfile.
-const dockerfile = "Dockerfile"
+// dockerfile is the default name of a Dockerfile. nginxContext is where the sidecar lies: an image from elsewhere is a prebuilt one.
+const (
+	dockerfile   = "Dockerfile"
+	nginxContext = "images/nginx"
+)
 
-// Read returns the settings of both images of a task.
-func Read(r *settings.Reader) (app, nginx Settings) {
-	const reference = "empty, or " + settings.ImageAllowed
+// Read returns the settings of both images of a task, from the groups of their containers.
+func Read(app, http settings.Group, keep int, forceDelete bool) (ofApp, ofNginx Settings) {
+	ofApp = Settings{
+		Prebuilt: readPrebuilt(app, "Prebuilt image of the app, with a tag or digest. Without it, the image is built from `app.context` and pushed to a repository of this stack; with it, the stack has no repository and no Docker resource for the app."),
+		Context: app.Text("context", "images/app", inside("a relative path inside the project, with forward slashes, such as images/app"),
+			"Build context of the app: a directory inside the project that holds the Dockerfile.",
+			"https://docs.docker.com/build/concepts/context/"),
+		Dockerfile: app.Text("dockerfile", dockerfile, inside("a relative path inside app.context, with forward slashes"),
+			"Dockerfile of the app: a path inside `app.context`.",
+			"https://docs.docker.com/build/concepts/dockerfile/"),
+		Target: app.Else("the last stage").Text("target", "", settings.Pattern("the name of a stage: letters, digits, dots, hyphens, underscores", `^[A-Za-z0-9][A-Za-z0-9_.-]*$`),
+			"Stage of the app's Dockerfile to build.",
+			"https://docs.docker.com/build/building/multi-stage/"),
+		BuildArgs: app.Variables("buildArgs", nil,
+			"Build arguments, as names with values. They can be read from the image, so never put a password here.",
+			"https://docs.docker.com/build/building/variables/"),
+		Keep: keep, ForceDelete: forceDelete,
+	}
+	ofNginx = Settings{
+		Prebuilt: readPrebuilt(http, "Prebuilt image of the sidecar, with a tag or digest. Without it, the image is built from `images/nginx`. With both images prebuilt, neither preview, update nor destroy needs a Docker engine."),
+		Context:  nginxContext, Dockerfile: dockerfile, Keep: keep, ForceDelete: forceDelete,
+		BuildArgs: http.Variables("buildArgs", nil,
+			"Build arguments of the sidecar's image. `BASE_IMAGE` is another image to build it on; `make bases` keeps that of the Dockerfile up to date.",
+			"https://docs.docker.com/build/building/best-practices/#pin-base-image-versions"),
+	}
+	checkContext(app, ofApp, "context", "dockerfile")
+	checkContext(http, ofNginx, "image", "image")
+	onlyBuilt(app, ofApp, "context", "dockerfile", "target", "buildArgs")
+	onlyBuilt(http, ofNginx, "buildArgs")
 
-	keep := r.Between("imagesToKeep", 2, 1000, "images")
-	forceDelete := r.Boolean("forceDeleteRepositories")
-	app = Settings{
-		Prebuilt:   r.Text("appImage", reference, prebuilt),
-		Dockerfile: r.Text("appDockerfile", "a relative path inside appContext, with forward slashes", insideProject),
-		Target: r.Text("appTarget", "empty, or the name of a stage: letters, digits, dots, hyphens, underscores",
-			targetPattern.MatchString),
-		BuildArgs: r.Variables("appBuildArgs", nil),
-		Keep:      keep, ForceDelete: forceDelete,
-	}
-	nginx = Settings{
-		Prebuilt:   r.Text("nginxImage", reference, prebuilt),
-		Dockerfile: dockerfile,
-		BuildArgs:  r.Variables("nginxBuildArgs", nil),
-		Keep:       keep, ForceDelete: forceDelete,
-	}
-	app.Context = context(r, "appContext", "appDockerfile", app)
-	nginx.Context = context(r, "nginxContext", "", nginx)
-	if app.Prebuilt != "" {
-		onlyBuilt(r, "appTarget", "appImage", app.Target != "")
-		onlyBuilt(r, "appBuildArgs", "appImage", len(app.BuildArgs) > 0)
-	}
-	if nginx.Prebuilt != "" {
-		onlyBuilt(r, "nginxBuildArgs", "nginxImage", len(nginx.BuildArgs) > 0)
-	}
-
-	return app, nginx
+	return ofApp, ofNginx
 }
 
-func prebuilt(reference string) bool { return reference == "" || settings.IsImage(reference) }
+func readPrebuilt(g settings.Group, meaning string) string {
+	return g.Else("built").Text("image", "", settings.Form{Allowed: settings.ImageAllowed, Check: settings.IsImage}, meaning,
+		"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#container_definition_image")
+}
 
-var targetPattern = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9_.-]*)?$`)
+// inside is the form of a path that stays inside the project.
+func inside(allowed string) settings.Form {
+	return settings.Form{Allowed: allowed, Check: insideProject}
+}
 
-// context returns the build context of an image. If the image is going to be built, the context must contain the Dockerfile.
-// The program runs in the directory of Pulumi.yaml, so this can be checked here, before any resource is declared.
-func context(r *settings.Reader, key, dockerfileKey string, image Settings) string {
-	const allowed = "a relative path inside the project, with forward slashes, such as images/app"
-
-	directory := r.Text(key, allowed, insideProject)
-	if image.Prebuilt != "" || r.Wrong(key) || r.Wrong(dockerfileKey) {
-		return directory
+// checkContext refuses a build context without its Dockerfile, and what no build can use. The program runs in the directory
+// of Pulumi.yaml, so this is checked here, before any resource is declared. context and file name the settings at fault.
+func checkContext(g settings.Group, image Settings, context, file string) {
+	if image.Prebuilt != "" || g.Wrong(context) || g.Wrong(file) {
+		return
 	}
-	info, err := os.Stat(filepath.Join(directory, image.Dockerfile))
+	info, err := os.Stat(filepath.Join(image.Context, image.Dockerfile))
 	switch {
 	case err == nil && info.Mode().IsRegular():
-		wrong, err := unusable(directory, image.Dockerfile)
-		if err != nil {
-			r.Fail(key, fmt.Sprintf("%q cannot be read: %v", directory, err), "a directory whose files can be read")
-		}
-		for _, problem := range wrong {
-			r.Fail(key, problem.found, problem.allowed)
-		}
+		checkFiles(g, image, context)
 	case image.Dockerfile == dockerfile:
-		r.Fail(key, fmt.Sprintf("%q contains no Dockerfile", directory), "a directory that contains one")
+		g.Fail(context, fmt.Sprintf("%q contains no Dockerfile", image.Context), "a directory that contains one")
 	default:
-		r.Fail(dockerfileKey, fmt.Sprintf("%q, which is no file in %q", image.Dockerfile, directory), "a file inside "+key)
+		g.Fail(file, fmt.Sprintf("%q, which is not a file in %q", image.Dockerfile, image.Context), "a file inside "+g.Path(context))
 	}
+}
 
-	return directory
+func checkFiles(g settings.Group, image Settings, context string) {
+	wrong, err := unusable(image.Context, image.Dockerfile)
+	if err != nil {
+		g.Fail(context, fmt.Sprintf("%q cannot be read: %v", image.Context, err), "a directory whose files can be read")
+	}
+	for _, problem := range wrong {
+		g.Fail(context, problem.found, problem.allowed)
+	}
 }
 
 // insideProject reports whether a path is relative and stays inside the project, so that it means the same on every
@@ -101,8 +110,11 @@ func insideProject(directory string) bool {
 		!slices.Contains(strings.Split(directory, "/"), "..")
 }
 
-func onlyBuilt(r *settings.Reader, key, imageKey string, given bool) {
-	if given {
-		r.Conflict([]string{key, imageKey}, "both are given, but an image from "+imageKey+" is not built; allowed: one of them")
+// onlyBuilt refuses settings of the build of an image that is not built.
+func onlyBuilt(g settings.Group, image Settings, names ...string) {
+	for _, name := range names {
+		if image.Prebuilt != "" && g.Has(name) {
+			g.Conflict([]string{name, "image"}, "both are set, but a prebuilt image is not built; allowed: one of them")
+		}
 	}
 }

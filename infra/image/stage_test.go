@@ -231,6 +231,7 @@ var rows = map[string]struct {
 	"Partition":    {func(_ *testing.T, a *Args) { a.Partition = pulumi.String("aws-cn") }, false},
 	"Architecture": {func(_ *testing.T, a *Args) { a.Architecture = "ARM64" }, true},
 	"KMSKeyARN":    {func(_ *testing.T, a *Args) { a.KMSKeyARN = "arn:aws:kms:eu-central-1:123456789012:key/1" }, false},
+	"Secret":       {func(_ *testing.T, a *Args) { a.Secret = true }, false},
 	"Protect":      {func(_ *testing.T, a *Args) { a.Protect = true }, false},
 }
 

@@ -34,6 +34,14 @@ type ownLoadBalancer struct {
 	forwarding   *lb.Listener
 }
 
+// tlsPolicy allows TLS 1.2 with forward secrecy, and TLS 1.3: what Security Hub recommends, and every current browser has.
+// https://docs.aws.amazon.com/securityhub/latest/userguide/elb-controls.html#elb-17
+const tlsPolicy = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
+
+// clientKeepAlive is AWS's own default, in seconds: how long a client may keep a connection, even one in use.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#http-client-keep-alive-duration
+const clientKeepAlive = 3600
+
 func (i *ownLoadBalancer) build(ctx *pulumi.Context, name string) error {
 	args := i.args
 	group, err := i.securityGroup(ctx, name, args)
@@ -167,7 +175,7 @@ func (i *ownLoadBalancer) newLoadBalancer(
 		Subnets:          args.SubnetIDs,
 		SecurityGroups:   pulumi.StringArray{group.ID()},
 		IdleTimeout:      pulumi.Int(int(args.IdleTimeout.Seconds())),
-		ClientKeepAlive:  pulumi.Int(int(args.ClientKeepAlive.Seconds())),
+		ClientKeepAlive:  pulumi.Int(clientKeepAlive),
 		// https://docs.aws.amazon.com/securityhub/latest/userguide/elb-controls.html#elb-4
 		DropInvalidHeaderFields: pulumi.Bool(true),
 		// https://docs.aws.amazon.com/securityhub/latest/userguide/elb-controls.html#elb-12
@@ -256,7 +264,7 @@ func (i *ownLoadBalancer) httpsListener(
 		LoadBalancerArn: i.loadBalancer.Arn,
 		Port:            pulumi.Int(httpsPort),
 		Protocol:        pulumi.String("HTTPS"),
-		SslPolicy:       pulumi.String(args.TLSPolicy),
+		SslPolicy:       pulumi.String(tlsPolicy),
 		CertificateArn:  certificate,
 		DefaultActions:  actions,
 	}, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection))

@@ -3,7 +3,6 @@ package ingress
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/apigatewayv2"
@@ -157,7 +156,7 @@ func (h *httpAPI) declareStage(ctx *pulumi.Context, name string) error {
 		AutoDeploy: pulumi.Bool(true),
 		DefaultRouteSettings: apigatewayv2.StageDefaultRouteSettingsArgs{
 			ThrottlingRateLimit:  pulumi.Float64(h.args.ThrottlePerSecond),
-			ThrottlingBurstLimit: pulumi.Int(h.args.ThrottleBurst),
+			ThrottlingBurstLimit: pulumi.Int(max(1, h.args.ThrottlePerSecond/2)),
 		},
 	}
 	if h.args.AccessLogs {
@@ -300,20 +299,7 @@ func checkAPI(r *settings.Reader, s Settings) {
 	}
 
 	if s.IdleTimeout > longestAPIRequest {
-		r.Conflict([]string{"idleTimeoutSeconds", "ingress"},
-			fmt.Sprintf("%g is more than %g, and API Gateway waits no longer for an answer", s.IdleTimeout.Seconds(), longestAPIRequest.Seconds()))
-	}
-	for _, missing := range []struct {
-		key, why string
-		given    bool
-	}{
-		{"targetTls", "API Gateway accepts no certificate that a task has made itself", s.TargetTLS},
-		{"clientCidrs", "an HTTP API is open to every address", !slices.Equal(s.ClientCIDRs, []string{anywhere})},
-		{"clientPrefixListId", "an HTTP API is open to every address", s.ClientPrefixListID != ""},
-		{"healthCheckPath", "there is no load balancer that would ask it", s.HealthCheck.Path != ""},
-	} {
-		if missing.given {
-			r.Conflict([]string{missing.key, "ingress"}, "given, but ingress is api-gateway, and "+missing.why+"; allowed with: alb")
-		}
+		r.Conflict([]string{"ingress.idleTimeout", "ingress.kind"}, fmt.Sprintf("%s is more than %s, after which API Gateway answers 503",
+			settings.Written(s.IdleTimeout), settings.Written(longestAPIRequest)))
 	}
 }

@@ -133,6 +133,9 @@ func (i *Ingress) newTargetGroup(
 		},
 	},
 		pulumi.Parent(i), pulumi.Protect(args.DeletionProtection), replace,
+		// Tasks of the last release may answer 404 at another path, so they keep the group, and the path, with which they
+		// became healthy, until the new tasks have taken over.
+		pulumi.ReplaceOnChanges([]string{"healthCheck.path"}),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("target group: %w", err)

@@ -21,14 +21,9 @@ import (
 // it asks nobody; without paths, on all of them.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-authenticate-users.html
 type OIDC struct {
-	Issuer                string   `json:"issuer"`
-	AuthorizationEndpoint string   `json:"authorizationEndpoint"`
-	TokenEndpoint         string   `json:"tokenEndpoint"`
-	UserInfoEndpoint      string   `json:"userInfoEndpoint"`
-	ClientID              string   `json:"clientId"`
-	ClientSecret          string   `json:"clientSecret"`
-	Scopes                []string `json:"scopes"`
-	Paths                 []string `json:"paths"`
+	Issuer, AuthorizationEndpoint, TokenEndpoint, UserInfoEndpoint string
+	ClientID, ClientSecret                                         string
+	Scopes, Paths                                                  []string
 }
 
 // LoginPaths are the paths whose requests come from somebody who has logged in: none without a login, / for all.
@@ -58,13 +53,7 @@ func (o OIDC) patterns() []string {
 	return all
 }
 
-func (o OIDC) scope() string {
-	if len(o.Scopes) == 0 {
-		return "openid"
-	}
-
-	return strings.Join(o.Scopes, " ")
-}
+func (o OIDC) scope() string { return strings.Join(o.Scopes, " ") }
 
 // clientSecret reads the secret that the load balancer shows to the identity provider. It is a secret to Pulumi, too.
 func (i *Ingress) clientSecret(ctx *pulumi.Context, o OIDC) pulumi.StringOutput {
@@ -148,7 +137,7 @@ func (i *ownLoadBalancer) letOutToIssuer(ctx *pulumi.Context, name string, group
 }
 
 var (
-	loginPathPattern = regexp.MustCompile(`^(/[A-Za-z0-9_-]+)+$`)
+	loginPathPattern = regexp.MustCompile(`^(/[A-Za-z0-9._-]+)+$`)
 	scopePattern     = regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]+$`) // https://www.rfc-editor.org/rfc/rfc6749#section-3.3
 )
 
@@ -159,70 +148,41 @@ func isHTTPS(text string) bool {
 }
 
 func readOIDC(r *settings.Reader) OIDC {
-	const key = "oidc"
-
-	o := settings.Object[OIDC](r, key,
-		"issuer, authorizationEndpoint, tokenEndpoint, userInfoEndpoint, clientId, clientSecret, scopes, paths")
-	if o.given() == 0 {
-		return o
+	const source = "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-authenticate-users.html"
+	g := r.Group("login")
+	address := settings.Form{Allowed: "an address such as https://login.example.com/token, as the provider's /.well-known/openid-configuration has it", Check: isHTTPS}
+	secret := settings.Form{Allowed: settings.SecretAllowed, Check: func(text string) bool { _, ok := settings.ParseSecret(text); return ok }}
+	o := OIDC{
+		Issuer:                g.Required("issuer", address, "Issuer, as in the provider's `/.well-known/openid-configuration`.", source),
+		AuthorizationEndpoint: g.Required("authorizationEndpoint", address, "Authorization endpoint, from the same place.", source),
+		TokenEndpoint:         g.Required("tokenEndpoint", address, "Token endpoint, from the same place.", source),
+		UserInfoEndpoint:      g.Required("userInfoEndpoint", address, "User info endpoint, from the same place.", source),
+		ClientID:              g.Required("clientId", settings.Form{Allowed: "the id that the provider gave this application"}, "Id that the provider gave this application.", source),
+		ClientSecret:          g.Hidden().Required("clientSecret", secret, "Name of the secret in a store, in the forms of `app.secrets`.", source),
+		Scopes: g.Texts("scopes", []string{"openid"}, settings.Form{Allowed: "words such as openid and email", Pattern: scopePattern},
+			"Scopes that the load balancer requests, `openid` among them.", source),
+		Paths: g.Else("all").Texts("paths", nil, settings.Form{Allowed: "paths such as /admin or /api/admin, of letters, digits, dots, hyphens and underscores", Pattern: loginPathPattern},
+			"Paths that need a login, each with everything below it.", source),
 	}
-	for _, address := range []struct{ field, value string }{
-		{"issuer", o.Issuer}, {"authorizationEndpoint", o.AuthorizationEndpoint},
-		{"tokenEndpoint", o.TokenEndpoint}, {"userInfoEndpoint", o.UserInfoEndpoint},
-	} {
-		if !isHTTPS(address.value) {
-			r.FailIn(key, key+"."+address.field, fmt.Sprintf("%q", address.value), "an address such as https://login.example.com/token, as the provider's /.well-known/openid-configuration has it")
-		}
-	}
-	if o.ClientID == "" {
-		r.FailIn(key, key+".clientId", `""`, "the id that the provider gave this application")
-	}
-	if _, ok := settings.ParseSecret(o.ClientSecret); !ok {
-		// What is no name may be the secret itself, so the error does not repeat it.
-		r.FailIn(key, key+".clientSecret", "not the name of a secret", settings.SecretAllowed)
-	}
-	for _, scope := range o.Scopes {
-		if !scopePattern.MatchString(scope) {
-			r.FailIn(key, key+".scopes", fmt.Sprintf("%q", scope), "words such as openid and email")
-		}
-	}
-	if len(o.Scopes) > 0 && !slices.Contains(o.Scopes, "openid") {
-		r.FailIn(key, key+".scopes", strings.Join(o.Scopes, ", "), "a list that contains openid")
-	}
-	for _, path := range o.Paths {
-		if !loginPathPattern.MatchString(path) {
-			r.FailIn(key, key+".paths", fmt.Sprintf("%q", path), "paths such as /admin or /api/admin, of letters, digits, hyphens and underscores")
-		}
+	if !slices.Contains(o.Scopes, "openid") && !r.Wrong("login.scopes") {
+		r.Fail("login.scopes", strings.Join(o.Scopes, ", "), "a list that contains openid")
 	}
 
 	return o
 }
 
-// given counts the fields that are set.
-func (o OIDC) given() int {
-	count := len(o.Scopes) + len(o.Paths)
-	for _, text := range []string{o.Issuer, o.AuthorizationEndpoint, o.TokenEndpoint, o.UserInfoEndpoint, o.ClientID, o.ClientSecret} {
-		count += min(len(text), 1)
-	}
-
-	return count
-}
-
 // checkOIDC refuses a login that the load balancer cannot ask for.
 func checkOIDC(r *settings.Reader, s Settings) {
-	if s.OIDC.given() == 0 {
+	if !r.Given("login") {
 		return
 	}
 
-	if s.Kind == APIGateway {
-		r.Conflict([]string{"oidc", "ingress"}, "a login is given, but ingress is api-gateway, which has none; allowed with: alb, shared")
-	}
 	if s.Kind == Own && !s.Encrypted() {
-		r.Conflict([]string{"oidc", "domain", "certificateArn"},
-			"a login is given, but there is no certificate, and a load balancer asks for a login only over HTTPS; allowed with: a domain or certificateArn")
+		r.Conflict([]string{"login", "domain.name", "domain.certificate"},
+			"a login is set, but there is no certificate, and a load balancer offers a login only over HTTPS; allowed with: domain.name or domain.certificate")
 	}
 	if patterns := len(s.OIDC.patterns()) + len(s.SharedLoadBalancer.Hosts); len(s.OIDC.Paths) > 0 && patterns > mostPatterns {
-		r.Conflict([]string{"oidc", "sharedLoadBalancer"},
+		r.Conflict([]string{"login.paths", "ingress.shared.hosts"},
 			fmt.Sprintf("%d paths of the login and %d hosts, beside the callback; allowed: at most %d together",
 				len(s.OIDC.Paths), len(s.SharedLoadBalancer.Hosts), mostPatterns-1))
 	}

@@ -19,8 +19,8 @@ type Settings struct {
 	SharedLoadBalancer SharedLoadBalancer
 	// OIDC makes the load balancer ask for a login.
 	OIDC OIDC
-	// ThrottlePerSecond and ThrottleBurst are the requests that the kind APIGateway lets through.
-	ThrottlePerSecond, ThrottleBurst int
+	// ThrottlePerSecond is the number of requests that the kind APIGateway lets through.
+	ThrottlePerSecond int
 	// Domain is the service's host name, HostedZoneID the zone that gets its DNS records, and CertificateARN an existing
 	// certificate. Each may be empty, but a domain needs a zone or a certificate.
 	Domain, HostedZoneID, CertificateARN string
@@ -28,8 +28,6 @@ type Settings struct {
 	DomainAliases []string
 	// AddressType says over which protocols clients can connect.
 	AddressType AddressType
-	// TLSPolicy is the name of one of the load balancer's security policies. It has no effect without a certificate.
-	TLSPolicy string
 	// HTTP says what port 80 does if there is a certificate.
 	HTTP HTTP
 	// TargetTLS encrypts the connections between the load balancer and the tasks.
@@ -45,8 +43,6 @@ type Settings struct {
 	DeregistrationDelay time.Duration
 	// IdleTimeout is the time after which a connection without traffic is closed.
 	IdleTimeout time.Duration
-	// ClientKeepAlive is the time after which a client's connection is closed, however busy it is.
-	ClientKeepAlive time.Duration
 	// DeletionProtection makes AWS refuse to delete the load balancer, and makes the engine refuse to delete or replace
 	// anything that serves clients.
 	DeletionProtection bool
@@ -68,10 +64,9 @@ const (
 // and one of the paths, in the patterns of the load balancer. If either list is empty, any will do. A priority of zero is
 // derived from the names of project, stack and service.
 type SharedLoadBalancer struct {
-	ListenerARN string   `json:"listenerArn"`
-	Hosts       []string `json:"hosts"`
-	Paths       []string `json:"paths"`
-	Priority    int      `json:"priority"`
+	ListenerARN  string
+	Hosts, Paths []string
+	Priority     int
 }
 
 // AddressType says over which protocols clients can connect.
@@ -91,7 +86,7 @@ const (
 	// Redirect sends clients to port 443.
 	Redirect HTTP = "redirect"
 	// Closed leaves port 80 closed.
-	Closed HTTP = "none"
+	Closed HTTP = ""
 )
 
 // HealthCheck says how targets are probed, in whole seconds and probes in a row.
@@ -114,73 +109,146 @@ func (s Settings) listensOnHTTP() bool { return !s.Encrypted() || s.HTTP == Redi
 var (
 	// A host name that a certificate can have: two labels or more, each of at most 63 characters.
 	domainPattern      = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	hostedZonePattern  = regexp.MustCompile(`^[0-9A-Z]{1,32}$`)
 	certificatePattern = regexp.MustCompile(`^arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/[A-Za-z0-9-]+$`)
-	prefixListPattern  = regexp.MustCompile(`^pl-([0-9a-f]{8}|[0-9a-f]{17})$`)
-	pathPattern        = regexp.MustCompile(`^/([A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*)?$`)
 )
 
-// tlsPolicies are the load balancer's security policies that Security Hub recommends. They exclude TLS 1.1 and older.
-// https://docs.aws.amazon.com/securityhub/latest/userguide/elb-controls.html#elb-17
-var tlsPolicies = []string{"ELBSecurityPolicy-TLS13-1-2-Res-2021-06", "ELBSecurityPolicy-TLS13-1-3-2021-06"}
+// host is the form of a name in a certificate, whose common name has at most 64 characters.
+// https://docs.aws.amazon.com/acm/latest/APIReference/API_RequestCertificate.html
+var host = settings.Form{
+	Allowed: "a host name in lower case of at most 64 characters, such as www.example.com",
+	Pattern: domainPattern, Check: func(name string) bool { return len(name) <= 64 },
+}
 
 // Read returns the settings of the ingress.
 func Read(r *settings.Reader) Settings {
-	kind := settings.OneOf(r, "ingress", Own, Shared, APIGateway)
+	g := r.Group("ingress")
+	kind := settings.OneOf(g, "kind", Own, []Kind{Own, Shared, APIGateway},
+		"`alb`, an Application Load Balancer of the stack's own; `shared`, rules on an existing load balancer, which `ingress.shared` describes; or `api-gateway`, an HTTP API of API Gateway without a load balancer. docs/ways-in.md compares them. A change replaces the ECS service, and clients need the new address.",
+		"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-rules.html")
 	s := Settings{
 		Kind:               kind,
-		SharedLoadBalancer: readShared(r),
-		OIDC:               readOIDC(r),
-		ThrottlePerSecond:  r.Between("throttlePerSecond", 1, 1000000, "requests a second"),
-		ThrottleBurst:      r.Between("throttleBurst", 1, 1000000, "requests"),
-		// A certificate's common name has at most 64 characters.
-		// https://docs.aws.amazon.com/acm/latest/APIReference/API_RequestCertificate.html
-		Domain: r.Text("domain", "empty, or a host name in lower case of at most 64 characters, such as www.example.com",
-			func(name string) bool { return name == "" || isHost(name) }),
-		DomainAliases: r.Texts("domainAliases", "a host name in lower case of at most 64 characters, such as example.com", isHost),
-		HostedZoneID: r.Text("hostedZoneId", "empty, or up to 32 digits and capital letters",
-			func(id string) bool { return id == "" || hostedZonePattern.MatchString(id) }),
-		CertificateARN: r.Text("certificateArn", "empty, or arn:aws:acm:<region>:<account>:certificate/<id>",
-			func(arn string) bool { return arn == "" || certificatePattern.MatchString(arn) }),
-		AddressType: settings.OneOf(r, "ipAddressType", IPv4, Dualstack),
-		TLSPolicy:   r.OneOf("tlsPolicy", tlsPolicies...),
-		HTTP:        settings.OneOf(r, "http", Redirect, Closed),
-		TargetTLS:   r.Switch("targetTls", "off", inProd(kind != APIGateway)),
-		ClientCIDRs: r.Texts("clientCidrs", "a range without host bits, such as 203.0.113.0/24 or 2001:db8::/32", isRange),
-		ClientPrefixListID: r.Text("clientPrefixListId", "empty, or pl- and 8 or 17 hexadecimal digits",
-			func(id string) bool { return id == "" || prefixListPattern.MatchString(id) }),
-		AccessLogs:          r.Switch("accessLogs", "off", inProd(kind != Shared)),
-		HealthCheck:         readHealthCheck(r),
-		DeregistrationDelay: r.Seconds("deregistrationDelaySeconds", 0, 3600),
+		SharedLoadBalancer: readShared(r, g),
+		ClientCIDRs: g.Texts("clients", []string{anywhere}, settings.Form{Allowed: "a range without host bits, such as 203.0.113.0/24 or 2001:db8::/32", Check: isRange},
+			"Ranges from which clients may connect, IPv4 and, with `ingress.ipv6`, IPv6. `0.0.0.0/0` and `::/0` admit every client and cannot be combined with other ranges of their kind or with a prefix list. Each range takes one rule per open port in the load balancer's security group, which by default holds at most 60 rules. Only with the kind `alb`.",
+			"https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html#vpc-limits-security-groups"),
+		ClientPrefixListID: g.Text("clientPrefixList", "", settings.Pattern("pl- and 8 or 17 hexadecimal digits", `^pl-([0-9a-f]{8}|[0-9a-f]{17})$`),
+			"Id of a managed prefix list, from whose ranges clients may connect, such as CloudFront's. It adds to `ingress.clients`; to admit only the list, set that to `[]`. Only with the kind `alb`.",
+			"https://docs.aws.amazon.com/vpc/latest/userguide/managed-prefix-lists.html"),
+		AddressType: addressType(g.Bool("ipv6", false,
+			"Whether clients also reach the load balancer over IPv6. Needs an existing network with public subnets that have IPv6 ranges, and an IPv6 range in `ingress.clients`, such as `::/0`; the domain then also gets an AAAA record. The load balancer reaches the tasks over IPv4. Only with the kind `alb`.",
+			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#ip-address-type")),
+		HTTP: settings.OneOf(g.OrFalse(), "http", Redirect, []HTTP{Redirect},
+			"What port 80 does if there is a certificate: `redirect` sends clients to port 443, `false` closes the port. Without a certificate, port 80 serves the app unencrypted. Only with the kind `alb`.",
+			"https://docs.aws.amazon.com/securityhub/latest/userguide/elb-controls.html#elb-1"),
+		TargetTLS: inProd(g, kind != APIGateway).Bool("targetTls", false,
+			"Whether the load balancer uses TLS to NGINX, also for its health checks. Each container makes its own certificate when it starts, and the private key never leaves it; a prebuilt `http.image` must contain openssl for that. A change replaces the target group and the ECS service: the old ones answer until the new tasks are healthy.",
+			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-target-groups.html#target-group-routing-configuration"),
+		AccessLogs: inProd(g, kind != Shared).Bool("accessLogs", false,
+			"Whether the load balancer logs every request to an S3 bucket, or an API to a log group, for `storage.logRetention`. Not with the kind `shared`.",
+			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-access-logs.html"),
 		// AWS allows 1 to 4000. The lower limit here is 5, because NGINX waits one second less than the load balancer, and
 		// an app needs some seconds to answer.
-		// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#connection-idle-timeout
-		IdleTimeout: r.Seconds("idleTimeoutSeconds", 5, 4000),
-		// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#http-client-keep-alive-duration
-		ClientKeepAlive:    r.Seconds("clientKeepAliveSeconds", 60, 604800),
-		DeletionProtection: r.Switch("deletionProtection", "off", "on"),
+		IdleTimeout: g.Duration("idleTimeout", 30*time.Second, 5*time.Second, 4000*time.Second,
+			"Time after which the load balancer closes an idle connection. The idle timeouts of NGINX and the app are derived from it, so that the side that sends requests on a connection always closes it first. With the kind `shared`, that of the load balancer; the program compares them. With `api-gateway`, the time after which API Gateway answers 503, at most 30s.",
+			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#connection-idle-timeout"),
+		DeregistrationDelay: g.Duration("drain", 30*time.Second, 0, time.Hour,
+			"Time that requests have to finish when their task is removed from the load balancer, at most `task.stopTimeout`.",
+			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html#deregistration-delay"),
+		HealthCheck: readHealthCheck(g.Group("health", "")),
+		ThrottlePerSecond: g.Int("throttle", 1000, 1, 1000000, "requests a second",
+			"Requests per second that an API lets through on average, from all clients together, and half as many at once; it answers 429 to requests above that. The account's own quota also holds. Only with the kind `api-gateway`.",
+			"https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-throttling.html"),
+		OIDC: readOIDC(r),
 	}
+	readDomain(r, &s)
+	checkKind(r, s)
 	checkCertificate(r, s)
 	checkAliases(r, s)
 	checkClients(r, s)
 	checkAddresses(r, s)
 	checkShared(r, s)
-	checkAPI(r, s)
 	checkOIDC(r, s)
+	checkAPI(r, s)
 
 	return s
 }
 
-// inProd is the profile's value of a switch that only some kinds of ingress have.
-func inProd(has bool) string {
-	if has {
-		return "on"
-	}
-
-	return "off"
+func readDomain(r *settings.Reader, s *Settings) {
+	g := r.Group("domain")
+	s.Domain = g.Text("name", "", host,
+		"Host name of the service. With `domain.zone`, the program creates an alias record for it. Without `domain.certificate`, it also requests a certificate, and the update waits until ACM has found the DNS validation record. If that takes more than a few minutes, check that the registrar names the hosted zone's name servers.",
+		"https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html")
+	s.DomainAliases = g.Texts("aliases", nil, host,
+		"Additional host names, at most 9, such as `[example.com]` beside `www.example.com`. Each gets an alias record in the same zone, and a place in the certificate. A change requests another certificate, which is used once it is valid. Only with the kind `alb`.",
+		"https://docs.aws.amazon.com/acm/latest/userguide/acm-limits.html")
+	s.HostedZoneID = g.Text("zone", "", settings.Pattern("up to 32 digits and capital letters", `^[0-9A-Z]{1,32}$`),
+		"Id of the public Route 53 hosted zone that holds `domain.name`, such as `Z0123456789ABCDEFGHIJ`. Without it, no record is created, and the name needs a `domain.certificate`.",
+		"https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/routing-to-elb-load-balancer.html")
+	s.CertificateARN = g.Text("certificate", "", settings.Form{Allowed: "arn:aws:acm:<region>:<account>:certificate/<id>", Pattern: certificatePattern},
+		"Existing certificate to use instead of one that the program requests.",
+		"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/https-listener-certificates.html")
 }
 
-func isHost(name string) bool { return len(name) <= 64 && domainPattern.MatchString(name) }
+func addressType(ipv6 bool) AddressType {
+	if ipv6 {
+		return Dualstack
+	}
+
+	return IPv4
+}
+
+// inProd is true by default in the profile prod, where the kind of ingress has what a setting switches on.
+func inProd(g settings.Group, possible bool) settings.Group {
+	if possible {
+		return g.InProd(true)
+	}
+
+	return g
+}
+
+// checkKind refuses settings that have no effect on a kind of ingress, so that none is ignored in silence.
+func checkKind(r *settings.Reader, s Settings) {
+	const owners, none = "this belongs to the owner of the load balancer", "an HTTP API has none"
+	for _, only := range []struct {
+		path   string
+		kinds  []Kind
+		reason map[Kind]string
+	}{
+		{"ingress.shared", []Kind{Shared}, nil},
+		{"ingress.throttle", []Kind{APIGateway}, nil},
+		{"ingress.clients", []Kind{Own}, map[Kind]string{Shared: owners, APIGateway: "an HTTP API is open to every address"}},
+		{"ingress.clientPrefixList", []Kind{Own}, map[Kind]string{Shared: owners, APIGateway: "an HTTP API is open to every address"}},
+		{"ingress.ipv6", []Kind{Own}, map[Kind]string{Shared: owners}},
+		{"ingress.http", []Kind{Own}, map[Kind]string{Shared: owners}},
+		{"ingress.accessLogs", []Kind{Own, APIGateway}, map[Kind]string{Shared: owners}},
+		{"ingress.targetTls", []Kind{Own, Shared}, map[Kind]string{APIGateway: "API Gateway accepts no certificate that a task has made itself"}},
+		{"ingress.drain", []Kind{Own, Shared}, map[Kind]string{APIGateway: none}},
+		{"ingress.health", []Kind{Own, Shared}, map[Kind]string{APIGateway: "without a load balancer there is no such check"}},
+		{"domain.name", []Kind{Own, APIGateway}, map[Kind]string{Shared: owners}},
+		{"domain.aliases", []Kind{Own}, map[Kind]string{Shared: owners}},
+		{"domain.zone", []Kind{Own, APIGateway}, map[Kind]string{Shared: owners}},
+		{"domain.certificate", []Kind{Own, APIGateway}, map[Kind]string{Shared: owners}},
+		{"login", []Kind{Own, Shared}, map[Kind]string{APIGateway: none}},
+	} {
+		if !r.Given(only.path) || slices.Contains(only.kinds, s.Kind) {
+			continue
+		}
+		reason := ""
+		if only.reason[s.Kind] != "" {
+			reason = ": " + only.reason[s.Kind]
+		}
+		r.Conflict([]string{only.path, "ingress.kind"}, fmt.Sprintf("set, but without effect with ingress.kind %s%s; allowed with: %s", s.Kind, reason, words(only.kinds)))
+	}
+}
+
+func words(kinds []Kind) string {
+	all := make([]string, len(kinds))
+	for i, kind := range kinds {
+		all[i] = string(kind)
+	}
+
+	return strings.Join(all, ", ")
+}
 
 func isRange(value string) bool {
 	prefix, err := netip.ParsePrefix(value)
@@ -190,35 +258,47 @@ func isRange(value string) bool {
 
 func isIPv6(cidr string) bool { return strings.Contains(cidr, ":") }
 
-func readHealthCheck(r *settings.Reader) HealthCheck {
+// healthyThreshold is the fewest checks that a load balancer accepts, so that new tasks serve early. A check that takes longer
+// than longestCheck would hardly succeed, and must end before the next begins.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
+const (
+	healthyThreshold = 2
+	longestCheck     = 5 * time.Second
+)
+
+// HealthPath is the form of a path that a health check requests.
+var HealthPath = settings.Form{
+	Allowed: "a path of letters, digits, dots, hyphens, underscores and tildes, at most 1024 characters",
+	Pattern: regexp.MustCompile(`^/([A-Za-z0-9._~-]+/?)*$`), Check: func(path string) bool { return len(path) <= 1024 },
+}
+
+func readHealthCheck(g settings.Group) HealthCheck {
+	const source = "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html"
 	check := HealthCheck{
-		Path: r.Text("healthCheckPath",
-			"empty, or a path of letters, digits, dots, hyphens, underscores and tildes, at most 1024 characters",
-			func(path string) bool { return path == "" || len(path) <= 1024 && pathPattern.MatchString(path) }),
-		Interval:  r.Seconds("healthCheckIntervalSeconds", 5, 300),
-		Timeout:   r.Seconds("healthCheckTimeoutSeconds", 2, 120),
-		Healthy:   r.Between("healthyThreshold", 2, 10, "checks"),
-		Unhealthy: r.Between("unhealthyThreshold", 2, 10, "checks"),
+		Path: g.Else("NGINX's page").Text("path", "", HealthPath,
+			"Path of the load balancer's health check. By default NGINX answers it itself, at `/`, or at `/.sidecar/health` if `http.paths` or `http.static` has `/`. Otherwise a path that `http.paths` covers, which the app answers.", source),
+		Interval: g.Duration("interval", 6*time.Second, 5*time.Second, 300*time.Second,
+			"Time between two health checks of a task by the load balancer. A check may take 5 s, and less than this.", source),
+		Unhealthy: g.Int("unhealthyThreshold", 10, 2, 10, "checks",
+			"Failed health checks in a row after which the load balancer counts a task as unhealthy.", source),
+		Healthy: healthyThreshold,
 	}
-	if check.Timeout >= check.Interval {
-		r.Conflict([]string{"healthCheckTimeoutSeconds", "healthCheckIntervalSeconds"},
-			fmt.Sprintf("%g is not less than %g; checks would overlap", check.Timeout.Seconds(), check.Interval.Seconds()))
-	}
+	check.Timeout = min(longestCheck, check.Interval-time.Second)
 
 	return check
 }
 
 func checkCertificate(r *settings.Reader, s Settings) {
 	if s.Domain != "" && s.HostedZoneID == "" && s.CertificateARN == "" {
-		r.Conflict([]string{"domain", "hostedZoneId", "certificateArn"},
-			"domain is "+s.Domain+", but the other two are empty; allowed: a hostedZoneId, in whose zone a record validates a new certificate, or a certificateArn")
+		r.Conflict([]string{"domain.name", "domain.zone", "domain.certificate"},
+			"domain is "+s.Domain+", but neither a zone nor a certificate is set; allowed: domain.zone, in which a record validates a new certificate, or domain.certificate")
 	}
 	if s.HostedZoneID != "" && s.Domain == "" {
-		r.Conflict([]string{"hostedZoneId", "domain"}, "a zone is given, but domain is empty; allowed: a domain in that zone")
+		r.Conflict([]string{"domain.zone", "domain.name"}, "a zone is set, but no name; allowed: a name in that zone")
 	}
-	if !s.Encrypted() && s.HTTP == Closed {
-		r.Conflict([]string{"http", "domain", "certificateArn"},
-			"http is none, but there is no certificate, so no port would be open; allowed: redirect, or none with domain and hostedZoneId, or with certificateArn")
+	if !s.Encrypted() && s.Kind == Own && (s.HTTP == Closed || r.Given("ingress.http")) {
+		r.Conflict([]string{"ingress.http", "domain.name", "domain.certificate"},
+			"set, but there is no certificate, and port 80 serves the app; allowed with: domain.name and domain.zone, or domain.certificate")
 	}
 }
 
@@ -227,44 +307,40 @@ func checkCertificate(r *settings.Reader, s Settings) {
 const mostAliases = 10 - 1
 
 func checkAliases(r *settings.Reader, s Settings) {
-	keys := []string{"domainAliases", "domain"}
+	keys := []string{"domain.aliases", "domain.name"}
 	names := slices.Sorted(slices.Values(append([]string{s.Domain}, s.DomainAliases...)))
 	switch {
 	case len(s.DomainAliases) > mostAliases:
-		r.Fail("domainAliases", fmt.Sprintf("%d names", len(s.DomainAliases)), fmt.Sprintf("at most %d", mostAliases))
+		r.Fail("domain.aliases", fmt.Sprintf("%d names", len(s.DomainAliases)), fmt.Sprintf("at most %d", mostAliases))
 	case len(s.DomainAliases) > 0 && s.Domain == "":
-		r.Conflict(keys, "further names are given, but domain is empty; allowed: a domain, and further names")
+		r.Conflict(keys, "aliases are set, but no name; allowed: a name, and aliases")
 	case len(slices.Compact(names)) <= len(s.DomainAliases):
 		r.Conflict(keys, "a name is given twice; allowed: each name once")
-	case len(s.DomainAliases) > 0 && s.Kind != Own:
-		r.Conflict([]string{"domainAliases", "ingress"}, fmt.Sprintf("given, but ingress is %s; allowed with: alb", s.Kind))
 	}
 }
 
 // checkAddresses refuses ranges that no client can come from, and a choice of protocols that lets nobody in over one of them.
 func checkAddresses(r *settings.Reader, s Settings) {
-	keys := []string{"ipAddressType", "clientCidrs"}
+	keys := []string{"ingress.ipv6", "ingress.clients"}
 	switch ranges := slices.ContainsFunc(s.ClientCIDRs, isIPv6); {
-	case s.AddressType == Dualstack && s.Kind != Own:
-		r.Conflict([]string{"ipAddressType", "ingress"}, fmt.Sprintf("dualstack, but ingress is %s; allowed with: alb", s.Kind))
 	case s.AddressType == Dualstack && !ranges && s.ClientPrefixListID == "":
-		r.Conflict(keys, "dualstack, but no IPv6 range may connect; allowed with: such a range, as in [0.0.0.0/0, ::/0]")
+		r.Conflict(keys, "true, but no IPv6 range may connect; allowed with: such a range, as in [0.0.0.0/0, ::/0]")
 	case s.AddressType == IPv4 && ranges:
-		r.Conflict(keys, "an IPv6 range is given, but the load balancer has IPv4 addresses alone; allowed with: dualstack")
+		r.Conflict(keys, "an IPv6 range is given, but the load balancer has IPv4 addresses alone; allowed with: ipv6: true")
 	}
 }
 
 func checkClients(r *settings.Reader, s Settings) {
-	keys := []string{"clientCidrs", "clientPrefixListId"}
+	keys := []string{"ingress.clients", "ingress.clientPrefixList"}
 
 	if len(s.ClientCIDRs) == 0 && s.ClientPrefixListID == "" {
-		r.Conflict(keys, "both are empty, so nobody could reach the load balancer; allowed: at least one range or a list")
+		r.Conflict(keys, "both are empty, so no client could reach the load balancer; allowed: at least one range or a list")
 	}
 	for _, everybody := range []string{anywhere, anywhereIPv6} {
 		sameKind := func(cidr string) bool { return isIPv6(cidr) == isIPv6(everybody) }
 		others := slices.ContainsFunc(s.ClientCIDRs, func(cidr string) bool { return cidr != everybody && sameKind(cidr) })
 		if slices.Contains(s.ClientCIDRs, everybody) && (s.ClientPrefixListID != "" || others) {
-			r.Conflict(keys, fmt.Sprintf("%s admits everybody, so a further range or list would restrict nothing; allowed: %[1]s alone, or others without it", everybody))
+			r.Conflict(keys, fmt.Sprintf("%s admits every client, so another range or list would restrict nothing; allowed: %[1]s alone, or others without it", everybody))
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -83,7 +82,7 @@ func (s *sharedLoadBalancer) lookUp(ctx *pulumi.Context) {
 	if s.args.OIDC.Issuer != "" {
 		s.listenerARN = pulumi.All(listener.Arn(), listener.Protocol()).ApplyT(func(values []any) (string, error) {
 			if protocol := values[1].(string); protocol != "HTTPS" {
-				return "", fmt.Errorf("oidc: the shared listener's protocol is %s; allowed: HTTPS", protocol)
+				return "", fmt.Errorf("login: the shared listener's protocol is %s; allowed: HTTPS", protocol)
 			}
 			return values[0].(string), nil
 		}).(pulumi.StringOutput)
@@ -94,18 +93,18 @@ func (s *sharedLoadBalancer) lookUp(ctx *pulumi.Context) {
 func compare(balancer lb.LookupLoadBalancerResult, vpcID string, subnets []string, idle time.Duration) error {
 	var errs []error
 	if balancer.VpcId != vpcID {
-		errs = append(errs, fmt.Errorf("vpcId: %s; allowed: the load balancer's, %s", vpcID, balancer.VpcId))
+		errs = append(errs, fmt.Errorf("network.vpc: %s; allowed: the load balancer's, %s", vpcID, balancer.VpcId))
 	}
 	for _, id := range balancer.Subnets {
 		if !slices.Contains(subnets, id) {
-			errs = append(errs, fmt.Errorf("publicSubnetIds: %s is missing; allowed: all subnets of the load balancer, from which it sends requests", id))
+			errs = append(errs, fmt.Errorf("network.publicSubnets: %s is missing; allowed: all subnets of the load balancer, from which it sends requests", id))
 		}
 	}
 	if seconds := int(idle.Seconds()); seconds != balancer.IdleTimeout {
-		errs = append(errs, fmt.Errorf("idleTimeoutSeconds: %d; allowed: the load balancer's, %d", seconds, balancer.IdleTimeout))
+		errs = append(errs, fmt.Errorf("ingress.idleTimeout: %ds; allowed: the load balancer's, %ds", seconds, balancer.IdleTimeout))
 	}
 	if len(balancer.SecurityGroups) == 0 {
-		errs = append(errs, errors.New("sharedLoadBalancer.listenerArn: the load balancer has no security group; allowed: an Application Load Balancer"))
+		errs = append(errs, errors.New("ingress.shared.listener: the load balancer has no security group; allowed: an Application Load Balancer"))
 	}
 
 	return errors.Join(errs...)
@@ -164,76 +163,41 @@ func derivedPriority(names ...string) int {
 	return 1 + rulesOfAStack*int(hash.Sum32()%(lastFirstPriority/rulesOfAStack))
 }
 
+// Patterns as a load balancer takes them, with * for any characters and ? for one.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html
 var (
-	listenerPattern = regexp.MustCompile(`^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:listener/app/[A-Za-z0-9-]{1,32}/[0-9a-f]{16}/[0-9a-f]{16}$`)
-	// Patterns as a load balancer takes them, with * for any characters and ? for one.
-	// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html
-	hostPattern      = regexp.MustCompile(`^[A-Za-z0-9*?.-]{1,128}$`)
-	rulePathPattern  = regexp.MustCompile("^/[A-Za-z0-9*?_.$/~\"'@:+&-]{0,127}$")
-	sharedFields     = "listenerArn, hosts, paths, priority"
-	listenerARNShape = "arn:aws:elasticloadbalancing:<region>:<account>:listener/app/<name>/<id>/<id>"
+	listener = settings.Pattern("arn:aws:elasticloadbalancing:<region>:<account>:listener/app/<name>/<id>/<id>",
+		`^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:listener/app/[A-Za-z0-9-]{1,32}/[0-9a-f]{16}/[0-9a-f]{16}$`)
+	hostCondition = settings.Pattern("host names of letters, digits, hyphens and dots, in which * stands for any characters and ? for one", `^[A-Za-z0-9*?.-]{1,128}$`)
+	pathCondition = settings.Pattern("paths that begin with /, in which * stands for any characters and ? for one", "^/[A-Za-z0-9*?_.$/~\"'@:+&-]{0,127}$")
 )
 
 // mostPatterns is the number of patterns that the conditions of one rule can have.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html
 const mostPatterns = 5
 
-func readShared(r *settings.Reader) SharedLoadBalancer {
-	const key = "sharedLoadBalancer"
-
-	s := settings.Object[SharedLoadBalancer](r, key, sharedFields)
-	if s.ListenerARN != "" && !listenerPattern.MatchString(s.ListenerARN) {
-		r.FailIn(key, key+".listenerArn", fmt.Sprintf("%q", s.ListenerARN), listenerARNShape)
-	}
-	for _, list := range []struct {
-		field, allowed string
-		values         []string
-		pattern        *regexp.Regexp
-	}{
-		{"hosts", "host names of letters, digits, hyphens and dots, in which * stands for any characters and ? for one", s.Hosts, hostPattern},
-		{"paths", "paths that begin with /, in which * stands for any characters and ? for one", s.Paths, rulePathPattern},
-	} {
-		for _, value := range list.values {
-			if !list.pattern.MatchString(value) {
-				r.FailIn(key, key+"."+list.field, fmt.Sprintf("%q", value), list.allowed)
-			}
-		}
+func readShared(r *settings.Reader, ingress settings.Group) SharedLoadBalancer {
+	const source = "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html"
+	g := ingress.Group("shared", "The listener of an existing load balancer, and the requests for this stack. `network.kind` must be `existing`, with the load balancer's VPC and subnets.")
+	s := SharedLoadBalancer{
+		ListenerARN: g.Required("listener", listener, "ARN of the listener that gets the rules.", source),
+		Hosts: g.Texts("hosts", nil, hostCondition,
+			"Hosts of the requests for this stack. Hosts and paths together: at least one pattern, at most five.", source),
+		Paths: g.Texts("paths", nil, pathCondition, "Paths of the requests for this stack.", source),
+		Priority: g.Else("derived").Int("priority", 0, 1, lastFirstPriority, "",
+			"First of three numbers in a row for the stack's rules, of which lower ones come first. By default derived from the names of project, stack and service.", source),
 	}
 	if patterns := len(s.Hosts) + len(s.Paths); patterns > mostPatterns {
-		r.FailIn(key, key, fmt.Sprintf("%d hosts and paths", patterns), fmt.Sprintf("at most %d together", mostPatterns))
-	}
-	if s.Priority < 0 || s.Priority > lastFirstPriority {
-		r.FailIn(key, key+".priority", fmt.Sprint(s.Priority), fmt.Sprintf("1 to %d, or 0 for one that the program derives", lastFirstPriority))
+		r.Fail("ingress.shared", fmt.Sprintf("%d hosts and paths", patterns), fmt.Sprintf("at most %d together", mostPatterns))
 	}
 
 	return s
 }
 
-// checkShared refuses a shared load balancer that is not described, and settings of what belongs to its owner.
+// checkShared refuses a shared load balancer that is not described.
 func checkShared(r *settings.Reader, s Settings) {
 	given := s.SharedLoadBalancer
-	if s.Kind != Shared {
-		if given.ListenerARN != "" || len(given.Hosts)+len(given.Paths) > 0 || given.Priority != 0 {
-			r.Conflict([]string{"sharedLoadBalancer", "ingress"}, fmt.Sprintf("given, but ingress is %s; allowed with: shared", s.Kind))
-		}
-		return
-	}
-
-	if given.ListenerARN == "" || len(given.Hosts)+len(given.Paths) == 0 {
-		r.Conflict([]string{"ingress", "sharedLoadBalancer"},
-			"ingress is shared, but the listener or what is for this stack is missing; allowed: a listenerArn, and hosts or paths")
-	}
-	for _, owners := range []struct {
-		key   string
-		given bool
-	}{
-		{"domain", s.Domain != ""},
-		{"certificateArn", s.CertificateARN != ""},
-		{"clientPrefixListId", s.ClientPrefixListID != ""},
-		{"accessLogs", s.AccessLogs},
-	} {
-		if owners.given {
-			r.Conflict([]string{owners.key, "ingress"}, "given, but ingress is shared, and this belongs to the load balancer's owner; allowed with: alb")
-		}
+	if s.Kind == Shared && (given.ListenerARN == "" || len(given.Hosts)+len(given.Paths) == 0) {
+		r.Conflict([]string{"ingress.kind", "ingress.shared"}, "the kind is shared; set listener, and hosts or paths")
 	}
 }

@@ -3,8 +3,8 @@ package network
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
+	"strings"
 
 	"fargate-nginx-sidecar/infra/settings"
 )
@@ -75,81 +75,103 @@ func (s Settings) PublicTasks() bool {
 	return true
 }
 
-var (
-	vpcPattern = regexp.MustCompile(`^vpc-([0-9a-f]{8}|[0-9a-f]{17})$`)
-	// The name of a Local Zone does not match: it has a place between region and letter, as in us-east-1-atl-1a.
-	zonePattern   = regexp.MustCompile(`^[a-z]{2,3}(-[a-z]+)+-[0-9][a-z]$`)
-	subnetPattern = regexp.MustCompile(`^subnet-([0-9a-f]{8}|[0-9a-f]{17})$`)
-)
-
 // Read returns the settings of the network.
 func Read(r *settings.Reader) Settings {
-	const subnet = "subnet- and 8 or 17 hexadecimal digits"
+	subnet := settings.Pattern("subnet- and 8 or 17 hexadecimal digits", `^subnet-([0-9a-f]{8}|[0-9a-f]{17})$`)
+	g := r.Group("network")
 
 	s := Settings{
-		Mode:              settings.OneOf(r, "network", LowCost, Large, Existing),
-		CIDR:              readCIDR(r),
-		AvailabilityZones: r.Texts("availabilityZones", "an availability zone such as eu-central-1a", zonePattern.MatchString),
-		Egress:            settings.OneOf(r, "egress", NATPerZone, NATSingle, Endpoints, Public),
-		FlowLogs:          r.Switch("flowLogs", "off", "on"),
-		VPCID: r.Text("vpcId", "empty, or vpc- and 8 or 17 hexadecimal digits",
-			func(id string) bool { return id == "" || vpcPattern.MatchString(id) }),
-		PublicSubnetIDs:  r.Texts("publicSubnetIds", subnet, subnetPattern.MatchString),
-		PrivateSubnetIDs: r.Texts("privateSubnetIds", subnet, subnetPattern.MatchString),
-	}
-	if s.Mode != Large && (s.Egress == NATSingle || s.Egress == Endpoints) {
-		r.Conflict([]string{"egress", "network"},
-			fmt.Sprintf("egress is %s, but network is %s; allowed with: large", s.Egress, s.Mode))
+		Mode: settings.OneOf(g, "kind", LowCost, []Mode{LowCost, Large, Existing},
+			"`low-cost`: two public subnets, tasks with public addresses, no NAT gateway. `large`: tasks in private subnets behind NAT gateways, unless `network.egress` says otherwise. `existing`: the VPC in `network.vpc`.",
+			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/networking-outbound.html"),
+		CIDR: readCIDR(g),
+		AvailabilityZones: g.Else("the first two with Fargate").Texts("zones", nil,
+			settings.Pattern("an availability zone such as eu-central-1a", `^[a-z]{2,3}(-[a-z]+)+-[0-9][a-z]$`),
+			"The two availability zones of the VPC that the program creates. Without them, the account's first two by name that have Fargate; Local Zones are never chosen. Copy the output `availabilityZones` here after the first update, so that a zone that AWS adds later does not change the choice. AWS refuses a change, because the new subnets would have the ranges of the old ones.",
+			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/AWS_Fargate-Regions.html"),
+		Egress: settings.OneOf(g, "egress", NATPerZone, []Egress{NATPerZone, NATSingle, Endpoints, Public},
+			"How the tasks of a `large` network reach other addresses: `nat-per-az` (a NAT gateway in each zone), `nat-single` (one NAT gateway: cheaper, but a failure of its zone cuts off all tasks), `endpoints` (only AWS's services for images, logs, parameters and secrets; nothing on the Internet) or `public` (tasks in the public subnets, with public addresses). Tasks in private subnets reach S3 through a free gateway endpoint in each case.",
+			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/networking-outbound.html"),
+		FlowLogs: g.InProd(true).Bool("flowLogs", false,
+			"Whether the VPC that the program creates records its traffic in an S3 bucket. With an existing VPC, this is up to its owner.",
+			"https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-s3.html"),
+		VPCID: g.Text("vpc", "", settings.Pattern("vpc- and 8 or 17 hexadecimal digits", `^vpc-([0-9a-f]{8}|[0-9a-f]{17})$`),
+			"Id of the VPC for the kind `existing`. DNS support and DNS hostnames must be on in it.",
+			"https://docs.aws.amazon.com/vpc/latest/userguide/vpc-dns.html"),
+		PublicSubnetIDs: g.Texts("publicSubnets", nil, subnet,
+			"Ids of the load balancer's subnets for the kind `existing`: at least two, each in a different availability zone, with a route to an internet gateway.",
+			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#subnets-load-balancer"),
+		PrivateSubnetIDs: g.Texts("privateSubnets", nil, subnet,
+			"Ids of the tasks' subnets for the kind `existing`, from which ECR and CloudWatch must be reachable. Without them, the tasks run in `network.publicSubnets` with public addresses.",
+			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-networking.html"),
 	}
 	if given := len(s.AvailabilityZones); given != 0 && given != Zones {
-		r.Fail("availabilityZones", fmt.Sprintf("%d given", given), "two, or none (the program then chooses two)")
+		r.Fail("network.zones", fmt.Sprintf("%d given", given), "two, or none (the program then chooses two)")
 	}
-	if s.Mode == Existing {
-		checkExisting(r, s)
-		return s
-	}
-
-	onlyWithExisting(r, "vpcId", s.VPCID != "", s.Mode)
-	onlyWithExisting(r, "publicSubnetIds", len(s.PublicSubnetIDs) > 0, s.Mode)
-	onlyWithExisting(r, "privateSubnetIds", len(s.PrivateSubnetIDs) > 0, s.Mode)
+	checkMode(r, s)
 
 	return s
 }
 
-func readCIDR(r *settings.Reader) netip.Prefix {
-	value := r.Text("vpcCidr", "a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16",
-		func(value string) bool {
-			prefix, err := netip.ParsePrefix(value)
-			return err == nil && prefix == prefix.Masked() && prefix.Addr().Is4() &&
-				prefix.Addr().IsPrivate() && prefix.Bits() >= 16 && prefix.Bits() <= 24
-		})
+func readCIDR(g settings.Group) netip.Prefix {
+	form := settings.Form{Allowed: "a private IPv4 range of /16 to /24 without host bits, such as 10.0.0.0/16", Check: func(value string) bool {
+		prefix, err := netip.ParsePrefix(value)
+		return err == nil && prefix == prefix.Masked() && prefix.Addr().Is4() &&
+			prefix.Addr().IsPrivate() && prefix.Bits() >= 16 && prefix.Bits() <= 24
+	}}
+	value := g.Text("cidr", "10.0.0.0/16", form,
+		"Private IPv4 range of the VPC that the program creates. Each subnet gets an eighth of it, and a load balancer needs at least a /27. Decide before the first update: a change replaces the VPC, and AWS does not detach the internet gateway of a VPC in use.",
+		"https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html")
 	// The check above has already reported a value that does not parse.
 	prefix, _ := netip.ParsePrefix(value)
 
 	return prefix
 }
 
-func checkExisting(r *settings.Reader, s Settings) {
-	if s.VPCID == "" {
-		r.Conflict([]string{"network", "vpcId"}, "network is existing, but vpcId is empty; allowed: vpc-…")
-	}
-	if len(s.PublicSubnetIDs) < Zones {
-		r.Conflict([]string{"network", "publicSubnetIds"},
-			fmt.Sprintf("network is existing, but the number of public subnets is %d; allowed: two or more, each in a different zone",
-				len(s.PublicSubnetIDs)))
-	}
-	if len(s.AvailabilityZones) > 0 {
-		r.Conflict([]string{"availabilityZones", "network"}, "given, but network is existing; allowed with: low-cost, large")
-	}
-	for _, id := range s.PrivateSubnetIDs {
-		if slices.Contains(s.PublicSubnetIDs, id) {
-			r.Conflict([]string{"publicSubnetIds", "privateSubnetIds"}, id+" is in both; allowed: in one of them")
+// checkMode refuses settings that have no effect on this kind of network, and an existing one that is not described.
+func checkMode(r *settings.Reader, s Settings) {
+	for _, only := range []struct {
+		path  string
+		kinds []Mode
+	}{
+		{"network.egress", []Mode{Large}},
+		{"network.cidr", []Mode{LowCost, Large}},
+		{"network.zones", []Mode{LowCost, Large}},
+		{"network.flowLogs", []Mode{LowCost, Large}},
+		{"network.vpc", []Mode{Existing}},
+		{"network.publicSubnets", []Mode{Existing}},
+		{"network.privateSubnets", []Mode{Existing}},
+	} {
+		if r.Given(only.path) && !slices.Contains(only.kinds, s.Mode) {
+			r.Conflict([]string{only.path, "network.kind"}, fmt.Sprintf("set, but without effect on a network of kind %s; allowed with: %s", s.Mode, words(only.kinds)))
 		}
+	}
+	if s.Mode == Existing {
+		checkExisting(r, s)
 	}
 }
 
-func onlyWithExisting(r *settings.Reader, key string, given bool, mode Mode) {
-	if given {
-		r.Conflict([]string{key, "network"}, fmt.Sprintf("given, but network is %s; allowed with: existing", mode))
+func words(kinds []Mode) string {
+	all := make([]string, len(kinds))
+	for i, kind := range kinds {
+		all[i] = string(kind)
+	}
+
+	return strings.Join(all, ", ")
+}
+
+func checkExisting(r *settings.Reader, s Settings) {
+	if s.VPCID == "" {
+		r.Conflict([]string{"network.kind", "network.vpc"}, "the kind is existing, but no VPC is set; allowed: vpc-…")
+	}
+	if len(s.PublicSubnetIDs) < Zones {
+		r.Conflict([]string{"network.kind", "network.publicSubnets"},
+			fmt.Sprintf("the kind is existing, but the number of public subnets is %d; allowed: two or more, each in a different zone",
+				len(s.PublicSubnetIDs)))
+	}
+	for _, id := range s.PrivateSubnetIDs {
+		if slices.Contains(s.PublicSubnetIDs, id) {
+			r.Conflict([]string{"network.publicSubnets", "network.privateSubnets"}, id+" is in both; allowed: in one of them")
+		}
 	}
 }

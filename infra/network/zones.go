@@ -50,7 +50,7 @@ func pick(args Args, names, ids []string) ([]string, error) {
 
 	for _, zone := range args.AvailabilityZones {
 		if !slices.Contains(usable, zone) {
-			return nil, fmt.Errorf("availabilityZones: %s; allowed: zones of this account that have Fargate: %s",
+			return nil, fmt.Errorf("network.zones: %s; allowed: zones of this account that have Fargate: %s",
 				zone, strings.Join(usable, ", "))
 		}
 	}

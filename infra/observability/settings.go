@@ -26,24 +26,47 @@ type Settings struct {
 	Dashboard  bool
 }
 
+// An alarm on a share of 5 % tolerates single failures; 85 % of CPU or memory leaves time to react before the tasks slow down
+// or are killed. Other thresholds are a matter of overrides, or of alarms of one's own on the topic.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Best_Practice_Recommended_Alarms_AWS_Services.html
+const (
+	errorPercent       = 5
+	utilizationPercent = 85
+)
+
 // Read returns the settings of alarms, metrics and dashboard.
 func Read(r *settings.Reader) Settings {
+	g := r.Group("monitoring")
+	address := settings.Form{Allowed: "an address such as team@example.com", Check: func(value string) bool {
+		address, err := mail.ParseAddress(value)
+		return err == nil && address.Address == value
+	}}
 	s := Settings{
-		Alarms: r.Switch("alarms", "off", "on"),
-		Email: r.Text("alarmEmail", "empty, or an address such as team@example.com", func(value string) bool {
-			address, err := mail.ParseAddress(value)
-			return value == "" || err == nil && address.Address == value
-		}),
-		ErrorPercent: r.Between("alarmErrorPercent", 1, 100, "percent"),
-		Latency: time.Duration(
-			r.Between("alarmLatencyMilliseconds", 1, 3600000, "milliseconds")) * time.Millisecond,
-		UtilizationPercent: r.Between("alarmUtilizationPercent", 1, 100, "percent"),
-		RollbackOnAlarms:   r.Boolean("rollbackOnAlarms"),
-		LogMetrics:         r.Switch("logMetrics", "off", "on"),
-		Dashboard:          r.Switch("dashboard", "off", "on"),
+		Alarms: g.InProd(true).Bool("alarms", false,
+			"Whether there are CloudWatch alarms, with an SNS topic that they notify, on 5xx answers of the load balancer and of the tasks, slow answers, unhealthy tasks, rejected connections, CPU, memory and missing tasks. Each alarm costs money. Alarms need `monitoring.containerInsights`, which counts the tasks.",
+			"https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html"),
+		Email: g.Text("email", "", address,
+			"E-mail address that gets every alarm, after it has confirmed AWS's first message. Without it, alarms notify only what subscribes to the topic in the output `alarmTopicArn`.",
+			"https://docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html"),
+		Latency: g.Duration("latency", time.Second, time.Millisecond, time.Hour,
+			"Response time of the slowest 1 % of requests (p99) above which an alarm fires. It must be less than `ingress.idleTimeout` minus one second, after which NGINX answers 504.",
+			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html"),
+		RollbackOnAlarms: g.Bool("rollback", true,
+			"Whether ECS rolls back a deployment during which an alarm on 5xx answers or on slow answers fires, because tasks can be healthy and still answer wrongly. The update then fails.",
+			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-alarm-failure.html"),
+		LogMetrics: g.InProd(true).Bool("logMetrics", false,
+			"Whether CloudWatch counts, from the sidecar's log, the requests that NGINX refused and the failures of the app.",
+			"https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/MonitoringLogData.html"),
+		Dashboard: g.InProd(true).Bool("dashboard", false,
+			"Whether there is a CloudWatch dashboard with alarms, requests, errors, response times, tasks, refused requests and the last log lines. The first three dashboards of an account cost nothing.",
+			"https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Dashboards.html"),
+		ErrorPercent:       errorPercent,
+		UtilizationPercent: utilizationPercent,
 	}
-	if !s.Alarms && s.Email != "" {
-		r.Conflict([]string{"alarmEmail", "alarms"}, "an address is given, but alarms is off, so no alarm would ever be sent to it")
+	for _, path := range []string{"monitoring.email", "monitoring.latency", "monitoring.rollback"} {
+		if !s.Alarms && r.Given(path) {
+			r.Conflict([]string{path, "monitoring.alarms"}, "set, but there are no alarms; allowed with: alarms: true")
+		}
 	}
 
 	return s

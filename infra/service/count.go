@@ -22,7 +22,7 @@ import (
 // ARN is not, and a list of services may be empty. A preview does without the number, which counts only for a new service.
 func (b *builder) startCount() pulumi.IntInput {
 	if !b.Scaling.On || b.ctx.DryRun() {
-		return pulumi.Int(b.DesiredCount)
+		return pulumi.Int(b.Scaling.Min)
 	}
 
 	return b.cluster.Arn.ApplyT(func(arn string) (int, error) {
@@ -30,7 +30,7 @@ func (b *builder) startCount() pulumi.IntInput {
 		if err != nil {
 			return 0, fmt.Errorf("service %s: tasks that run already: %w", b.Name, err)
 		}
-		return min(max(running, b.DesiredCount), b.Scaling.Max), nil
+		return min(max(running, b.Scaling.Min), b.Scaling.Max), nil
 	}).(pulumi.IntOutput)
 }
 

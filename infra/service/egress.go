@@ -2,9 +2,7 @@ package service
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
@@ -16,29 +14,29 @@ import (
 // EgressGroup is a security group to which tasks may open connections on one TCP port. AddIngressRule also declares the
 // rule in that group that lets the tasks in.
 type EgressGroup struct {
-	Port            int    `json:"port"`
-	SecurityGroupID string `json:"securityGroupId"`
-	AddIngressRule  bool   `json:"addIngressRule"`
+	Port            int
+	SecurityGroupID string
+	AddIngressRule  bool
 }
 
-var groupPattern = regexp.MustCompile(`^sg-([0-9a-f]{8}|[0-9a-f]{17})$`)
-
-func readEgressGroups(r *settings.Reader) []EgressGroup {
-	const key = "taskEgress"
-
-	all := settings.Objects[EgressGroup](r, key, "port, securityGroupId, addIngressRule")
+func readEgressGroups(g settings.Group) []EgressGroup {
+	const source = "https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html"
+	all := settings.List(g, "groups",
+		"Security groups, such as a database's, to which the tasks may open connections, and to no other address on these ports.",
+		source, func(g settings.Group) EgressGroup {
+			return EgressGroup{
+				Port: g.RequiredInt("port", 1, 65535, "", "TCP port.", source),
+				SecurityGroupID: g.Required("id", settings.Pattern("sg- and 8 or 17 hexadecimal digits", `^sg-([0-9a-f]{8}|[0-9a-f]{17})$`),
+					"Id of the security group.", source),
+				AddIngressRule: g.Bool("addIngressRule", false,
+					"Whether this stack also adds the rule that lets the tasks into that group. Otherwise the group's owner does.", source),
+			}
+		})
 	for i, group := range all {
-		part := fmt.Sprintf("%s[%d]", key, i)
-		if group.Port < 1 || group.Port > 65535 {
-			r.FailIn(key, part+".port", strconv.Itoa(group.Port), "1 to 65535 (TCP port)")
-		}
-		if !groupPattern.MatchString(group.SecurityGroupID) {
-			r.FailIn(key, part+".securityGroupId", strconv.Quote(group.SecurityGroupID), "sg- and 8 or 17 hexadecimal digits")
-		}
 		if slices.ContainsFunc(all[:i], func(earlier EgressGroup) bool {
 			return earlier.Port == group.Port && earlier.SecurityGroupID == group.SecurityGroupID
 		}) {
-			r.FailIn(key, part, fmt.Sprintf("port %d of %s twice", group.Port, group.SecurityGroupID), "each once")
+			g.Fail(fmt.Sprintf("groups[%d]", i), fmt.Sprintf("port %d of %s twice", group.Port, group.SecurityGroupID), "each once")
 		}
 	}
 
@@ -54,13 +52,13 @@ func (s Settings) Reaches(port int) bool {
 // checkEgress refuses tasks that cannot reach AWS, and a port that is open to one group and to any address: the second makes
 // the first pointless. Port 443 is the exception, because AWS's services need it open to any address.
 func checkEgress(r *settings.Reader, s Settings) {
-	if !r.Wrong("taskEgressPorts") && !slices.Contains(s.EgressPorts, 443) {
-		r.Fail("taskEgressPorts", strings.ReplaceAll(fmt.Sprint(s.EgressPorts), " ", ", "),
+	if !r.Wrong("network.ports") && !slices.Contains(s.EgressPorts, httpsPort) {
+		r.Fail("network.ports", strings.ReplaceAll(fmt.Sprint(s.EgressPorts), " ", ", "),
 			"a list that contains 443, the port through which the tasks pull images and write logs")
 	}
 	for _, group := range s.EgressGroups {
-		if group.Port != 443 && slices.Contains(s.EgressPorts, group.Port) {
-			r.Conflict([]string{"taskEgress", "taskEgressPorts"},
+		if group.Port != httpsPort && slices.Contains(s.EgressPorts, group.Port) {
+			r.Conflict([]string{"network.groups", "network.ports"},
 				fmt.Sprintf("%d is in both, so the tasks could reach it at any address; allowed: in one of them", group.Port))
 		}
 	}

@@ -2,8 +2,7 @@ package service
 
 import (
 	"fmt"
-	"regexp"
-	"time"
+	"slices"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/appautoscaling"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
@@ -14,13 +13,13 @@ import (
 
 // Scaling says how load and time change the number of tasks, and on which capacity the tasks run.
 type Scaling struct {
-	On       bool
+	// Min is the number of tasks, or the lowest number with On; a new service starts with it.
 	Min, Max int
+	// On lets the number change.
+	On bool
 	// A target of zero is off. CPU and memory are in percent, requests are per task and minute.
 	CPUPercent, MemoryPercent, RequestsPerTask int
-	// InCooldown and OutCooldown are the pauses after tasks have been removed and after tasks have been added.
-	InCooldown, OutCooldown time.Duration
-	Schedules               []Schedule
+	Schedules                                  []Schedule
 	// SpotPercent is the share of the tasks beyond OnDemandBase that run on Fargate Spot, which AWS may stop with two
 	// minutes' notice.
 	// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
@@ -29,99 +28,102 @@ type Scaling struct {
 
 // Schedule sets the limits of scaling at given times. An empty time zone is UTC.
 type Schedule struct {
-	Name     string `json:"name"`
-	Schedule string `json:"schedule"`
-	Timezone string `json:"timezone"`
-	Min      int    `json:"min"`
-	Max      int    `json:"max"`
+	Name, Schedule, Timezone string
+	Min, Max                 int
 }
 
-func readScaling(r *settings.Reader) Scaling {
-	return Scaling{
-		On:              r.Switch("autoscaling", "off", "on"),
-		Min:             r.Between("minCount", 1, 5000, "tasks"),
-		Max:             r.Between("maxCount", 1, 5000, "tasks"),
-		CPUPercent:      r.Between("scaleOnCpuPercent", 0, 100, "percent"),
-		MemoryPercent:   r.Between("scaleOnMemoryPercent", 0, 100, "percent"),
-		RequestsPerTask: r.Between("scaleOnRequestsPerTask", 0, 10_000_000, "requests a minute"),
-		InCooldown:      r.Seconds("scaleInCooldownSeconds", 0, 3600),
-		OutCooldown:     r.Seconds("scaleOutCooldownSeconds", 0, 3600),
-		Schedules:       readSchedules(r),
-		SpotPercent:     r.Between("spotPercent", 0, 100, "percent"),
-		// Without a task on demand, a shortage of Spot capacity would take the service down.
-		OnDemandBase: r.Between("onDemandBase", 1, 5000, "tasks"),
-	}
-}
-
-var (
-	scheduleNamePattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}$`)
-	// The three forms that Application Auto Scaling takes; it checks the fields of cron itself.
-	// https://docs.aws.amazon.com/autoscaling/application/APIReference/API_PutScheduledAction.html
-	schedulePattern = regexp.MustCompile(`^(at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)|rate\([1-9]\d* (minute|hour|day)s?\)|cron\(\S+( \S+){5}\))$`)
+// The pauses after tasks have been removed and after tasks have been added. Tasks are added fast, because clients wait, and
+// removed slowly, because a load that has gone often comes back. 300 s is AWS's default for both.
+// https://docs.aws.amazon.com/autoscaling/application/APIReference/API_TargetTrackingScalingPolicyConfiguration.html
+const (
+	inCooldown  = 300
+	outCooldown = 60
 )
 
-func readSchedules(r *settings.Reader) []Schedule {
-	const key = "scheduledScaling"
+// mostTasks is the quota of a service.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
+const mostTasks = 5000
 
-	all := settings.Objects[Schedule](r, key, "name, schedule, timezone, min, max")
-	seen := map[string]bool{}
+func readScaling(g settings.Group) Scaling {
+	const source = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-autoscaling-targettracking.html"
+	s := Scaling{
+		Min: g.Int("min", 2, 1, mostTasks, "tasks",
+			"Number of tasks; if `scale.max` is higher, the fewest. A new service starts with it. With two, one keeps running when a zone fails.",
+			"https://docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html"),
+		Max: g.InProd(10).Else("scale.min").Int("max", 0, 1, mostTasks, "tasks",
+			"Most tasks. If it is higher than `scale.min`, the number of tasks follows the load, and updates do not change it. It limits what a high load can cost.",
+			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-auto-scaling.html"),
+		CPUPercent: g.OrFalse().Int("cpu", 60, 1, 100, "percent",
+			"Average CPU use at which scaling keeps the tasks, in percent of `task.cpu`.", source),
+		MemoryPercent: g.OrFalse().Int("memory", 75, 1, 100, "percent",
+			"Average memory use at which scaling keeps the tasks, in percent of `task.memory`.", source),
+		RequestsPerTask: g.OrFalse().Else("false").Int("requests", 0, 1, 10_000_000, "requests a minute",
+			"Requests per task and minute at which scaling keeps the tasks. It reacts before the CPU target does; measure first how many requests a task can serve. Not with `ingress.kind: api-gateway`.",
+			"https://docs.aws.amazon.com/autoscaling/application/APIReference/API_PredefinedMetricSpecification.html"),
+		Schedules: readSchedules(g),
+		SpotPercent: g.OrFalse().Else("false").Int("spot", 0, 1, 100, "percent",
+			"Share of the tasks above `scale.onDemand` that run on Fargate Spot. Spot is cheaper, but AWS may stop a task with two minutes' notice. Setting or removing it replaces the ECS service: the new one takes over before the old one is removed.",
+			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html"),
+		// Without a task on demand, a shortage of Spot capacity would take the service down.
+		OnDemandBase: g.Int("onDemand", 1, 1, mostTasks, "tasks",
+			"Number of tasks that never run on Spot.",
+			"https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CapacityProviderStrategyItem.html"),
+	}
+	if s.Max == 0 {
+		s.Max = s.Min
+	}
+	s.On = s.Max > s.Min || len(s.Schedules) > 0
+
+	return s
+}
+
+func readSchedules(g settings.Group) []Schedule {
+	const source = "https://docs.aws.amazon.com/autoscaling/application/APIReference/API_PutScheduledAction.html"
+	all := settings.List(g, "schedules",
+		"Changes of `scale.min` and `scale.max` at given times, as in `{name: night, at: \"cron(0 20 * * ? *)\", min: 1, max: 2}`; keep the quotes. The limits stay until the next action changes them.",
+		source, func(g settings.Group) Schedule {
+			return Schedule{
+				Name:     g.Required("name", settings.Name, "Name of the action.", source),
+				Schedule: g.Required("at", settings.Schedule, "When the limits change.", source),
+				Timezone: g.Else("UTC").Text("timezone", "", settings.Timezone, "Time zone of the schedule.", source),
+				Min:      g.RequiredInt("min", 0, mostTasks, "tasks", "Fewest tasks from then on.", source),
+				Max:      g.RequiredInt("max", 1, mostTasks, "tasks", "Most tasks from then on.", source),
+			}
+		})
 	for i, schedule := range all {
-		one := func(field string) string { return fmt.Sprintf("%s[%d].%s", key, i, field) }
-		if !scheduleNamePattern.MatchString(schedule.Name) || seen[schedule.Name] {
-			r.FailIn(key, one("name"), fmt.Sprintf("%q", schedule.Name), "1 to 20 of a-z, 0-9 and hyphens, beginning with a letter, and each name once")
+		at := fmt.Sprintf("schedules[%d]", i)
+		if slices.ContainsFunc(all[:i], func(earlier Schedule) bool { return earlier.Name == schedule.Name }) {
+			g.Fail(at+".name", schedule.Name+" twice", "each name once")
 		}
-		seen[schedule.Name] = true
-		if !schedulePattern.MatchString(schedule.Schedule) {
-			r.FailIn(key, one("schedule"), fmt.Sprintf("%q", schedule.Schedule),
-				"at(2030-01-31T08:00:00), rate(5 minutes) or cron(0 8 ? * MON-FRI *)")
-		}
-		if !knownZone(schedule.Timezone) {
-			r.FailIn(key, one("timezone"), fmt.Sprintf("%q", schedule.Timezone), "empty (UTC), or a name such as Europe/Berlin")
-		}
-		if schedule.Min < 0 || schedule.Max < max(1, schedule.Min) || schedule.Max > 5000 {
-			r.FailIn(key, one("min"), fmt.Sprintf("%d and max %d", schedule.Min, schedule.Max), "0 <= min <= max <= 5000, max at least 1")
+		if schedule.Min > schedule.Max && !g.Wrong(at) {
+			g.Fail(at+".min", fmt.Sprintf("%d and max %d", schedule.Min, schedule.Max), "a min that is not above max")
 		}
 	}
 
 	return all
 }
 
-var zonePattern = regexp.MustCompile(`^([A-Za-z_]+(/[A-Za-z0-9_+-]+){0,2})?$`)
-
-// knownZone checks only the form of a time zone's name. Machines differ in the time zones that they know, and whether a
-// stack's settings are accepted must not depend on the machine.
-func knownZone(name string) bool {
-	return zonePattern.MatchString(name)
-}
-
 func checkScaling(r *settings.Reader, s Settings) {
 	scaling := s.Scaling
-	if !scaling.On {
-		if len(scaling.Schedules) > 0 {
-			r.Conflict([]string{"scheduledScaling", "autoscaling"}, "schedules are given, but autoscaling is off; allowed with: on")
-		}
-		checkSpot(r, scaling, s.DesiredCount, "desiredCount")
-		return
-	}
-
 	if scaling.Min > scaling.Max {
-		r.Conflict([]string{"minCount", "maxCount"}, fmt.Sprintf("%d is more than %d", scaling.Min, scaling.Max))
-	} else if s.DesiredCount < scaling.Min || s.DesiredCount > scaling.Max {
-		r.Conflict([]string{"desiredCount", "minCount", "maxCount"},
-			fmt.Sprintf("%d is not between %d and %d; autoscaling would change it at once", s.DesiredCount, scaling.Min, scaling.Max))
+		r.Conflict([]string{"scale.min", "scale.max"}, fmt.Sprintf("%d is more than %d", scaling.Min, scaling.Max))
 	}
-	if scaling.CPUPercent == 0 && scaling.MemoryPercent == 0 && scaling.RequestsPerTask == 0 && len(scaling.Schedules) == 0 {
-		r.Conflict([]string{"autoscaling", "scaleOnCpuPercent", "scaleOnMemoryPercent", "scaleOnRequestsPerTask", "scheduledScaling"},
-			"autoscaling is on, but there is nothing to scale on; allowed: one target above 0, or a schedule")
+	for _, target := range []string{"scale.cpu", "scale.memory", "scale.requests"} {
+		if !scaling.On && r.Given(target) {
+			r.Conflict([]string{target, "scale.max"}, "set, but the number of tasks is fixed; allowed with: a scale.max above scale.min")
+		}
 	}
-	checkSpot(r, scaling, scaling.Max, "maxCount")
-}
-
-func checkSpot(r *settings.Reader, scaling Scaling, most int, key string) {
-	if scaling.SpotPercent > 0 && scaling.OnDemandBase >= most {
-		r.Conflict([]string{"spotPercent", "onDemandBase", key},
+	if scaling.On && scaling.CPUPercent == 0 && scaling.MemoryPercent == 0 && scaling.RequestsPerTask == 0 && len(scaling.Schedules) == 0 {
+		r.Conflict([]string{"scale.max", "scale.cpu", "scale.memory", "scale.requests", "scale.schedules"},
+			"the number of tasks may change, but there is nothing to scale on; allowed: one target, or a schedule")
+	}
+	if scaling.SpotPercent > 0 && scaling.OnDemandBase >= scaling.Max {
+		r.Conflict([]string{"scale.spot", "scale.onDemand", "scale.max"},
 			fmt.Sprintf("%d of at most %d tasks run on demand, so %d %% Spot would have no effect",
-				scaling.OnDemandBase, most, scaling.SpotPercent))
+				scaling.OnDemandBase, scaling.Max, scaling.SpotPercent))
+	}
+	if scaling.SpotPercent == 0 && r.Given("scale.onDemand") {
+		r.Conflict([]string{"scale.onDemand", "scale.spot"}, "set, but all tasks run on demand; allowed with: scale.spot")
 	}
 }
 
@@ -257,8 +259,8 @@ func (b *builder) declareTracking(by metric, target *appautoscaling.Target) erro
 				ResourceLabel:        by.label,
 			},
 			TargetValue:      pulumi.Float64(by.target),
-			ScaleInCooldown:  pulumi.Int(int(b.Scaling.InCooldown.Seconds())),
-			ScaleOutCooldown: pulumi.Int(int(b.Scaling.OutCooldown.Seconds())),
+			ScaleInCooldown:  pulumi.Int(inCooldown),
+			ScaleOutCooldown: pulumi.Int(outCooldown),
 			DisableScaleIn:   pulumi.Bool(false),
 		},
 	}, b.child)

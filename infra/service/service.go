@@ -4,6 +4,7 @@
 package service
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -167,7 +168,7 @@ func (b *builder) declareCluster() (err error) {
 	b.cluster, err = ecs.NewCluster(b.ctx, b.Name, &ecs.ClusterArgs{
 		Settings: ecs.ClusterSettingArray{ecs.ClusterSettingArgs{
 			Name:  pulumi.String("containerInsights"),
-			Value: pulumi.String(string(b.ContainerInsights)),
+			Value: pulumi.String(cmp.Or(string(b.ContainerInsights), "disabled")),
 		}},
 	}, b.child, pulumi.Protect(b.Protect))
 	if err != nil {
@@ -194,13 +195,13 @@ func (b *builder) declareService() (err error) {
 		SchedulingStrategy:              pulumi.String("REPLICA"),
 		DesiredCount:                    b.startCount(),
 		DeploymentController:            ecs.ServiceDeploymentControllerArgs{Type: pulumi.String("ECS")},
-		DeploymentMaximumPercent:        pulumi.Int(b.MaximumPercent),
+		DeploymentMaximumPercent:        pulumi.Int(maximumPercent),
 		DeploymentMinimumHealthyPercent: pulumi.Int(b.MinimumHealthyPercent),
 		DeploymentCircuitBreaker: ecs.ServiceDeploymentCircuitBreakerArgs{
 			Enable:   pulumi.Bool(b.CircuitBreaker != BreakerOff),
 			Rollback: pulumi.Bool(b.CircuitBreaker == BreakerRollback),
 		},
-		AvailabilityZoneRebalancing: pulumi.String(rebalancing(b.ZoneRebalancing)),
+		AvailabilityZoneRebalancing: pulumi.String(zoneRebalancing),
 		NetworkConfiguration: ecs.ServiceNetworkConfigurationArgs{
 			Subnets:        b.SubnetIDs,
 			SecurityGroups: pulumi.StringArray{b.group.ID()},
@@ -255,6 +256,11 @@ func (b *builder) serviceOptions() []pulumi.ResourceOption {
 	return options
 }
 
+// graceBeyondStart is what a task needs before the load balancer can find it healthy, beside the start of the app: the start of
+// its containers, its registration, and two checks.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html
+const graceBeyondStart = 50 * time.Second
+
 // registerIn says where the tasks register. ECS has a grace period for health checks only with a load balancer.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html
 func (b *builder) registerIn(service *ecs.ServiceArgs) {
@@ -267,18 +273,10 @@ func (b *builder) registerIn(service *ecs.ServiceArgs) {
 		return
 	}
 
-	service.HealthCheckGracePeriodSeconds = pulumi.Int(b.HealthCheckGracePeriodSeconds)
+	service.HealthCheckGracePeriodSeconds = pulumi.Int(int((b.Task.Health.StartPeriod + graceBeyondStart).Seconds()))
 	service.LoadBalancers = ecs.ServiceLoadBalancerArray{ecs.ServiceLoadBalancerArgs{
 		TargetGroupArn: b.Ingress.TargetGroupARN,
 		ContainerName:  pulumi.String(task.NginxContainer),
 		ContainerPort:  pulumi.Int(b.Task.ContainerPort),
 	}}
-}
-
-func rebalancing(on bool) string {
-	if on {
-		return "ENABLED"
-	}
-
-	return "DISABLED"
 }

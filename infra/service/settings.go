@@ -1,7 +1,6 @@
 package service
 
 import (
-	"fmt"
 	"time"
 
 	"fargate-nginx-sidecar/infra/settings"
@@ -9,20 +8,15 @@ import (
 
 // Settings says in how many tasks a service runs, what they may connect to, and how one revision replaces another.
 type Settings struct {
-	LogRetentionDays int
 	// EgressPorts are the TCP ports to which tasks may open connections at any address. EgressGroups are security groups,
 	// such as a database's, to which they may do so, too.
 	EgressPorts  []int
 	EgressGroups []EgressGroup
 	Scaling      Scaling
 
-	ContainerInsights             Insights
-	DesiredCount                  int
-	MaximumPercent                int
-	MinimumHealthyPercent         int
-	CircuitBreaker                Breaker
-	ZoneRebalancing               bool
-	HealthCheckGracePeriodSeconds int
+	ContainerInsights     Insights
+	MinimumHealthyPercent int
+	CircuitBreaker        Breaker
 	// DeploymentTimeout is how long an update waits for a steady service.
 	DeploymentTimeout time.Duration
 	// DeployCommand runs with each new revision of the task definition before the service gets it, unless it is empty.
@@ -35,7 +29,7 @@ type Insights string
 
 // The levels of Container Insights.
 const (
-	InsightsOff      Insights = "disabled"
+	InsightsOff      Insights = ""
 	InsightsOn       Insights = "enabled"
 	InsightsEnhanced Insights = "enhanced"
 )
@@ -47,63 +41,49 @@ type Breaker string
 const (
 	BreakerRollback Breaker = "rollback"
 	BreakerStop     Breaker = "stop"
-	BreakerOff      Breaker = "off"
+	BreakerOff      Breaker = ""
 )
 
-// retentions are those that CloudWatch Logs accepts, in days.
-// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
-var retentions = []int{
-	1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
-}
+// httpsPort is where AWS's services are.
+const httpsPort = 443
+
+// maximumPercent lets ECS start a whole new set of tasks beside the old one, so that a deployment is over soon. Zones are
+// rebalanced, because a service that has all its tasks in one zone fails with it.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-rebalancing.html
+const (
+	maximumPercent  = 200
+	zoneRebalancing = "ENABLED"
+)
 
 // Read returns the settings of the service.
 func Read(r *settings.Reader) Settings {
-	r.FollowProfile("logRetentionDays", "30", "365")
+	g := r.Group("deployment")
 	s := Settings{
-		LogRetentionDays: r.Among("logRetentionDays", retentions, "days"),
-		EgressPorts: r.Numbers("taskEgressPorts", "1 to 65535 (TCP port)",
-			func(port int) bool { return port >= 1 && port <= 65535 }),
-		EgressGroups: readEgressGroups(r),
-		Scaling:      readScaling(r),
+		EgressPorts: r.Group("network").Ints("ports", []int{httpsPort}, 1, 65535, "",
+			"TCP ports to which the tasks may open connections at any address. They must include 443, through which the tasks pull images, write logs and call AWS. DNS needs no entry. For a database, use `network.groups`.",
+			"https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html"),
+		EgressGroups: readEgressGroups(r.Group("network")),
+		Scaling:      readScaling(r.Group("scale")),
 
-		ContainerInsights:     settings.OneOf(r, "containerInsights", InsightsOff, InsightsOn, InsightsEnhanced),
-		DesiredCount:          r.Between("desiredCount", 1, 5000, "tasks"),
-		MaximumPercent:        r.Between("deploymentMaximumPercent", 101, 200, "percent"),
-		MinimumHealthyPercent: r.Between("deploymentMinimumHealthyPercent", 0, 100, "percent"),
-		CircuitBreaker:        settings.OneOf(r, "circuitBreaker", BreakerRollback, BreakerStop, BreakerOff),
-		ZoneRebalancing:       r.OneOf("zoneRebalancing", "enabled", "disabled") == "enabled",
-		// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html
-		HealthCheckGracePeriodSeconds: r.Between("healthCheckGracePeriodSeconds", 0, 2147483647, "seconds"),
-		DeploymentTimeout:             time.Duration(r.Between("deploymentTimeoutMinutes", 5, 120, "minutes")) * time.Minute,
-		DeployCommand: r.Words("deployCommand", "a list of words without an empty one, or an empty list for no command",
-			func([]string) bool { return true }),
+		ContainerInsights: settings.OneOf(r.Group("monitoring").OrFalse(), "containerInsights", InsightsOn, []Insights{InsightsOn, InsightsEnhanced},
+			"CloudWatch Container Insights for the cluster. Its metrics cost money.",
+			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cloudwatch-container-insights.html"),
+		DeployCommand: g.Command("command",
+			"Command that must succeed before the service gets a new revision of its task definition, such as `[npm, run, migrate]`. It runs once, alone in a task with the app's new image, variables, secrets, role and network. If it does not exit with status 0, the update fails with the last lines of its log, and the service stays as it is. A preview does not run it.",
+			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/standalone-tasks.html"),
+		DeploymentTimeout: g.Duration("timeout", 20*time.Minute, 5*time.Minute, 120*time.Minute,
+			"Time that an update waits for `deployment.command` and for the deployment to end. A deployment that fails ends the update at once.",
+			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-deployment.html"),
+		MinimumHealthyPercent: g.Int("minimumHealthy", 75, 0, 100, "percent",
+			"Fewest healthy tasks that must run during a deployment, in percent of the tasks, rounded up.",
+			"https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html"),
+		CircuitBreaker: settings.OneOf(g.OrFalse(), "circuitBreaker", BreakerRollback, []Breaker{BreakerRollback, BreakerStop},
+			"What ECS does with a deployment whose tasks do not become healthy: `rollback` returns to the last deployment that worked, `stop` stops the deployment, and `false` starts tasks until `deployment.timeout` has passed. The update fails in all three cases.",
+			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html"),
 	}
 	checkEgress(r, s)
-	checkDeployment(r, s)
 	checkScaling(r, s)
 
 	return s
-}
-
-// checkDeployment refuses limits that let ECS neither start another task nor stop one, so that no deployment could ever
-// begin. ECS rounds the upper limit down and the lower one up.
-// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
-func checkDeployment(r *settings.Reader, s Settings) {
-	checkRoom(r, s, s.DesiredCount, "desiredCount")
-	// Nor may a deployment be blocked after load has changed the number of tasks. More tasks only leave more room, so it
-	// is enough to check the lowest number. The desired count has been checked above.
-	if s.Scaling.On && s.Scaling.Min < s.DesiredCount {
-		checkRoom(r, s, s.Scaling.Min, "minCount")
-	}
-}
-
-func checkRoom(r *settings.Reader, s Settings, tasks int, key string) {
-	most := tasks * s.MaximumPercent / 100
-	fewest := (tasks*s.MinimumHealthyPercent + 99) / 100
-
-	if most <= tasks && fewest >= tasks {
-		r.Conflict([]string{"deploymentMaximumPercent", "deploymentMinimumHealthyPercent", key},
-			fmt.Sprintf("at most %d and at least %d of %d tasks must run, so a deployment could neither start nor stop one",
-				most, fewest, tasks))
-	}
 }

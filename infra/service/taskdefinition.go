@@ -70,6 +70,9 @@ func (b *builder) tasks() task.Args {
 
 // newTaskDefinition declares a task definition and fills in what those of a service have in common.
 func (b *builder) newTaskDefinition(name string, args *ecs.TaskDefinitionArgs) (*ecs.TaskDefinition, error) {
+	if b.Task.Secret {
+		args.ContainerDefinitions = pulumi.ToSecret(args.ContainerDefinitions).(pulumi.StringOutput)
+	}
 	args.NetworkMode = pulumi.String("awsvpc")
 	args.RequiresCompatibilities = pulumi.ToStringArray([]string{"FARGATE"})
 	args.Cpu, args.Memory = pulumi.String(strconv.Itoa(b.Task.CPU)), pulumi.String(strconv.Itoa(b.Task.Memory))

@@ -2,7 +2,7 @@ package settings
 
 import "regexp"
 
-// The stores that can hold a secret, by the words that a setting begins with.
+// The stores that can hold a secret, by the prefix that names one.
 const (
 	StoreParameter = "ssm"
 	StoreSecret    = "secretsmanager"

@@ -1,197 +1,178 @@
 package settings
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// Texts returns a list of strings that all pass check, none of them twice.
-func (r *Reader) Texts(key, allowed string, check func(string) bool) []string {
-	return elements(r, key, allowed, check)
+// elementName is what names that become parts of resource names may be.
+var elementName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}$`)
+
+// Name is the form of a name that becomes a part of the name of a resource.
+var Name = Form{Allowed: "1 to 20 of a-z, 0-9 and hyphens, beginning with a letter", Pattern: elementName}
+
+// Texts returns a list of texts of a form, none of them twice.
+func (g Group) Texts(name string, def []string, form Form, meaning, source string) []string {
+	schema := map[string]any{"type": "array", "items": form.schema(), "uniqueItems": true}
+
+	return elements(g, name, def, form.Allowed, schema, meaning, source, func(value any) (string, bool) {
+		text, ok := scalar(value)
+		return text, ok && text != "" && form.accepts(text)
+	})
 }
 
 // SomeTexts is Texts for a list that may not be empty.
-func (r *Reader) SomeTexts(key, allowed string, check func(string) bool) []string {
-	all := r.Texts(key, allowed, check)
-	if len(all) == 0 && !r.Wrong(key) {
-		r.Fail(key, "[]", "at least one: "+allowed)
+func (g Group) SomeTexts(name string, def []string, form Form, meaning, source string) []string {
+	all := g.Texts(name, def, form, meaning, source)
+	if len(all) == 0 && !g.r.Wrong(g.at(name)) {
+		g.r.Fail(g.at(name), "[]", "at least one: "+form.Allowed)
 	}
 
 	return all
 }
 
-// Numbers returns a list of whole numbers that all pass check, none of them twice.
-func (r *Reader) Numbers(key, allowed string, check func(int) bool) []int {
-	return elements(r, key, allowed, check)
+// Ints returns a list of whole numbers within two limits, none of them twice.
+func (g Group) Ints(name string, def []int, lowest, highest int, unit, meaning, source string) []int {
+	allowed := strings.TrimSpace(fmt.Sprintf("%d to %d %s", lowest, highest, unit))
+	schema := map[string]any{"type": "array", "uniqueItems": true, "items": map[string]any{"type": "integer", "minimum": lowest, "maximum": highest}}
+
+	return elements(g, name, def, allowed, schema, meaning, source, func(value any) (int, bool) {
+		n, ok := integer(value)
+		return n, ok && n >= lowest && n <= highest
+	})
 }
 
-func elements[T string | int](r *Reader, key, allowed string, check func(T) bool) []T {
-	value, ok := r.value(key)
+func elements[T comparable](
+	g Group, name string, def []T, allowed string, schema map[string]any, meaning, source string, read func(any) (T, bool),
+) []T {
+	g.declare(name, listed(def), "a list of: "+allowed, schema, meaning, source)
+	value, given := g.take(name)
+	if !given {
+		return def
+	}
+	list, ok := value.([]any)
 	if !ok {
+		g.r.Fail(g.at(name), literal(value)+" is not a list", "a list of: "+allowed)
 		return nil
 	}
 
-	var all []T
-	if err := json.Unmarshal([]byte(value), &all); err != nil {
-		r.Fail(key, strconv.Quote(value)+" is not a list", "a list of: "+allowed)
-		return nil
-	}
-
-	seen := map[T]bool{}
-	for _, element := range all {
-		if !check(element) {
-			r.Fail(key, fmt.Sprintf("%#v", element), "a list of: "+allowed)
+	all := []T{}
+	for _, element := range list {
+		one, ok := read(element)
+		switch {
+		case !ok:
+			g.r.Fail(g.at(name), literal(element), "a list of: "+allowed)
+		case slices.Contains(all, one):
+			g.r.Fail(g.at(name), literal(element)+" twice", "each once")
+		default:
+			all = append(all, one)
 		}
-		if seen[element] {
-			r.Fail(key, fmt.Sprintf("%#v twice", element), "each once")
-		}
-		seen[element] = true
 	}
 
 	return all
+}
+
+func listed[T any](all []T) string {
+	if len(all) == 0 {
+		return ""
+	}
+
+	return "[" + strings.ReplaceAll(strings.Trim(fmt.Sprint(all), "[]"), " ", ", ") + "]"
 }
 
 // Words returns a command. Unlike in other lists, the same word may occur twice; no word may be empty.
-func (r *Reader) Words(key, allowed string, check func([]string) bool) []string {
-	value, ok := r.value(key)
-	if !ok {
+func (g Group) Words(name, allowed string, check func([]string) bool, meaning, source string) []string {
+	schema := map[string]any{"type": "array", "items": map[string]any{"type": []string{"string", "number"}, "minLength": 1}, "minItems": 1}
+	g.declare(name, "", allowed, schema, meaning, source)
+	value, given := g.take(name)
+	if !given {
 		return nil
 	}
 
-	var all []string
-	if err := json.Unmarshal([]byte(value), &all); err != nil || !check(all) || slices.Contains(all, "") {
-		r.Fail(key, value, allowed)
+	list, ok := value.([]any)
+	all := make([]string, len(list))
+	for i, element := range list {
+		word, isWord := scalar(element)
+		all[i], ok = word, ok && isWord && word != ""
+	}
+	if !ok || len(all) == 0 || check != nil && !check(all) {
+		g.fail(name, value, allowed)
+		return nil
 	}
 
 	return all
 }
 
-// Ranges returns a list of address ranges without host bits, none of them twice.
-func (r *Reader) Ranges(key, allowed string) []netip.Prefix {
-	texts := r.Texts(key, allowed, func(text string) bool {
-		prefix, err := netip.ParsePrefix(text)
-		return err == nil && prefix == prefix.Masked()
-	})
+// Command returns a command of any words.
+func (g Group) Command(name, meaning, source string) []string {
+	return g.Words(name, "a list of words, none of them empty", nil, meaning, source)
+}
 
+// RequiredCommand is Command for a member that each object must have.
+func (g Group) RequiredCommand(name, meaning, source string) []string {
+	words := g.Command(name, meaning, source)
+	g.require(name, "a list of words, none of them empty")
+
+	return words
+}
+
+// Ranges returns a list of address ranges without host bits, none of them twice.
+func (g Group) Ranges(name string, form Form, meaning, source string) []netip.Prefix {
 	var all []netip.Prefix
-	for _, text := range texts {
-		// The check above has reported what does not parse.
-		if prefix, err := netip.ParsePrefix(text); err == nil {
-			all = append(all, prefix)
-		}
+	for _, text := range g.Texts(name, nil, form, meaning, source) {
+		all = append(all, netip.MustParsePrefix(text))
 	}
 
 	return all
 }
 
 // Map returns an object whose values are text, numbers or booleans, all of them as text.
-func (r *Reader) Map(key string) map[string]string {
-	value, ok := r.value(key)
-	if !ok {
-		return nil
+func (g Group) Map(name, meaning, source string) map[string]string {
+	schema := map[string]any{"type": "object", "additionalProperties": map[string]any{"type": []string{"string", "number", "boolean"}}}
+	g.declare(name, "", "names with values", schema, meaning, source)
+	value, given := g.take(name)
+	if !given {
+		return map[string]string{}
 	}
-
-	var all map[string]any
-	decoder := json.NewDecoder(strings.NewReader(value))
-	decoder.UseNumber()
-	if err := decoder.Decode(&all); err != nil {
-		r.Fail(key, strconv.Quote(value)+" is not an object", "an object that maps names to values")
-		return nil
+	object, ok := value.(map[string]any)
+	if !ok {
+		g.r.Fail(g.at(name), literal(value)+" is not an object", "an object that maps names to values")
+		return map[string]string{}
 	}
 
 	texts := map[string]string{}
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		switch value := all[name].(type) {
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		switch value := object[key].(type) {
 		case string, json.Number, bool:
-			texts[name] = fmt.Sprint(value)
+			texts[key] = fmt.Sprint(value)
 		default:
-			r.FailIn(key, key+"."+name, "not a single value", "a string, a number or a boolean")
+			g.r.Fail(g.at(name)+"."+key, "not a single value", "a string, a number or a boolean")
 		}
 	}
 
 	return texts
 }
 
-// Objects returns a list of objects that have the fields of T and no others.
-func Objects[T any](r *Reader, key, fields string) []T {
-	value, ok := r.value(key)
+// Object returns an object of any shape, for what is not this program's to describe.
+func (g Group) Object(name, meaning, source string) map[string]any {
+	g.declare(name, "", "an object", map[string]any{"type": "object"}, meaning, source)
+	value, given := g.take(name)
+	if !given {
+		return nil
+	}
+	object, ok := value.(map[string]any)
 	if !ok {
-		return nil
-	}
-
-	var all []T
-	decoder := json.NewDecoder(strings.NewReader(value))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&all); err != nil {
-		r.Fail(key, strconv.Quote(value), "a list of objects with the fields "+fields)
-		return nil
-	}
-
-	return all
-}
-
-// NamedObjects returns an object that maps names to objects, which have some of the fields of T and no others.
-func NamedObjects[T any](r *Reader, key, fields string) map[string]T {
-	value, ok := r.value(key)
-	if !ok {
-		return nil
-	}
-
-	var all map[string]T
-	decoder := json.NewDecoder(strings.NewReader(value))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&all); err != nil {
-		r.Fail(key, strconv.Quote(value), "an object that maps names to objects with the fields "+fields)
-		return nil
-	}
-
-	return all
-}
-
-// Values are the members of an object as text, although people may also write them as numbers or booleans.
-type Values map[string]string
-
-// UnmarshalJSON refuses members that are lists or objects.
-func (v *Values) UnmarshalJSON(text []byte) error {
-	var all map[string]any
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.UseNumber()
-	if err := decoder.Decode(&all); err != nil {
-		return err
-	}
-
-	*v = Values{}
-	for name, value := range all {
-		switch value.(type) {
-		case string, json.Number, bool:
-			(*v)[name] = fmt.Sprint(value)
-		default:
-			return fmt.Errorf("%s is not a single value", name)
-		}
-	}
-
-	return nil
-}
-
-// Object returns an object that has some of the fields of T and no others.
-func Object[T any](r *Reader, key, fields string) T {
-	var object T
-	value, ok := r.value(key)
-	if !ok {
-		return object
-	}
-
-	decoder := json.NewDecoder(strings.NewReader(value))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&object); err != nil {
-		r.Fail(key, strconv.Quote(value), "an object with the fields "+fields)
+		g.r.Fail(g.at(name), literal(value), "an object")
 	}
 
 	return object
 }
+
+// Quote shows a text as an error does.
+func Quote(text string) string { return strconv.Quote(text) }

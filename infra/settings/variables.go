@@ -7,10 +7,10 @@ import (
 	"strconv"
 )
 
-var namePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // keyNames are variables that no setting may set. Everyone who may describe a task definition can read it, and a key in
-// it stays there after the key has been rotated. The tasks' role grants the same rights without a key.
+// it stays there after the key has been rotated. The tasks' role grants the same permissions without a key.
 // https://docs.aws.amazon.com/securityhub/latest/userguide/ecs-controls.html#ecs-8
 var keyNames = []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "ECS_ENGINE_AUTH_DATA"}
 
@@ -21,48 +21,47 @@ var keyPattern = regexp.MustCompile(`\b(AKIA|ASIA)[A-Z2-7]{16}\b`)
 // HoldsAWSKey reports whether the id of an access key is in a text.
 func HoldsAWSKey(text string) bool { return keyPattern.MatchString(text) }
 
+const instead = "permissions granted through app.policies"
+
 // Variables returns an object of environment variables or build arguments. The program itself sets the values of the
-// reserved ones; each is given with a phrase that says what is allowed instead.
-func (r *Reader) Variables(key string, reserved map[string]string) map[string]string {
-	values := r.Map(key)
-	r.CheckVariables(key, key, values, reserved)
+// reserved ones; each is given with a phrase that says what to do instead.
+func (g Group) Variables(name string, reserved map[string]string, meaning, source string) map[string]string {
+	values, path := g.Map(name, meaning, source), g.at(name)
+	for _, variable := range slices.Sorted(maps.Keys(values)) {
+		g.r.checkVariable(path, variable, reserved)
+		if HoldsAWSKey(values[variable]) {
+			g.r.Fail(path+"."+variable, "holds an AWS access key", instead)
+		}
+	}
 
 	return values
 }
 
-// CheckVariables checks environment variables that are one part of a setting, or the whole of it.
-func (r *Reader) CheckVariables(key, part string, values, reserved map[string]string) {
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		r.checkVariable(key, part, name, reserved)
-		if HoldsAWSKey(values[name]) {
-			r.FailIn(key, part+"."+name, "holds an AWS access key", "rights granted through taskPolicyArns")
-		}
-	}
-}
-
-// CheckSecrets checks environment variables that are filled from a store, and returns the values they name.
-func (r *Reader) CheckSecrets(key, part string, values, reserved map[string]string) map[string]Secret {
+// Secrets returns an object of environment variables that are filled from a store, with the values that they name.
+func (g Group) Secrets(name string, reserved map[string]string, meaning, source string) map[string]Secret {
+	values, path := g.Map(name, meaning, source), g.at(name)
 	all := map[string]Secret{}
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		r.checkVariable(key, part, name, reserved)
-		secret, ok := ParseSecret(values[name])
+	for _, variable := range slices.Sorted(maps.Keys(values)) {
+		g.r.checkVariable(path, variable, reserved)
+		secret, ok := ParseSecret(values[variable])
 		if !ok {
-			r.FailIn(key, part+"."+name, strconv.Quote(values[name]), SecretAllowed)
+			// What names no secret may be the secret itself, so the error does not repeat it.
+			g.r.Fail(path+"."+variable, "not the name of a secret", SecretAllowed)
 			continue
 		}
-		all[name] = secret
+		all[variable] = secret
 	}
 
 	return all
 }
 
-func (r *Reader) checkVariable(key, part, name string, reserved map[string]string) {
+func (r *Reader) checkVariable(path, name string, reserved map[string]string) {
 	switch {
-	case !namePattern.MatchString(name):
-		r.FailIn(key, part, strconv.Quote(name), "names of letters, digits and underscores that do not begin with a digit")
+	case !variableName.MatchString(name):
+		r.Fail(path, strconv.Quote(name), "names of letters, digits and underscores that do not begin with a digit")
 	case slices.Contains(keyNames, name):
-		r.FailIn(key, part+"."+name, "AWS keys are not passed to tasks", "rights granted through taskPolicyArns")
+		r.Fail(path+"."+name, "AWS keys are not passed to tasks", instead)
 	case reserved[name] != "":
-		r.FailIn(key, part+"."+name, "set by the program", reserved[name])
+		r.Refuse(path+"."+name, "reserved: set by the program; "+reserved[name])
 	}
 }

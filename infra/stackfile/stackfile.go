@@ -19,9 +19,8 @@ type Settings struct {
 	Values  map[string]string
 }
 
-// Read returns the settings that a stack has by the file of the project and its own: its values, checked against the declared
-// types, and the declared defaults of all other settings. Without a file of its own, a stack has the defaults alone. The file must have
-// no encrypted values.
+// Read returns the settings that a stack has by its own file: a text of JSON for each group. Without a file, it has none. The
+// file must have no encrypted values.
 func Read(projectFile, stack, file string) (Settings, error) {
 	project, err := workspace.LoadProject(projectFile)
 	if err != nil {

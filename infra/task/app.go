@@ -5,7 +5,6 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -33,70 +32,76 @@ type App struct {
 }
 
 var (
-	userPattern  = regexp.MustCompile(`^[1-9][0-9]{0,8}(:[1-9][0-9]{0,8})?$`)
-	healthPath   = regexp.MustCompile(`^/([A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*)?$`)
+	user         = settings.Pattern("a number above 0, or two with a colon between them, such as 1000:1000", `^[1-9][0-9]{0,8}(:[1-9][0-9]{0,8})?$`)
 	pathOfVolume = regexp.MustCompile(`^(/[A-Za-z0-9._-]+)+$`)
+	// healthPath may end in a slash, as the paths of some frameworks do.
+	healthPath = settings.Form{
+		Allowed: "a path of letters, digits, dots, hyphens, underscores and tildes, at most 1024 characters",
+		Pattern: regexp.MustCompile(`^/([A-Za-z0-9._~-]+/?)*$`), Check: func(path string) bool { return len(path) <= 1024 },
+	}
+	writablePath = settings.Form{
+		Allowed: "an absolute path below /, such as /tmp", Pattern: pathOfVolume,
+		Check: func(path string) bool { return !strings.Contains(path, "..") },
+	}
 )
 
-const (
-	userAllowed          = "a number above 0, or two with a colon between them, such as 1000:1000"
-	healthCommandAllowed = "CMD, a program and its arguments, or CMD-SHELL and one line"
-)
+const healthCommandAllowed = "CMD, a program and its arguments, or CMD-SHELL and one line"
 
 func isHealthCommand(words []string) bool {
-	return !slices.Contains(words, "") && (len(words) >= 2 && words[0] == "CMD" || len(words) == 2 && words[0] == "CMD-SHELL")
+	return len(words) >= 2 && words[0] == "CMD" || len(words) == 2 && words[0] == "CMD-SHELL"
 }
 
-// The limits of the time that a container must have run before ECS starts it again in its task, in seconds.
-// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerRestartPolicy.html
-const shortestRestart, longestRestart = 60, 1800
-
-const restartAllowed = "0 (never), or 60 to 1800 seconds"
-
-func restartIsAllowed(seconds int) bool {
-	return seconds == 0 || seconds >= shortestRestart && seconds <= longestRestart
+func readHealthCommand(g settings.Group, meaning string) []string {
+	return g.Words("healthCommand", healthCommandAllowed, isHealthCommand, meaning,
+		"https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html")
 }
 
-func readRestart(r *settings.Reader) time.Duration {
-	const key = "appRestartSeconds"
-
-	seconds := r.Between(key, 0, longestRestart, "seconds")
-	if !r.Wrong(key) && !restartIsAllowed(seconds) {
-		r.Fail(key, strconv.Itoa(seconds), restartAllowed)
-	}
-
-	return time.Duration(seconds) * time.Second
+// readRestart returns how long a container must have run for ECS to start it again in its task; zero is never.
+func readRestart(g settings.Group, meaning string) time.Duration {
+	return g.OrFalse().Else("false").Duration("restartAfter", 0, 60*time.Second, 1800*time.Second, meaning,
+		"https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerRestartPolicy.html")
 }
 
 // hasHealthCommand reports whether a command in the app's own container determines its health.
 func (a App) hasHealthCommand() bool { return len(a.HealthCommand) > 0 }
 
-// ownVariables are set by the program. Each comes with what an error names as allowed instead.
+// ownVariables are set by the program. Each comes with what to do instead of setting it.
 var ownVariables = map[string]string{
-	"HOST":                  "no other value; the app must listen on 127.0.0.1, where NGINX alone reaches it",
-	"PORT":                  "the setting appPort instead",
-	"KEEP_ALIVE_TIMEOUT_MS": "the setting appKeepAliveSeconds instead",
-	"SOCKET":                "the setting appListen instead",
+	"HOST":                  "the app must listen on 127.0.0.1, where NGINX alone reaches it",
+	"PORT":                  "set app.port",
+	"KEEP_ALIVE_TIMEOUT_MS": "set app.keepAlive",
+	"SOCKET":                "set app.socket",
 }
 
-func readApp(r *settings.Reader) App {
+func readApp(g settings.Group) App {
 	app := App{
-		Command: r.Words("appCommand", "a list of words without an empty one, or an empty list for the image's own command", func([]string) bool { return true }),
-		HealthPath: r.Text("appHealthPath", "a path of letters, digits, dots, hyphens, underscores and tildes, at most 1024 characters",
-			func(path string) bool { return len(path) <= 1024 && healthPath.MatchString(path) }),
-		HealthCommand: r.Words("appHealthCommand", healthCommandAllowed+", or an empty list",
-			func(words []string) bool { return len(words) == 0 || isHealthCommand(words) }),
-		User: r.Text("appUser", userAllowed, userPattern.MatchString),
-		WritablePaths: r.Texts("appWritablePaths", "an absolute path below /, such as /tmp",
-			func(path string) bool { return pathOfVolume.MatchString(path) && !strings.Contains(path, "..") }),
-		Environment: r.Variables("environment", ownVariables),
-		Secrets:     r.CheckSecrets("secrets", "secrets", r.Map("secrets"), ownVariables),
-		Restart:     readRestart(r),
+		Command: g.Else("the image's").Command("command", "Command of the app's container, one word per item.",
+			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#container_definition_environment"),
+		HealthPath: g.Text("health", "/healthz", healthPath,
+			"Health-check path of the app. NGINX's own health check requests it every 5 s, on 127.0.0.1 or through the socket, with `Host: localhost`; any status from 200 to 399 within 2 s counts as healthy. The app's image needs no command for it. Clients reach the path only if `http.paths` covers it.",
+			"https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDependency.html"),
+		HealthCommand: readHealthCommand(g, "Command that exits with status 0 while the app is healthy, within 3 s: `CMD` followed by a program and its arguments, or `CMD-SHELL` followed by one command line. It runs inside the app's container, and NGINX starts once it has succeeded. It takes the place of `app.health`."),
+		User: g.Text("user", "1000:1000", user,
+			"User that the app runs as: a numeric user id, optionally followed by a colon and a numeric group id. Root is refused.",
+			"https://docs.aws.amazon.com/securityhub/latest/userguide/ecs-controls.html#ecs-20"),
+		WritablePaths: g.Texts("writablePaths", nil, writablePath,
+			"Directories that the app may write to; the rest of its file system is read-only. Each is empty when a task starts and belongs to root, unless the image declares it as a `VOLUME`: Fargate then keeps the owner and permissions that it has in the image.",
+			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/bind-mounts.html"),
+		Environment: g.Variables("environment", ownVariables,
+			"Environment variables of the app, as names with values. ECS shows them to every user who may describe a task definition, so passwords belong in `app.secrets`. An encrypted value stays encrypted in the stack's state, but not in ECS. The program itself sets `HOST`, `PORT` and `KEEP_ALIVE_TIMEOUT_MS`. AWS access keys are refused; use `app.policies` instead.",
+			"https://docs.aws.amazon.com/securityhub/latest/userguide/ecs-controls.html#ecs-8"),
+		Secrets: g.Secrets("secrets", ownVariables,
+			"Environment variables of the app whose values ECS reads from a store when a task starts. Each maps a variable to `ssm:<parameter>`, `secretsmanager:<secret>` or `secretsmanager:<secret>#<field>`, by name. ECS gets the permission to read these values and no others. For values encrypted with your own KMS key, set `storage.kmsKey` to that key.",
+			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/specifying-sensitive-data.html"),
+		Restart: readRestart(g, "Time that the app must have run for ECS to start it again in the same task when it ends, whatever its exit code. An app that ends sooner still ends its task, and ECS replaces the task. With `false`, the task ends in each case."),
 	}
 	for _, name := range slices.Sorted(maps.Keys(app.Secrets)) {
 		if _, both := app.Environment[name]; both {
-			r.Conflict([]string{"environment", "secrets"}, name+" is in both; allowed: in one of them")
+			g.Conflict([]string{"environment", "secrets"}, name+" is in both; allowed: in one of them")
 		}
+	}
+	if g.Has("health") && g.Has("healthCommand") {
+		g.Conflict([]string{"health", "healthCommand"}, "both are set, but the command takes the place of the path; allowed: one of them")
 	}
 
 	return app

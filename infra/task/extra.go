@@ -3,10 +3,9 @@ package task
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
+	"time"
 
 	"fargate-nginx-sidecar/infra/settings"
 )
@@ -14,30 +13,26 @@ import (
 // ExtraContainer is a container of the task beside NGINX and the app, such as a collector of traces and metrics. The app reaches
 // it on 127.0.0.1, and nothing outside the task does. It starts before the app and stops after it.
 type ExtraContainer struct {
-	Name  string `json:"-"`
-	Image string `json:"image"`
+	Name, Image string
 	// Command, User and WritablePaths are like the app's. WritableRoot makes the whole file system writable.
-	Command       []string        `json:"command"`
-	User          string          `json:"user"`
-	WritablePaths []string        `json:"writablePaths"`
-	WritableRoot  bool            `json:"writableRoot"`
-	Environment   settings.Values `json:"environment"`
-	SecretNames   settings.Values `json:"secrets"`
+	Command       []string
+	User          string
+	WritablePaths []string
+	WritableRoot  bool
+	Environment   map[string]string
 	// Essential makes the task stop when the container does. Otherwise the task goes on without it.
-	Essential bool `json:"essential"`
+	Essential bool
 	// CPU is the share that the container gets even if the others want more, in CPU units; zero is what they leave. If the
 	// container takes more than Memory, in MiB, it is killed; zero is no limit. Both come out of the task's.
-	CPU    int `json:"cpu"`
-	Memory int `json:"memory"`
-	// HealthCommand is like the app's.
-	HealthCommand []string `json:"healthCommand"`
-	// RestartSeconds is like App.Restart.
-	RestartSeconds int `json:"restartSeconds"`
+	CPU, Memory int
+	// HealthCommand is like the app's, and Restart like App.Restart.
+	HealthCommand []string
+	Restart       time.Duration
 
 	secrets map[string]settings.Secret
 }
 
-const extraKey = "sidecars"
+const extraKey = "containers"
 
 // extraLimit leaves room for NGINX, the app and a log router among the containers that ECS allows in a task.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
@@ -50,72 +45,40 @@ const leastMemory = 6
 // reservedNames are those of other containers and of log streams.
 var reservedNames = []string{NginxContainer, AppContainer, Commands, logRouterName}
 
-var extraPattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}$`)
-
-func readExtra(r *settings.Reader) []ExtraContainer {
-	given := settings.NamedObjects[ExtraContainer](r, extraKey,
-		"image, command, user, writablePaths, writableRoot, environment, secrets, essential, cpu, memory, healthCommand, restartSeconds")
-	if len(given) > extraLimit {
-		r.Fail(extraKey, fmt.Sprintf("%d containers", len(given)), fmt.Sprintf("at most %d", extraLimit))
-		return nil
-	}
-
-	var all []ExtraContainer
-	for _, name := range slices.Sorted(maps.Keys(given)) {
-		if !extraPattern.MatchString(name) || slices.Contains(reservedNames, name) {
-			r.FailIn(extraKey, extraKey, strconv.Quote(name),
-				"names of 1 to 20 of a-z, 0-9 and hyphens that begin with a letter, but not "+strings.Join(reservedNames, ", "))
-			continue
+func readExtra(g settings.Group) []ExtraContainer {
+	const source = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#container_definitions"
+	all := settings.Members(g, func(name string, g settings.Group) ExtraContainer {
+		if slices.Contains(reservedNames, name) {
+			g.Refuse("reserved: the name of another container or log stream; reserved are " + strings.Join(reservedNames, ", "))
 		}
-		container, part := given[name], extraKey+"."+name
-		container.Name = name
-		container.check(r, part)
-		r.CheckVariables(extraKey, part+".environment", container.Environment, nil)
-		container.secrets = r.CheckSecrets(extraKey, part+".secrets", container.SecretNames, nil)
-		all = append(all, container)
+		f := ExtraContainer{
+			Name:          name,
+			Image:         g.Required("image", settings.Form{Allowed: settings.ImageAllowed, Check: settings.IsImage}, "Image, with a tag or digest.", source),
+			User:          g.Required("user", user, "User, as in `app.user`.", source),
+			Command:       g.Else("the image's").Command("command", "Command, one word per item.", source),
+			Environment:   g.Variables("environment", nil, "Environment variables.", source),
+			secrets:       g.Secrets("secrets", nil, "Environment variables whose values ECS reads from a store, as in `app.secrets`.", source),
+			Essential:     g.Bool("essential", false, "Whether the task ends with the container.", source),
+			CPU:           g.Int("cpu", 0, 1, 16384, "CPU units", "Share of the task's CPU that the container gets even if the others want more.", source),
+			Memory:        g.Else("no limit").Int("memory", 0, leastMemory, 122880, "MiB", "Memory above which the container is killed.", source),
+			HealthCommand: readHealthCommand(g, "Command as in `app.healthCommand`."),
+			WritablePaths: g.Texts("writablePaths", nil, writablePath, "Directories that the container may write to.", source),
+			WritableRoot:  g.Bool("writableRoot", false, "Whether the whole file system is writable.", source),
+			Restart:       readRestart(g, "As in `app.restartAfter`."),
+		}
+		for _, variable := range slices.Sorted(maps.Keys(f.secrets)) {
+			if _, both := f.Environment[variable]; both {
+				g.Fail("secrets", variable+" is in environment, too", "each variable once")
+			}
+		}
+		return f
+	})
+	if len(all) > extraLimit {
+		g.Refuse(fmt.Sprintf("%d containers; allowed: at most %d", len(all), extraLimit))
 	}
 
 	return all
 }
-
-func (f ExtraContainer) check(r *settings.Reader, part string) {
-	fail := func(field, got, allowed string) { r.FailIn(extraKey, part+"."+field, got, allowed) }
-
-	if !settings.IsImage(f.Image) {
-		fail("image", strconv.Quote(f.Image), settings.ImageAllowed)
-	}
-	if slices.Contains(f.Command, "") {
-		fail("command", words(f.Command), "a list of words without an empty one")
-	}
-	if !userPattern.MatchString(f.User) {
-		fail("user", strconv.Quote(f.User), userAllowed)
-	}
-	for i, path := range f.WritablePaths {
-		if !pathOfVolume.MatchString(path) || strings.Contains(path, "..") || slices.Contains(f.WritablePaths[:i], path) {
-			fail("writablePaths", strconv.Quote(path), "absolute paths below /, such as /tmp, each once")
-		}
-	}
-	if len(f.HealthCommand) > 0 && !isHealthCommand(f.HealthCommand) {
-		fail("healthCommand", words(f.HealthCommand), healthCommandAllowed)
-	}
-	if f.CPU < 0 {
-		fail("cpu", strconv.Itoa(f.CPU), "0 (what the others leave), or a number of CPU units")
-	}
-	if f.Memory != 0 && f.Memory < leastMemory {
-		fail("memory", strconv.Itoa(f.Memory), fmt.Sprintf("0 (no limit), or %d MiB and more", leastMemory))
-	}
-	if !restartIsAllowed(f.RestartSeconds) {
-		fail("restartSeconds", strconv.Itoa(f.RestartSeconds), restartAllowed)
-	}
-	for _, name := range slices.Sorted(maps.Keys(f.SecretNames)) {
-		if _, both := f.Environment[name]; both {
-			fail("secrets", name+" is in environment, too", "each variable once")
-		}
-	}
-}
-
-// words shows a list as people write it in YAML.
-func words(list []string) string { return "[" + strings.Join(list, ", ") + "]" }
 
 // taken is what these containers get of the task's CPU and may take of its memory.
 func (s Settings) taken() (cpu, memory int) {
@@ -130,11 +93,11 @@ func (s Settings) taken() (cpu, memory int) {
 func checkExtra(r *settings.Reader, s Settings) {
 	cpu, memory := s.taken()
 	if cpu > 0 && s.ownShare() < 1 {
-		r.Conflict([]string{extraKey, "cpu"},
-			fmt.Sprintf("the containers ask for %d of the task's %d CPU units, which leaves none for NGINX and the app; allowed: a smaller sum", cpu, s.CPU))
+		r.Conflict([]string{extraKey, "task.cpu"},
+			fmt.Sprintf("the containers claim %d of the task's %d CPU units, which leaves none for NGINX and the app; allowed: a smaller sum", cpu, s.CPU))
 	}
 	if memory >= s.Memory {
-		r.Conflict([]string{extraKey, "memory"},
+		r.Conflict([]string{extraKey, "task.memory"},
 			fmt.Sprintf("the containers may take %d of the task's %d MiB, which leaves none for NGINX and the app; allowed: a smaller sum", memory, s.Memory))
 	}
 }
@@ -168,7 +131,7 @@ func (b builder) extra(f ExtraContainer) container {
 	if len(f.HealthCommand) > 0 {
 		c.HealthCheck = b.healthCheck(f.HealthCommand...)
 	}
-	c.RestartPolicy = restart(f.RestartSeconds)
+	c.RestartPolicy = restart(int(f.Restart.Seconds()))
 	c.LogConfiguration = b.logs(f.Name, b.AppLogGroup)
 
 	return c

@@ -16,12 +16,10 @@ import (
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_firelens.html
 type LogRouter struct {
 	// Image holds Fluent Bit, such as AWS for Fluent Bit. User is like the app's.
-	Image string `json:"image"`
-	User  string `json:"user"`
-	// Output are the options of one of Fluent Bit's outputs; Name says which. Options in SecretNames get their values from
-	// a store.
-	Output      settings.Values `json:"output"`
-	SecretNames settings.Values `json:"secrets"`
+	Image, User string
+	// Output are the options of one of Fluent Bit's outputs; Name says which. Options in secrets get their values from a
+	// store.
+	Output map[string]string
 
 	secrets map[string]settings.Secret
 }
@@ -42,13 +40,13 @@ const routerMemory = 50
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/firelens-docker-buffer-limit.html
 const bufferLimit = "log-driver-buffer-limit"
 
-// linesPerMegabyte makes a number of lines out of logBufferMegabytes, for lines of 1 KiB. NGINX's have about half of that.
+// linesPerMegabyte makes a number of lines out of the buffer, for lines of 1 KiB. NGINX's have about half of that.
 const linesPerMegabyte = 1024
 
-// ownOptions are set by ECS or by the program. Each comes with what an error names as allowed instead.
+// ownOptions are set by ECS or by the program. Each comes with the reason.
 var ownOptions = map[string]string{
-	"Match":     "no value; ECS gives each container its own",
-	bufferLimit: "the setting logBufferMegabytes instead",
+	"Match":     "ECS gives each container its own",
+	bufferLimit: "it is as large as the buffer of a container without a log router",
 }
 
 // needDisk are outputs that write to the disk first, which is read-only.
@@ -60,51 +58,49 @@ var (
 	optionPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]*$`)
 )
 
-func readLogRouter(r *settings.Reader) LogRouter {
-	router := settings.Object[LogRouter](r, logRouterKey, "image, user, output, secrets")
-	if r.Wrong(logRouterKey) || router.isEmpty() {
+func readLogRouter(g settings.Group) LogRouter {
+	const source = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_firelens.html"
+	const names = "names of letters, digits, dots, hyphens and underscores that begin with a letter"
+	router := LogRouter{
+		Image: g.Required("image", settings.Form{Allowed: settings.ImageAllowed, Check: settings.IsImage},
+			"Image of Fluent Bit, such as `public.ecr.aws/aws-observability/aws-for-fluent-bit:3.4.14`.", source),
+		User: g.Required("user", user, "User, as in `app.user`.", source),
+		Output: g.Map("output",
+			"Options of one of Fluent Bit's outputs, as in `{Name: http, Host: logs.example.com, Port: 443, tls: \"on\"}`. An output to an AWS service needs its permissions in `app.policies`.",
+			"https://docs.fluentbit.io/manual/data-pipeline/outputs"),
+		secrets: g.Secrets("secrets", nil, "Options whose values ECS reads from a store, as in `app.secrets`.", source),
+	}
+	if !g.Given() {
 		return LogRouter{}
 	}
 
-	fail := func(field, got, allowed string) { r.FailIn(logRouterKey, logRouterKey+"."+field, got, allowed) }
-	if !settings.IsImage(router.Image) {
-		fail("image", strconv.Quote(router.Image), settings.ImageAllowed)
-	}
-	if !userPattern.MatchString(router.User) {
-		fail("user", strconv.Quote(router.User), userAllowed)
-	}
 	switch name := router.Output["Name"]; {
 	case !outputPattern.MatchString(name):
-		fail("output.Name", strconv.Quote(name), "the name of one of Fluent Bit's outputs, such as http")
+		g.Fail("output.Name", strconv.Quote(name), "the name of one of Fluent Bit's outputs, such as http")
 	case slices.Contains(needDisk, name):
-		fail("output.Name", name+" writes to the disk, which is read-only", "an output that does not, such as http")
+		g.Fail("output.Name", name+" writes to the disk, which is read-only", "an output that does not, such as http")
 	}
-	for _, option := range slices.Sorted(maps.Keys(router.Output)) {
-		router.checkOption(fail, option)
+	for _, name := range slices.Sorted(maps.Keys(router.Output)) {
+		router.checkOption(g, name, names)
 	}
-	router.secrets = r.CheckSecrets(logRouterKey, logRouterKey+".secrets", router.SecretNames, nil)
 
 	return router
 }
 
-func (l LogRouter) isEmpty() bool {
-	return l.Image == "" && l.User == "" && len(l.Output) == 0 && len(l.SecretNames) == 0
-}
-
 // checkOption keeps a value from adding lines of its own to the configuration that ECS writes.
-func (l LogRouter) checkOption(fail func(field, got, allowed string), option string) {
+func (l LogRouter) checkOption(g settings.Group, option, names string) {
 	value := l.Output[option]
-	switch _, secret := l.SecretNames[option]; {
+	switch _, secret := l.secrets[option]; {
 	case !optionPattern.MatchString(option):
-		fail("output", strconv.Quote(option), "names of letters, digits, dots, hyphens and underscores that begin with a letter")
+		g.Fail("output", strconv.Quote(option), names)
 	case ownOptions[option] != "":
-		fail("output."+option, "set by the program", ownOptions[option])
+		g.Fail("output."+option, "reserved: set by the program", "no value; "+ownOptions[option])
 	case secret:
-		fail("output."+option, "in secrets, too", "each option once")
+		g.Fail("output."+option, "in secrets, too", "each option once")
 	case settings.HoldsAWSKey(value):
-		fail("output."+option, "holds an AWS access key", "rights granted through taskPolicyArns")
+		g.Fail("output."+option, "holds an AWS access key", "permissions granted through app.policies")
 	case value == "" || strings.ContainsFunc(value, unicode.IsControl):
-		fail("output."+option, strconv.Quote(value), "one line")
+		g.Fail("output."+option, strconv.Quote(value), "one line")
 	}
 }
 
@@ -113,7 +109,7 @@ func (l LogRouter) checkOption(fail func(field, got, allowed string), option str
 const routerPort = 24224
 
 func checkLogRouter(r *settings.Reader, s Settings) {
-	for key, port := range map[string]int{"appPort": s.AppPort, "containerPort": s.ContainerPort} {
+	for key, port := range map[string]int{"app.port": s.AppPort, "http.port": s.ContainerPort} {
 		if s.LogRouter.on() && port == routerPort {
 			r.Conflict([]string{logRouterKey, key}, "the log router listens on 24224; allowed: another port")
 		}

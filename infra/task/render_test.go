@@ -19,7 +19,7 @@ func someArgs() Args {
 			LogBufferMegabytes: 25,
 			Sidecar: Sidecar{
 				PathPrefixes: []string{"/api", "/v1"}, Methods: []string{"GET", "HEAD"}, BodyLimitKilobytes: 1024, HeaderLimitKilobytes: 8, RateBurst: 20,
-				ClientTimeout: 10 * time.Second, GzipLevel: 1, Gzip: nginx.GzipAll, AccessLog: nginx.LogJSON,
+				Gzip: nginx.GzipAll, AccessLog: nginx.LogJSON,
 				TrustedProxies: []netip.Prefix{netip.MustParsePrefix("130.176.0.0/16")},
 			},
 			App: App{User: "1000:1000", HealthCommand: []string{"CMD", "node", "healthcheck.js"}},
@@ -143,12 +143,9 @@ func TestMissingValuesAreErrorsNotEmptyStrings(t *testing.T) {
 
 func TestWorkersFollowTheTasksShareOfCPU(t *testing.T) {
 	for cpu, want := range map[int]int{256: 1, 512: 1, 1024: 1, 2048: 2, 4096: 4, 16384: 16} {
-		if got := workers(0, cpu); got != want {
+		if got := workers(cpu); got != want {
 			t.Errorf("%d CPU units: %d workers; want %d", cpu, got, want)
 		}
-	}
-	if got := workers(3, 256); got != 3 {
-		t.Errorf("%d workers; want the 3 that are given", got)
 	}
 }
 

@@ -36,6 +36,8 @@ type Settings struct {
 	// Extra are the other containers of a task, in the order of their names.
 	Extra     []ExtraContainer
 	LogRouter LogRouter
+	// Secret is true if a value of the containers is encrypted in the stack file.
+	Secret bool
 }
 
 // Architecture is the processor of the tasks, as ECS spells it.
@@ -56,36 +58,64 @@ type ContainerHealth struct {
 
 var policyPattern = regexp.MustCompile(`^arn:aws[a-z-]*:iam::(aws|[0-9]{12}):policy(/[\x21-\x2e\x30-\x7e]+)+$`)
 
+// The checks that ECS runs inside NGINX's and the app's container. Five seconds is the shortest interval that ECS takes, so
+// that a task is replaced soon; three failures in a row are more than one slow answer. NGINX's check requests the app's health
+// path within one second less than the timeout, and the rest is for the check itself.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html
+const (
+	healthInterval = 5 * time.Second
+	healthTimeout  = 3 * time.Second
+	healthRetries  = 3
+)
+
+// logBufferMegabytes is the memory in which each container buffers log lines while CloudWatch is slow: AWS's recommendation
+// for most apps. When it is full, lines are lost and the service keeps answering.
+// https://aws.amazon.com/blogs/containers/preventing-log-loss-with-non-blocking-mode-in-the-awslogs-container-log-driver/
+const logBufferMegabytes = 25
+
 // Read returns the settings of the tasks.
 func Read(r *settings.Reader) Settings {
+	app, http, g := r.Group("app"), r.Group("http"), r.Group("task")
+	policy := settings.Form{Allowed: "the ARN of an IAM policy that grants less than everything", Pattern: policyPattern,
+		Check: func(arn string) bool { return !strings.HasSuffix(arn, ":aws:policy/AdministratorAccess") }}
 	s := Settings{
-		Architecture:  settings.OneOf(r, "architecture", X86, ARM),
-		ContainerPort: r.Between("containerPort", 1024, 65535, "(TCP port)"),
-		AppPort:       r.Between("appPort", 1024, 65535, "(TCP port)"),
-		// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#container_definition_timeout
-		StopTimeout: r.Seconds("stopTimeoutSeconds", 2, 120),
-		// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html
-		Health: ContainerHealth{
-			Interval:    r.Seconds("containerHealthIntervalSeconds", 5, 300),
-			Timeout:     r.Seconds("containerHealthTimeoutSeconds", 2, 60),
-			Retries:     r.Between("containerHealthRetries", 1, 10, "checks"),
-			StartPeriod: r.Seconds("containerHealthStartPeriodSeconds", 0, 300),
-		},
-		LogBufferMegabytes:  r.Between("logBufferMegabytes", 1, 1024, "MB"),
-		EphemeralStorageGiB: readEphemeralStorage(r),
-		Volumes:             readVolumes(r),
-		PolicyARNs: r.Texts("taskPolicyArns", "the ARN of an IAM policy that grants less than everything",
-			func(arn string) bool {
-				return policyPattern.MatchString(arn) && !strings.HasSuffix(arn, ":aws:policy/AdministratorAccess")
-			}),
-		Exec: r.Boolean("exec"),
+		AppPort: app.Int("port", 3000, 1024, 65535, "",
+			"TCP port on which the app listens on 127.0.0.1. It must differ from `http.port`, because both containers share one network interface.",
+			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-networking.html"),
+		App: readApp(app),
+		PolicyARNs: app.Texts("policies", nil, policy,
+			"ARNs of IAM policies for the tasks' role, for an app that calls AWS. Without any, the tasks have no role, unless `task.exec` needs one.",
+			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html"),
+		Volumes: readVolumes(app),
 
-		App:       readApp(r),
-		Sidecar:   readSidecar(r),
-		Extra:     readExtra(r),
-		LogRouter: readLogRouter(r),
+		Sidecar: readSidecar(app, http, g),
+		ContainerPort: http.Int("port", 8080, 1024, 65535, "",
+			"TCP port on which NGINX receives requests. AWS's pattern uses 80; this sidecar does not run as root, and not every host lets such a process open a port below 1024. A change replaces the target group and the ECS service: the old ones answer until the new tasks are healthy.",
+			"https://man7.org/linux/man-pages/man7/capabilities.7.html"),
+
+		Architecture: settings.OneOf(g, "architecture", X86, []Architecture{X86, ARM},
+			"Processor architecture of the tasks, and of the images that are built.",
+			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-arm64.html"),
+		EphemeralStorageGiB: readEphemeralStorage(g),
+		StopTimeout: g.Duration("stopTimeout", 60*time.Second, 2*time.Second, 120*time.Second,
+			"Time between the stop signal and the kill signal for each container. It must not be less than `ingress.drain`, so that requests under way are answered.",
+			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#container_definition_timeout"),
+		Exec: g.Bool("exec", false,
+			"Whether ECS Exec is on, with which users who have the permission `ecs:ExecuteCommand` can open a shell in a running container. Its agent writes to the file system, so the containers' root file systems become writable.",
+			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html"),
+		Health: ContainerHealth{
+			Interval: healthInterval, Timeout: healthTimeout, Retries: healthRetries,
+			StartPeriod: app.Duration("startTime", 10*time.Second, 0, 300*time.Second,
+				"Time that the app needs to start: failed health checks do not count before. ECS's grace period for the load balancer's checks is 50s longer.",
+				"https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html"),
+		},
+		LogBufferMegabytes: logBufferMegabytes,
+
+		Extra:     readExtra(r.Group(extraKey)),
+		LogRouter: readLogRouter(r.Group(logRouterKey)),
+		Secret:    r.Secret("app") || r.Secret(extraKey) || r.Secret(logRouterKey),
 	}
-	s.CPU, s.Memory = readSize(r)
+	s.CPU, s.Memory = readSize(g)
 	check(r, s)
 
 	return s
@@ -107,15 +137,11 @@ func (s Settings) AWSServices() []string {
 
 func check(r *settings.Reader, s Settings) {
 	if s.ContainerPort == s.AppPort {
-		r.Conflict([]string{"containerPort", "appPort"},
+		r.Conflict([]string{"http.port", "app.port"},
 			fmt.Sprintf("both are %d, but the containers of a task share one network interface", s.AppPort))
 	}
 	if s.Sidecar.AppListen == OnSocket && slices.Contains(s.App.WritablePaths, socketDirectory) {
-		r.Conflict([]string{"appListen", "appWritablePaths"}, socketDirectory+" is the directory of the socket, which the app may write to anyway")
-	}
-	if s.Health.Timeout > s.Health.Interval {
-		r.Conflict([]string{"containerHealthTimeoutSeconds", "containerHealthIntervalSeconds"},
-			fmt.Sprintf("%g is more than %g; checks would overlap", s.Health.Timeout.Seconds(), s.Health.Interval.Seconds()))
+		r.Conflict([]string{"app.socket", "app.writablePaths"}, socketDirectory+" is the directory of the socket, which the app may write to anyway")
 	}
 	// A full buffer is taken from the task's memory, once for each container.
 	buffers := 2 + len(s.Extra)
@@ -123,7 +149,7 @@ func check(r *settings.Reader, s Settings) {
 		buffers++
 	}
 	if 2*buffers*s.LogBufferMegabytes > s.Memory {
-		r.Conflict([]string{"logBufferMegabytes", "memory"},
+		r.Conflict([]string{"task.memory"},
 			fmt.Sprintf("the buffers of %d containers, %d MB each, would need more than half of %d MiB", buffers, s.LogBufferMegabytes, s.Memory))
 	}
 	checkStaticFiles(r, s)

@@ -1,8 +1,10 @@
 package task
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,29 +36,25 @@ type Sidecar struct {
 	// at once beyond that. A rate of zero is no limit.
 	RatePerSecond, RateBurst int
 	PathRates                []nginx.PathRate
-	// ClientTimeout is how long NGINX waits for a client.
-	ClientTimeout time.Duration
 	// ReadTimeout is how long NGINX waits for the app, AppKeepAlive how long the app keeps an idle connection open. If
 	// either is zero, it is derived from the load balancer's idle timeout.
 	ReadTimeout, AppKeepAlive time.Duration
 	// ConcurrencyLimit is the requests that a client may have under way at once; zero is no limit.
 	ConcurrencyLimit int
-	// A GzipLevel of zero turns compression off, CacheSeconds of zero the cache.
-	GzipLevel, CacheSeconds int
-	Gzip                    nginx.GzipMode
-	AccessLog               nginx.LogFormat
-	LogHealthChecks         bool
+	// CacheTime is how long an answer is reused; zero is no cache.
+	CacheTime time.Duration
+	// Gzip is which answers are compressed; none if it is empty. AccessLog is empty for no log.
+	Gzip      nginx.GzipMode
+	AccessLog nginx.LogFormat
 	// ConnectionLog is the interval at which NGINX's own counts go into its log; zero is never.
 	ConnectionLog time.Duration
 	// StopDelay is how long NGINX goes on serving after the stop signal, while its health page answers 503.
 	StopDelay time.Duration
 	// AppListen is where NGINX reaches the app.
 	AppListen AppListen
-	// TrustedProxies are the address ranges of proxies in front of the load balancer. NGINX believes what they say about
+	// TrustedProxies are the address ranges of proxies in front of the load balancer. NGINX trusts what they say about
 	// the client's address.
 	TrustedProxies []netip.Prefix
-	// Workers is the number of processes; zero is one for each vCPU of the task.
-	Workers int
 }
 
 // AppListen is where NGINX reaches the app.
@@ -69,92 +67,126 @@ const (
 	OnSocket AppListen = "socket"
 )
 
-func readSidecar(r *settings.Reader) Sidecar {
+var pathOfRate = settings.Form{
+	Allowed: "a path such as /api/login, of letters, digits, dots, hyphens and underscores",
+	Check:   func(path string) bool { return path != nginx.Site && nginx.PathPrefixes.Allows(path) },
+}
+
+func readSidecar(app, http, task settings.Group) Sidecar {
 	s := Sidecar{
-		PathPrefixes:         r.SomeTexts("pathPrefixes", nginx.PathPrefixes.Each, nginx.PathPrefixes.Allows),
-		Methods:              r.SomeTexts("allowedMethods", nginx.Methods.Each, nginx.Methods.Allows),
-		BodyLimitKilobytes:   between(r, "bodyLimitKilobytes", nginx.BodyLimit),
-		HeaderLimitKilobytes: between(r, "headerLimitKilobytes", nginx.HeaderLimit),
-		AllowedHosts:         r.Texts("allowedHosts", nginx.AllowedHosts.Each, nginx.AllowedHosts.Allows),
-		PathRates:            readPathRates(r),
-		StaticFiles:          readStaticFiles(r),
-		StaticHistory:        readStaticHistory(r),
-		HashedPaths:          r.Texts("staticFilesHashed", nginx.HashedPaths.Each, nginx.HashedPaths.Allows),
-		SPAFallback:          r.Boolean("spaFallback"),
-		EncodedSlashes:       r.Boolean("encodedSlashes"),
-		RatePerSecond:        between(r, "rateLimitPerSecond", nginx.RateLimit),
-		RateBurst:            between(r, "rateLimitBurst", nginx.RateBurst),
-		ConcurrencyLimit:     between(r, "concurrencyLimit", nginx.ConcurrencyLimit),
-		ReadTimeout:          r.Seconds("readTimeoutSeconds", 0, nginx.ReadTimeout.Max), // 0 is derived
-		ClientTimeout:        seconds(r, "clientTimeoutSeconds", nginx.ClientTimeout),
-		AppKeepAlive:         r.Seconds("appKeepAliveSeconds", 0, nginx.AppKeepAlive.Max/1000), // 0 is derived
-		GzipLevel:            between(r, "gzipLevel", nginx.GzipLevel),
-		Gzip:                 settings.OneOf(r, "gzip", nginx.GzipAll, nginx.GzipSafe),
-		CacheSeconds:         between(r, "cacheSeconds", nginx.CacheSeconds),
-		AccessLog:            settings.OneOf(r, "accessLog", nginx.LogJSON, nginx.LogText, nginx.LogOff),
-		LogHealthChecks:      r.Boolean("logHealthChecks"),
-		ConnectionLog:        seconds(r, "connectionLogSeconds", nginx.StatusInterval),
-		StopDelay:            seconds(r, "stopDelaySeconds", nginx.StopDelay),
-		AppListen:            settings.OneOf(r, "appListen", OnPort, OnSocket),
-		TrustedProxies:       r.Ranges("trustedProxies", nginx.TrustedProxies.Each),
-		Workers:              r.Between("nginxWorkers", 0, nginx.Workers.Max, "processes"), // 0 is derived
+		PathPrefixes: http.SomeTexts("paths", nginx.PathPrefixes.Defaults(), beginsWithSlash(form(nginx.PathPrefixes)),
+			"Paths that NGINX forwards to the app, each with everything below it; all others get 404. `[/]` forwards a whole site: every path but those below `/.sidecar`, where the health page then is (`/.sidecar/health` instead of `/`).",
+			"https://nginx.org/en/docs/http/ngx_http_core_module.html#location"),
+		Methods: http.SomeTexts("methods", nginx.Methods.Defaults(), form(nginx.Methods), "HTTP methods that NGINX forwards to the app; all others get 405.",
+			"https://nginx.org/en/docs/http/ngx_http_core_module.html#limit_except"),
+		AllowedHosts: http.Else("every name").Texts("hosts", nil, form(nginx.AllowedHosts),
+			"Host names that a request may be for; `*.` at the beginning stands for one label. NGINX answers 400 to other names. The load balancer's health check is not affected as long as NGINX answers it.",
+			"https://nginx.org/en/docs/http/ngx_http_core_module.html#var_host"),
+		StaticFiles:   readStaticFiles(http),
+		StaticHistory: readStaticHistory(http),
+		HashedPaths: http.Texts("staticHashed", nil, form(nginx.HashedPaths),
+			"Paths of `http.static`, or below one, where the name of each file changes with its content, as bundlers do it: clients keep these files for a year without another request. A name that ends with 16 or more hexadecimal digits needs no such path.",
+			"https://www.rfc-editor.org/rfc/rfc8246"),
+		SPAFallback: http.Bool("spaFallback", false,
+			"Whether NGINX answers a path of `http.static` that has no file, and no dot in its last part, with the `index.html` of that path: for an app whose pages are made in the browser.",
+			"https://nginx.org/en/docs/http/ngx_http_core_module.html#try_files"),
+		EncodedSlashes: http.Bool("encodedSlashes", false,
+			"Whether paths with an encoded slash (`%2F`) reach the app, as in `/projects/group%2Fname` or `/@scope%2Fpackage`. NGINX otherwise answers 400, because one program takes it for a part of a name and another for a slash. Not together with `http.limits.paths` or with `login.paths`, which such a path could evade.",
+			"https://www.rfc-editor.org/rfc/rfc3986#section-2.2"),
+		BodyLimitKilobytes: int(http.Size("bodyLimit", kib(nginx.BodyLimit.Default), kib(nginx.BodyLimit.Min), kib(nginx.BodyLimit.Max),
+			"Largest request body; NGINX answers 413 to a larger one.",
+			"https://nginx.org/en/docs/http/ngx_http_core_module.html#client_max_body_size") / settings.KiB),
+		HeaderLimitKilobytes: int(http.Size("headerLimit", kib(nginx.HeaderLimit.Default), kib(nginx.HeaderLimit.Min), kib(nginx.HeaderLimit.Max),
+			"Longest request line and longest header; all headers of a request may be four times as long. NGINX answers 414 or 431 to longer ones. A load balancer takes 16 and 64 KiB. Set 16KiB for large cookies, as with a login at the load balancer; the app has to take them, too.",
+			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html") / settings.KiB),
+		ReadTimeout: http.Else("1s less than ingress.idleTimeout").Duration("readTimeout", 0, time.Second, sec(nginx.ReadTimeout.Max),
+			"Time that NGINX waits for the app's answer before it answers 504, less than `ingress.idleTimeout`.",
+			"https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_read_timeout"),
+		AppKeepAlive: app.Else("35s more than ingress.idleTimeout").Duration("keepAlive", 0, 2*time.Second, sec(nginx.AppKeepAlive.Max/1000),
+			"Time that the app keeps an idle connection open. The app gets it as `KEEP_ALIVE_TIMEOUT_MS`; if the app's own time is fixed, set this to that time. NGINX closes an idle connection to the app before the app does: after `ingress.idleTimeout`, or one second earlier than the app if the app's time is not longer than that.",
+			"https://nginx.org/en/docs/http/ngx_http_upstream_module.html#keepalive_timeout"),
+		Gzip: settings.OneOf(http.OrFalse(), "gzip", nginx.GzipAll, []nginx.GzipMode{nginx.GzipAll, nginx.GzipSafe},
+			"Which answers NGINX compresses: `all`, or with `safe` only those to requests without `Cookie` and `Authorization`. Choose `safe` if answers hold secrets beside text that comes from the request: the length of a compressed answer can reveal them.",
+			"https://www.breachattack.com/"),
+		CacheTime: http.OrFalse().Else("false").Duration("cache", 0, time.Second, sec(nginx.CacheSeconds.Max),
+			"Time that NGINX reuses an answer to GET or HEAD without a request to the app. Only answers that the app marks with `Cache-Control: public`, and only for requests without cookies and credentials. While one request renews an expired answer, the others get the old one.",
+			"https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_cache_valid"),
+		AccessLog: settings.OneOf(http.OrFalse(), "accessLog", nginx.LogJSON, []nginx.LogFormat{nginx.LogJSON, nginx.LogText},
+			"Format of NGINX's access log. The load balancer's health checks are not logged.",
+			"https://nginx.org/en/docs/http/ngx_http_log_module.html"),
+		ConnectionLog: http.OrFalse().Else("false").Duration("connectionLog", 0, time.Second, sec(nginx.StatusInterval.Max),
+			"Interval at which NGINX writes its numbers of connections and requests into its log. The dashboard shows them.",
+			"https://nginx.org/en/docs/http/ngx_http_stub_status_module.html"),
+		TrustedProxies: http.Ranges("trustedProxies", form(nginx.TrustedProxies),
+			"Address ranges of proxies in front of the load balancer, such as a CDN, whose `X-Forwarded-For` header NGINX trusts, as it does the load balancer's own ranges.",
+			"https://nginx.org/en/docs/http/ngx_http_realip_module.html"),
+		StopDelay: task.OrFalse().Else("false").Duration("stopDelay", 0, time.Second, sec(nginx.StopDelay.Max),
+			"Time that NGINX keeps answering after the stop signal while its health page answers 503. ECS may stop a task on Spot while the load balancer still sends requests to it; the delay lets the load balancer's checks fail first. It must not be less than `ingress.health.interval` times `ingress.health.unhealthyThreshold`, and must leave time for the longest request within `task.stopTimeout`.",
+			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html"),
+		AppListen: OnPort,
 	}
-	for _, proxy := range s.TrustedProxies {
-		if !r.Wrong("trustedProxies") && !nginx.TrustedProxies.Allows(proxy.String()) {
-			r.Fail("trustedProxies", strconv.Quote(proxy.String()), nginx.TrustedProxies.Each)
-		}
+	if app.Bool("socket", false,
+		"Whether NGINX reaches the app through a Unix socket, which takes less CPU. The app gets its path in the variable `SOCKET` and has to listen there as well as on the port, which NGINX uses when the socket has a full backlog. The app's image has to declare `VOLUME /run/app` and give that directory to `app.user`.",
+		"https://nginx.org/en/docs/http/ngx_http_upstream_module.html#server") {
+		s.AppListen = OnSocket
 	}
-	if s.AppKeepAlive == time.Second {
-		r.Fail("appKeepAliveSeconds", "1", "0, or 2 to 5000 seconds, because NGINX closes connections a second before the app does")
-	}
+	readLimits(http.Group("limits", "What one client may send. NGINX answers 429 to requests above a limit."), &s)
 	if len(s.PathPrefixes) > 1 && slices.Contains(s.PathPrefixes, nginx.Site) {
-		r.Fail("pathPrefixes", strings.Join(s.PathPrefixes, ", "), "/ alone, which covers all the others, or paths without it")
+		http.Fail("paths", strings.Join(s.PathPrefixes, ", "), "/ alone, which covers all the others, or paths without it")
 	}
 	if s.EncodedSlashes && len(s.PathRates) > 0 {
-		r.Conflict([]string{"encodedSlashes", "pathRateLimits"},
+		http.Conflict([]string{"encodedSlashes", "limits.paths"},
 			"an app may take an encoded slash for a plain one, and such a path would evade the limit; allowed: one of them")
-	}
-	if s.LogHealthChecks && s.AccessLog == nginx.LogOff {
-		r.Conflict([]string{"logHealthChecks", "accessLog"}, "health checks are to be logged, but accessLog is off; allowed with: json, text")
 	}
 
 	return s
 }
 
-// between and seconds read a number with the sidecar's own range.
-func between(r *settings.Reader, key string, n nginx.Number) int {
-	return r.Between(key, n.Min, n.Max, n.Unit)
-}
-
-func seconds(r *settings.Reader, key string, n nginx.Number) time.Duration {
-	return r.Seconds(key, n.Min, n.Max)
-}
-
-// readPathRates allows ten, because each takes up to 10 MiB of the task's memory, for about 80,000 clients.
-func readPathRates(r *settings.Reader) []nginx.PathRate {
+// readLimits allows ten limits of paths, because each takes up to 10 MiB of the task's memory, for about 80,000 clients.
+func readLimits(g settings.Group, s *Sidecar) {
 	const (
-		key  = "pathRateLimits"
-		most = 10
+		most   = 10
+		source = "https://nginx.org/en/docs/http/ngx_http_limit_req_module.html"
 	)
 
-	all := settings.Objects[nginx.PathRate](r, key, "path, perMinute, burst")
-	if len(all) > most {
-		r.Fail(key, fmt.Sprintf("%d limits", len(all)), fmt.Sprintf("at most %d", most))
+	s.RatePerSecond = g.OrFalse().Else("false").Int("perSecond", 0, 1, nginx.RateLimit.Max, "requests a second",
+		"Requests per second that one client may send to one task. All clients behind a proxy that is not in `http.trustedProxies` count as one.", source)
+	s.RateBurst = g.Int("burst", nginx.RateBurst.Default, nginx.RateBurst.Min, nginx.RateBurst.Max, "requests", "Requests above `http.limits.perSecond` that a client may send at once.", source+"#limit_req")
+	s.ConcurrencyLimit = g.OrFalse().Else("false").Int("concurrent", 0, 1, nginx.ConcurrencyLimit.Max, "requests at once",
+		"Requests that one client may have under way at once in one task. An open WebSocket counts as one, and all addresses of an IPv6 /64 network count as one client.",
+		"https://nginx.org/en/docs/http/ngx_http_limit_conn_module.html")
+	s.PathRates = settings.List(g, "paths",
+		"Requests that one client may send to one task at single paths and below them, beside `http.limits.perSecond`; at most 10 paths.", source,
+		func(g settings.Group) nginx.PathRate {
+			return nginx.PathRate{
+				Path:      g.Required("path", pathOfRate, "The path. It counts in any case, because many apps take `/Login` for `/login`.", source),
+				PerMinute: g.RequiredInt("perMinute", 1, 999_999, "requests a minute", "Requests per minute.", source),
+				Burst:     g.Int("burst", 0, 0, 99_999, "requests", "Requests beyond that at once.", source),
+			}
+		})
+	if len(s.PathRates) > most {
+		g.Fail("paths", fmt.Sprintf("%d limits", len(s.PathRates)), fmt.Sprintf("at most %d", most))
 	}
-	for i, rate := range all {
-		one := func(field string) string { return fmt.Sprintf("%s[%d].%s", key, i, field) }
-		switch rate.Wrong() {
-		case "path":
-			r.FailIn(key, one("path"), strconv.Quote(rate.Path), "a path such as /api/login, of letters, digits, dots, hyphens and underscores")
-		case "perMinute":
-			r.FailIn(key, one("perMinute"), strconv.Itoa(rate.PerMinute), "1 to 999999 requests a minute")
-		case "burst":
-			r.FailIn(key, one("burst"), strconv.Itoa(rate.Burst), "0 to 99999 requests")
-		}
+	if g.Has("burst") && s.RatePerSecond == 0 {
+		g.Conflict([]string{"burst", "perSecond"}, "a burst is set, but no rate; allowed with: perSecond")
 	}
-
-	return all
 }
+
+// form is what a word of one of the sidecar's lists may be.
+func form[T any](list nginx.List[T]) settings.Form {
+	return settings.Form{Allowed: list.Each, Check: list.Allows}
+}
+
+// beginsWithSlash is what editors check of a path; the sidecar's own check says the rest.
+func beginsWithSlash(form settings.Form) settings.Form {
+	form.Pattern = regexp.MustCompile(`^/`)
+
+	return form
+}
+
+func kib(n int) settings.Size { return settings.Size(n) * settings.KiB }
+
+func sec(n int) time.Duration { return time.Duration(n) * time.Second }
 
 // HealthPage is the path of the page that NGINX answers itself, for the load balancer's health check.
 func (s Sidecar) HealthPage() string {
@@ -198,19 +230,21 @@ func (b builder) sidecarEnvironment() (map[string]string, error) {
 	sidecar := b.Sidecar
 	s := nginx.ForIdleTimeout(inSeconds(b.IdleTimeout))
 	s.Port, s.AppPort = b.ContainerPort, b.AppPort
-	s.Workers = workers(sidecar.Workers, b.CPU)
+	s.Workers = workers(b.CPU)
 	s.ReadTimeout = inSeconds(b.readTimeout())
 	s.AppIdle = min(s.IdleTimeout, inSeconds(b.appKeepAlive()-time.Second))
 	s.AppKeepAliveMilliseconds = int(b.appKeepAlive().Milliseconds())
-	s.ClientTimeout = inSeconds(sidecar.ClientTimeout)
 	s.ShutdownTimeout = inSeconds(b.TimeToStop() - sidecar.StopDelay)
 	s.StopDelay = inSeconds(sidecar.StopDelay)
 	s.PathPrefixes, s.Methods, s.EncodedSlashes = sidecar.PathPrefixes, sidecar.Methods, sidecar.EncodedSlashes
 	s.BodyLimit, s.HeaderLimit, s.AllowedHosts = sidecar.BodyLimitKilobytes, sidecar.HeaderLimitKilobytes, sidecar.AllowedHosts
 	s.RateLimit, s.RateBurst, s.PathRates = sidecar.RatePerSecond, sidecar.RateBurst, sidecar.PathRates
 	s.ConcurrencyLimit = sidecar.ConcurrencyLimit
-	s.GzipLevel, s.Gzip, s.CacheSeconds = sidecar.GzipLevel, sidecar.Gzip, sidecar.CacheSeconds
-	s.AccessLog, s.LogHealthChecks, s.StatusInterval = sidecar.AccessLog, sidecar.LogHealthChecks, inSeconds(sidecar.ConnectionLog)
+	if s.Gzip = sidecar.Gzip; s.Gzip == "" {
+		s.Gzip, s.GzipLevel = nginx.GzipAll, 0
+	}
+	s.AccessLog = cmp.Or(sidecar.AccessLog, nginx.LogOff)
+	s.CacheSeconds, s.StatusInterval = inSeconds(sidecar.CacheTime), inSeconds(sidecar.ConnectionLog)
 	s.StaticPaths, s.StaticHistory, s.SPAFallback = sidecar.staticPaths(), sidecar.StaticHistory.given(), sidecar.SPAFallback
 	s.HashedPaths = sidecar.HashedPaths
 	s.TLS, s.LoginPaths = b.TLS, b.LoginPaths
@@ -246,16 +280,10 @@ func trusted(ingressRanges string, proxies []netip.Prefix) ([]netip.Prefix, erro
 	return append(all, proxies...), nil
 }
 
-// workers is the number of NGINX processes: as given, or one for each vCPU, of which there are 1024 CPU units. NGINX's
-// own "auto" counts the host's processors, of which a task has a share.
+// workers is the number of NGINX processes: one for each vCPU, of which there are 1024 CPU units. NGINX's own "auto" counts
+// the host's processors, of which a task has a share.
 // https://nginx.org/en/docs/ngx_core_module.html#worker_processes
-func workers(given, cpu int) int {
-	if given > 0 {
-		return given
-	}
-
-	return max(1, cpu/1024)
-}
+func workers(cpu int) int { return max(1, cpu/1024) }
 
 // TimeToStop is what NGINX has for its stop, delay included: less than the stop timeout, so that it ends by itself.
 func (s Settings) TimeToStop() time.Duration {

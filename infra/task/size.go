@@ -35,45 +35,43 @@ func steps(lowest, highest, step int) []int {
 	return all
 }
 
-func readSize(r *settings.Reader) (cpu, memory int) {
+func readSize(g settings.Group) (cpu, memory int) {
+	const source = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html"
 	var cpus []int
 	for _, size := range fargateSizes {
 		cpus = append(cpus, size.cpu)
 	}
-	cpu = r.Among("cpu", cpus, "CPU units (Fargate sizes)")
-	memory = r.Between("memory", 512, 122880, "MiB")
+	cpu = g.IntOf("cpu", 1024, cpus, "CPU units", "CPU of a task, in CPU units, of which 1024 make one vCPU.", source)
+	memory = g.Int("memory", 2048, 512, 122880, "MiB", "Memory of a task, in MiB; which amounts Fargate offers depends on `task.cpu`.", source)
 
-	if r.Wrong("cpu") || r.Wrong("memory") {
+	if g.Wrong("cpu") || g.Wrong("memory") {
 		return cpu, memory
 	}
 
 	row := fargateSizes[slices.Index(cpus, cpu)].memory
 	if !slices.Contains(row, memory) {
-		r.Fail("memory", fmt.Sprintf("%d with cpu %d is not a Fargate size", memory, cpu), amounts(row)+" MiB")
+		g.Fail("memory", fmt.Sprintf("%d with cpu %d is not a Fargate size", memory, cpu), amounts(row)+" MiB")
 	}
 
 	return cpu, memory
 }
 
-// DefaultStorageGiB is the disk that Fargate gives a task if its definition asks for none. It is free of charge.
+// DefaultStorageGiB is the disk that Fargate gives a task whose definition sets none. It is free of charge.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-storage.html
 const DefaultStorageGiB = 20
 
-// readEphemeralStorage returns zero for Fargate's default, which cannot be asked for by its number.
+// readEphemeralStorage returns zero for Fargate's default, which no definition can set by its number.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_EphemeralStorage.html
-func readEphemeralStorage(r *settings.Reader) int {
-	size := r.Between("ephemeralStorageGiB", 0, 200, "GiB")
-	if !r.Wrong("ephemeralStorageGiB") && size > 0 && size <= DefaultStorageGiB {
-		r.Fail("ephemeralStorageGiB", strconv.Itoa(size), "0 (which is 20 GiB), or 21 to 200 GiB")
-	}
-
-	return size
+func readEphemeralStorage(g settings.Group) int {
+	return int(g.Else("Fargate's 20GiB").Size("storage", 0, (DefaultStorageGiB+1)*settings.GiB, 200*settings.GiB,
+		"Size of a task's own disk, which the images use, too. What is written there is gone when the task stops.",
+		"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-storage.html") / settings.GiB)
 }
 
 // amounts writes a long row as its ends and its step.
 func amounts(row []int) string {
 	if len(row) <= 4 {
-		return settings.List(row)
+		return settings.Numbers(row)
 	}
 
 	return strconv.Itoa(row[0]) + " to " + strconv.Itoa(row[len(row)-1]) + " in steps of " + strconv.Itoa(row[1]-row[0])

@@ -26,31 +26,25 @@ func staticVolume(index int) string { return fmt.Sprintf("static-%d", index+1) }
 // The program's own volumes cannot do that: each belongs to one task.
 const historyVolume = "static-history"
 
-func readStaticHistory(r *settings.Reader) AccessPoint {
-	const key = "staticFilesHistory"
-
-	history := settings.Object[AccessPoint](r, key, "fileSystemId, accessPointId, iam")
-	if history.given() && !r.Wrong(key) {
-		history.check(r, key, key)
-	}
-
-	return history
+func readStaticHistory(http settings.Group) AccessPoint {
+	return readAccessPoint(http.Group("staticHistory", "Directory of an EFS file system in which NGINX keeps the static files of all releases whose names have a hash, so that the pages of two releases find their files on every task while a deployment is under way. `network.groups` must open port 2049. The access point's user must be allowed to write."))
 }
 
 func (a AccessPoint) given() bool { return a != AccessPoint{} }
 
-func readStaticFiles(r *settings.Reader) []StaticFiles {
-	const key = "staticFiles"
+func readStaticFiles(g settings.Group) []StaticFiles {
+	given := g.Map("static",
+		"Files of the app's image that NGINX serves itself: paths with directories, as in `{/assets: /app/public}`. With `/`, the health page is at `/.sidecar/health`. Of these paths and `http.paths`, the longest that covers a request counts. The image has to declare each directory as a `VOLUME`: Fargate then copies its files to a volume that both containers share.",
+		"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/bind-mounts.html")
 
 	var all []StaticFiles
-	given := r.Map(key)
 	for _, path := range slices.Sorted(maps.Keys(given)) {
 		directory := given[path]
 		if !nginx.StaticPaths.Allows(path) {
-			r.FailIn(key, key, strconv.Quote(path), nginx.StaticPaths.Each)
+			g.Fail("static", strconv.Quote(path), nginx.StaticPaths.Each)
 		}
 		if !pathOfVolume.MatchString(directory) || strings.Contains(directory, "..") {
-			r.FailIn(key, key+"."+path, strconv.Quote(directory), "a directory of the app's image, such as /app/public")
+			g.Fail("static."+path, strconv.Quote(directory), "a directory of the app's image, such as /app/public")
 		}
 		all = append(all, StaticFiles{Path: path, Directory: directory})
 	}
@@ -61,43 +55,43 @@ func readStaticFiles(r *settings.Reader) []StaticFiles {
 // checkStaticFiles refuses a path that is the app's as well, and a directory that is a volume for another purpose.
 func checkStaticFiles(r *settings.Reader, s Settings) {
 	files := s.Sidecar.StaticFiles
-	if s.Sidecar.SPAFallback && len(files) == 0 && !r.Wrong("staticFiles") {
-		r.Conflict([]string{"spaFallback", "staticFiles"}, "there are no static files, so there is no page to fall back to; allowed with: at least one path")
+	if s.Sidecar.SPAFallback && len(files) == 0 && !r.Wrong("http.static") {
+		r.Conflict([]string{"http.spaFallback", "http.static"}, "there are no static files, so there is no page to fall back to; allowed with: at least one path")
 	}
 	for _, path := range s.Sidecar.HashedPaths {
-		if longestCover(path, s.Sidecar.staticPaths()) == 0 && !r.Wrong("staticFiles") {
-			r.Conflict([]string{"staticFilesHashed", "staticFiles"}, path+" has no static files; allowed: a path of staticFiles, or one below it")
+		if longestCover(path, s.Sidecar.staticPaths()) == 0 && !r.Wrong("http.static") {
+			r.Conflict([]string{"http.staticHashed", "http.static"}, path+" has no static files; allowed: a path of http.static, or one below it")
 		}
 	}
 	if s.Sidecar.StaticHistory.given() {
-		if len(files) == 0 && !r.Wrong("staticFiles") {
-			r.Conflict([]string{"staticFilesHistory", "staticFiles"}, "there are no static files to keep; allowed with: at least one path")
+		if len(files) == 0 && !r.Wrong("http.static") {
+			r.Conflict([]string{"http.staticHistory", "http.static"}, "there are no static files to keep; allowed with: at least one path")
 		}
-		checkMount(r, s, "staticFilesHistory", "the history", s.Sidecar.StaticHistory)
+		checkMount(r, s, "http.staticHistory", "the history", s.Sidecar.StaticHistory)
 	}
 	for _, rate := range s.Sidecar.PathRates {
 		if s.Sidecar.ServesFiles(rate.Path) {
-			r.Conflict([]string{"pathRateLimits", "staticFiles"},
+			r.Conflict([]string{"http.limits.paths", "http.static"},
 				rate.Path+" is a path of static files, whose requests are not counted; allowed: a path of the app's")
 		}
 	}
 	taken := map[string]string{}
 	for _, path := range s.App.WritablePaths {
-		taken[path] = "appWritablePaths"
+		taken[path] = "app.writablePaths"
 	}
 	if s.Sidecar.AppListen == OnSocket {
-		taken[socketDirectory] = "appListen"
+		taken[socketDirectory] = "app.socket"
 	}
 	for _, each := range files {
 		if slices.Contains(s.Sidecar.PathPrefixes, each.Path) {
-			r.Conflict([]string{"staticFiles", "pathPrefixes"}, each.Path+" is in both; allowed: in one of them")
+			r.Conflict([]string{"http.static", "http.paths"}, each.Path+" is in both; allowed: in one of them")
 		}
 		for _, other := range slices.Sorted(maps.Keys(taken)) {
 			if within(each.Directory, other) || within(other, each.Directory) {
-				r.Conflict([]string{"staticFiles", taken[other]}, fmt.Sprintf("the directories %s and %s overlap, but each is a volume; allowed: separate ones", each.Directory, other))
+				r.Conflict([]string{"http.static", taken[other]}, fmt.Sprintf("the directories %s and %s overlap, but each is a volume; allowed: separate ones", each.Directory, other))
 			}
 		}
-		taken[each.Directory] = "staticFiles"
+		taken[each.Directory] = "http.static"
 	}
 }
 

@@ -2,10 +2,7 @@ package task
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 
 	"fargate-nginx-sidecar/infra/settings"
 )
@@ -13,56 +10,56 @@ import (
 // Volume is a directory of an EFS file system that the app sees at MountPath. The access point decides which directory it
 // is, and as which user files in it are read and written.
 type Volume struct {
-	Name string `json:"name"`
+	Name string
 	AccessPoint
-	MountPath string `json:"mountPath"`
-	ReadOnly  bool   `json:"readOnly"`
+	MountPath string
+	ReadOnly  bool
 }
 
 // AccessPoint is a way into a file system.
 type AccessPoint struct {
-	FileSystemID  string `json:"fileSystemId"`
-	AccessPointID string `json:"accessPointId"`
-	// IAM makes EFS ask whether the tasks' role may mount the file system.
-	IAM bool `json:"iam"`
+	FileSystemID, AccessPointID string
+	// IAM makes EFS check that the tasks' role may mount the file system.
+	IAM bool
 }
 
 // FileSystemPort is where EFS serves.
 // https://docs.aws.amazon.com/efs/latest/ug/network-access.html
 const FileSystemPort = 2049
 
-var (
-	volumePattern      = regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}$`)
-	fileSystemPattern  = regexp.MustCompile(`^fs-([0-9a-f]{8}|[0-9a-f]{17})$`)
-	accessPointPattern = regexp.MustCompile(`^fsap-([0-9a-f]{8}|[0-9a-f]{17})$`)
-)
+const volumesSource = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/efs-volumes.html"
 
-func readVolumes(r *settings.Reader) []Volume {
-	const key = "volumes"
-
-	all := settings.Objects[Volume](r, key, "name, fileSystemId, accessPointId, mountPath, readOnly, iam")
+func readVolumes(app settings.Group) []Volume {
+	all := settings.List(app, "volumes",
+		"Directories of EFS file systems that the app sees, and that outlive its tasks. The connection is encrypted. `network.groups` must open port 2049 to the security group of the file system's mount targets.",
+		volumesSource, func(g settings.Group) Volume {
+			return Volume{
+				Name:        g.Required("name", settings.Name, "Name of the volume.", volumesSource),
+				AccessPoint: readAccessPoint(g),
+				MountPath:   g.Required("mountPath", writablePath, "Where the app sees the directory.", volumesSource),
+				ReadOnly:    g.Bool("readOnly", false, "Whether the app cannot write there.", volumesSource),
+			}
+		})
 	for i, volume := range all {
-		part := fmt.Sprintf("%s[%d]", key, i)
-		fail := func(field, got, allowed string) { r.FailIn(key, part+"."+field, strconv.Quote(got), allowed) }
-		if !volumePattern.MatchString(volume.Name) || slices.ContainsFunc(all[:i], func(v Volume) bool { return v.Name == volume.Name }) {
-			fail("name", volume.Name, "1 to 20 of a-z, 0-9 and hyphens, beginning with a letter, and each name once")
+		if slices.ContainsFunc(all[:i], func(v Volume) bool { return v.Name == volume.Name }) {
+			app.Fail(fmt.Sprintf("volumes[%d].name", i), volume.Name+" twice", "each name once")
 		}
-		volume.check(r, key, part)
-		if !pathOfVolume.MatchString(volume.MountPath) || strings.Contains(volume.MountPath, "..") ||
-			slices.ContainsFunc(all[:i], func(v Volume) bool { return v.MountPath == volume.MountPath }) {
-			fail("mountPath", volume.MountPath, "an absolute path below /, such as /data, and each path once")
+		if slices.ContainsFunc(all[:i], func(v Volume) bool { return v.MountPath == volume.MountPath }) {
+			app.Fail(fmt.Sprintf("volumes[%d].mountPath", i), volume.MountPath+" twice", "each path once")
 		}
 	}
 
 	return all
 }
 
-func (a AccessPoint) check(r *settings.Reader, key, part string) {
-	if !fileSystemPattern.MatchString(a.FileSystemID) {
-		r.FailIn(key, part+".fileSystemId", strconv.Quote(a.FileSystemID), "fs- and 8 or 17 hexadecimal digits")
-	}
-	if !accessPointPattern.MatchString(a.AccessPointID) {
-		r.FailIn(key, part+".accessPointId", strconv.Quote(a.AccessPointID), "fsap- and 8 or 17 hexadecimal digits")
+func readAccessPoint(g settings.Group) AccessPoint {
+	return AccessPoint{
+		FileSystemID: g.Required("fileSystem", settings.Pattern("fs- and 8 or 17 hexadecimal digits", `^fs-([0-9a-f]{8}|[0-9a-f]{17})$`),
+			"Id of the file system.", volumesSource),
+		AccessPointID: g.Required("accessPoint", settings.Pattern("fsap- and 8 or 17 hexadecimal digits", `^fsap-([0-9a-f]{8}|[0-9a-f]{17})$`),
+			"Id of the access point, which decides on the directory and on the user whose files they are.",
+			"https://docs.aws.amazon.com/efs/latest/ug/efs-access-points.html"),
+		IAM: g.Bool("iam", false, "Whether EFS checks that the tasks' role may mount the file system.", volumesSource),
 	}
 }
 
@@ -74,23 +71,23 @@ func checkVolumes(r *settings.Reader, s Settings) {
 			taken = append(slices.Clone(taken), socketDirectory)
 		}
 		if slices.Contains(taken, volume.MountPath) {
-			r.Conflict([]string{"volumes", "appWritablePaths", "appListen"}, volume.MountPath+" is taken already; allowed: another mountPath")
+			r.Conflict([]string{"app.volumes", "app.writablePaths", "app.socket"}, volume.MountPath+" is taken already; allowed: another mountPath")
 		}
 		for _, files := range s.Sidecar.StaticFiles {
 			if within(volume.MountPath, files.Directory) || within(files.Directory, volume.MountPath) {
-				r.Conflict([]string{"volumes", "staticFiles"}, fmt.Sprintf(
+				r.Conflict([]string{"app.volumes", "http.static"}, fmt.Sprintf(
 					"%s of %s and the directory %s overlap, so the app and NGINX would see different files there; allowed: separate ones",
 					volume.MountPath, volume.Name, files.Directory))
 			}
 		}
-		checkMount(r, s, "volumes", volume.Name, volume.AccessPoint)
+		checkMount(r, s, "app.volumes", volume.Name, volume.AccessPoint)
 	}
 }
 
 // checkMount refuses an access point that asks for a role if the tasks have none.
 func checkMount(r *settings.Reader, s Settings, key, name string, point AccessPoint) {
 	if point.IAM && len(s.PolicyARNs) == 0 {
-		r.Conflict([]string{key, "taskPolicyArns"},
+		r.Conflict([]string{key, "app.policies"},
 			name+" has iam, but the tasks have no role; allowed with: a policy that grants elasticfilesystem:ClientMount")
 	}
 }
@@ -148,10 +145,10 @@ func (s Settings) ServiceVolumes() []VolumeDefinition {
 func (s Settings) MountsFileSystems() []string {
 	var keys []string
 	if len(s.Volumes) > 0 {
-		keys = append(keys, "volumes")
+		keys = append(keys, "app.volumes")
 	}
 	if s.Sidecar.StaticHistory.given() {
-		keys = append(keys, "staticFilesHistory")
+		keys = append(keys, "http.staticHistory")
 	}
 
 	return keys

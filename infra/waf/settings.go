@@ -10,13 +10,13 @@ import (
 type Settings struct {
 	// Mode is Off, Managed, or the ARN of an existing web ACL.
 	Mode string
-	// RateLimit is the number of requests that one address may make within five minutes. Only Managed uses it.
+	// RateLimit is the number of requests that one address may make within five minutes. Only Managed has one.
 	RateLimit int
 }
 
 // Modes besides the ARN of an existing web ACL.
 const (
-	Off     = "off"
+	Off     = ""
 	Managed = "managed"
 )
 
@@ -31,18 +31,25 @@ func (s Settings) WebACLARN() string {
 	return s.Mode
 }
 
+// rateLimit is the number of requests that one address may make within five minutes: 2000 is what AWS's own examples
+// have, far above what a person does and far below a flood.
+// https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-type-rate-based.html
+const rateLimit = 2000
+
 // Read returns the settings of the firewall. It stands before a load balancer of the stack's own, if there is one.
 func Read(r *settings.Reader, ownLoadBalancer bool) Settings {
-	inProd := Off
+	form := settings.Form{Allowed: "managed, or arn:aws:wafv2:<region>:<account>:regional/webacl/<name>/<id>", Check: func(value string) bool {
+		return value == Managed || webACLPattern.MatchString(value)
+	}}
+	g := r.Group("ingress").OrFalse().Else("false")
 	if ownLoadBalancer {
-		inProd = Managed
+		g = g.InProd(Managed)
 	}
-	r.FollowProfile("waf", Off, inProd)
 
 	return Settings{
-		Mode: r.Text("waf", "off, managed, or arn:aws:wafv2:<region>:<account>:regional/webacl/<name>/<id>",
-			func(value string) bool { return value == Off || value == Managed || webACLPattern.MatchString(value) }),
-		// https://docs.aws.amazon.com/waf/latest/APIReference/API_RateBasedStatement.html
-		RateLimit: r.Between("wafRateLimit", 10, 2000000000, "requests in five minutes"),
+		Mode: g.Text("firewall", Off, form,
+			"Web application firewall of the load balancer: `managed` has a rate limit of 2000 requests per address within five minutes, AWS's rule groups against malicious addresses, known exploits and common attacks, and a log that is kept for `storage.logRetention`; or the ARN of an existing regional web ACL. Each rule and each request costs money. Only with the kind `alb`.",
+			"https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-list.html"),
+		RateLimit: rateLimit,
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"fargate-nginx-sidecar/local/cloud/existing"
 	"fargate-nginx-sidecar/local/cloud/run"
+	"fargate-nginx-sidecar/local/command/pulumi"
 )
 
 // toAccount are the settings of the AWS provider with which a stack's file leads to an account, or refuses another one. The
@@ -99,7 +100,7 @@ func (l *Local) provideExisting(ctx context.Context, current run.Run, config sta
 		return err
 	}
 	provided, err := account.Provide(ctx, func(setting string) any {
-		if value, replaced := values[config.project+":"+setting]; replaced {
+		if value, replaced := pulumi.Lookup(values, config.project+":"+setting); replaced {
 			return value
 		}
 		return config.value(setting)

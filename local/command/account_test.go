@@ -26,14 +26,14 @@ config:
   aws:allowedAccountIds: ["111122223333"]
   aws:assumeRole: {roleArn: "arn:aws:iam::111122223333:role/deploy"}
   aws:defaultTags: {tags: {Team: shop}}
-  shop:kmsKeyArn: arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab
-  shop:domain: www.example.com
-  shop:hostedZoneId: Z0123456789ABCDEFGHIJ
-  shop:taskPolicyArns: []
-  shop:environment:
-    TOKEN: {secure: AAABAK3k}
-    LEVEL: 3
-  shop:alarmEmail: {secure: AAABABbb}
+  shop:storage: {kmsKey: "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"}
+  shop:domain: {name: www.example.com, zone: Z0123456789ABCDEFGHIJ}
+  shop:app:
+    policies: []
+    environment:
+      TOKEN: {secure: AAABAK3k}
+      LEVEL: 3
+  shop:monitoring: {secure: AAABABbb}
 `
 
 func owners(t *testing.T, out *bytes.Buffer) (*Local, stackSettings) {
@@ -62,13 +62,13 @@ func TestWhatLeadsToAnAccountOrIsEncryptedForItsOwnerStaysOutOfTheRun(t *testing
 	l.withoutAccount(config, values)
 	want := map[string]any{
 		"aws:profile": nil, "aws:assumeRole": nil, "aws:allowedAccountIds": nil,
-		"shop:environment": map[string]any{"TOKEN": "local-TOKEN", "LEVEL": 3},
-		"shop:alarmEmail":  nil,
+		"shop:app":        map[string]any{"policies": []any{}, "environment": map[string]any{"TOKEN": "local-TOKEN", "LEVEL": 3}},
+		"shop:monitoring": nil,
 	}
 	if !reflect.DeepEqual(values, want) {
 		t.Errorf("got %v, want %v", values, want)
 	}
-	const said = "secrets   defaults or placeholders for what is encrypted in the stack's file: shop:alarmEmail, shop:environment\n" +
+	const said = "secrets   defaults or placeholders for what is encrypted in the stack's file: shop:app, shop:monitoring\n" +
 		"account   without aws:profile, aws:assumeRole, aws:allowedAccountIds of the stack's file, which lead to an account\n" +
 		"settings  without what the stack's file imports from Pulumi ESC, which only Pulumi Cloud has; the defaults instead\n"
 	if out.String() != said {
@@ -81,18 +81,18 @@ func TestTheRunGetsTheEmulatorsIdsAndTheOwnersFileKeepsItsOwn(t *testing.T) {
 	l, config := owners(t, &out)
 	current := run.Run{Endpoint: emulatortest.Start(t), Region: "eu-central-1"}
 	// What another stack of the run has put in place of a setting comes before the stack's file.
-	values := map[string]any{"shop:hostedZoneId": ""}
+	values := map[string]any{"shop:domain.zone": ""}
 	if err := l.provideExisting(t.Context(), current, config, values); err != nil {
 		t.Fatal(err)
 	}
-	key, _ := values["shop:kmsKeyArn"].(string)
+	key, _ := values["shop:storage.kmsKey"].(string)
 	if !strings.HasPrefix(key, "arn:aws:kms:eu-central-1:") || strings.Contains(ownersFile, key) {
-		t.Errorf("kmsKeyArn is %q, want one of the emulator's", key)
+		t.Errorf("storage.kmsKey is %q, want one of the emulator's", key)
 	}
-	if values["shop:hostedZoneId"] != "" || len(values) != 2 {
+	if values["shop:domain.zone"] != "" || len(values) != 2 {
 		t.Errorf("got %v", values)
 	}
-	want := "existing  kmsKeyArn arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab: made in the emulator, as " + key + "\n"
+	want := "existing  storage.kmsKey arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab: made in the emulator, as " + key + "\n"
 	if out.String() != want {
 		t.Errorf("it says %q, want %q", out.String(), want)
 	}

@@ -60,12 +60,12 @@ func TestOnlyADockerfileThatNamesABaseImageNeedsOne(t *testing.T) {
 }
 
 func TestTheBaseImagesAreThoseOfWhatTheStackBuilds(t *testing.T) {
-	given := map[string]any{"appContext": "web", "appDockerfile": "docker/Dockerfile", "appImage": "", "nginxImage": "", "nginxContext": "images/nginx"}
+	given := map[string]any{appContext: "web", appDockerfile: "docker/Dockerfile"}
 	setting := func(name string) any { return given[name] }
 	if got, want := dockerfiles("/x", setting), []string{"/x/web/docker/Dockerfile", "/x/images/nginx/Dockerfile"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	given["appImage"] = "public.ecr.aws/x/app:1"
+	given[appImage] = "public.ecr.aws/x/app:1"
 	if got, want := dockerfiles("/x", setting), []string{"/x/images/nginx/Dockerfile"}; !slices.Equal(got, want) {
 		t.Errorf("with a prebuilt app: got %q, want %q", got, want)
 	}

@@ -15,13 +15,13 @@ import (
 	"fargate-nginx-sidecar/local/machine/toolchain"
 )
 
-// ingressShared is the value of the setting `ingress` with which a stack uses the load balancer of another.
+// ingressShared is the value of `ingress.kind` with which a stack uses the load balancer of another.
 const ingressShared = "shared"
 
 // mayJoin says whether a stack can come into a run beside the stacks that run already.
 func mayJoin(current run.Run, stack string, config stackSettings) error {
-	if config.value("ingress") != ingressShared {
-		return fmt.Errorf("stack: %s is running; %s can run beside it only with `ingress: %s`, which makes it use the load balancer of %s; take %[1]s down first with `make local-down`",
+	if config.value(ingressKind) != ingressShared {
+		return fmt.Errorf("stack: %s is running; %s can run beside it only with `ingress.kind: %s`, which makes it use the load balancer of %s; take %[1]s down first with `make local-down`",
 			current.Stacks[0], stack, ingressShared, current.Stacks[0])
 	}
 	if config.region != current.Region {
@@ -59,8 +59,8 @@ func (l *Local) useLoadBalancer(ctx context.Context, owner *pulumi.Stack, config
 	if err != nil {
 		return err
 	}
-	settings := stackSettings{project: config.project, file: file, defaults: config.defaults}
-	here, err := config.behind(outputs, settings.value("idleTimeoutSeconds"))
+	settings := stackSettings{project: config.project, file: file}
+	here, err := config.behind(outputs, settings.value(idleTimeout))
 	if err != nil {
 		return fmt.Errorf("stack %s: %w", owner.Name, err)
 	}
@@ -71,36 +71,42 @@ func (l *Local) useLoadBalancer(ctx context.Context, owner *pulumi.Stack, config
 
 // behind are the settings of a stack behind the load balancer of another, which has these outputs and this idle timeout: the
 // program compares its own with the load balancer's.
-func (s stackSettings) behind(outputs map[string]any, idleTimeout any) (map[string]any, error) {
+func (s stackSettings) behind(outputs map[string]any, idle any) (map[string]any, error) {
 	listener, _ := outputs["listenerArn"].(string)
 	if listener == "" {
-		return nil, errors.New("has no listener that another stack could use; give it `ingress: alb`")
+		return nil, errors.New("has no listener that another stack could use; give it `ingress.kind: alb`")
 	}
 	shared, err := s.shared()
 	if err != nil {
 		return nil, err
 	}
-	shared["listenerArn"] = listener
+	shared["listener"] = listener
 	private := outputs["taskSubnetIds"]
 	if reflect.DeepEqual(private, outputs["publicSubnetIds"]) {
 		private = []any{} // its tasks run in public subnets
 	}
+	network := map[string]any{
+		"kind": "existing", "vpc": outputs["vpcId"], "publicSubnets": outputs["publicSubnetIds"], "privateSubnets": private,
+	}
+	// What the tasks may connect to is the stack's own.
+	for _, name := range []string{"ports", "groups"} {
+		if value := s.value("network." + name); value != nil {
+			network[name] = value
+		}
+	}
 	return map[string]any{
-		s.project + ":sharedLoadBalancer": shared,
-		s.project + ":network":            "existing",
-		s.project + ":vpcId":              outputs["vpcId"],
-		s.project + ":publicSubnetIds":    outputs["publicSubnetIds"],
-		s.project + ":privateSubnetIds":   private,
-		s.project + ":idleTimeoutSeconds": idleTimeout,
+		s.project + ":" + sharedBalancer: shared,
+		s.project + ":network":           network,
+		s.project + ":" + idleTimeout:    idle,
 	}, nil
 }
 
-// shared is a copy of the setting `sharedLoadBalancer`.
+// shared is a copy of `ingress.shared`.
 func (s stackSettings) shared() (map[string]any, error) {
-	value := s.value("sharedLoadBalancer")
+	value := s.value(sharedBalancer)
 	shared, isObject := value.(map[string]any)
 	if value != nil && !isObject {
-		return nil, fmt.Errorf("sharedLoadBalancer: got %v; want an object with hosts or paths", value)
+		return nil, fmt.Errorf("ingress.shared: got %v; want an object with hosts or paths", value)
 	}
 	if shared == nil {
 		shared = map[string]any{}
@@ -112,7 +118,7 @@ func (s stackSettings) shared() (map[string]any, error) {
 // own that is any Host, "", and every path for which it does not ask for a login.
 func (s stackSettings) address() (host string, reaches func(path string) bool, err error) {
 	every := func(path string) bool { return !s.asksForLogin(path) }
-	if s.value("ingress") != ingressShared {
+	if s.value(ingressKind) != ingressShared {
 		return "", every, nil
 	}
 	shared, err := s.shared()
@@ -122,7 +128,7 @@ func (s stackSettings) address() (host string, reaches func(path string) bool, e
 	hosts, isHosts := texts(shared["hosts"])
 	patterns, isPaths := texts(shared["paths"])
 	if !isHosts || !isPaths {
-		return "", nil, errors.New("sharedLoadBalancer: hosts and paths want lists of text")
+		return "", nil, errors.New("ingress.shared: hosts and paths want lists of text")
 	}
 	if len(hosts) > 0 {
 		host = strings.NewReplacer("*", "www", "?", "w").Replace(hosts[0])
@@ -135,9 +141,9 @@ func (s stackSettings) address() (host string, reaches func(path string) bool, e
 	}, nil
 }
 
-// asksForLogin says whether the load balancer has users log in for a path: with `oidc`, on its `paths` or on all.
+// asksForLogin says whether the load balancer has users log in for a path: with `login`, on its `paths` or on all.
 func (s stackSettings) asksForLogin(path string) bool {
-	oidc, _ := s.value("oidc").(map[string]any)
+	oidc, _ := s.value(login).(map[string]any)
 	prefixes, _ := texts(oidc["paths"])
 	below := func(prefix string) bool { return strings.HasPrefix(path, prefix) }
 	return len(oidc) > 0 && (len(prefixes) == 0 || slices.ContainsFunc(prefixes, below))

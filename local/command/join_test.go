@@ -16,7 +16,7 @@ import (
 func guest(shared map[string]any) stackSettings {
 	return stackSettings{
 		project: "shop", region: "eu-central-1",
-		file: map[string]any{"shop:ingress": "shared", "shop:sharedLoadBalancer": shared},
+		file: map[string]any{"shop:ingress": map[string]any{"kind": "shared", "shared": shared}},
 	}
 }
 
@@ -26,8 +26,8 @@ func TestOnlyAStackOnTheSameLoadBalancerComesBeside(t *testing.T) {
 		t.Errorf("shared: %v", err)
 	}
 	own := guest(nil)
-	own.given = map[string]any{"shop:ingress": "alb"}
-	if err := mayJoin(current, "b", own); err == nil || !strings.Contains(err.Error(), "a is running; b can run beside it only with `ingress: shared`") {
+	own.given = map[string]any{"shop:ingress.kind": "alb"}
+	if err := mayJoin(current, "b", own); err == nil || !strings.Contains(err.Error(), "a is running; b can run beside it only with `ingress.kind: shared`") {
 		t.Errorf("a load balancer of its own: %v", err)
 	}
 	far := guest(nil)
@@ -39,25 +39,25 @@ func TestOnlyAStackOnTheSameLoadBalancerComesBeside(t *testing.T) {
 
 func TestAGuestGetsTheOwnersLoadBalancerAndNetwork(t *testing.T) {
 	public, private := []any{"subnet-1", "subnet-2"}, []any{"subnet-3", "subnet-4"}
-	config := guest(map[string]any{"listenerArn": "arn:of:an:account", "hosts": []any{"b.example"}})
+	config := guest(map[string]any{"listener": "arn:of:an:account", "hosts": []any{"b.example"}})
 	for _, c := range []struct {
 		name        string
 		tasks, want []any
 	}{{"private subnets", private, private}, {"public subnets", public, []any{}}} {
-		got, err := config.behind(map[string]any{"listenerArn": "arn:here", "vpcId": "vpc-1", "publicSubnetIds": public, "taskSubnetIds": c.tasks}, 75)
+		got, err := config.behind(map[string]any{"listenerArn": "arn:here", "vpcId": "vpc-1", "publicSubnetIds": public, "taskSubnetIds": c.tasks}, "75s")
 		want := map[string]any{
-			"shop:sharedLoadBalancer": map[string]any{"listenerArn": "arn:here", "hosts": []any{"b.example"}},
-			"shop:network":            "existing", "shop:vpcId": "vpc-1", "shop:publicSubnetIds": public, "shop:privateSubnetIds": c.want,
-			"shop:idleTimeoutSeconds": 75,
+			"shop:ingress.shared":      map[string]any{"listener": "arn:here", "hosts": []any{"b.example"}},
+			"shop:network":             map[string]any{"kind": "existing", "vpc": "vpc-1", "publicSubnets": public, "privateSubnets": c.want},
+			"shop:ingress.idleTimeout": "75s",
 		}
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %v, %v; want %v", c.name, got, err, want)
 		}
 	}
-	if before := config.file["shop:sharedLoadBalancer"].(map[string]any)["listenerArn"]; before != "arn:of:an:account" {
+	if before := config.value("ingress.shared.listener"); before != "arn:of:an:account" {
 		t.Errorf("the stack's own settings changed: %v", before)
 	}
-	if _, err := config.behind(map[string]any{}, 60); err == nil || !strings.Contains(err.Error(), "no listener") {
+	if _, err := config.behind(map[string]any{}, "60s"); err == nil || !strings.Contains(err.Error(), "no listener") {
 		t.Errorf("an owner without a listener: %v", err)
 	}
 }
@@ -81,17 +81,17 @@ func TestRequestsForAGuestNameItsHostAndPaths(t *testing.T) {
 		t.Error("hosts that are no list: no error")
 	}
 	own := guest(map[string]any{"hosts": []any{"b.example"}})
-	own.given = map[string]any{"shop:ingress": "alb"}
+	own.given = map[string]any{"shop:ingress.kind": "alb"}
 	if host, reaches, err := own.address(); host != "" || !reaches("/") || err != nil {
 		t.Errorf("a load balancer of its own: got host %q, %v", host, err)
 	}
 
 	for paths, open := range map[string][]bool{"": {false, false}, "/api": {true, false}} { // of / and /api/users/1
 		login := guest(nil)
-		login.file["shop:ingress"] = "alb"
-		login.file["shop:oidc"] = map[string]any{"issuer": "https://idp"}
+		login.given = map[string]any{"shop:ingress.kind": "alb"}
+		login.file["shop:login"] = map[string]any{"issuer": "https://idp"}
 		if paths != "" {
-			login.file["shop:oidc"].(map[string]any)["paths"] = []any{paths}
+			login.file["shop:login"].(map[string]any)["paths"] = []any{paths}
 		}
 		if _, reaches, err := login.address(); err != nil || reaches("/") != open[0] || reaches("/api/users/1") != open[1] {
 			t.Errorf("login on %q: reaches / %t, /api/users/1 %t, %v", paths, reaches("/"), reaches("/api/users/1"), err)

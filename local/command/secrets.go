@@ -11,10 +11,10 @@ import (
 
 	"fargate-nginx-sidecar/local/cloud/run"
 	"fargate-nginx-sidecar/local/cloud/secrets"
+	"fargate-nginx-sidecar/local/command/pulumi"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
-	"gopkg.in/yaml.v3"
 )
 
 // restartWait bounds the replacement of all tasks of a service. Each may take 120 s to stop, and as long to get healthy.
@@ -35,7 +35,7 @@ func (l *Local) provideSecrets(ctx context.Context, current run.Run, config stac
 		}
 		made, changed = append(made, provided.Placeholders...), changed || provided.Changed
 	}
-	login, err := stores.Provide(ctx, map[string]any{loginSecret: object(config.value("oidc"))["clientSecret"]}, os.Getenv)
+	login, err := stores.Provide(ctx, map[string]any{loginSecret: config.value(login + ".clientSecret")}, os.Getenv)
 	if err != nil {
 		return false, err
 	}
@@ -47,23 +47,14 @@ func (l *Local) provideSecrets(ctx context.Context, current run.Run, config stac
 	return changed, nil
 }
 
-// taskSecrets are the settings that name secrets of tasks: the app's, those of further containers, and the log router's.
+// taskSecrets are the settings that name secrets of tasks: the app's, those of extra containers, and the log router's.
 func (s stackSettings) taskSecrets() []any {
-	all := []any{s.value("secrets")}
-	sidecars := object(s.value("sidecars"))
+	all := []any{s.value(appSecrets)}
+	sidecars := pulumi.Object(s.value(extraContainers))
 	for _, name := range slices.Sorted(maps.Keys(sidecars)) {
-		all = append(all, object(sidecars[name])["secrets"])
+		all = append(all, pulumi.Object(sidecars[name])["secrets"])
 	}
-	return append(all, object(s.value("logRouter"))["secrets"])
-}
-
-// object is a setting that is an object, or its JSON as text. What is wrong with one is the program's to say.
-func object(value any) map[string]any {
-	if text, is := value.(string); is {
-		_ = yaml.Unmarshal([]byte(text), &value)
-	}
-	members, _ := value.(map[string]any)
-	return members
+	return append(all, s.value(logRouter+".secrets"))
 }
 
 // restart replaces the tasks of all services, and waits for that: ECS reads secrets only when it starts a task.

@@ -12,27 +12,26 @@ import (
 	"fargate-nginx-sidecar/local/machine"
 )
 
-func TestSecretsAreThoseOfTheCommandElseOfTheStackElseOfTheProject(t *testing.T) {
-	for _, variable := range []string{"DEFAULT", "FILE", "GIVEN", "A", "B", "apikey"} {
+func TestSecretsAreThoseOfTheCommandElseOfTheStack(t *testing.T) {
+	for _, variable := range []string{"FILE", "GIVEN", "A", "B", "apikey"} {
 		t.Setenv(variable, "")
 	}
 	t.Setenv("SET", "hidden")
 	current := run.Run{Endpoint: emulatortest.Start(t), Region: "eu-central-1"}
-	const project = "name: shop\nconfig:\n  secrets:\n    type: object\n    default: {DEFAULT: \"ssm:default\"}\n"
+	const project = "name: shop\n"
 	const region = "config:\n  aws:region: eu-central-1\n"
 	for _, c := range []struct {
 		claim, stack string
 		given        map[string]string
 		want         string
 	}{
-		{"project", region, nil, "DEFAULT"},
-		{"stack", region + "  shop:secrets: {FILE: \"ssm:file\", SET: \"ssm:set\"}\n", nil, "FILE"},
-		{"stack without any", region + "  shop:secrets: {}\n", nil, ""},
-		{"login", region + "  shop:oidc: {issuer: \"https://idp\", clientSecret: \"secretsmanager:login#secret\"}\n  shop:secrets: {}\n", nil, "OIDC_CLIENT_SECRET"},
-		{"further containers", region + "  shop:sidecars: {b: {secrets: {B: \"ssm:b\"}}, a: {secrets: {B: \"ssm:b\", A: \"ssm:a\"}}, c: {}}\n  shop:secrets: {}\n", nil, "A, B"},
-		{"a log router", region + "  shop:logRouter: {secrets: {apikey: \"ssm:router\"}}\n  shop:secrets: {}\n", nil, "apikey"},
-		{"command", region + "  shop:secrets: {FILE: \"ssm:file\"}\n", map[string]string{"shop:secrets": `{GIVEN: "ssm:given"}`}, "GIVEN"},
-		{"command without any", region + "  shop:secrets: {FILE: \"ssm:file\"}\n", map[string]string{"secrets": "null"}, ""},
+		{"stack", region + "  shop:app: {secrets: {FILE: \"ssm:file\", SET: \"ssm:set\"}}\n", nil, "FILE"},
+		{"stack without any", region, nil, ""},
+		{"login", region + "  shop:login: {issuer: \"https://idp\", clientSecret: \"secretsmanager:login#secret\"}\n", nil, "OIDC_CLIENT_SECRET"},
+		{"extra containers", region + "  shop:containers: {b: {secrets: {B: \"ssm:b\"}}, a: {secrets: {B: \"ssm:b\", A: \"ssm:a\"}}, c: {}}\n", nil, "A, B"},
+		{"a log router", region + "  shop:logRouter: {secrets: {apikey: \"ssm:router\"}}\n", nil, "apikey"},
+		{"command", region + "  shop:app: {secrets: {FILE: \"ssm:file\"}}\n", map[string]string{"shop:app.secrets": `{GIVEN: "ssm:given"}`}, "GIVEN"},
+		{"command without any", region + "  shop:app: {secrets: {FILE: \"ssm:file\"}}\n", map[string]string{"app.secrets": "null"}, ""},
 	} {
 		var out bytes.Buffer
 		l := &Local{Root: t.TempDir(), Progress: machine.NewPrinter(&out)}

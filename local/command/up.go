@@ -152,18 +152,22 @@ type stackSettings struct {
 	file        map[string]any // in the stack's file, with their namespaces; nothing is encrypted
 	encrypted   map[string]any // what the run has in place of those of the file that are encrypted
 	imports     bool           // the file imports more values, which only Pulumi Cloud has
-	defaults    map[string]any // in Pulumi.yaml, without
 	dockerfiles []string       // that the stack builds from
 }
 
-// value is the value of one of the project's settings: given on the command line, in the stack's file, or the default.
-func (s stackSettings) value(setting string) any {
+// defaults are those of the settings that the local run itself needs, as docs/settings.md has them.
+var defaults = map[string]any{
+	appContext: "images/app", appDockerfile: "Dockerfile", ingressKind: "alb", idleTimeout: "30s",
+}
+
+// value is the value at a path of the project's settings: given on the command line, in the stack's file, or the default.
+func (s stackSettings) value(path string) any {
 	for _, values := range []map[string]any{s.given, s.file} {
-		if value, set := values[s.project+":"+setting]; set {
+		if value, found := pulumi.Lookup(values, s.project+":"+path); found {
 			return value
 		}
 	}
-	return s.defaults[setting]
+	return defaults[path]
 }
 
 func (l *Local) stackConfig(stack string, given map[string]string) (stackSettings, error) {
@@ -193,9 +197,6 @@ func (l *Local) stackConfig(stack string, given map[string]string) (stackSetting
 	if settings.given, err = parseSettings(project, given); err != nil {
 		return stackSettings{}, err
 	}
-	if settings.defaults, err = reader.ProjectDefaults(); err != nil {
-		return stackSettings{}, err
-	}
 	settings.dockerfiles = dockerfiles(l.Root, settings.value)
 	return settings, nil
 }
@@ -208,11 +209,11 @@ func dockerfiles(root string, setting func(string) any) []string {
 		return value
 	}
 	var files []string
-	if text("appImage") == "" {
-		files = append(files, filepath.Join(root, text("appContext"), text("appDockerfile")))
+	if text(appImage) == "" {
+		files = append(files, filepath.Join(root, text(appContext), text(appDockerfile)))
 	}
-	if text("nginxImage") == "" {
-		files = append(files, filepath.Join(root, text("nginxContext"), "Dockerfile"))
+	if text(nginxImage) == "" {
+		files = append(files, filepath.Join(root, nginxContext, "Dockerfile"))
 	}
 	return files
 }
@@ -225,7 +226,7 @@ func (l *Local) settle(ctx context.Context, current run.Run, found toolchain.Too
 	if err != nil {
 		return nil, false, err
 	}
-	if name != current.Stacks[0] && config.value("ingress") == ingressShared {
+	if name != current.Stacks[0] && config.value(ingressKind) == ingressShared {
 		if err := l.useLoadBalancer(ctx, l.stack(current, current.Stacks[0], found), config, values); err != nil {
 			return nil, false, err
 		}
@@ -236,7 +237,7 @@ func (l *Local) settle(ctx context.Context, current run.Run, found toolchain.Too
 	if err := stack.Prepare(ctx, values); err != nil {
 		return nil, false, err
 	}
-	if len(object(config.value("logRouter"))) > 0 {
+	if len(pulumi.Object(config.value(logRouter))) > 0 {
 		l.Progress.Line("logs      the log router is left out: what NGINX and the app write stays here, see make local-logs")
 	}
 	renewed, err = l.provideSecrets(ctx, current, config)

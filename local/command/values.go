@@ -22,8 +22,8 @@ func (l *Local) localValues(current run.Run, config stackSettings) (map[string]a
 	if architecture == "" {
 		return nil, errors.New("run: it has no architecture, so an earlier version of this checkout started it; take it down with `make local-down`")
 	}
-	values[config.project+":architecture"] = architecture
-	values[config.project+":forceDeleteRepositories"] = true
+	values[config.project+":"+architectureOf] = architecture
+	values[config.project+":"+forceDelete] = true
 	l.withoutEncryption(config, values)
 	l.withoutAccount(config, values)
 	maps.Copy(values, config.given)

@@ -28,12 +28,12 @@ func existingNetwork(t *testing.T, c *checkout) {
 	nginxImage := pushImage(t, c, "prebuilt/nginx", "images/nginx")
 
 	c.local(t, "up", "--stack", patternStack,
-		"--set", "network=existing", "--set", "vpcId=vpc-0a1b2c3d4e5f60718",
-		"--set", "publicSubnetIds=[subnet-0a1b2c3d4e5f60711, subnet-0a1b2c3d4e5f60712]",
-		"--set", "privateSubnetIds=[subnet-0a1b2c3d4e5f60713, subnet-0a1b2c3d4e5f60714]",
-		"--set", "taskEgress=[{port: 5432, securityGroupId: sg-0a1b2c3d4e5f60715, addIngressRule: true}]",
-		"--set", "appImage="+appImage, "--set", "nginxImage="+nginxImage)
-	public, private := subnetsOf(t, c, "publicSubnetIds"), subnetsOf(t, c, "privateSubnetIds")
+		"--set", "network.kind=existing", "--set", "network.vpc=vpc-0a1b2c3d4e5f60718",
+		"--set", "network.publicSubnets=[subnet-0a1b2c3d4e5f60711, subnet-0a1b2c3d4e5f60712]",
+		"--set", "network.privateSubnets=[subnet-0a1b2c3d4e5f60713, subnet-0a1b2c3d4e5f60714]",
+		"--set", "network.groups=[{port: 5432, id: sg-0a1b2c3d4e5f60715, addIngressRule: true}]",
+		"--set", "app.image="+appImage, "--set", "http.image="+nginxImage)
+	public, private := subnetsOf(t, c, "network.publicSubnets"), subnetsOf(t, c, "network.privateSubnets")
 
 	t.Run("no network, repository or image is part of the stack", func(t *testing.T) {
 		for _, kind := range c.resourceTypes(t) {
@@ -76,7 +76,7 @@ func existingNetwork(t *testing.T, c *checkout) {
 // subnetsOf are those that the run uses in place of the owner's.
 func subnetsOf(t *testing.T, c *checkout, setting string) (ids []string) {
 	t.Helper()
-	for _, id := range c.deployed(t)[setting].([]any) {
+	for _, id := range c.deployed(t, setting).([]any) {
 		ids = append(ids, id.(string))
 	}
 	return ids

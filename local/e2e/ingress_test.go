@@ -136,7 +136,7 @@ func TestAStackBehindAnHTTPAPIMovesToALoadBalancerAndBack(t *testing.T) {
 	assertContract(t, c.apiURL(), "api.example.com")
 	c.edit(t, "images/app/app.js", sampleAnswer, changedAnswer)
 	loseNothing(t, c.apiURL(), []string{""}, func() {
-		c.local(t, "up", "--stack", apiStack, "--set", "throttlePerSecond=900", "--set", "domain="+testDomain, "--set", "hostedZoneId=Z0123456789ABCDEFGHIJ")
+		c.local(t, "up", "--stack", apiStack, "--set", "ingress.throttle=900", "--set", "domain.name="+testDomain, "--set", "domain.zone=Z0123456789ABCDEFGHIJ")
 	})
 	c.expect(t, c.apiURL(), "", "User 1 found again!")
 	if got := c.outputs(t)["url"]; got != "https://"+testDomain {
@@ -144,7 +144,7 @@ func TestAStackBehindAnHTTPAPIMovesToALoadBalancerAndBack(t *testing.T) {
 	}
 	assertUnchanged(t, c)
 
-	c.local(t, "up", "--stack", apiStack, "--set", "ingress=alb")
+	c.local(t, "up", "--stack", apiStack, "--set", "ingress.kind=alb")
 	c.expect(t, c.url(), "", "User 1 found again!")
 	c.local(t, "up", "--stack", apiStack)
 	c.expect(t, c.apiURL(), "", "User 1 found again!")

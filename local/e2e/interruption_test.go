@@ -9,8 +9,9 @@ import (
 
 // delaySettings let NGINX serve on after the signal to stop, for longer than the load balancer takes to notice: three
 // checks, one every 6 s.
-const delaySettings = `  fargate-nginx-sidecar:unhealthyThreshold: 3
-  fargate-nginx-sidecar:stopDelaySeconds: 20
+const delaySettings = `
+  fargate-nginx-sidecar:ingress: {health: {unhealthyThreshold: 3}}
+  fargate-nginx-sidecar:task: {stopDelay: 20s}
 `
 
 // interruptionWait bounds the end of an interrupted container: the delay, and the longest request after it.
@@ -21,7 +22,7 @@ const interruptionWait = 60 * time.Second
 func interrupt(t *testing.T, c *checkout) {
 	t.Helper()
 	settings := "Pulumi." + patternStack + ".yaml"
-	c.configure(t, c.read(t, settings)+delaySettings)
+	c.configure(t, merged(t, c.read(t, settings), delaySettings))
 	c.local(t, "up", "--stack", patternStack)
 	container := ""
 	for _, id := range c.containers(t, "nginx") { // those of the revision before may still be stopping

@@ -54,12 +54,12 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 		assertUnchanged(t, c)
 		settings := "Pulumi." + patternStack + ".yaml"
 		before := c.read(t, settings)
-		c.configure(t, before+"  fargate-nginx-sidecar:memory: 4096\n")
+		c.configure(t, merged(t, before, "  fargate-nginx-sidecar:task: {memory: 4096}\n"))
 		if len(c.changes(t)) == 0 {
 			t.Error("a preview does not read the edited file")
 		}
 		c.configure(t, before)
-		if output, err := c.shell(t, "pulumi config set fargate-nginx-sidecar:memory 4096"); err == nil || !strings.Contains(err.Error(), settings) {
+		if output, err := c.shell(t, "pulumi config set --path task.memory 4096"); err == nil || !strings.Contains(err.Error(), settings) {
 			t.Errorf("a setting goes into a copy, and is lost: %s, %v", output, err)
 		}
 	})
@@ -101,7 +101,7 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 		c.edit(t, "images/app/app.js", changedAnswer, sampleAnswer)
 		settings := "Pulumi." + patternStack + ".yaml"
 		// Another port takes another target group and another service, which take over beside the old ones.
-		c.configure(t, c.read(t, settings)+secretSettings+"  fargate-nginx-sidecar:containerPort: 8081\n")
+		c.configure(t, merged(t, c.read(t, settings), secretSettings+"  fargate-nginx-sidecar:http: {port: 8081}\n"))
 		t.Setenv("DATABASE_URL", databaseValue)
 		t.Setenv("STRIPE_KEY", "")
 		var output string

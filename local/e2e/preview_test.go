@@ -28,21 +28,21 @@ func shapes(t *testing.T, c *checkout) map[string]string {
 			all["of-"+strings.Split(filepath.Base(file), ".")[1]] = string(content)
 		}
 	}
-	staging := all["of-staging"] + owners.settings()
+	staging := merged(t, all["of-staging"], owners.settings())
 	for _, way := range waysOut {
 		all["staging-"+way.egress] = strings.Replace(staging, "egress: "+waysOut[0].egress, "egress: "+way.egress, 1)
 	}
 	const small = "config:\n  aws:region: eu-central-1\n  fargate-nginx-sidecar:"
 	for _, network := range []string{"low-cost", "large"} {
 		for _, ingress := range []string{"alb", "api-gateway"} {
-			all[network+"-"+ingress] = small + "network: " + network + "\n  fargate-nginx-sidecar:ingress: " + ingress + "\n  fargate-nginx-sidecar:idleTimeoutSeconds: 30\n"
+			all[network+"-"+ingress] = small + "network: {kind: " + network + "}\n  fargate-nginx-sidecar:ingress: {kind: " + ingress + ", idleTimeout: 30s}\n"
 		}
 	}
-	existing := "network: existing\n  fargate-nginx-sidecar:vpcId: vpc-0a1b2c3d4e5f60718\n" +
-		"  fargate-nginx-sidecar:publicSubnetIds: [subnet-0a1b2c3d4e5f60711, subnet-0a1b2c3d4e5f60712]\n" +
-		"  fargate-nginx-sidecar:privateSubnetIds: [subnet-0a1b2c3d4e5f60713, subnet-0a1b2c3d4e5f60714]\n"
+	existing := "network:\n    kind: existing\n    vpc: vpc-0a1b2c3d4e5f60718\n" +
+		"    publicSubnets: [subnet-0a1b2c3d4e5f60711, subnet-0a1b2c3d4e5f60712]\n" +
+		"    privateSubnets: [subnet-0a1b2c3d4e5f60713, subnet-0a1b2c3d4e5f60714]\n"
 	all["existing"] = small + existing
-	all["existing-api"] = small + existing + "  fargate-nginx-sidecar:ingress: api-gateway\n  fargate-nginx-sidecar:idleTimeoutSeconds: 30\n"
+	all["existing-api"] = small + existing + "  fargate-nginx-sidecar:ingress: {kind: api-gateway, idleTimeout: 30s}\n"
 	return all
 }
 

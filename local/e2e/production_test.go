@@ -1,10 +1,13 @@
 package e2e_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"fargate-nginx-sidecar/local/command/pulumi"
 
 	"gopkg.in/yaml.v3"
 )
@@ -23,7 +26,7 @@ func TestAProductionStackIsProtectedUntilItIsTakenDown(t *testing.T) {
 func production(t *testing.T, c *checkout) {
 	before := c.read(t, "Pulumi."+patternStack+".yaml")
 	settings := deployProduction(t, c)
-	c.configure(t, settings+"  fargate-nginx-sidecar:deletionProtection: off\n")
+	c.configure(t, merged(t, settings, "  fargate-nginx-sidecar:deployment: {deletionProtection: false}\n"))
 	c.local(t, "up", "--stack", patternStack)
 	c.configure(t, before)
 	c.local(t, "up", "--stack", patternStack)
@@ -39,9 +42,9 @@ func deployProduction(t *testing.T, c *checkout) (settings string) {
 	output := c.local(t, "up", "--stack", patternStack)
 	for _, want := range []string{
 		"https://127.0.0.1:", // where production is verified
-		"hostedZoneId Z0123456789ABCDEFGHIJ: made in the emulator, as " + c.deployed(t)["hostedZoneId"].(string) + " for example.test",
+		"domain.zone Z0123456789ABCDEFGHIJ: made in the emulator, as " + c.deployed(t, "domain.zone").(string) + " for example.test",
 		"without aws:profile, aws:assumeRole, aws:allowedAccountIds",
-		"defaults or placeholders for what is encrypted in the stack's file: fargate-nginx-sidecar:environment",
+		"defaults or placeholders for what is encrypted in the stack's file: fargate-nginx-sidecar:app",
 	} {
 		if !strings.Contains(output, want) {
 			t.Errorf("the output lacks %q", want)
@@ -69,10 +72,8 @@ func ownersProduction(t *testing.T, c *checkout) string {
 		"  aws:profile: production",
 		`  aws:allowedAccountIds: ["111122223333"]`,
 		"  aws:assumeRole: {roleArn: arn:aws:iam::111122223333:role/deploy}",
-		"  fargate-nginx-sidecar:domain: " + testDomain,
-		"  fargate-nginx-sidecar:domainAliases: [example.test]",
-		"  fargate-nginx-sidecar:hostedZoneId: Z0123456789ABCDEFGHIJ",
-		"  fargate-nginx-sidecar:environment: {TOKEN: {secure: AAABAK3k}}",
+		"  fargate-nginx-sidecar:domain: {name: " + testDomain + ", aliases: [example.test], zone: Z0123456789ABCDEFGHIJ}",
+		"  fargate-nginx-sidecar:app: {environment: {TOKEN: {secure: AAABAK3k}}}",
 		"",
 	}, "\n")
 }
@@ -87,20 +88,42 @@ func assertProtected(t *testing.T, c *checkout) {
 	assertUnchanged(t, c)
 }
 
-// deployed are the settings of the stack in the run's copy of its file.
-func (c *checkout) deployed(t *testing.T) map[string]any {
+// deployed is the value at a path of the stack's settings, in the run's copy of its file.
+func (c *checkout) deployed(t *testing.T, setting string) any {
 	t.Helper()
 	var file struct{ Config map[string]any }
 	if err := yaml.Unmarshal([]byte(c.read(t, ".local/project/Pulumi."+patternStack+".yaml")), &file); err != nil {
 		t.Fatal(err)
 	}
-	settings := map[string]any{}
-	for key, value := range file.Config {
-		if setting, is := strings.CutPrefix(key, "fargate-nginx-sidecar:"); is {
-			settings[setting] = value
-		}
+	value, _ := pulumi.Lookup(file.Config, "fargate-nginx-sidecar:"+setting)
+	return value
+}
+
+// merged is a stack's file with more settings in it, which are the lines below config.
+func merged(t *testing.T, file, settings string) string {
+	t.Helper()
+	var before, more map[string]any
+	if err := errors.Join(yaml.Unmarshal([]byte(file), &before), yaml.Unmarshal([]byte("config:\n"+settings), &more)); err != nil {
+		t.Fatal(err)
 	}
-	return settings
+	merge(before, more)
+	content, err := yaml.Marshal(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+func merge(into, from map[string]any) {
+	for key, value := range from {
+		group, isGroup := value.(map[string]any)
+		before, wasGroup := into[key].(map[string]any)
+		if isGroup && wasGroup {
+			merge(before, group)
+			continue
+		}
+		into[key] = value
+	}
 }
 
 func (c *checkout) read(t *testing.T, file string) string {

@@ -34,8 +34,8 @@ func TestADeployThatCannotWorkIsRefusedBeforeAnythingIsStarted(t *testing.T) {
 		if err := os.Remove(filepath.Join(c.root, "images", "nginx", "Dockerfile")); err != nil {
 			t.Fatal(err)
 		}
-		output := c.assertRefused(t, "cpu: 300", "--set", "cpu=300", "--set", "network=moon")
-		for _, want := range []string{"network: moon", "symbolic link one", "symbolic link two", "contains no Dockerfile"} {
+		output := c.assertRefused(t, "task.cpu: 300", "--set", "task.cpu=300", "--set", "network.kind=moon")
+		for _, want := range []string{"network.kind: \"moon\"", "symbolic link one", "symbolic link two", "contains no Dockerfile"} {
 			if !strings.Contains(output, want) {
 				t.Errorf("the output lacks %q", want)
 			}

@@ -13,9 +13,11 @@ import (
 )
 
 // secretSettings give the app two values from stores that are empty at first.
-const secretSettings = `  fargate-nginx-sidecar:secrets:
-    DATABASE_URL: ssm:/shop/database
-    STRIPE_KEY: secretsmanager:shop/stripe#key
+const secretSettings = `
+  fargate-nginx-sidecar:app:
+    secrets:
+      DATABASE_URL: ssm:/shop/database
+      STRIPE_KEY: secretsmanager:shop/stripe#key
 `
 
 // Values that are found nowhere by accident.

@@ -35,11 +35,10 @@ var owners = given{
 // standIns are what the local run has in place of the owner's.
 func standIns(t *testing.T, c *checkout) given {
 	t.Helper()
-	settings := c.deployed(t)
-	text := func(setting string) string { return settings[setting].(string) }
+	text := func(setting string) string { return c.deployed(t, setting).(string) }
 	g := given{
-		key: text("kmsKeyArn"), certificate: text("certificateArn"), webACL: text("waf"), prefixList: text("clientPrefixListId"),
-		policy: settings["taskPolicyArns"].([]any)[0].(string),
+		key: text("storage.kmsKey"), certificate: text("domain.certificate"), webACL: text("ingress.firewall"),
+		prefixList: text("ingress.clientPrefixList"), policy: c.deployed(t, "app.policies").([]any)[0].(string),
 	}
 	if g.key == owners.key || g.certificate == owners.certificate || g.webACL == owners.webACL || g.prefixList == owners.prefixList || g.policy == owners.policy {
 		t.Errorf("the run uses an id that the emulator did not choose: %+v", g)
@@ -53,20 +52,17 @@ const alarmAddress = "on-call@example.test"
 // settings are those that no other step uses, on top of Pulumi.staging.yaml.
 func (g given) settings() string {
 	return fmt.Sprintf(`
-  fargate-nginx-sidecar:certificateArn: %s
-  fargate-nginx-sidecar:http: none
-  fargate-nginx-sidecar:clientCidrs: []
-  fargate-nginx-sidecar:clientPrefixListId: %s
-  fargate-nginx-sidecar:waf: %s
-  fargate-nginx-sidecar:kmsKeyArn: %s
-  fargate-nginx-sidecar:taskPolicyArns: [%s]
-  fargate-nginx-sidecar:exec: true
-  fargate-nginx-sidecar:environment: {GREETING: "hello, world", LEVEL: 3}
-  fargate-nginx-sidecar:onDemandBase: 2
-  fargate-nginx-sidecar:scheduledScaling:
-    - {name: night, schedule: "cron(0 20 * * ? *)", timezone: Europe/Berlin, min: 1, max: 2}
-    - {name: morning, schedule: "cron(0 6 * * ? *)", min: 2, max: 4}
-  fargate-nginx-sidecar:alarmEmail: %s
+  fargate-nginx-sidecar:domain: {certificate: "%s"}
+  fargate-nginx-sidecar:ingress: {http: false, clients: [], clientPrefixList: %s, firewall: "%s"}
+  fargate-nginx-sidecar:storage: {kmsKey: "%s"}
+  fargate-nginx-sidecar:app: {policies: ["%s"], environment: {GREETING: "hello, world", LEVEL: 3}}
+  fargate-nginx-sidecar:task: {exec: true}
+  fargate-nginx-sidecar:scale:
+    onDemand: 2
+    schedules:
+      - {name: night, at: "cron(0 20 * * ? *)", timezone: Europe/Berlin, min: 1, max: 2}
+      - {name: morning, at: "cron(0 6 * * ? *)", min: 2, max: 4}
+  fargate-nginx-sidecar:monitoring: {email: %s}
 `, g.certificate, g.prefixList, g.webACL, g.key, g.policy, alarmAddress)
 }
 
@@ -261,10 +257,10 @@ func lines(all []string) string {
 // assertOtherProcessor previews the stack for the processor that this machine has not. Tasks for it could not run here.
 func assertOtherProcessor(t *testing.T, c *checkout) {
 	t.Helper()
-	other := map[any]string{"X86_64": "ARM64", "ARM64": "X86_64"}[c.deployed(t)["architecture"]]
+	other := map[any]string{"X86_64": "ARM64", "ARM64": "X86_64"}[c.deployed(t, "task.architecture")]
 
 	var kinds []string
-	for _, change := range c.changes(t, "--config", "fargate-nginx-sidecar:architecture="+other) {
+	for _, change := range c.changes(t, "--config-path", "--config", "task.architecture="+other) {
 		kind := strings.Split(change.URN, "::")[2]
 		kinds = append(kinds, change.Operation+" "+kind[strings.LastIndex(kind, "$")+1:])
 		if _, platform := change.DetailedDiff["build.platform"]; platform {

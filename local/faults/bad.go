@@ -22,7 +22,7 @@ type badDeploy struct {
 func environmentOf(fault string) func(context.Context, *images) (map[string]string, error) {
 	return func(ctx context.Context, i *images) (map[string]string, error) {
 		app, err := i.app(ctx, "")
-		return map[string]string{"appImage": app, "environment": "{FAULT: " + fault + "}"}, err
+		return map[string]string{"app.image": app, "app.environment": "{FAULT: " + fault + "}"}, err
 	}
 }
 
@@ -42,14 +42,14 @@ var (
 			[]string{"health checks", "the app fills its cache for 3m0s"}},
 		{"the image is for another processor", func(ctx context.Context, i *images) (map[string]string, error) {
 			app, err := i.app(ctx, map[string]string{"amd64": "arm64", "arm64": "amd64"}[i.arch])
-			return map[string]string{"appImage": app}, err
+			return map[string]string{"app.image": app}, err
 		}, false, []string{"exec format error"}},
 		{"NGINX's configuration has a mistake", func(ctx context.Context, i *images) (map[string]string, error) {
 			sidecar, err := i.brokenSidecar(ctx)
-			return map[string]string{"nginxImage": sidecar}, err
+			return map[string]string{"http.image": sidecar}, err
 		}, false, []string{"Essential container in task exited", "nginx: exit code 1", `unknown directive "worker_shutdown_timeuot"`}},
 		{"the image is gone", func(_ context.Context, i *images) (map[string]string, error) {
-			return map[string]string{"appImage": i.missing()}, nil
+			return map[string]string{"app.image": i.missing()}, nil
 		}, false, []string{"CannotPullContainerError"}},
 	}
 )

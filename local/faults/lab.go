@@ -41,13 +41,12 @@ const stackName = "faults"
 const stackFile = `config:
   aws:region: eu-central-1
   fargate-nginx-sidecar:profile: dev
-  fargate-nginx-sidecar:cpu: 256
-  fargate-nginx-sidecar:memory: 512
-  fargate-nginx-sidecar:network: low-cost
-  fargate-nginx-sidecar:containerInsights: disabled
+  fargate-nginx-sidecar:task: {cpu: 256, memory: 512}
+  fargate-nginx-sidecar:network: {kind: low-cost}
+  fargate-nginx-sidecar:monitoring: {containerInsights: false}
 `
 
-// tasks is how many the stack runs: the default of desiredCount.
+// tasks is how many the stack runs: the default of scale.min.
 const tasks = 2
 
 // upLimit bounds one deploy. The slowest here fail after about three minutes.
@@ -112,7 +111,7 @@ func (l *Lab) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.base = map[string]string{"nginxImage": sidecar}
+	l.base = map[string]string{"http.image": sidecar}
 	l.say("starting the stack on port %d", l.options.Port)
 	return l.deploy(ctx)
 }
@@ -172,7 +171,7 @@ func (l *Lab) deploy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.base["appImage"] = app
+	l.base["app.image"] = app
 	if output, err := l.up(ctx, nil); err != nil {
 		return fmt.Errorf("local up: %w\n%s", err, output)
 	}

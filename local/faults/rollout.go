@@ -51,12 +51,12 @@ func (l *Lab) Rollouts(ctx context.Context, name string, deploys int) (Rollout, 
 // patternSettings are those of AWS's pattern: no time for requests to finish, and ECS's own stop timeout.
 // https://github.com/aws-samples/container-patterns/blob/main/pattern/nginx-reverse-proxy-sidecar-ecs-fargate-task/files/service.yml
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html (stopTimeout)
-var patternSettings = map[string]string{"deregistrationDelaySeconds": "0", "stopTimeoutSeconds": "30"}
+var patternSettings = map[string]string{"ingress.drain": "0s", "task.stopTimeout": "30s"}
 
 // BecomePattern gives the stack the directives and settings of AWS's pattern, until back.
 func (l *Lab) BecomePattern(ctx context.Context) (back func(context.Context) error, err error) {
 	settings := maps.Clone(patternSettings)
-	if settings["nginxImage"], err = l.images.patternSidecar(ctx); err != nil {
+	if settings["http.image"], err = l.images.patternSidecar(ctx); err != nil {
 		return nil, err
 	}
 	return l.become(ctx, settings)

@@ -85,17 +85,17 @@ func (a *Account) Provide(ctx context.Context, settings func(name string) any) (
 		setting, field string
 		kind           kind
 	}{
-		{"vpcId", "", p.vpc()},
-		{"publicSubnetIds", "", p.subnet()},
-		{"privateSubnetIds", "", p.subnet()},
-		{"taskEgress", "securityGroupId", p.securityGroup()},
-		{"sharedLoadBalancer", "listenerArn", p.listener()},
-		{"clientPrefixListId", "", p.prefixList()},
-		{"hostedZoneId", "", p.hostedZone()},
-		{"certificateArn", "", p.certificate()},
-		{"waf", "", p.webACL()},
-		{"kmsKeyArn", "", p.key()},
-		{"taskPolicyArns", "", p.policy()},
+		{vpc, "", p.vpc()},
+		{publicSubnets, "", p.subnet()},
+		{"network.privateSubnets", "", p.subnet()},
+		{"network.groups", "id", p.securityGroup()},
+		{"ingress.shared.listener", "", p.listener()},
+		{"ingress.clientPrefixList", "", p.prefixList()},
+		{"domain.zone", "", p.hostedZone()},
+		{"domain.certificate", "", p.certificate()},
+		{"ingress.firewall", "", p.webACL()},
+		{"storage.kmsKey", "", p.key()},
+		{"app.policies", "", p.policy()},
 	} {
 		before, changed := decode(settings(named.setting)), false
 		after, err := each(before, named.field, func(id string, position int) (string, error) {
@@ -112,6 +112,12 @@ func (a *Account) Provide(ctx context.Context, settings func(name string) any) (
 	}
 	return p.provided, nil
 }
+
+// The paths of settings that others depend on.
+const (
+	vpc           = "network.vpc"
+	publicSubnets = "network.publicSubnets"
+)
 
 // provision is one call of Provide.
 type provision struct {

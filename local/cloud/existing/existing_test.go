@@ -1,7 +1,6 @@
 package existing
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,21 +18,18 @@ const region = "eu-central-1"
 // production are settings that name things of some account.
 func production() map[string]any {
 	return map[string]any{
-		"domain": "www.shop.example.com", "domainAliases": []any{"shop.example.com"}, "hostedZoneId": "Z0123456789ABCDEFGHIJ",
-		"certificateArn":     "arn:aws:acm:eu-central-1:111122223333:certificate/12345678-1234-1234-1234-123456789012",
-		"kmsKeyArn":          "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
-		"waf":                "arn:aws:wafv2:eu-central-1:111122223333:regional/webacl/edge/a1b2c3d4-5678-90ab-cdef-111111111111",
-		"clientPrefixListId": "pl-0123456789abcdef0",
-		"taskPolicyArns":     []any{"arn:aws:iam::aws:policy/AmazonSQSFullAccess", "arn:aws:iam::111122223333:policy/shop/queue"},
-		"vpcId":              "vpc-0a1b2c3d4e5f60718",
-		"publicSubnetIds":    `["subnet-0a1b2c3d4e5f60711","subnet-0a1b2c3d4e5f60712"]`, // as `pulumi config set` writes it
-		"privateSubnetIds":   []any{"subnet-0a1b2c3d4e5f60713", "subnet-0a1b2c3d4e5f60714"},
-		"taskEgress":         []any{map[string]any{"port": 5432, "securityGroupId": "sg-0a1b2c3d4e5f60715"}},
-		"sharedLoadBalancer": map[string]any{
-			"listenerArn": "arn:aws:elasticloadbalancing:eu-central-1:111122223333:listener/app/prod/50dc6c495c0c9188/f2f7dc8efc522ab2",
-			"hosts":       []any{"shop.example.com"},
-		},
-		"idleTimeoutSeconds": 75,
+		"domain.name": "www.shop.example.com", "domain.aliases": []any{"shop.example.com"}, "domain.zone": "Z0123456789ABCDEFGHIJ",
+		"domain.certificate":       "arn:aws:acm:eu-central-1:111122223333:certificate/12345678-1234-1234-1234-123456789012",
+		"storage.kmsKey":           "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+		"ingress.firewall":         "arn:aws:wafv2:eu-central-1:111122223333:regional/webacl/edge/a1b2c3d4-5678-90ab-cdef-111111111111",
+		"ingress.clientPrefixList": "pl-0123456789abcdef0",
+		"app.policies":             []any{"arn:aws:iam::aws:policy/AmazonSQSFullAccess", "arn:aws:iam::111122223333:policy/shop/queue"},
+		"network.vpc":              "vpc-0a1b2c3d4e5f60718",
+		"network.publicSubnets":    `["subnet-0a1b2c3d4e5f60711","subnet-0a1b2c3d4e5f60712"]`, // as `pulumi config set` writes it
+		"network.privateSubnets":   []any{"subnet-0a1b2c3d4e5f60713", "subnet-0a1b2c3d4e5f60714"},
+		"network.groups":           []any{map[string]any{"port": 5432, "id": "sg-0a1b2c3d4e5f60715"}},
+		"ingress.shared.listener":  "arn:aws:elasticloadbalancing:eu-central-1:111122223333:listener/app/prod/50dc6c495c0c9188/f2f7dc8efc522ab2",
+		"ingress.idleTimeout":      "75s",
 	}
 }
 
@@ -66,12 +62,12 @@ func TestWhatTheSettingsNameExistsOnceForARun(t *testing.T) {
 	if got, want := len(first.Lines), 13; got != want {
 		t.Errorf("%d lines, want one for each of %d things:\n%s", got, want, strings.Join(first.Lines, "\n"))
 	}
-	zone := "hostedZoneId Z0123456789ABCDEFGHIJ: made in the emulator, as " + first.Settings["hostedZoneId"].(string) + " for example.com"
+	zone := "domain.zone Z0123456789ABCDEFGHIJ: made in the emulator, as " + first.Settings["domain.zone"].(string) + " for example.com"
 	if !slices.Contains(first.Lines, zone) {
 		t.Errorf("no line says %q:\n%s", zone, strings.Join(first.Lines, "\n"))
 	}
-	policies := first.Settings["taskPolicyArns"].([]any)
-	if policies[0] != owners["taskPolicyArns"].([]any)[0] {
+	policies := first.Settings["app.policies"].([]any)
+	if policies[0] != owners["app.policies"].([]any)[0] {
 		t.Errorf("AWS's own policy, which the emulator has, became %v", policies[0])
 	}
 
@@ -110,11 +106,11 @@ func TestTheStandInsAreAsTheProgramChecksThem(t *testing.T) {
 	}
 	zones := map[string]string{}
 	for _, subnet := range found.Subnets {
-		if subnet.VPC == settings["vpcId"] {
+		if subnet.VPC == settings["network.vpc"] {
 			zones[subnet.ID] = subnet.Zone
 		}
 	}
-	for _, setting := range []string{"publicSubnetIds", "privateSubnetIds"} {
+	for _, setting := range []string{"network.publicSubnets", "network.privateSubnets"} {
 		var in []string
 		for _, id := range settings[setting].([]any) {
 			in = append(in, zones[id.(string)])
@@ -124,11 +120,8 @@ func TestTheStandInsAreAsTheProgramChecksThem(t *testing.T) {
 		}
 	}
 
-	listener := settings["sharedLoadBalancer"].(map[string]any)
-	if hosts := fmt.Sprint(listener["hosts"]); hosts != "[shop.example.com]" {
-		t.Errorf("the rest of sharedLoadBalancer became %s", hosts)
-	}
-	listeners, err := account.balancers.DescribeListeners(t.Context(), &elb.DescribeListenersInput{ListenerArns: []string{listener["listenerArn"].(string)}})
+	listener := settings["ingress.shared.listener"].(string)
+	listeners, err := account.balancers.DescribeListeners(t.Context(), &elb.DescribeListenersInput{ListenerArns: []string{listener}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +130,7 @@ func TestTheStandInsAreAsTheProgramChecksThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if balancer := balancers.LoadBalancers[0]; *balancer.VpcId != settings["vpcId"] || len(balancer.SecurityGroups) != 1 || len(balancer.AvailabilityZones) != 2 {
+	if balancer := balancers.LoadBalancers[0]; *balancer.VpcId != settings["network.vpc"] || len(balancer.SecurityGroups) != 1 || len(balancer.AvailabilityZones) != 2 {
 		t.Errorf("the load balancer is in %s with %v and %v", *balancer.VpcId, balancer.SecurityGroups, balancer.AvailabilityZones)
 	}
 	attributes, err := account.balancers.DescribeLoadBalancerAttributes(t.Context(), &elb.DescribeLoadBalancerAttributesInput{LoadBalancerArn: arn})
@@ -159,11 +152,11 @@ func TestWhatTheProgramRefusesStaysAsItIs(t *testing.T) {
 	}
 	for _, settings := range []map[string]any{
 		{},
-		{"vpcId": "vpc-main", "publicSubnetIds": []any{"subnet-0123456789abcdef0"}, "hostedZoneId": "example.com", "waf": "managed", "clientPrefixListId": "cloudfront"},
-		{"certificateArn": "arn:aws:acm:us-east-1:111122223333:certificate/12345678-1234-1234-1234-123456789012"}, // another region's
-		{"kmsKeyArn": "alias/logs", "taskPolicyArns": "queue", "taskEgress": []any{map[string]any{"port": 5432}, "sg-0123456789abcdef0"}},
-		{"publicSubnetIds": "[subnet-", "vpcId": 12},
-		{"sharedLoadBalancer": map[string]any{"listenerArn": "arn:aws:elasticloadbalancing:eu-central-1:111122223333:listener/app/prod/50dc6c495c0c9188/f2f7dc8efc522ab2"}},
+		{"network.vpc": "vpc-main", "network.publicSubnets": []any{"subnet-0123456789abcdef0"}, "domain.zone": "example.com", "ingress.firewall": "managed", "ingress.clientPrefixList": "cloudfront"},
+		{"domain.certificate": "arn:aws:acm:us-east-1:111122223333:certificate/12345678-1234-1234-1234-123456789012"}, // another region's
+		{"storage.kmsKey": "alias/logs", "app.policies": "queue", "network.groups": []any{map[string]any{"port": 5432}, "sg-0123456789abcdef0"}},
+		{"network.publicSubnets": "[subnet-", "network.vpc": 12},
+		{"ingress.shared.listener": "arn:aws:elasticloadbalancing:eu-central-1:111122223333:listener/app/prod/50dc6c495c0c9188/f2f7dc8efc522ab2"},
 	} {
 		provided, err := account.Provide(t.Context(), func(name string) any { return settings[name] })
 		if err != nil || len(provided.Settings)+len(provided.Lines) > 0 {

@@ -13,8 +13,8 @@ const anyDomain = "www.example.com"
 
 // domains are the service's names.
 func (p *provision) domains() []string {
-	if domain := p.text("domain"); domain != "" {
-		return append([]string{domain}, p.texts("domainAliases")...)
+	if domain := p.text("domain.name"); domain != "" {
+		return append([]string{domain}, p.texts("domain.aliases")...)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"fargate-nginx-sidecar/local/cloud/emulator"
 
@@ -72,7 +73,7 @@ func (p *provision) subnet() kind {
 				ID string `xml:"subnet>subnetId"`
 			}
 			err := p.ec2(ctx, "CreateSubnet", url.Values{
-				"VpcId":            {p.text("vpcId")},
+				"VpcId":            {p.text(vpc)},
 				"CidrBlock":        {fmt.Sprintf("10.0.%d.0/24", before)},
 				"AvailabilityZone": {zones.Names[position%len(zones.Names)]},
 			}, &made)
@@ -94,12 +95,12 @@ func (p *provision) securityGroup() kind {
 }
 
 // inVPC says whether the settings name a VPC.
-func (p *provision) inVPC() bool { return vpcID.MatchString(p.text("vpcId")) }
+func (p *provision) inVPC() bool { return vpcID.MatchString(p.text(vpc)) }
 
 func (p *provision) makeGroup(ctx context.Context, description string) (string, error) {
 	form := url.Values{"GroupName": {unique()}, "GroupDescription": {description}}
 	if p.inVPC() {
-		form.Set("VpcId", p.text("vpcId"))
+		form.Set("VpcId", p.text(vpc))
 	}
 	var made struct {
 		ID string `xml:"groupId"`
@@ -141,7 +142,7 @@ func (p *provision) prefixList() kind {
 func (p *provision) listener() kind {
 	return kind{
 		id:   p.arn("elasticloadbalancing", `[0-9]{12}`, `listener/app/[A-Za-z0-9-]{1,32}/[0-9a-f]{16}/[0-9a-f]{16}`),
-		fits: func() bool { return p.inVPC() && len(p.texts("publicSubnetIds")) > 0 },
+		fits: func() bool { return p.inVPC() && len(p.texts(publicSubnets)) > 0 },
 		find: func(ctx context.Context, id string) error {
 			_, err := p.balancers.DescribeListeners(ctx, &elb.DescribeListenersInput{ListenerArns: []string{id}})
 			var missing *types.ListenerNotFoundException
@@ -182,16 +183,17 @@ func (p *provision) makeBalancer(ctx context.Context) (arn string, err error) {
 		return "", err
 	}
 	made, err := p.balancers.CreateLoadBalancer(ctx, &elb.CreateLoadBalancerInput{
-		Name: aws.String(unique()), Subnets: p.texts("publicSubnetIds"), SecurityGroups: []string{group},
+		Name: aws.String(unique()), Subnets: p.texts(publicSubnets), SecurityGroups: []string{group},
 	})
 	if err != nil {
 		return "", err
 	}
 	arn = aws.ToString(made.LoadBalancers[0].LoadBalancerArn)
-	idle := fmt.Sprint(p.value("idleTimeoutSeconds"))
-	if _, err := strconv.Atoi(idle); err != nil {
-		return arn, nil //nolint:nilerr // the program refuses the setting
+	duration, err := time.ParseDuration(p.text("ingress.idleTimeout"))
+	if err != nil {
+		return arn, nil //nolint:nilerr // not set, or the program refuses it
 	}
+	idle := strconv.Itoa(int(duration.Seconds()))
 	_, err = p.balancers.ModifyLoadBalancerAttributes(ctx, &elb.ModifyLoadBalancerAttributesInput{
 		LoadBalancerArn: &arn,
 		Attributes:      []types.LoadBalancerAttribute{{Key: aws.String("idle_timeout.timeout_seconds"), Value: &idle}},

@@ -123,11 +123,7 @@ func (s *Stack) WriteSettings(values map[string]any) (path string, err error) {
 	if config == nil {
 		config = map[string]any{}
 	}
-	for key, value := range values {
-		if config[key] = value; value == nil {
-			delete(config, key)
-		}
-	}
+	set(config, values)
 	file["config"] = config
 	content, err := yaml.Marshal(file)
 	if err != nil {
@@ -162,25 +158,6 @@ func (s *Stack) ProjectName() (string, error) {
 		return "", errors.New("project: Pulumi.yaml has no name")
 	}
 	return name, nil
-}
-
-// ProjectDefaults returns what Pulumi.yaml says of the settings that a stack's file does not have.
-func (s *Stack) ProjectDefaults() (map[string]any, error) {
-	file, err := readYAML(filepath.Join(s.Root, "Pulumi.yaml"))
-	if err != nil {
-		return nil, fmt.Errorf("project: %w", err)
-	}
-	config, _ := file["config"].(map[string]any)
-	defaults := map[string]any{}
-	for setting, declaration := range config {
-		declared, _ := declaration.(map[string]any)
-		if value, is := declared["value"]; is {
-			defaults[setting] = value
-		} else if value, is := declared["default"]; is {
-			defaults[setting] = value
-		}
-	}
-	return defaults, nil
 }
 
 func (s *Stack) stacks() []string {

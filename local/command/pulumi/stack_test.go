@@ -19,7 +19,7 @@ func TestTheCopyOfAStacksFileHasItsOwnEncryptionAndImportsNothing(t *testing.T) 
 	}
 	copied := func() map[string]any {
 		t.Helper()
-		if _, err := s.WriteSettings(map[string]any{"shop:cpu": 256, "aws:profile": nil, "aws:token": nil}); err != nil {
+		if _, err := s.WriteSettings(map[string]any{"shop:task.cpu": 256, "aws:profile": nil, "aws:token": nil}); err != nil {
 			t.Fatal(err)
 		}
 		file, err := readYAML(filepath.Join(s.ProjectDir(), "Pulumi.prod.yaml"))
@@ -31,11 +31,11 @@ func TestTheCopyOfAStacksFileHasItsOwnEncryptionAndImportsNothing(t *testing.T) 
 	if err := os.MkdirAll(s.ProjectDir(), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	write(s.Root, "secretsprovider: awskms://alias/pulumi\nencryptedkey: AQEC\nencryptionsalt: owners\nenvironment: [shop/prod]\nconfig:\n  shop:cpu: 1024\n  aws:profile: production\n  aws:region: eu-central-1\n")
+	write(s.Root, "secretsprovider: awskms://alias/pulumi\nencryptedkey: AQEC\nencryptionsalt: owners\nenvironment: [shop/prod]\nconfig:\n  shop:task: {cpu: 1024, memory: 2048}\n  aws:profile: production\n  aws:region: eu-central-1\n")
 	if _, imports, err := s.StackConfig(); err != nil || !imports {
 		t.Errorf("what the file imports is not seen: %v", err)
 	}
-	want := map[string]any{"config": map[string]any{"shop:cpu": 256, "aws:region": "eu-central-1"}}
+	want := map[string]any{"config": map[string]any{"shop:task": map[string]any{"cpu": 256, "memory": 2048}, "aws:region": "eu-central-1"}}
 	if got := copied(); !reflect.DeepEqual(got, want) {
 		t.Errorf("the first copy is %v, want %v", got, want)
 	}

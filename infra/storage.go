@@ -1,0 +1,46 @@
+package infra
+
+import (
+	"regexp"
+
+	"fargate-nginx-sidecar/infra/settings"
+)
+
+// Storage is how long data is kept, with which key it is encrypted, and what may delete it. Several topics keep data.
+type Storage struct {
+	LogRetentionDays int
+	// Images is the number of images in each repository that do not expire.
+	Images int
+	// ForceDelete lets repositories and buckets be deleted together with their content.
+	ForceDelete bool
+	// KMSKeyARN is the key that encrypts logs and images. If it is empty, AWS's own key is used.
+	KMSKeyARN string
+}
+
+// retentions are those that CloudWatch Logs accepts, in days.
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+var retentions = []int{
+	1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+}
+
+var keyARN = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$`)
+
+// readStorage returns the settings of what is kept.
+func readStorage(r *settings.Reader) Storage {
+	g := r.Group("storage")
+
+	return Storage{
+		LogRetentionDays: int(g.InProd(365*settings.Day).DurationOf("logRetention", 30*settings.Day, retentions,
+			"Time after which CloudWatch deletes log events, and S3 access logs and flow logs.",
+			"https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html") / settings.Day),
+		Images: g.Int("images", 20, 2, 1000, "images",
+			"Number of images kept in each repository. The newest are kept; older ones expire, tagged or not. The image that runs does not expire, however old it is.",
+			"https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html"),
+		ForceDelete: g.Bool("forceDelete", false,
+			"Whether repositories that hold images, and the buckets of access logs and flow logs, are deleted with their content when the stack is destroyed or a change removes them. With `false`, the destroy or update stops at them. Set it and update before the change.",
+			"https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-delete.html"),
+		KMSKeyARN: g.Else("AWS's keys").Text("kmsKey", "", settings.Form{Allowed: "the ARN of a key, arn:aws:kms:<region>:<account>:key/<id>", Pattern: keyARN},
+			"Your own KMS key, which then encrypts logs and images. Its policy must allow CloudWatch Logs to use it. Decide before the first update: a change replaces the repositories, and the old ones must be empty or `storage.forceDelete` must be `true`.",
+			"https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html"),
+	}
+}
