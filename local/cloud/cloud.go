@@ -159,6 +159,9 @@ func (c *cloud) listen(ctx context.Context, described *run.Run) (err error) {
 		Registry: described.Registry,
 		Tasks:    c.scheduler,
 		Targets:  c.balancer,
+		Changed: map[string]func(){
+			"ecs": c.scheduler.Changed, "elasticloadbalancing": c.balancer.Changed, "apigateway": c.gateway.Changed,
+		},
 	}); err != nil {
 		return err
 	}

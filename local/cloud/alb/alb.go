@@ -101,8 +101,11 @@ func (b *Balancer) Addresses() map[string]string {
 	return addresses
 }
 
-// look reads what is wanted, and opens, changes and closes listeners accordingly.
-func (b *Balancer) look(ctx context.Context) error {
+// look reads what is wanted, and opens, changes and closes listeners accordingly. Without a change there is nothing to do.
+func (b *Balancer) look(ctx context.Context, reads bool) error {
+	if !reads {
+		return nil
+	}
 	wanted, err := b.source.read(ctx)
 	if err != nil {
 		if ctx.Err() == nil {

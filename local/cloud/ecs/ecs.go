@@ -59,7 +59,7 @@ type Options struct {
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
 const settleTime = 40 * time.Second
 
-// pollEvery is between two looks at the emulator.
+// pollEvery is between two looks at the tasks.
 const pollEvery = 500 * time.Millisecond
 
 // ECS shows a stopped task for at least one hour.
@@ -78,6 +78,8 @@ type Scheduler struct {
 	log     *slog.Logger
 	source  *source
 	runtime *fargate.Runtime
+
+	declared []declared // as last read; only the loop uses it
 
 	mu         sync.Mutex
 	services   map[string]*service
@@ -122,19 +124,22 @@ func (s *Scheduler) Run(ctx context.Context) error {
 
 // look reads what is wanted and moves every service one step towards it. Nothing in it waits for a container, and no call
 // goes over the network while it holds the lock.
-func (s *Scheduler) look(ctx context.Context) error {
-	declared, err := s.source.services(ctx)
-	if err != nil {
-		if ctx.Err() == nil {
-			s.log.Warn("the services cannot be read; tasks stay as they are", "error", err)
+func (s *Scheduler) look(ctx context.Context, reads bool) error {
+	if reads {
+		declared, err := s.source.services(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				s.log.Warn("the services cannot be read; tasks stay as they are", "error", err)
+			}
+			return err
 		}
-		return err
+		s.declared = declared
 	}
 	silent := s.runtime.Answers(ctx)
 	if ctx.Err() != nil {
 		return nil
 	}
-	for _, call := range s.decide(declared, silent) {
+	for _, call := range s.decide(s.declared, silent) {
 		call(ctx)
 	}
 	return nil

@@ -293,7 +293,7 @@ func (s *Scheduler) rollBack(ctx context.Context, v *service, wanted declared, p
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	defer s.Wake()
+	defer s.Changed() // what was read before names the definition that failed
 	now := time.Now()
 	failed := v.deployments[0]
 	v.fail(failed, now)

@@ -3,6 +3,7 @@ package emulator_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -12,7 +13,10 @@ import (
 func TestSyncWaitsForALookThatBeganLater(t *testing.T) {
 	loop := emulator.NewLoop(time.Hour)
 	began, end := make(chan struct{}), make(chan error)
-	go loop.Run(t.Context(), func(context.Context) error {
+	go loop.Run(t.Context(), func(_ context.Context, reads bool) error {
+		if !reads {
+			return nil
+		}
 		began <- struct{}{}
 		return <-end
 	})
@@ -36,4 +40,39 @@ func TestSyncWaitsForALookThatBeganLater(t *testing.T) {
 	if got := <-done; !errors.Is(got, want) {
 		t.Errorf("got %v, want the look's own error", got)
 	}
+}
+
+func TestTheEmulatorIsReadAfterAChangeOnly(t *testing.T) {
+	loop := emulator.NewLoop(time.Millisecond)
+	steps, failing := make(chan bool), make(chan error, 1)
+	failing <- errors.New("the first read fails")
+	go loop.Run(t.Context(), func(ctx context.Context, reads bool) (err error) {
+		select {
+		case steps <- reads:
+		case <-ctx.Done():
+		}
+		select {
+		case err = <-failing:
+		default:
+		}
+		return err
+	})
+	expect := func(when string, want bool) {
+		t.Helper()
+		if got := <-steps; got != want {
+			t.Errorf("%s: the step reads: %t", when, got)
+		}
+	}
+	expect("at the beginning", true)
+	expect("after a read that failed", true)
+	expect("without a change", false)
+	expect("without a change", false)
+	loop.Wake()
+	expect("woken", false)
+	loop.Changed()
+	// The first of these may have begun before the change.
+	if read := []bool{<-steps, <-steps, <-steps}; !slices.Contains(read, true) {
+		t.Error("no step reads after a change")
+	}
+	expect("after a change was read", false)
 }

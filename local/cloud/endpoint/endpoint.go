@@ -37,6 +37,9 @@ type Options struct {
 	Registry string // host:port of the local registry
 	Tasks    Tasks
 	Targets  Targets
+	// Changed are called after a request that may have changed something of a service, by the name with which requests to the
+	// service are signed.
+	Changed map[string]func()
 }
 
 // Endpoint is the proxy.
@@ -72,6 +75,7 @@ func New(options Options) (*Endpoint, error) {
 
 // call is one request of an AWS client.
 type call struct {
+	signer  string // the service's name in the signature
 	service string // of a JSON protocol: what stands before the action in X-Amz-Target
 	action  string
 	body    []byte
@@ -96,6 +100,9 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
+	}
+	if changed := e.options.Changed[c.signer]; changed != nil && c.changes(r) {
+		defer changed()
 	}
 	if answered := e.answer(w, c) || e.updateStage(w, r, c); !answered {
 		e.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callKey{}, c)))
@@ -123,6 +130,9 @@ func read(w http.ResponseWriter, r *http.Request) (c call, err error) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(c.body))
 	r.ContentLength = int64(len(c.body))
+	if scope := signer.FindStringSubmatch(r.Header.Get("Authorization")); scope != nil {
+		c.signer = scope[1]
+	}
 	c.service, c.action, _ = strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	if kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); kind == "application/x-www-form-urlencoded" {
 		if form, err := url.ParseQuery(string(c.body)); err == nil { // else the emulator answers with the right error
@@ -130,6 +140,21 @@ func read(w http.ResponseWriter, r *http.Request) (c call, err error) {
 		}
 	}
 	return c, nil
+}
+
+// signer finds the service's name in a signature: Credential=<key>/<date>/<region>/<service>/aws4_request.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
+var signer = regexp.MustCompile(`Credential=[^/]+/\d+/[^/]+/([^/,]+)/aws4_request`)
+
+// readOnly are the actions that change nothing.
+var readOnly = regexp.MustCompile(`^(Describe|List|Get)`)
+
+// changes says whether a call may change something. In the REST protocols the method says so.
+func (c call) changes(r *http.Request) bool {
+	if c.action == "" {
+		return r.Method != http.MethodGet && r.Method != http.MethodHead
+	}
+	return !readOnly.MatchString(c.action)
 }
 
 // answer answers what the emulator cannot.

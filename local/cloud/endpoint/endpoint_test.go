@@ -293,6 +293,46 @@ func TestTasksAreTheSchedulers(t *testing.T) {
 	}
 }
 
+func TestAChangeWakesWhoFollowsTheService(t *testing.T) {
+	t.Parallel()
+	emulator := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }))
+	t.Cleanup(emulator.Close)
+	var woken []string
+	wakes := func(name string) func() { return func() { woken = append(woken, name) } }
+	handler, err := endpoint.New(endpoint.Options{Emulator: emulator.URL, Tasks: &tasks{}, Targets: targets{new(int)}, Changed: map[string]func(){
+		"ecs": wakes("ecs"), "elasticloadbalancing": wakes("balancer"), "apigateway": wakes("gateway"),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ signer, method, path, target, form, want string }{
+		{"ecs", http.MethodPost, "/", ecsAPI + "UpdateService", "", "ecs"},
+		{"ecs", http.MethodPost, "/", ecsAPI + "DescribeServices", "", ""},
+		{"ecs", http.MethodPost, "/", ecsAPI + "ListTasks", "", ""},
+		{"elasticloadbalancing", http.MethodPost, "/", "", "Action=ModifyLoadBalancerAttributes", "balancer"},
+		{"elasticloadbalancing", http.MethodPost, "/", "", "Action=DescribeRules", ""},
+		{"apigateway", http.MethodPost, "/v2/apis", "", "", "gateway"},
+		{"apigateway", http.MethodPatch, "/v2/apis/a/routes/b", "", "", "gateway"},
+		{"apigateway", http.MethodGet, "/v2/apis", "", "", ""},
+		{"iam", http.MethodPost, "/", "", "Action=CreateRole", ""},
+	} {
+		woken = nil
+		request := httptest.NewRequest(c.method, c.path, strings.NewReader(c.form))
+		request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=local/20260105/eu-central-1/"+c.signer+"/aws4_request, SignedHeaders=host, Signature=0")
+		if c.target != "" {
+			request.Header.Set("X-Amz-Target", c.target)
+			request.Body = io.NopCloser(strings.NewReader("{}"))
+		}
+		if c.form != "" {
+			request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		}
+		handler.ServeHTTP(httptest.NewRecorder(), request)
+		if got := strings.Join(woken, ","); got != c.want {
+			t.Errorf("%s %s%s%s wakes %q, want %q", c.method, c.path, c.target, c.form, got, c.want)
+		}
+	}
+}
+
 func TestTargetHealthIsTheLoadBalancers(t *testing.T) {
 	address, _ := start(t, 500, "the emulator must not be asked")
 	response, err := http.PostForm(address, url.Values{"Action": {"DescribeTargetHealth"}, "TargetGroupArn": {"arn"}})

@@ -81,8 +81,11 @@ func (g *Gateway) Run(ctx context.Context) error {
 	return nil
 }
 
-// look reads what is wanted, and opens, changes or closes the API accordingly.
-func (g *Gateway) look(ctx context.Context) error {
+// look reads what is wanted, and opens, changes or closes the API accordingly. Without a change there is nothing to do.
+func (g *Gateway) look(ctx context.Context, reads bool) error {
+	if !reads {
+		return nil
+	}
 	wanted, err := g.source.read(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
