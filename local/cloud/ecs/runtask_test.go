@@ -128,7 +128,7 @@ func TestAFileSystemOutlivesTheTask(t *testing.T) {
 			t.Fatal(err)
 		}
 		if ended := w.ended(*started[0].TaskArn); ended.Containers[0].ExitCode == nil || *ended.Containers[0].ExitCode != step.want {
-			t.Errorf("%v: %s: exit code %v, want %d", step.command, *ended.StoppedReason, ended.Containers[0].ExitCode, step.want)
+			t.Errorf("%v: %s: exit code %d, want %d", step.command, *ended.StoppedReason, aws.ToInt32(ended.Containers[0].ExitCode), step.want)
 		}
 	}
 }
