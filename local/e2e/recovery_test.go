@@ -12,11 +12,13 @@ import (
 	"time"
 
 	"fargate-nginx-sidecar/local/cloud/run"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 )
 
 // interruptions is how many moments TestTheNextCommandRecoversFromAnyInterruption tries: INTERRUPTIONS, or these few, which
-// cover a killed command and one that its user interrupts.
-const interruptions = 2
+// cover a command that is killed right after a push, one that is killed at any moment, and one that its user interrupts.
+const interruptions = 3
 
 // longestMoment is about as long as an update of the app takes, and longestFirst as long as the first deploy.
 const (
@@ -31,6 +33,7 @@ type interruption struct {
 	signal  syscall.Signal
 	of      func(t *testing.T, c *checkout, command int) (pid int) // 0 if it does not run at this moment
 	first   bool                                                   // the command makes everything: nothing runs before
+	pushed  bool                                                   // not at a random moment, but right after the first push
 }
 
 func theCommand(_ *testing.T, _ *checkout, command int) int { return command }
@@ -53,20 +56,21 @@ func theEmulator(t *testing.T, c *checkout, command int) int {
 
 var deploy = []string{"up", "--stack", patternStack}
 
-// What can end in the middle. The first five keep what the emulator knows, so the next command goes on from there; after the
+// What can end in the middle. The first six keep what the emulator knows, so the next command goes on from there; after the
 // others, the stack is made anew.
 var kinds = []interruption{
-	{"the command is killed", deploy, syscall.SIGKILL, theCommand, false},
-	{"the user interrupts the command", deploy, syscall.SIGINT, theCommand, false},
-	{"the command is killed", deploy, syscall.SIGKILL, theCommand, false},
-	{"the terminal is closed", deploy, syscall.SIGHUP, theCommand, false},
-	{"the command is killed", deploy, syscall.SIGKILL, theCommand, false},
-	{"taking the stack down is killed", []string{"down"}, syscall.SIGKILL, theCommand, false},
-	{"the background process is killed", deploy, syscall.SIGKILL, theBackgroundProcess, false},
-	{"the emulator is killed", deploy, syscall.SIGKILL, theEmulator, false},
-	{"the first deploy is killed", deploy, syscall.SIGKILL, theCommand, true},
-	{"the user interrupts the first deploy", deploy, syscall.SIGINT, theCommand, true},
-	{"the background process of the first deploy is killed", deploy, syscall.SIGKILL, theBackgroundProcess, true},
+	{name: "the command is killed right after a push", command: deploy, signal: syscall.SIGKILL, of: theCommand, pushed: true},
+	{"the command is killed", deploy, syscall.SIGKILL, theCommand, false, false},
+	{"the user interrupts the command", deploy, syscall.SIGINT, theCommand, false, false},
+	{"the command is killed", deploy, syscall.SIGKILL, theCommand, false, false},
+	{"the terminal is closed", deploy, syscall.SIGHUP, theCommand, false, false},
+	{"the command is killed", deploy, syscall.SIGKILL, theCommand, false, false},
+	{"taking the stack down is killed", []string{"down"}, syscall.SIGKILL, theCommand, false, false},
+	{"the background process is killed", deploy, syscall.SIGKILL, theBackgroundProcess, false, false},
+	{"the emulator is killed", deploy, syscall.SIGKILL, theEmulator, false, false},
+	{"the first deploy is killed", deploy, syscall.SIGKILL, theCommand, true, false},
+	{"the user interrupts the first deploy", deploy, syscall.SIGINT, theCommand, true, false},
+	{"the background process of the first deploy is killed", deploy, syscall.SIGKILL, theBackgroundProcess, true, false},
 }
 
 // defaultSeed makes every run of all tests try the same moments, so that a change is judged by itself and not by luck.
@@ -122,13 +126,34 @@ func (c *checkout) interrupt(t *testing.T, kind interruption, moment time.Durati
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(moment)
+	if kind.pushed {
+		c.awaitPush(t)
+	} else {
+		time.Sleep(moment)
+	}
 	if pid := kind.of(t, c, cmd.Process.Pid); pid > 0 {
 		_ = syscall.Kill(pid, kind.signal) // a command that was faster has ended by itself
 	}
 	err := cmd.Wait()
 	lines := strings.Split(strings.TrimSpace(output.String()), "\n")
 	return fmt.Sprintf("%v; the last line: %s", err, lines[len(lines)-1])
+}
+
+// awaitPush returns when the registry has an image more than now.
+func (c *checkout) awaitPush(t *testing.T) {
+	t.Helper()
+	client := c.cloud(t).ecr
+	count := func() (images int) {
+		for _, repository := range must[*ecr.DescribeRepositoriesOutput](t)(client.DescribeRepositories(t.Context(), &ecr.DescribeRepositoriesInput{})).Repositories {
+			images += len(must[*ecr.ListImagesOutput](t)(client.ListImages(t.Context(), &ecr.ListImagesInput{RepositoryName: repository.RepositoryName})).ImageIds)
+		}
+		return images
+	}
+	for before, until := count(), time.Now().Add(5*time.Minute); count() == before; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatal("nothing is pushed")
+		}
+	}
 }
 
 func environmentNumber(t *testing.T, name string, otherwise uint64) uint64 {
