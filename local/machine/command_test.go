@@ -67,7 +67,7 @@ func TestAnInstallationIsAnnouncedBeforeItBegins(t *testing.T) {
 	var said bytes.Buffer
 	begun := ""
 	out := writer(func(line []byte) {
-		if content, err := os.ReadFile(asked); err == nil && begun == "" {
+		if content, err := os.ReadFile(asked); err == nil && said.Len() == 0 {
 			begun = string(content)
 		}
 		said.Write(line)
