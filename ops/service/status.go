@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -35,7 +36,7 @@ func (s *Service) Status(ctx context.Context, out io.Writer) error {
 	for _, task := range tasks {
 		var containers []string
 		for _, container := range task.Containers {
-			containers = append(containers, aws.ToString(container.Name)+" "+strings.ToLower(string(container.HealthStatus)))
+			containers = append(containers, aws.ToString(container.Name)+" "+cmp.Or(strings.ToLower(string(container.HealthStatus)), strings.ToLower(aws.ToString(container.LastStatus))))
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", taskID(task.TaskArn), aws.ToString(task.LastStatus), task.HealthStatus,
 			path.Base(aws.ToString(task.TaskDefinitionArn)), strings.Join(containers, ", "))
