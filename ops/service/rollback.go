@@ -75,15 +75,9 @@ func (s *Service) between(ctx context.Context, from, to string) (*Return, error)
 // Serve makes the service run the earlier revision, and returns when it does, with the time that took.
 func (s *Service) Serve(ctx context.Context, r *Return) (time.Duration, error) {
 	begun := time.Now()
-	target := aws.ToString(r.To.TaskDefinitionArn)
-	if r.To.Status != types.TaskDefinitionStatusActive {
-		// Pulumi deregisters what it has replaced. ECS starts nothing from it, but still has all that is in it.
-		registered, err := s.ecs.RegisterTaskDefinition(ctx, again(r.To))
-		if err != nil {
-			return 0, fmt.Errorf("task definition %s: %w", path.Base(target), err)
-		}
-		r.copied = registered.TaskDefinition.TaskDefinitionArn
-		target = *r.copied
+	target, err := s.active(ctx, r)
+	if err != nil {
+		return 0, err
 	}
 	clients := deployment.Clients{ECS: s.ecs, Logs: s.logs}
 	before, err := clients.Last(ctx, s.Cluster)
@@ -103,6 +97,21 @@ func (s *Service) Serve(ctx context.Context, r *Return) (time.Duration, error) {
 	}.Await(ctx)
 
 	return time.Since(begun), err
+}
+
+// active returns the earlier task definition, or a copy of it. Pulumi deregisters what it has replaced: ECS starts nothing from it,
+// but still has all that is in it.
+func (s *Service) active(ctx context.Context, r *Return) (string, error) {
+	if r.To.Status == types.TaskDefinitionStatusActive {
+		return aws.ToString(r.To.TaskDefinitionArn), nil
+	}
+	registered, err := s.ecs.RegisterTaskDefinition(ctx, again(r.To))
+	if err != nil {
+		return "", fmt.Errorf("task definition %s: %w", path.Base(aws.ToString(r.To.TaskDefinitionArn)), err)
+	}
+	r.copied = registered.TaskDefinition.TaskDefinitionArn
+
+	return *r.copied, nil
 }
 
 // again registers what a task definition has.
