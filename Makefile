@@ -137,7 +137,7 @@ test-local: ## Test the parts of the local run (needs Docker)
 .PHONY: test-program
 test-program: ## Test the program under mocks
 	# Last the firewall against the SDK's own types, whose package takes a minute to compile: not for every run of the others.
-	$(call timed,$@,go test ./infra/... ./examples/... && go test -tags wafv2 ./infra/waf)
+	$(call timed,$@,go test ./infra/... ./ops/... ./bootstrap/... ./examples/... && go test -tags wafv2 ./infra/waf)
 
 .PHONY: test-plugins
 test-plugins: ## Test the stand-ins for Pulumi's plugins (needs Docker)
