@@ -130,3 +130,28 @@ func TestOldImagesExpireOnlyOnceTheNewOnesRun(t *testing.T) {
 		}
 	})
 }
+
+// An image that the stack has built earlier is run by its digest, for instance to go back. Without its repository it would be
+// gone, with force where that is on, and the tasks that run it could not be replaced.
+func TestTheRepositoryOfAnImageThatRunsStays(t *testing.T) {
+	built := named(t, run(t, defaults(t, nil)), repository, "web-app")
+	digest := "@sha256:" + strings.Repeat("a", 64)
+	for reference, kept := range map[string]bool{
+		"123456789012.dkr.ecr.eu-central-1.amazonaws.com/web-app-0123abc" + digest: true,
+		"123456789012.dkr.ecr.eu-central-1.amazonaws.com/web-app-0123abc:v1":       true,
+		"123456789012.dkr.ecr.eu-central-1.amazonaws.com/web-nginx-0123abc:v1":     false,
+		"123456789012.dkr.ecr.eu-central-1.amazonaws.com/team/web-app-0123abc:v1":  false,
+		"public.ecr.aws/docker/library/httpd:2.4":                                  false,
+	} {
+		graph := run(t, defaults(t, map[string]string{"appImage": reference}))
+		found, ok := graph.ByURN(built.URN)
+		if ok != kept || kept && !reflect.DeepEqual(found.Inputs, built.Inputs) {
+			t.Errorf("%s: the repository stays: %t, with %v; want %t, as it is", reference, ok, found.Inputs, kept)
+		}
+		for _, r := range slices.Concat(graph.OfType(lifecyclePolicy), graph.OfType(dockerImage)) {
+			if r.Name == "web-app" {
+				t.Errorf("%s: %s is declared", reference, r.URN)
+			}
+		}
+	}
+}

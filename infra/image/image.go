@@ -95,7 +95,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 
 	var err error
 	if args.Prebuilt != "" {
-		i.usePrebuilt(args)
+		err = i.usePrebuilt(ctx, name, args)
 	} else {
 		err = i.build(ctx, name, content, args)
 	}
@@ -114,9 +114,25 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 var ecrPattern = regexp.MustCompile(
 	`^([0-9]{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([a-z0-9._/-]+)`)
 
-func (i *Image) usePrebuilt(args Args) {
+// usePrebuilt declares nothing, unless the image is one that this stack has built earlier: then the repository stays, and with
+// it the image that runs. It has no lifecycle policy in the meantime, so that nothing in it expires.
+func (i *Image) usePrebuilt(ctx *pulumi.Context, name string, args Args) error {
 	i.Reference = pulumi.String(args.Prebuilt).ToStringOutput()
 	i.RepositoryARNs = Repositories(args.Partition, args.Prebuilt)
+	if !isOwn(name, args.Prebuilt) {
+		return nil
+	}
+	_, err := declareRepository(ctx, name, args, pulumi.Parent(i))
+
+	return err
+}
+
+// isOwn reports whether an image is in a repository with the name that the engine gives this stack's: the logical name and
+// seven random digits. A stack of the same service in another account or with another suffix has such a name, too; it then
+// gets an empty repository, which costs nothing.
+// https://www.pulumi.com/docs/iac/concepts/resources/names/#autonaming
+func isOwn(name, reference string) bool {
+	return regexp.MustCompile(`^[^/]+/` + regexp.QuoteMeta(name) + `-[0-9a-f]{7}[:@]`).MatchString(reference)
 }
 
 // Repositories are the private ECR repositories among those of the given images.
