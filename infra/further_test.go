@@ -51,8 +51,11 @@ func TestFurtherContainersRunBesideNginxAndTheApp(t *testing.T) {
 				map[string]any{"sourceVolume": "writable-collector-1", "containerPath": "/tmp", "readOnly": false},
 				map[string]any{"sourceVolume": "writable-collector-2", "containerPath": "/var/lib/collector", "readOnly": false},
 			},
-			"healthCheck":      map[string]any{"command": []any{"CMD", "/collector", "health"}, "interval": 5.0, "timeout": 3.0, "retries": 3.0, "startPeriod": 10.0},
-			"restartPolicy":    map[string]any{"enabled": true, "restartAttemptPeriod": 120.0},
+			"healthCheck":   map[string]any{"command": []any{"CMD", "/collector", "health"}, "interval": 5.0, "timeout": 3.0, "retries": 3.0, "startPeriod": 10.0},
+			"restartPolicy": map[string]any{"enabled": true, "restartAttemptPeriod": 120.0},
+			"dockerLabels": map[string]any{
+				"secret-version.API_KEY": infratest.SecretVersion(infratest.SecretARN("collector")), "secret-version.REGION_KEY": "3",
+			},
 			"logConfiguration": logs("collector"),
 		},
 	}

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"fargate-nginx-sidecar/infra"
 	"fargate-nginx-sidecar/infra/infratest"
 )
 
@@ -29,6 +32,11 @@ func TestTheAppsOwnSettingsReachItsContainer(t *testing.T) {
 			map[string]any{"name": "STRIPE", "valueFrom": infratest.SecretARN("shop/stripe")},
 			map[string]any{"name": "STRIPE_KEY", "valueFrom": infratest.SecretARN("shop/stripe") + ":key::"},
 			map[string]any{"name": "TOKEN", "valueFrom": "arn:aws:ssm:eu-central-1:123456789012:parameter/token"},
+		},
+		"dockerLabels": map[string]any{
+			"secret-version.DATABASE_URL": "3", "secret-version.TOKEN": "3",
+			"secret-version.STRIPE":     infratest.SecretVersion(infratest.SecretARN("shop/stripe")),
+			"secret-version.STRIPE_KEY": infratest.SecretVersion(infratest.SecretARN("shop/stripe")),
 		},
 	} {
 		if !reflect.DeepEqual(app[key], want) {
@@ -185,10 +193,42 @@ func TestTheGivenKeyEncryptsLogsAndImages(t *testing.T) {
 // A secret that the program reads would end up in the stack's state.
 func TestSecretValuesAreNeverRead(t *testing.T) {
 	for _, call := range run(t, defaults(t, ownApp)).Calls {
-		for _, reading := range []string{"getSecretVersion", "getParameter", "getRandomPassword"} {
+		for _, reading := range []string{"getSecretVersion", "getRandomPassword"} {
 			if strings.HasSuffix(call.Token, ":"+reading) {
 				t.Errorf("call of %s", call.Token)
 			}
+		}
+		// Without decryption, the answer holds what is encrypted.
+		if strings.HasSuffix(call.Token, ":getParameter") && call.Args["withDecryption"] != resource.NewProperty(false) {
+			t.Errorf("%s is decrypted", call.Args["name"])
+		}
+	}
+}
+
+// ECS reads a value when a task starts. A rotated value reaches the tasks because its version is part of the task definition.
+func TestARotatedSecretReplacesTheTasks(t *testing.T) {
+	before := at(t, one(t, run(t, defaults(t, ownApp)), taskDefinition), "containerDefinitions").(string)
+	for name, rotated := range map[string]struct {
+		token  string
+		answer resource.PropertyMap
+	}{
+		"parameter": {"aws:ssm/getParameter:getParameter", resource.PropertyMap{"version": resource.NewProperty(4.0)}},
+		"secret": {"aws:secretsmanager/getSecretVersions:getSecretVersions", resource.PropertyMap{
+			"versions": resource.NewProperty([]resource.PropertyValue{resource.NewProperty(resource.PropertyMap{
+				"versionId": resource.NewProperty("rotated"), "versionStages": resource.NewProperty([]resource.PropertyValue{resource.NewProperty("AWSCURRENT")}),
+			})}),
+		}},
+	} {
+		settings := options(defaults(t, ownApp))
+		settings.Answer = func(token string, _ resource.PropertyMap) (resource.PropertyMap, bool) {
+			return rotated.answer, token == rotated.token
+		}
+		graph, err := infratest.Run(infra.Program, settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if after := at(t, one(t, graph, taskDefinition), "containerDefinitions"); after == before {
+			t.Errorf("a rotated %s leaves the task definition as it is", name)
 		}
 	}
 }

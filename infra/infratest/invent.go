@@ -297,6 +297,9 @@ func SecretARN(name string) string {
 	return fmt.Sprintf("arn:%s:secretsmanager:eu-central-1:%s:secret:%s-%s", Partition, Account, name, digest(name)[:6])
 }
 
+// SecretVersion returns the id of the current version of the secret with the given ARN.
+func SecretVersion(arn string) string { return digest(arn)[:32] }
+
 func (r *recorder) answer(token string, args resource.PropertyMap) (resource.PropertyMap, error) {
 	switch token {
 	case "aws:index/getPartition:getPartition":
@@ -330,9 +333,20 @@ func (r *recorder) answer(token string, args resource.PropertyMap) (resource.Pro
 		}
 		return SharedBalancer(), nil
 	case "aws:ssm/getParameter:getParameter":
-		return resource.PropertyMap{"value": resource.NewProperty("value of " + args["name"].StringValue())}, nil
+		value := "value of " + args["name"].StringValue()
+		if decrypt := args["withDecryption"]; !decrypt.IsBool() || !decrypt.BoolValue() {
+			value = digest(value)
+		}
+		return resource.PropertyMap{"value": resource.NewProperty(value), "version": resource.NewProperty(3.0)}, nil
 	case "aws:secretsmanager/getSecretVersion:getSecretVersion":
 		return resource.PropertyMap{"secretString": resource.NewProperty(`{"client":"value of ` + args["secretId"].StringValue() + `"}`)}, nil
+	case "aws:secretsmanager/getSecretVersions:getSecretVersions":
+		version := func(id, stage string) resource.PropertyValue {
+			return resource.NewProperty(resource.PropertyMap{"versionId": resource.NewProperty(id), "versionStages": texts(stage)})
+		}
+		return resource.PropertyMap{"versions": resource.NewProperty([]resource.PropertyValue{
+			version("previous", "AWSPREVIOUS"), version(SecretVersion(args["secretId"].StringValue()), "AWSCURRENT"),
+		})}, nil
 	case "aws:secretsmanager/getSecret:getSecret":
 		return resource.PropertyMap{"arn": resource.NewProperty(SecretARN(args["name"].StringValue()))}, nil
 	default:

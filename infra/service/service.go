@@ -122,7 +122,7 @@ type builder struct {
 
 	cluster            *ecs.Cluster
 	nginxLogs, appLogs *cloudwatch.LogGroup
-	secrets            secretARNs
+	secrets            secrets
 	roles              roles
 	// definition is that of the service's tasks, commands the one for commands or nil.
 	definition, commands *ecs.TaskDefinition

@@ -21,10 +21,10 @@ func (b *builder) declareTaskDefinition() (err error) {
 	b.definition, err = b.newTaskDefinition(b.Name, &ecs.TaskDefinitionArgs{
 		Family:  b.cluster.Name,
 		Volumes: volumes(b.Task.ServiceVolumes()),
-		ContainerDefinitions: text(append(inputs, b.secrets...), func(values []string) (string, error) {
+		ContainerDefinitions: text(append(inputs, b.secrets.inputs()...), func(values []string) (string, error) {
 			rendered, err := task.Definitions(b.tasks(), task.Values{
 				NginxImage: values[0], AppImage: values[1], NginxLogGroup: values[2], AppLogGroup: values[3],
-				IngressRanges: values[4], SecretARNs: values[5:],
+				IngressRanges: values[4], Secrets: found(values[5:]),
 			})
 			if err != nil {
 				return "", fmt.Errorf("service %s: task: %w", b.Name, err)
@@ -46,9 +46,9 @@ func (b *builder) declareCommandDefinition() (err error) {
 	b.commands, err = b.newTaskDefinition(b.Name+"-"+task.Commands, &ecs.TaskDefinitionArgs{
 		Family:  pulumi.Sprintf("%s-%s", b.cluster.Name, task.Commands),
 		Volumes: volumes(b.Task.CommandVolumes()),
-		ContainerDefinitions: text(append(inputs, b.secrets...), func(values []string) (string, error) {
+		ContainerDefinitions: text(append(inputs, b.secrets.inputs()...), func(values []string) (string, error) {
 			rendered, err := task.CommandDefinition(b.tasks(), task.Values{
-				AppImage: values[0], AppLogGroup: values[1], SecretARNs: values[2:],
+				AppImage: values[0], AppLogGroup: values[1], Secrets: found(values[2:]),
 			})
 			if err != nil {
 				return "", fmt.Errorf("service %s: commands: %w", b.Name, err)

@@ -42,27 +42,29 @@ const (
 // what was sent, and a second preview shows no change.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
 type container struct {
-	Name              string           `json:"name"`
-	Image             string           `json:"image"`
-	Essential         bool             `json:"essential"`
-	CPU               int              `json:"cpu"`
-	Memory            int              `json:"memory,omitempty"`
-	MemoryReservation int              `json:"memoryReservation,omitempty"`
-	Command           []string         `json:"command,omitempty"`
-	User              string           `json:"user"`
-	ReadOnly          bool             `json:"readonlyRootFilesystem"`
-	StopTimeout       int              `json:"stopTimeout"`
-	PortMappings      []portMapping    `json:"portMappings"`
-	Environment       []variable       `json:"environment"`
-	Secrets           []source         `json:"secrets,omitempty"`
-	MountPoints       []mountPoint     `json:"mountPoints"`
-	VolumesFrom       []struct{}       `json:"volumesFrom"`
-	SystemControls    []struct{}       `json:"systemControls"`
-	DependsOn         []dependency     `json:"dependsOn,omitempty"`
-	HealthCheck       *healthCheck     `json:"healthCheck,omitempty"`
-	RestartPolicy     *restartPolicy   `json:"restartPolicy,omitempty"`
-	FireLens          *fireLens        `json:"firelensConfiguration,omitempty"`
-	LogConfiguration  logConfiguration `json:"logConfiguration"`
+	Name              string        `json:"name"`
+	Image             string        `json:"image"`
+	Essential         bool          `json:"essential"`
+	CPU               int           `json:"cpu"`
+	Memory            int           `json:"memory,omitempty"`
+	MemoryReservation int           `json:"memoryReservation,omitempty"`
+	Command           []string      `json:"command,omitempty"`
+	User              string        `json:"user"`
+	ReadOnly          bool          `json:"readonlyRootFilesystem"`
+	StopTimeout       int           `json:"stopTimeout"`
+	PortMappings      []portMapping `json:"portMappings"`
+	Environment       []variable    `json:"environment"`
+	Secrets           []source      `json:"secrets,omitempty"`
+	MountPoints       []mountPoint  `json:"mountPoints"`
+	VolumesFrom       []struct{}    `json:"volumesFrom"`
+	SystemControls    []struct{}    `json:"systemControls"`
+	// DockerLabels are the versions of the secret values.
+	DockerLabels     map[string]string `json:"dockerLabels,omitempty"`
+	DependsOn        []dependency      `json:"dependsOn,omitempty"`
+	HealthCheck      *healthCheck      `json:"healthCheck,omitempty"`
+	RestartPolicy    *restartPolicy    `json:"restartPolicy,omitempty"`
+	FireLens         *fireLens         `json:"firelensConfiguration,omitempty"`
+	LogConfiguration logConfiguration  `json:"logConfiguration"`
 }
 
 type portMapping struct {
@@ -139,15 +141,15 @@ type Values struct {
 	NginxLogGroup, AppLogGroup string
 	// IngressRanges are separated by commas. NGINX trusts what requests from there say about the client's address.
 	IngressRanges string
-	// SecretARNs are those of Settings.Secrets, in the same order.
-	SecretARNs []string
+	// Secrets are where the values of Settings.Secrets are, in the same order.
+	Secrets []Found
 }
 
 // builder renders the containers of one task.
 type builder struct {
 	Args
 	Values
-	secrets map[string][]source
+	secrets map[string]references
 }
 
 // Definitions renders the containers of a task: first NGINX, which gets the requests, then the app and the containers
@@ -160,7 +162,7 @@ func Definitions(args Args, values Values) (string, error) {
 		return "", fmt.Errorf("log groups %q and %q; allowed: two names", values.NginxLogGroup, values.AppLogGroup)
 	}
 
-	b := builder{args, values, args.sources(values.SecretARNs)}
+	b := builder{args, values, args.references(values.Secrets)}
 	front, err := b.sidecar()
 	if err != nil {
 		return "", err
@@ -189,7 +191,7 @@ func CommandDefinition(args Args, values Values) (string, error) {
 		return "", fmt.Errorf("image %q and log group %q; allowed: a reference and a name", values.AppImage, values.AppLogGroup)
 	}
 
-	b := builder{args, values, args.sources(values.SecretARNs)}
+	b := builder{args, values, args.references(values.Secrets)}
 	alone := b.app()
 	alone.HealthCheck, alone.RestartPolicy, alone.DependsOn = nil, nil, nil
 	alone.LogConfiguration = b.logs(Commands, values.AppLogGroup)
@@ -256,7 +258,7 @@ func (b builder) app() container {
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: socketVolume, ContainerPath: socketDirectory})
 	}
 	c.Environment = environment(variables)
-	c.Secrets = b.secrets[AppContainer]
+	b.refer(&c)
 	for i, path := range b.App.WritablePaths {
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: appVolume(i), ContainerPath: path})
 	}

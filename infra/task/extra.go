@@ -124,7 +124,7 @@ func (b builder) extra(f ExtraContainer) container {
 	c.Essential = f.Essential
 	c.CPU, c.Memory = f.CPU, f.Memory
 	c.Environment = environment(f.Environment)
-	c.Secrets = b.secrets[f.Name]
+	b.refer(&c)
 	for i, path := range f.WritablePaths {
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: extraVolume(f.Name, i), ContainerPath: path})
 	}

@@ -122,6 +122,7 @@ func (b builder) logRouter() container {
 	c.User = b.LogRouter.User
 	c.Environment = []variable{}
 	c.MemoryReservation = routerMemory
+	c.DockerLabels = b.secrets[logRouterName].versions
 	c.FireLens = &fireLens{Type: "fluentbit", Options: map[string]string{"enable-ecs-log-metadata": "true"}}
 	c.LogConfiguration = b.logs(logRouterName, b.AppLogGroup)
 
@@ -139,7 +140,7 @@ func (b builder) logging(c *container, group string) {
 	options := maps.Clone(b.LogRouter.Output)
 	options[bufferLimit] = strconv.Itoa(b.LogBufferMegabytes * linesPerMegabyte)
 	c.LogConfiguration = logConfiguration{LogDriver: "awsfirelens", Options: options, SecretOptions: []source{}}
-	if secrets := b.secrets[logRouterName]; len(secrets) > 0 {
+	if secrets := b.secrets[logRouterName].sources; len(secrets) > 0 {
 		c.LogConfiguration.SecretOptions = secrets
 	}
 	c.DependsOn = append(c.DependsOn, dependency{ContainerName: logRouterName, Condition: "START"})

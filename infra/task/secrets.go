@@ -37,18 +37,47 @@ func (s Settings) readsSecrets() bool {
 	return slices.ContainsFunc(s.Secrets(), func(secret Secret) bool { return secret.Store == settings.StoreSecret })
 }
 
-// sources pairs the ARNs of all secrets with their variables, by container. A field of a secret follows its ARN, and after
-// it come two empty places for a version.
-// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
-func (s Settings) sources(arns []string) map[string][]source {
-	all := map[string][]source{}
+// Found is where a secret value is, and its version: the id of a version in Secrets Manager, or the number of one in
+// Systems Manager.
+type Found struct{ ARN, Version string }
+
+// references are those of one container to secret values.
+type references struct {
+	sources []source
+	// versions are labels of the container. ECS reads a value only when a task starts, so a rotated value reaches running
+	// tasks with the deployment that a changed label makes. The version is in a label and not in the reference itself: a
+	// task that starts later, after the next rotation, needs the value that is current by then, and a reference to a
+	// parameter has no place for a version.
+	// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
+	// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-ssm-paramstore.html
+	versions map[string]string
+}
+
+// versionLabel begins the label of a variable's secret version.
+const versionLabel = "secret-version."
+
+// references pairs the values with their variables, by container. A field of a secret follows its ARN, and after it come two
+// empty places for a version.
+func (s Settings) references(values []Found) map[string]references {
+	all := map[string]references{}
 	for i, secret := range s.Secrets() {
-		from := arns[i]
+		from := values[i].ARN
 		if secret.Key != "" {
 			from += ":" + secret.Key + "::"
 		}
-		all[secret.Container] = append(all[secret.Container], source{Name: secret.Variable, ValueFrom: from})
+		of := all[secret.Container]
+		if of.versions == nil {
+			of.versions = map[string]string{}
+		}
+		of.sources = append(of.sources, source{Name: secret.Variable, ValueFrom: from})
+		of.versions[versionLabel+secret.Variable] = values[i].Version
+		all[secret.Container] = of
 	}
 
 	return all
+}
+
+// refer gives a container its secret values.
+func (b builder) refer(c *container) {
+	c.Secrets, c.DockerLabels = b.secrets[c.Name].sources, b.secrets[c.Name].versions
 }

@@ -152,8 +152,9 @@ var functions = map[string]string{ //nolint:gosec // names, no credentials
 
 	"aws_s3_bucket": "aws:s3/getBucket:getBucket",
 
-	"aws_secretsmanager_secret":         "aws:secretsmanager/getSecret:getSecret",
-	"aws_secretsmanager_secret_version": "aws:secretsmanager/getSecretVersion:getSecretVersion",
+	"aws_secretsmanager_secret":          "aws:secretsmanager/getSecret:getSecret",
+	"aws_secretsmanager_secret_version":  "aws:secretsmanager/getSecretVersion:getSecretVersion",
+	"aws_secretsmanager_secret_versions": "aws:secretsmanager/getSecretVersions:getSecretVersions",
 
 	"aws_sns_topic": "aws:sns/getTopic:getTopic",
 
