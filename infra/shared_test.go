@@ -120,6 +120,12 @@ func TestALoadBalancerThatDoesNotFitIsRefused(t *testing.T) {
 			b["subnets"] = resource.NewProperty([]resource.PropertyValue{resource.NewProperty("subnet-9")})
 		},
 		"ingress.idleTimeout: 30s; allowed: the load balancer's, 60s": func(b resource.PropertyMap) { b["idleTimeout"] = resource.NewProperty(60.0) },
+		"routing.http.xff_header_processing.mode is preserve": func(b resource.PropertyMap) {
+			b["xffHeaderProcessingMode"] = resource.NewProperty("preserve")
+		},
+		"routing.http.xff_header_processing.mode is remove": func(b resource.PropertyMap) {
+			b["xffHeaderProcessingMode"] = resource.NewProperty("remove")
+		},
 		"the load balancer has no security group": func(b resource.PropertyMap) {
 			b["securityGroups"] = resource.NewProperty([]resource.PropertyValue{})
 		},

@@ -269,13 +269,15 @@ func texts(values ...string) resource.PropertyValue {
 // SharedBalancer is the load balancer of SharedListener.
 func SharedBalancer() resource.PropertyMap {
 	return resource.PropertyMap{
-		"arn":            resource.NewProperty(sharedBalancer),
-		"arnSuffix":      resource.NewProperty("app/owner/0123456789abcdef"),
-		"dnsName":        resource.NewProperty("owner-0123456789.eu-central-1.elb.amazonaws.com"),
-		"idleTimeout":    resource.NewProperty(30.0),
-		"securityGroups": texts(SharedGroup, "sg-0123456789abcdef1"),
-		"subnets":        texts("subnet-0123456789abcdef0", "subnet-0123456789abcdef1"),
-		"vpcId":          resource.NewProperty(ExistingVPC),
+		"arn":         resource.NewProperty(sharedBalancer),
+		"arnSuffix":   resource.NewProperty("app/owner/0123456789abcdef"),
+		"dnsName":     resource.NewProperty("owner-0123456789.eu-central-1.elb.amazonaws.com"),
+		"idleTimeout": resource.NewProperty(30.0),
+
+		"xffHeaderProcessingMode": resource.NewProperty("append"),
+		"securityGroups":          texts(SharedGroup, "sg-0123456789abcdef1"),
+		"subnets":                 texts("subnet-0123456789abcdef0", "subnet-0123456789abcdef1"),
+		"vpcId":                   resource.NewProperty(ExistingVPC),
 	}
 }
 

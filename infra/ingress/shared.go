@@ -103,6 +103,12 @@ func compare(balancer lb.LookupLoadBalancerResult, vpcID string, subnets []strin
 	if seconds := int(idle.Seconds()); seconds != balancer.IdleTimeout {
 		errs = append(errs, fmt.Errorf("ingress.idleTimeout: %ds; allowed: the load balancer's, %ds", seconds, balancer.IdleTimeout))
 	}
+	// The sidecar takes the client's address from the end of X-Forwarded-For. An empty mode is the default, append.
+	// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/x-forwarded-headers.html
+	if mode := balancer.XffHeaderProcessingMode; mode != "" && mode != "append" {
+		errs = append(errs, fmt.Errorf("sharedLoadBalancer.listenerArn: the load balancer's routing.http.xff_header_processing.mode is %s, "+
+			"with which it does not say who the client is, and clients write an address of their own or share one; allowed: append", mode))
+	}
 	if len(balancer.SecurityGroups) == 0 {
 		errs = append(errs, errors.New("ingress.shared.listener: the load balancer has no security group; allowed: an Application Load Balancer"))
 	}
