@@ -93,26 +93,22 @@ func (s *Stack) imageArgs(settings image.Settings) image.Args {
 }
 
 func (s *Stack) declareArchive(ctx *pulumi.Context) (err error) {
-	s.archive, err = archive.New(ctx, s.settings.ServiceName, archive.Args{
+	s.archive, err = archive.New(ctx, archive.Args{
+		Info:       s.info(),
 		Settings:   archive.Settings{RetentionDays: s.settings.Storage.LogRetentionDays, ForceDestroy: s.settings.Storage.ForceDelete},
 		AccessLogs: s.settings.Ingress.LogsToBucket(),
 		FlowLogs:   s.settings.Network.HasFlowLogs(),
-		Partition:  s.partition,
-		Account:    s.account,
-		Region:     s.settings.Region,
-		Protect:    s.settings.DeletionProtection,
 	}, s.provider)
 
 	return err
 }
 
 func (s *Stack) declareNetwork(ctx *pulumi.Context) (err error) {
-	s.network, err = network.New(ctx, s.settings.ServiceName, network.Args{
+	s.network, err = network.New(ctx, network.Args{
+		Info:             s.info(),
 		Settings:         s.settings.Network,
-		Region:           s.settings.Region,
 		Services:         s.settings.Task.AWSServices(),
 		FlowLogBucketARN: s.archive.FlowLogBucketARN,
-		Protect:          s.settings.DeletionProtection,
 	}, s.provider)
 
 	return err
@@ -134,11 +130,8 @@ func (s *Stack) declareIngress(ctx *pulumi.Context) (err error) {
 }
 
 func (s *Stack) declareFirewall(ctx *pulumi.Context) error {
-	_, err := waf.New(ctx, s.settings.ServiceName, waf.Args{
-		Settings:         s.settings.WAF,
-		LoadBalancerARN:  s.ingress.LoadBalancerARN,
-		LogRetentionDays: s.settings.Storage.LogRetentionDays,
-		KMSKeyARN:        s.settings.Storage.KMSKeyARN,
+	_, err := waf.New(ctx, waf.Args{
+		Info: s.info(), Settings: s.settings.WAF, LoadBalancerARN: s.ingress.LoadBalancerARN,
 	}, s.provider)
 
 	return err
@@ -146,12 +139,8 @@ func (s *Stack) declareFirewall(ctx *pulumi.Context) error {
 
 // declareTraffic comes before the service, whose deployments are rolled back on these alarms.
 func (s *Stack) declareTraffic(ctx *pulumi.Context) (err error) {
-	s.traffic, err = observability.NewTraffic(ctx, s.settings.ServiceName, observability.TrafficArgs{
-		Settings:  s.settings.Observability,
-		Partition: s.partition,
-		Account:   s.account,
-		Region:    s.settings.Region,
-		Alarms:    s.watched().Alarms,
+	s.traffic, err = observability.NewTraffic(ctx, observability.TrafficArgs{
+		Info: s.info(), Settings: s.settings.Observability, Alarms: s.watched().Alarms,
 	}, s.provider)
 
 	return err
@@ -244,11 +233,9 @@ func (s *Stack) declareExpiry(ctx *pulumi.Context) error {
 
 // declareSchedule comes after the service: a scheduled command runs with a new image once the service runs that image.
 func (s *Stack) declareSchedule(ctx *pulumi.Context) error {
-	return schedule.New(ctx, s.settings.ServiceName, schedule.Args{
+	return schedule.New(ctx, schedule.Args{
+		Info:            s.info(),
 		Settings:        s.settings.Schedule,
-		Partition:       s.partition,
-		Account:         s.account,
-		Region:          s.settings.Region,
 		Cluster:         s.service.ClusterARN,
 		TaskDefinition:  s.service.CommandsARN,
 		Container:       task.AppContainer,
@@ -261,10 +248,9 @@ func (s *Stack) declareSchedule(ctx *pulumi.Context) error {
 }
 
 func (s *Stack) declareTasks(ctx *pulumi.Context) (err error) {
-	s.tasks, err = observability.NewTasks(ctx, s.settings.ServiceName, observability.TasksArgs{
+	s.tasks, err = observability.NewTasks(ctx, observability.TasksArgs{
+		Info:          s.info(),
 		Settings:      s.settings.Observability,
-		Partition:     s.partition,
-		Region:        s.settings.Region,
 		Topic:         s.traffic.Topic,
 		AlarmARNs:     s.traffic.AlarmARNs,
 		Cluster:       s.service.ClusterName,

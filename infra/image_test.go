@@ -143,7 +143,7 @@ func TestTheRepositoryOfAnImageThatRunsStays(t *testing.T) {
 		"123456789012.dkr.ecr.eu-central-1.amazonaws.com/team/web-app-0123abc:v1":  false,
 		"public.ecr.aws/docker/library/httpd:2.4":                                  false,
 	} {
-		graph := run(t, defaults(t, map[string]string{"appImage": reference}))
+		graph := run(t, defaults(t, map[string]string{"app.image": reference}))
 		found, ok := graph.ByURN(built.URN)
 		if ok != kept || kept && !reflect.DeepEqual(found.Inputs, built.Inputs) {
 			t.Errorf("%s: the repository stays: %t, with %v; want %t, as it is", reference, ok, found.Inputs, kept)

@@ -106,7 +106,7 @@ func compare(balancer lb.LookupLoadBalancerResult, vpcID string, subnets []strin
 	// The sidecar takes the client's address from the end of X-Forwarded-For. An empty mode is the default, append.
 	// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/x-forwarded-headers.html
 	if mode := balancer.XffHeaderProcessingMode; mode != "" && mode != "append" {
-		errs = append(errs, fmt.Errorf("sharedLoadBalancer.listenerArn: the load balancer's routing.http.xff_header_processing.mode is %s, "+
+		errs = append(errs, fmt.Errorf("ingress.shared.listener: the load balancer's routing.http.xff_header_processing.mode is %s, "+
 			"with which it does not say who the client is, and clients write an address of their own or share one; allowed: append", mode))
 	}
 	if len(balancer.SecurityGroups) == 0 {

@@ -5,65 +5,64 @@ import (
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
-	awsxec2 "github.com/pulumi/pulumi-awsx/sdk/v2/go/awsx/ec2"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
 // gateway adds a gateway endpoint for S3 to all route tables. Tasks download image layers from S3, and through this endpoint
 // they do so without a NAT gateway and at no cost.
 // https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-s3.html
-func (n *Network) gateway(ctx *pulumi.Context, name string, args Args, made *awsxec2.Vpc) error {
-	tables := ec2.GetRouteTablesOutput(ctx, ec2.GetRouteTablesOutputArgs{VpcId: made.VpcId}, pulumi.Parent(n))
-	endpoint, err := ec2.NewVpcEndpoint(ctx, name+"-s3", &ec2.VpcEndpointArgs{
-		VpcId:           made.VpcId,
+func (b *builder) gateway() error {
+	tables := ec2.GetRouteTablesOutput(b.ctx, ec2.GetRouteTablesOutputArgs{VpcId: b.vpc.VpcId}, b.child)
+	endpoint, err := ec2.NewVpcEndpoint(b.ctx, b.Args.Name+"-s3", &ec2.VpcEndpointArgs{
+		VpcId:           b.vpc.VpcId,
 		VpcEndpointType: pulumi.String("Gateway"),
-		ServiceName:     pulumi.String(service(args.Region, "s3")),
+		ServiceName:     pulumi.String(service(b.Args.Region, "s3")),
 		RouteTableIds:   tables.Ids(),
-	}, pulumi.Parent(n), pulumi.DependsOn([]pulumi.Resource{made}))
+	}, b.child, pulumi.DependsOn([]pulumi.Resource{b.vpc}))
 	if err != nil {
 		return fmt.Errorf("endpoint of S3: %w", err)
 	}
-	n.Routes = append(n.Routes, endpoint)
+	b.Routes = append(b.Routes, endpoint)
 
 	return nil
 }
 
 // endpoints adds interface endpoints, through which tasks reach AWS's services from private subnets that have no other route
 // out of the VPC.
-func (n *Network) endpoints(ctx *pulumi.Context, name string, args Args, made *awsxec2.Vpc) error {
-	group, err := ec2.NewSecurityGroup(ctx, name+"-endpoints", &ec2.SecurityGroupArgs{
+func (b *builder) endpoints() error {
+	group, err := ec2.NewSecurityGroup(b.ctx, b.Args.Name+"-endpoints", &ec2.SecurityGroupArgs{
 		Description: pulumi.String("Interface endpoints"),
-		VpcId:       made.VpcId,
-	}, pulumi.Parent(n))
+		VpcId:       b.vpc.VpcId,
+	}, b.child)
 	if err != nil {
 		return fmt.Errorf("security group of the endpoints: %w", err)
 	}
-	rule, err := vpc.NewSecurityGroupIngressRule(ctx, name+"-endpoints-https", &vpc.SecurityGroupIngressRuleArgs{
+	rule, err := vpc.NewSecurityGroupIngressRule(b.ctx, b.Args.Name+"-endpoints-https", &vpc.SecurityGroupIngressRuleArgs{
 		SecurityGroupId: group.ID(),
 		Description:     pulumi.String("HTTPS from the VPC"),
 		IpProtocol:      pulumi.String("tcp"),
 		FromPort:        pulumi.Int(httpsPort),
 		ToPort:          pulumi.Int(httpsPort),
-		CidrIpv4:        pulumi.String(args.CIDR.String()),
-	}, pulumi.Parent(n))
+		CidrIpv4:        pulumi.String(b.Args.CIDR.String()),
+	}, b.child)
 	if err != nil {
 		return fmt.Errorf("security group rule of the endpoints: %w", err)
 	}
-	n.Routes = append(n.Routes, rule)
+	b.Routes = append(b.Routes, rule)
 
-	for _, needed := range args.Services {
-		endpoint, err := ec2.NewVpcEndpoint(ctx, name+"-"+needed, &ec2.VpcEndpointArgs{
-			VpcId:             made.VpcId,
+	for _, needed := range b.Args.Services {
+		endpoint, err := ec2.NewVpcEndpoint(b.ctx, b.Args.Name+"-"+needed, &ec2.VpcEndpointArgs{
+			VpcId:             b.vpc.VpcId,
 			VpcEndpointType:   pulumi.String("Interface"),
-			ServiceName:       pulumi.String(service(args.Region, needed)),
-			SubnetIds:         made.PrivateSubnetIds,
+			ServiceName:       pulumi.String(service(b.Args.Region, needed)),
+			SubnetIds:         b.vpc.PrivateSubnetIds,
 			SecurityGroupIds:  pulumi.StringArray{group.ID()},
 			PrivateDnsEnabled: pulumi.Bool(true),
-		}, pulumi.Parent(n), pulumi.DependsOn([]pulumi.Resource{made}))
+		}, b.child, pulumi.DependsOn([]pulumi.Resource{b.vpc}))
 		if err != nil {
 			return fmt.Errorf("endpoint of %s: %w", needed, err)
 		}
-		n.Routes = append(n.Routes, endpoint)
+		b.Routes = append(b.Routes, endpoint)
 	}
 
 	return nil
@@ -79,14 +78,14 @@ func service(region, name string) string {
 
 // flowLog records the connections of every network interface in the VPC, and writes the records to a bucket.
 // https://docs.aws.amazon.com/securityhub/latest/userguide/ec2-controls.html#ec2-6
-func (n *Network) flowLog(ctx *pulumi.Context, name string, args Args, made *awsxec2.Vpc) error {
-	_, err := ec2.NewFlowLog(ctx, name, &ec2.FlowLogArgs{
-		VpcId:                  made.VpcId,
+func (b *builder) flowLog() error {
+	_, err := ec2.NewFlowLog(b.ctx, b.Args.Name, &ec2.FlowLogArgs{
+		VpcId:                  b.vpc.VpcId,
 		TrafficType:            pulumi.String("ALL"),
 		LogDestinationType:     pulumi.String("s3"),
-		LogDestination:         args.FlowLogBucketARN.ToStringOutput(),
+		LogDestination:         b.Args.FlowLogBucketARN.ToStringOutput(),
 		MaxAggregationInterval: pulumi.Int(aggregation),
-	}, pulumi.Parent(n))
+	}, b.child)
 	if err != nil {
 		return fmt.Errorf("flow log: %w", err)
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	awsxec2 "github.com/pulumi/pulumi-awsx/sdk/v2/go/awsx/ec2"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra/stack"
 )
 
 // Token is the component's type in the stack.
@@ -19,29 +21,12 @@ const Token = "fargate-nginx-sidecar:network:Network" //nolint:gosec // A type, 
 
 // Args describes a network.
 type Args struct {
+	stack.Info
 	Settings
-	// Region is the region in which the VPC is created.
-	Region string
 	// Services are the AWS services, such as ecr.api, that get interface endpoints if Egress is Endpoints.
 	Services []string
-	// Protect makes the engine refuse to delete the VPC and what is in it.
-	Protect bool
 	// FlowLogBucketARN is the bucket that flow logs are written to, or nil if there are none.
 	FlowLogBucketARN pulumi.StringInput
-}
-
-// validate reports missing arguments that the rest of the program has to provide.
-func (a Args) validate() error {
-	switch {
-	case a.Mode != Existing && a.Region == "":
-		return errors.New("region must be given")
-	case a.EndpointsOnly() && len(a.Services) == 0:
-		return errors.New("services must be given: without endpoints, tasks cannot pull their images")
-	case a.HasFlowLogs() != (a.FlowLogBucketARN != nil):
-		return errors.New("flow logs without a bucket, or a bucket without flow logs; allowed: both or neither")
-	}
-
-	return nil
 }
 
 // Network is where a service runs.
@@ -64,24 +49,18 @@ type Network struct {
 }
 
 // New declares a network.
-func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Network, error) {
-	if err := args.validate(); err != nil {
-		return nil, fmt.Errorf("network %s: %w", name, err)
-	}
-
+func New(ctx *pulumi.Context, args Args, opts ...pulumi.ResourceOption) (*Network, error) {
 	n := &Network{}
-	if err := ctx.RegisterComponentResource(Token, name, n, opts...); err != nil {
-		return nil, fmt.Errorf("network %s: %w", name, err)
+	if err := ctx.RegisterComponentResource(Token, args.Name, n, opts...); err != nil {
+		return nil, fmt.Errorf("network %s: %w", args.Name, err)
 	}
-
-	var err error
+	b := &builder{Network: n, Args: args, ctx: ctx, child: pulumi.Parent(n)}
+	build := b.build
 	if args.Mode == Existing {
-		n.useExisting(ctx, args)
-	} else {
-		err = n.build(ctx, name, args)
+		build = b.useExisting
 	}
-	if err != nil {
-		return nil, fmt.Errorf("network %s: %w", name, err)
+	if err := build(); err != nil {
+		return nil, fmt.Errorf("network %s: %w", args.Name, err)
 	}
 
 	return n, ctx.RegisterResourceOutputs(n, pulumi.Map{
@@ -91,21 +70,33 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	})
 }
 
-func (n *Network) useExisting(ctx *pulumi.Context, args Args) {
-	n.VPCID = pulumi.String(args.VPCID).ToStringOutput()
-	n.PublicSubnetIDs = pulumi.ToStringArray(args.PublicSubnetIDs).ToStringArrayOutput()
+// builder fills in a Network, from what its resources are made of.
+type builder struct {
+	*Network
+	Args  Args
+	ctx   *pulumi.Context
+	child pulumi.ResourceOrInvokeOption
+	vpc   *awsxec2.Vpc // nil for an existing VPC
+}
 
-	n.TaskSubnetIDs = n.PublicSubnetIDs
+func (b *builder) useExisting() error {
+	args := b.Args
+	b.VPCID = pulumi.String(args.VPCID).ToStringOutput()
+	b.PublicSubnetIDs = pulumi.ToStringArray(args.PublicSubnetIDs).ToStringArrayOutput()
+
+	b.TaskSubnetIDs = b.PublicSubnetIDs
 	if !args.PublicTasks() {
-		n.TaskSubnetIDs = pulumi.ToStringArray(args.PrivateSubnetIDs).ToStringArrayOutput()
+		b.TaskSubnetIDs = pulumi.ToStringArray(args.PrivateSubnetIDs).ToStringArrayOutput()
 	}
 
-	all, public := n.ranges(ctx, args), len(args.PublicSubnetIDs)
-	n.PublicRanges = part(all, 0, public)
-	n.TaskRanges = n.PublicRanges
+	all, public := b.ranges(), len(args.PublicSubnetIDs)
+	b.PublicRanges = part(all, 0, public)
+	b.TaskRanges = b.PublicRanges
 	if !args.PublicTasks() {
-		n.TaskRanges = part(all, public, public+len(args.PrivateSubnetIDs))
+		b.TaskRanges = part(all, public, public+len(args.PrivateSubnetIDs))
 	}
+
+	return nil
 }
 
 func part(all pulumi.StringArrayOutput, from, to int) pulumi.StringArrayOutput {
@@ -114,11 +105,12 @@ func part(all pulumi.StringArrayOutput, from, to int) pulumi.StringArrayOutput {
 
 // ranges looks up the given subnets, checks that all of them are in the VPC and that each public subnet is in a different
 // zone, and returns the address ranges of all, those of the public subnets first.
-func (n *Network) ranges(ctx *pulumi.Context, args Args) pulumi.StringArrayOutput {
+func (b *builder) ranges() pulumi.StringArrayOutput {
+	args := b.Args
 	var found []any
 	for _, id := range append(slices.Clone(args.PublicSubnetIDs), args.PrivateSubnetIDs...) {
-		found = append(found, ec2.LookupSubnetOutput(ctx,
-			ec2.LookupSubnetOutputArgs{Id: pulumi.String(id)}, pulumi.Parent(n)))
+		found = append(found, ec2.LookupSubnetOutput(b.ctx,
+			ec2.LookupSubnetOutputArgs{Id: pulumi.String(id)}, b.child))
 	}
 
 	return pulumi.All(found...).ApplyT(func(values []any) ([]string, error) {
@@ -152,59 +144,60 @@ func checkSubnets(vpcID string, subnets []ec2.LookupSubnetResult, public int) ([
 	return ranges, errors.Join(errs...)
 }
 
-func (n *Network) build(ctx *pulumi.Context, name string, args Args) error {
-	zones, err := n.zones(ctx, args)
+func (b *builder) build() error {
+	args := b.Args
+	zones, err := b.zones()
 	if err != nil {
 		return err
 	}
-	n.AvailabilityZones = zones
+	b.AvailabilityZones = zones
 
-	vpc, err := awsxec2.NewVpc(ctx, name, vpcArgs(args, zones), pulumi.Parent(n), pulumi.Protect(args.Protect))
-	if err != nil {
+	vpc, err := awsxec2.NewVpc(b.ctx, args.Name, vpcArgs(args, zones), b.child, pulumi.Protect(args.Protect))
+	if b.vpc = vpc; err != nil {
 		return fmt.Errorf("VPC: %w", err)
 	}
 
 	// AWS creates every VPC with a default security group, whose members may connect to each other. Nothing uses this group.
 	// Adopting it here without rules removes the rules that it has.
 	// https://docs.aws.amazon.com/securityhub/latest/userguide/ec2-controls.html#ec2-2
-	_, err = ec2.NewDefaultSecurityGroup(ctx, name+"-closed", &ec2.DefaultSecurityGroupArgs{
+	_, err = ec2.NewDefaultSecurityGroup(b.ctx, args.Name+"-closed", &ec2.DefaultSecurityGroupArgs{
 		VpcId:   vpc.VpcId,
 		Ingress: ec2.DefaultSecurityGroupIngressArray{},
 		Egress:  ec2.DefaultSecurityGroupEgressArray{},
-	}, pulumi.Parent(n))
+	}, b.child)
 	if err != nil {
 		return fmt.Errorf("default security group: %w", err)
 	}
 
-	n.VPCID = vpc.VpcId
-	n.PublicSubnetIDs = vpc.PublicSubnetIds
-	n.TaskSubnetIDs = vpc.PublicSubnetIds
-	n.PublicRanges = pulumi.ToStringArray(eighths(args.CIDR, 0)).ToStringArrayOutput()
-	n.TaskRanges = n.PublicRanges
+	b.VPCID = vpc.VpcId
+	b.PublicSubnetIDs = vpc.PublicSubnetIds
+	b.TaskSubnetIDs = vpc.PublicSubnetIds
+	b.PublicRanges = pulumi.ToStringArray(eighths(args.CIDR, 0)).ToStringArrayOutput()
+	b.TaskRanges = b.PublicRanges
 	if !args.PublicTasks() {
-		n.TaskSubnetIDs = vpc.PrivateSubnetIds
-		n.TaskRanges = pulumi.ToStringArray(eighths(args.CIDR, Zones)).ToStringArrayOutput()
+		b.TaskSubnetIDs = vpc.PrivateSubnetIds
+		b.TaskRanges = pulumi.ToStringArray(eighths(args.CIDR, Zones)).ToStringArrayOutput()
 	}
 	// To the engine, a dependency on a remote component is a dependency on everything inside the component.
-	n.Routes = []pulumi.Resource{vpc}
+	b.Routes = []pulumi.Resource{vpc}
 
-	return n.addOptional(ctx, name, args, vpc)
+	return b.addOptional()
 }
 
-// addOptional adds the parts of a VPC that only some settings ask for: endpoints and flow logs.
-func (n *Network) addOptional(ctx *pulumi.Context, name string, args Args, vpc *awsxec2.Vpc) error {
-	if args.Mode == Large {
-		if err := n.gateway(ctx, name, args, vpc); err != nil {
+// addOptional adds the parts of a VPC that only some settings need: endpoints and flow logs.
+func (b *builder) addOptional() error {
+	if b.Args.Mode == Large {
+		if err := b.gateway(); err != nil {
 			return err
 		}
 	}
-	if args.EndpointsOnly() {
-		if err := n.endpoints(ctx, name, args, vpc); err != nil {
+	if b.Args.EndpointsOnly() {
+		if err := b.endpoints(); err != nil {
 			return err
 		}
 	}
-	if args.HasFlowLogs() {
-		return n.flowLog(ctx, name, args, vpc)
+	if b.Args.HasFlowLogs() {
+		return b.flowLog()
 	}
 
 	return nil

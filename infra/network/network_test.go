@@ -43,15 +43,3 @@ func TestGivenSubnetsMustWorkTogether(t *testing.T) {
 		}
 	}
 }
-
-func TestMissingArgumentsAreRefused(t *testing.T) {
-	for want, args := range map[string]Args{
-		"region must be given": {Settings: Settings{Mode: LowCost}},
-		"services must be given: without endpoints, tasks cannot pull their images":           {Settings: Settings{Mode: Large, Egress: Endpoints}, Region: "x"},
-		"flow logs without a bucket, or a bucket without flow logs; allowed: both or neither": {Settings: Settings{Mode: LowCost, FlowLogs: true}, Region: "x"},
-	} {
-		if err := args.validate(); err == nil || err.Error() != want {
-			t.Errorf("error: %v; want %s", err, want)
-		}
-	}
-}

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
 // withFargate lists, for each region in which some zones have no Fargate, the ids of the zones that have it. A zone's id
@@ -19,22 +18,22 @@ var withFargate = map[string][]string{
 	"us-west-1":      {"usw1-az1", "usw1-az3"},
 }
 
-// zones asks AWS which zones the account has, and returns the names of the zones for the subnets. It waits for the answer,
+// zones looks up the zones of the account, and returns the names of the zones for the subnets. It waits for the answer,
 // also in a preview, because awsx accepts the names only as plain strings, not as outputs.
-func (n *Network) zones(ctx *pulumi.Context, args Args) ([]string, error) {
-	found, err := aws.GetAvailabilityZones(ctx, &aws.GetAvailabilityZonesArgs{
+func (b *builder) zones() ([]string, error) {
+	found, err := aws.GetAvailabilityZones(b.ctx, &aws.GetAvailabilityZonesArgs{
 		// This filter leaves only availability zones, because Local Zones and Wavelength Zones need an opt-in. In an
 		// account that has opted into one, awsx would choose that one first, because its name, such as us-east-1-atl-1a,
 		// sorts before us-east-1a. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AvailabilityZone.html
 		// There is no filter by state, because a zone that fails for an hour must not move the subnets of an existing
 		// stack.
 		Filters: []aws.GetAvailabilityZonesFilter{{Name: "opt-in-status", Values: []string{"opt-in-not-required"}}},
-	}, pulumi.Parent(n))
+	}, b.child)
 	if err != nil {
 		return nil, fmt.Errorf("availability zones: %w", err)
 	}
 
-	return pick(args, found.Names, found.ZoneIds)
+	return pick(b.Args, found.Names, found.ZoneIds)
 }
 
 // pick returns the zones from the settings or, if there are none, the first zones by name. The arguments names and ids list

@@ -20,10 +20,8 @@ const (
 // Every alarm looks at whole minutes, the shortest period of these metrics.
 const minute = 60
 
-// declare declares an alarm, which notifies the topic when it goes off and when all is well again.
-func declare(
-	ctx *pulumi.Context, name string, a metric.Alarm, topic pulumi.StringPtrInput, opts ...pulumi.ResourceOption,
-) (*cloudwatch.MetricAlarm, error) {
+// declareAlarm declares an alarm, which notifies the topic when it fires and when it is over.
+func (b builder) declareAlarm(a metric.Alarm, topic pulumi.StringPtrInput) (*cloudwatch.MetricAlarm, error) {
 	args := &cloudwatch.MetricAlarmArgs{
 		AlarmDescription:   pulumi.String(a.Description),
 		ComparisonOperator: pulumi.String("GreaterThanOrEqualToThreshold"),
@@ -40,7 +38,7 @@ func declare(
 		args.MetricQueries = queries(a)
 	}
 
-	declared, err := cloudwatch.NewMetricAlarm(ctx, name+"-"+a.Name, args, opts...)
+	declared, err := cloudwatch.NewMetricAlarm(b.ctx, b.name+"-"+a.Name, args, b.child)
 	if err != nil {
 		return nil, fmt.Errorf("alarm %s: %w", a.Name, err)
 	}

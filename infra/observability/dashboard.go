@@ -28,24 +28,24 @@ type shown struct {
 	latencyUnit                        string
 }
 
-func (t *Tasks) dashboard(ctx *pulumi.Context, name string, args TasksArgs, alarms pulumi.StringArray) error {
+func (b *tasksBuilder) declareDashboard(alarms pulumi.StringArray) error {
+	traffic := b.Traffic
 	fixed := shown{
-		region: args.Region, taskCounts: args.TaskCounts, alarmed: len(alarms) > 0, logLines: args.LogMetrics,
-		connectionCounts: args.ConnectionCounts, logsElsewhere: args.LogsElsewhere, latencyUnit: args.Traffic.LatencyUnit,
+		region: b.Region, taskCounts: b.TaskCounts, alarmed: len(alarms) > 0, logLines: b.LogMetrics,
+		connectionCounts: b.ConnectionCounts, logsElsewhere: b.LogsElsewhere, latencyUnit: traffic.LatencyUnit,
 	}
-	names := pulumi.StringArray{args.Cluster, args.Service, args.NginxLogGroup, args.AppLogGroup, metricNamespace(ctx, args.Cluster)}
-	traffic := args.Traffic
+	names := pulumi.StringArray{b.Cluster, b.Service, b.NginxLogGroup, b.AppLogGroup, metricNamespace(b.ctx, b.Cluster)}
 	for _, line := range slices.Concat(traffic.Requests, traffic.Errors, traffic.Latency, traffic.Tasks) {
 		for _, dimension := range line.Dimensions {
 			names = append(names, dimension.Value)
 		}
 	}
 
-	dashboard, err := cloudwatch.NewDashboard(ctx, name, &cloudwatch.DashboardArgs{
+	dashboard, err := cloudwatch.NewDashboard(b.ctx, b.name, &cloudwatch.DashboardArgs{
 		// Dashboards belong to the account and not to a region, and a second dashboard of the same name silently replaces
 		// the first. The cluster's name is unique, and people know it from the other outputs.
 		// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
-		DashboardName: args.Cluster,
+		DashboardName: b.Cluster,
 		DashboardBody: append(names, alarms...).ToStringArrayOutput().ApplyT(func(values []string) (string, error) {
 			about := fixed
 			about.cluster, about.service, about.nginxLogGroup, about.appLogGroup, about.namespace = values[0], values[1], values[2], values[3], values[4]
@@ -61,13 +61,13 @@ func (t *Tasks) dashboard(ctx *pulumi.Context, name string, args TasksArgs, alar
 			about.alarms = rest
 			return render(about.dashboard())
 		}).(pulumi.StringOutput),
-	}, pulumi.Parent(t))
+	}, b.child)
 	if err != nil {
 		return fmt.Errorf("dashboard: %w", err)
 	}
 
-	t.DashboardURL = pulumi.StringArray{args.Partition, dashboard.DashboardName}.ToStringArrayOutput().ApplyT(
-		func(values []string) string { return consoleURL(values[0], args.Region, values[1]) }).(pulumi.StringOutput)
+	b.DashboardURL = pulumi.StringArray{b.Partition, dashboard.DashboardName}.ToStringArrayOutput().ApplyT(
+		func(values []string) string { return consoleURL(values[0], b.Region, values[1]) }).(pulumi.StringOutput)
 
 	return nil
 }

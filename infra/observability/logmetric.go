@@ -42,20 +42,20 @@ func metricNamespace(ctx *pulumi.Context, cluster pulumi.StringInput) pulumi.Str
 	return pulumi.Sprintf("%s/%s", ctx.Project(), cluster)
 }
 
-func (t *Tasks) logMetrics(ctx *pulumi.Context, name string, args TasksArgs) error {
+func (b *tasksBuilder) declareLogMetrics() error {
 	for _, m := range logMetrics {
-		_, err := cloudwatch.NewLogMetricFilter(ctx, name+"-"+m.filter, &cloudwatch.LogMetricFilterArgs{
-			LogGroupName: args.NginxLogGroup,
+		_, err := cloudwatch.NewLogMetricFilter(b.ctx, b.name+"-"+m.filter, &cloudwatch.LogMetricFilterArgs{
+			LogGroupName: b.NginxLogGroup,
 			Pattern:      pulumi.String(m.pattern),
 			MetricTransformation: cloudwatch.LogMetricFilterMetricTransformationArgs{
-				Namespace: metricNamespace(ctx, args.Cluster),
+				Namespace: metricNamespace(b.ctx, b.Cluster),
 				Name:      pulumi.String(m.name),
 				Value:     pulumi.String("1"),
 				// A line that does not match counts 0, so that the graph has a line at the bottom and not a gap.
 				DefaultValue: pulumi.String("0"),
 				Unit:         pulumi.String("Count"),
 			},
-		}, pulumi.Parent(t))
+		}, b.child)
 		if err != nil {
 			return fmt.Errorf("metric of log lines %s: %w", m.filter, err)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"fargate-nginx-sidecar/infra/metric"
+	"fargate-nginx-sidecar/infra/stack"
 )
 
 // The components' types in the stack.
@@ -22,11 +23,10 @@ const (
 
 // TrafficArgs describes the alarms on what clients see.
 type TrafficArgs struct {
-	Settings
+	stack.Info
+	Settings Settings
 	// Alarms are those of the ingress.
-	Alarms             []metric.Alarm
-	Partition, Account pulumi.StringInput
-	Region             string
+	Alarms []metric.Alarm
 }
 
 // Traffic watches what clients see.
@@ -42,14 +42,15 @@ type Traffic struct {
 }
 
 // NewTraffic declares the topic and the alarms on what clients see.
-func NewTraffic(ctx *pulumi.Context, name string, args TrafficArgs, opts ...pulumi.ResourceOption) (*Traffic, error) {
+func NewTraffic(ctx *pulumi.Context, args TrafficArgs, opts ...pulumi.ResourceOption) (*Traffic, error) {
 	t := &Traffic{}
-	if err := ctx.RegisterComponentResource(TrafficToken, name, t, opts...); err != nil {
-		return nil, fmt.Errorf("traffic of %s: %w", name, err)
+	if err := ctx.RegisterComponentResource(TrafficToken, args.Name, t, opts...); err != nil {
+		return nil, fmt.Errorf("traffic of %s: %w", args.Name, err)
 	}
 	if args.Settings.Alarms {
-		if err := t.build(ctx, name, args); err != nil {
-			return nil, fmt.Errorf("traffic of %s: %w", name, err)
+		b := &trafficBuilder{Traffic: t, TrafficArgs: args, builder: builder{ctx, args.Name, pulumi.Parent(t)}}
+		if err := b.build(); err != nil {
+			return nil, fmt.Errorf("traffic of %s: %w", args.Name, err)
 		}
 	}
 
@@ -59,35 +60,47 @@ func NewTraffic(ctx *pulumi.Context, name string, args TrafficArgs, opts ...pulu
 	})
 }
 
-func (t *Traffic) build(ctx *pulumi.Context, name string, args TrafficArgs) error {
-	topic, err := t.topic(ctx, name, args)
+// builder declares resources of one of the components.
+type builder struct {
+	ctx   *pulumi.Context
+	name  string
+	child pulumi.ResourceOption
+}
+
+// trafficBuilder fills in a Traffic.
+type trafficBuilder struct {
+	*Traffic
+	TrafficArgs
+	builder
+}
+
+func (b *trafficBuilder) build() error {
+	topic, err := b.declareTopic()
 	if err != nil {
 		return err
 	}
-	t.Topic = topic
+	b.Topic = topic
 
 	var rollback pulumi.StringArray
-	for _, a := range args.Alarms {
-		declared, err := declare(ctx, name, a, topic, pulumi.Parent(t))
+	for _, a := range b.Alarms {
+		declared, err := b.declareAlarm(a, topic)
 		if err != nil {
 			return err
 		}
-		t.AlarmARNs = append(t.AlarmARNs, declared.Arn)
+		b.AlarmARNs = append(b.AlarmARNs, declared.Arn)
 		if a.Deployment {
 			rollback = append(rollback, declared.Name)
 		}
 	}
-	t.RollbackAlarms = rollback
+	b.RollbackAlarms = rollback
 
 	return nil
 }
 
 // TasksArgs describes the alarms on the tasks, the metrics from the sidecar's log and the dashboard.
 type TasksArgs struct {
+	stack.Info
 	Settings
-	// Partition and Region are parts of the console's address.
-	Partition pulumi.StringInput
-	Region    string
 	// Topic and AlarmARNs are Traffic's. Topic is nil without alarms; AlarmARNs are shown on the dashboard together with
 	// this component's own alarms.
 	Topic     pulumi.StringPtrInput
@@ -98,11 +111,11 @@ type TasksArgs struct {
 	Cluster, Service           pulumi.StringInput
 	NginxLogGroup, AppLogGroup pulumi.StringInput
 
-	// TaskCounts says that Container Insights counts running and desired tasks. Otherwise there are no such metrics.
+	// TaskCounts is true if Container Insights counts running and desired tasks. Otherwise there are no such metrics.
 	TaskCounts bool
-	// ConnectionCounts says that NGINX's log has lines with its numbers of connections and requests.
+	// ConnectionCounts is true if NGINX's log has lines with its numbers of connections and requests.
 	ConnectionCounts bool
-	// LogsElsewhere says that the lines of NGINX and the app are not in their log groups.
+	// LogsElsewhere is true if the lines of NGINX and the app are not in their log groups.
 	LogsElsewhere bool
 }
 
@@ -115,36 +128,44 @@ type Tasks struct {
 }
 
 // NewTasks declares the alarms on tasks, the log's metrics and the dashboard.
-func NewTasks(ctx *pulumi.Context, name string, args TasksArgs, opts ...pulumi.ResourceOption) (*Tasks, error) {
+func NewTasks(ctx *pulumi.Context, args TasksArgs, opts ...pulumi.ResourceOption) (*Tasks, error) {
 	t := &Tasks{}
-	if err := ctx.RegisterComponentResource(TasksToken, name, t, opts...); err != nil {
-		return nil, fmt.Errorf("tasks of %s: %w", name, err)
+	if err := ctx.RegisterComponentResource(TasksToken, args.Name, t, opts...); err != nil {
+		return nil, fmt.Errorf("tasks of %s: %w", args.Name, err)
 	}
-	if err := t.build(ctx, name, args); err != nil {
-		return nil, fmt.Errorf("tasks of %s: %w", name, err)
+	b := &tasksBuilder{Tasks: t, TasksArgs: args, builder: builder{ctx, args.Name, pulumi.Parent(t)}}
+	if err := b.build(); err != nil {
+		return nil, fmt.Errorf("tasks of %s: %w", args.Name, err)
 	}
 
 	return t, ctx.RegisterResourceOutputs(t, pulumi.Map{"dashboardUrl": t.DashboardURL})
 }
 
-func (t *Tasks) build(ctx *pulumi.Context, name string, args TasksArgs) error {
-	arns := slices.Clone(args.AlarmARNs)
-	if args.Alarms {
-		for _, a := range taskAlarms(args) {
-			declared, err := declare(ctx, name, a, args.Topic, pulumi.Parent(t))
+// tasksBuilder fills in a Tasks.
+type tasksBuilder struct {
+	*Tasks
+	TasksArgs
+	builder
+}
+
+func (b *tasksBuilder) build() error {
+	arns := slices.Clone(b.AlarmARNs)
+	if b.Alarms {
+		for _, a := range taskAlarms(b.TasksArgs) {
+			declared, err := b.declareAlarm(a, b.Topic)
 			if err != nil {
 				return err
 			}
 			arns = append(arns, declared.Arn)
 		}
 	}
-	if args.LogMetrics {
-		if err := t.logMetrics(ctx, name, args); err != nil {
+	if b.LogMetrics {
+		if err := b.declareLogMetrics(); err != nil {
 			return err
 		}
 	}
-	if args.Dashboard {
-		return t.dashboard(ctx, name, args, arns)
+	if b.Dashboard {
+		return b.declareDashboard(arns)
 	}
 
 	return nil

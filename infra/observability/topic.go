@@ -9,34 +9,34 @@ import (
 	"fargate-nginx-sidecar/infra/policy"
 )
 
-// topic declares the topic, who may publish to it, and its subscriber, and returns its ARN.
+// declareTopic declares the topic, who may publish to it, and its subscriber, and returns its ARN.
 //
 // The topic is not encrypted with a KMS key: CloudWatch cannot publish to a topic that uses AWS's own key for SNS, only
 // to one with a customer's key, and alarms contain no secrets.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
-func (t *Traffic) topic(ctx *pulumi.Context, name string, args TrafficArgs) (pulumi.StringOutput, error) {
-	topic, err := sns.NewTopic(ctx, name+"-alarms", nil, pulumi.Parent(t))
+func (b *trafficBuilder) declareTopic() (pulumi.StringOutput, error) {
+	topic, err := sns.NewTopic(b.ctx, b.name+"-alarms", nil, b.child)
 	if err != nil {
 		return pulumi.StringOutput{}, fmt.Errorf("topic: %w", err)
 	}
 
-	_, err = sns.NewTopicPolicy(ctx, name+"-alarms", &sns.TopicPolicyArgs{
+	_, err = sns.NewTopicPolicy(b.ctx, b.name+"-alarms", &sns.TopicPolicyArgs{
 		Arn: topic.Arn,
-		Policy: pulumi.StringArray{topic.Arn, args.Partition, args.Account}.ToStringArrayOutput().ApplyT(
+		Policy: pulumi.StringArray{topic.Arn, b.Partition, b.Account}.ToStringArrayOutput().ApplyT(
 			func(values []string) (string, error) {
-				return topicPolicy(values[0], values[1], args.Region, values[2])
+				return topicPolicy(values[0], values[1], b.Region, values[2])
 			}).(pulumi.StringOutput),
-	}, pulumi.Parent(t))
+	}, b.child)
 	if err != nil {
 		return pulumi.StringOutput{}, fmt.Errorf("topic policy: %w", err)
 	}
 
-	if args.Email != "" {
-		_, err = sns.NewTopicSubscription(ctx, name+"-alarms", &sns.TopicSubscriptionArgs{
+	if b.Settings.Email != "" {
+		_, err = sns.NewTopicSubscription(b.ctx, b.name+"-alarms", &sns.TopicSubscriptionArgs{
 			Topic:    topic.Arn,
 			Protocol: pulumi.String("email"),
-			Endpoint: pulumi.String(args.Email),
-		}, pulumi.Parent(t))
+			Endpoint: pulumi.String(b.Settings.Email),
+		}, b.child)
 		if err != nil {
 			return pulumi.StringOutput{}, fmt.Errorf("subscription: %w", err)
 		}

@@ -4,7 +4,6 @@ package schedule
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
@@ -12,6 +11,8 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/scheduler"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sqs"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra/stack"
 )
 
 // Token is the component's type in the stack.
@@ -19,10 +20,8 @@ const Token = "fargate-nginx-sidecar:schedule:Schedule" //nolint:gosec // A type
 
 // Args describes commands on a schedule and the tasks in which they run.
 type Args struct {
+	stack.Info
 	Settings
-	Partition, Account pulumi.StringInput
-	Region             string
-
 	Cluster pulumi.StringInput
 	// TaskDefinition is the ARN of the revision in which the commands run, Container the name of its only container.
 	TaskDefinition pulumi.StringInput
@@ -36,58 +35,56 @@ type Args struct {
 	Topic pulumi.StringPtrInput
 }
 
-// validate reports missing arguments that the rest of the program has to provide.
-func (a Args) validate() error {
-	if a.Partition == nil || a.Account == nil || a.Region == "" {
-		return errors.New("partition, account and region must be given")
-	}
-	if a.Cluster == nil || a.TaskDefinition == nil || a.Container == "" || a.RoleARNs == nil || a.SubnetIDs == nil || a.SecurityGroupID == nil {
-		return errors.New("cluster, task definition, container, roles, subnets and security group must be given")
-	}
-
-	return nil
-}
-
 // Schedule runs commands at given times.
 type Schedule struct{ pulumi.ResourceState }
 
 // New declares the schedules, or nothing if there are no commands.
-func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) error {
+func New(ctx *pulumi.Context, args Args, opts ...pulumi.ResourceOption) error {
 	if len(args.Tasks) == 0 {
 		return nil
 	}
-	if err := args.validate(); err != nil {
-		return fmt.Errorf("schedule of %s: %w", name, err)
-	}
-
 	s := &Schedule{}
-	if err := ctx.RegisterComponentResource(Token, name, s, opts...); err != nil {
-		return fmt.Errorf("schedule of %s: %w", name, err)
+	if err := ctx.RegisterComponentResource(Token, args.Name, s, opts...); err != nil {
+		return fmt.Errorf("schedule of %s: %w", args.Name, err)
 	}
-	if err := s.build(ctx, name, args); err != nil {
-		return fmt.Errorf("schedule of %s: %w", name, err)
+	b := &builder{Args: args, ctx: ctx, child: pulumi.Parent(s)}
+	if err := b.build(); err != nil {
+		return fmt.Errorf("schedule of %s: %w", args.Name, err)
 	}
 
 	return ctx.RegisterResourceOutputs(s, pulumi.Map{})
 }
 
-func (s *Schedule) build(ctx *pulumi.Context, name string, args Args) error {
-	failures, err := s.failures(ctx, name, args)
-	if err != nil {
-		return err
-	}
-	group, err := scheduler.NewScheduleGroup(ctx, name, &scheduler.ScheduleGroupArgs{}, pulumi.Parent(s))
-	if err != nil {
-		return fmt.Errorf("group: %w", err)
-	}
-	role, rights, err := s.role(ctx, name, args, group, failures)
-	if err != nil {
-		return err
-	}
-	for _, task := range args.Tasks {
-		if err := s.schedule(ctx, name, args, task, group, role, rights, failures); err != nil {
+// builder holds what the schedules are made of, and what is declared already.
+type builder struct {
+	Args
+	ctx   *pulumi.Context
+	child pulumi.ResourceOption
+
+	failures *sqs.Queue
+	group    *scheduler.ScheduleGroup
+	role     *iam.Role
+	rights   *iam.RolePolicy
+}
+
+func (b *builder) build() error {
+	for _, declare := range []func() error{b.declareFailures, b.declareGroup, b.declareRole} {
+		if err := declare(); err != nil {
 			return err
 		}
+	}
+	for _, task := range b.Tasks {
+		if err := b.declareSchedule(task); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+func (b *builder) declareGroup() (err error) {
+	if b.group, err = scheduler.NewScheduleGroup(b.ctx, b.Name, &scheduler.ScheduleGroupArgs{}, b.child); err != nil {
+		return fmt.Errorf("group: %w", err)
 	}
 
 	return nil
@@ -101,11 +98,8 @@ const (
 	retryTimes = 15
 )
 
-func (s *Schedule) schedule(
-	ctx *pulumi.Context, name string, args Args, task Task,
-	group *scheduler.ScheduleGroup, role *iam.Role, rights *iam.RolePolicy, failures *sqs.Queue,
-) error {
-	input, err := overrides(args.Container, task.Command)
+func (b *builder) declareSchedule(task Task) error {
+	input, err := overrides(b.Container, task.Command)
 	if err != nil {
 		return err
 	}
@@ -113,23 +107,23 @@ func (s *Schedule) schedule(
 	if zone == "" {
 		zone = "UTC"
 	}
-	_, err = scheduler.NewSchedule(ctx, name+"-"+task.Name, &scheduler.ScheduleArgs{
-		GroupName:                  group.Name,
+	_, err = scheduler.NewSchedule(b.ctx, b.Name+"-"+task.Name, &scheduler.ScheduleArgs{
+		GroupName:                  b.group.Name,
 		ScheduleExpression:         pulumi.String(task.Schedule),
 		ScheduleExpressionTimezone: pulumi.String(zone),
 		FlexibleTimeWindow:         scheduler.ScheduleFlexibleTimeWindowArgs{Mode: pulumi.String("OFF")},
 		Target: scheduler.ScheduleTargetArgs{
-			Arn:     args.Cluster,
-			RoleArn: role.Arn,
+			Arn:     b.Cluster,
+			RoleArn: b.role.Arn,
 			Input:   pulumi.String(input),
 			EcsParameters: scheduler.ScheduleTargetEcsParametersArgs{
-				TaskDefinitionArn: args.TaskDefinition,
+				TaskDefinitionArn: b.TaskDefinition,
 				LaunchType:        pulumi.String("FARGATE"),
 				TaskCount:         pulumi.Int(1),
 				NetworkConfiguration: scheduler.ScheduleTargetEcsParametersNetworkConfigurationArgs{
-					Subnets:        args.SubnetIDs,
-					SecurityGroups: pulumi.StringArray{args.SecurityGroupID},
-					AssignPublicIp: pulumi.Bool(args.PublicAddresses),
+					Subnets:        b.SubnetIDs,
+					SecurityGroups: pulumi.StringArray{b.SecurityGroupID},
+					AssignPublicIp: pulumi.Bool(b.PublicAddresses),
 				},
 				EnableEcsManagedTags: pulumi.Bool(true),
 				PropagateTags:        pulumi.String("TASK_DEFINITION"),
@@ -138,9 +132,9 @@ func (s *Schedule) schedule(
 				MaximumEventAgeInSeconds: pulumi.Int(retryFor),
 				MaximumRetryAttempts:     pulumi.Int(retryTimes),
 			},
-			DeadLetterConfig: scheduler.ScheduleTargetDeadLetterConfigArgs{Arn: failures.Arn},
+			DeadLetterConfig: scheduler.ScheduleTargetDeadLetterConfigArgs{Arn: b.failures.Arn},
 		},
-	}, pulumi.Parent(s), pulumi.DependsOn([]pulumi.Resource{rights}))
+	}, b.child, pulumi.DependsOn([]pulumi.Resource{b.rights}))
 	if err != nil {
 		return fmt.Errorf("%s: %w", task.Name, err)
 	}
@@ -162,88 +156,86 @@ func overrides(container string, command []string) (string, error) {
 	return string(text), err
 }
 
-func (s *Schedule) role(
-	ctx *pulumi.Context, name string, args Args, group *scheduler.ScheduleGroup, failures *sqs.Queue,
-) (*iam.Role, *iam.RolePolicy, error) {
-	name += "-schedule"
-	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{
+func (b *builder) declareRole() (err error) {
+	name := b.Name + "-schedule"
+	b.role, err = iam.NewRole(b.ctx, name, &iam.RoleArgs{
 		Description: pulumi.String("Lets EventBridge Scheduler start tasks"),
-		AssumeRolePolicy: pulumi.All(group.Arn, args.Account).ApplyT(func(values []any) (string, error) {
+		AssumeRolePolicy: pulumi.All(b.group.Arn, b.Account).ApplyT(func(values []any) (string, error) {
 			return trustPolicy(values[0].(string), values[1].(string))
 		}).(pulumi.StringOutput),
-	}, pulumi.Parent(s))
+	}, b.child)
 	if err != nil {
-		return nil, nil, fmt.Errorf("role: %w", err)
+		return fmt.Errorf("role: %w", err)
 	}
-	rights, err := iam.NewRolePolicy(ctx, name, &iam.RolePolicyArgs{
-		Role: role.Name,
-		Policy: pulumi.All(args.Cluster, args.TaskDefinition, args.RoleARNs, failures.Arn).ApplyT(func(values []any) (string, error) {
+	b.rights, err = iam.NewRolePolicy(b.ctx, name, &iam.RolePolicyArgs{
+		Role: b.role.Name,
+		Policy: pulumi.All(b.Cluster, b.TaskDefinition, b.RoleARNs, b.failures.Arn).ApplyT(func(values []any) (string, error) {
 			return startPolicy(values[0].(string), values[1].(string), values[2].([]string), values[3].(string))
 		}).(pulumi.StringOutput),
-	}, pulumi.Parent(s))
+	}, b.child)
 	if err != nil {
-		return nil, nil, fmt.Errorf("role: %w", err)
+		return fmt.Errorf("role: %w", err)
 	}
 
-	return role, rights, nil
+	return nil
 }
 
 // keepSeconds is how long the queue keeps what went wrong: fourteen days, the longest that there is.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
 const keepSeconds = 14 * 24 * 60 * 60
 
-// failures declares the queue of everything that went wrong, and the alarm on it. The scheduler sends what it could not
+// declareFailures declares the queue of everything that went wrong, and the alarm on it. The scheduler sends what it could not
 // start; it does not learn how a task ends, so a rule of EventBridge sends each task that failed.
-func (s *Schedule) failures(ctx *pulumi.Context, name string, args Args) (*sqs.Queue, error) {
-	name += "-failures"
-	queue, err := sqs.NewQueue(ctx, name, &sqs.QueueArgs{
+func (b *builder) declareFailures() (err error) {
+	name := b.Name + "-failures"
+	b.failures, err = sqs.NewQueue(b.ctx, name, &sqs.QueueArgs{
 		MessageRetentionSeconds: pulumi.Int(keepSeconds),
 		SqsManagedSseEnabled:    pulumi.Bool(true),
-	}, pulumi.Parent(s))
+	}, b.child)
 	if err != nil {
-		return nil, fmt.Errorf("queue: %w", err)
+		return fmt.Errorf("queue: %w", err)
 	}
-	rule, err := cloudwatch.NewEventRule(ctx, name, &cloudwatch.EventRuleArgs{
+	rule, err := cloudwatch.NewEventRule(b.ctx, name, &cloudwatch.EventRuleArgs{
 		Description: pulumi.String("Scheduled tasks that failed"),
-		EventPattern: pulumi.All(args.Cluster, args.TaskDefinition).ApplyT(func(values []any) (string, error) {
+		EventPattern: pulumi.All(b.Cluster, b.TaskDefinition).ApplyT(func(values []any) (string, error) {
 			return failedTasks(values[0].(string), values[1].(string))
 		}).(pulumi.StringOutput),
-	}, pulumi.Parent(s))
+	}, b.child)
 	if err != nil {
-		return nil, fmt.Errorf("rule: %w", err)
+		return fmt.Errorf("rule: %w", err)
 	}
-	policy, err := sqs.NewQueuePolicy(ctx, name, &sqs.QueuePolicyArgs{
-		QueueUrl: queue.Url,
-		Policy: pulumi.All(queue.Arn, rule.Arn).ApplyT(func(values []any) (string, error) {
+	policy, err := sqs.NewQueuePolicy(b.ctx, name, &sqs.QueuePolicyArgs{
+		QueueUrl: b.failures.Url,
+		Policy: pulumi.All(b.failures.Arn, rule.Arn).ApplyT(func(values []any) (string, error) {
 			return queuePolicy(values[0].(string), values[1].(string))
 		}).(pulumi.StringOutput),
-	}, pulumi.Parent(s))
+	}, b.child)
 	if err != nil {
-		return nil, fmt.Errorf("queue: %w", err)
+		return fmt.Errorf("queue: %w", err)
 	}
-	_, err = cloudwatch.NewEventTarget(ctx, name, &cloudwatch.EventTargetArgs{
-		Rule: rule.Name, Arn: queue.Arn,
-	}, pulumi.Parent(s), pulumi.DependsOn([]pulumi.Resource{policy}))
+	_, err = cloudwatch.NewEventTarget(b.ctx, name, &cloudwatch.EventTargetArgs{
+		Rule: rule.Name, Arn: b.failures.Arn,
+	}, b.child, pulumi.DependsOn([]pulumi.Resource{policy}))
 	if err != nil {
-		return nil, fmt.Errorf("rule: %w", err)
+		return fmt.Errorf("rule: %w", err)
 	}
-	if args.Topic == nil {
-		return queue, nil
+	if b.Topic == nil {
+		return nil
 	}
 
-	return queue, s.alarm(ctx, name, args, queue)
+	return b.declareAlarm(name)
 }
 
 // AlarmMetrics is the number of metrics that the alarm reads.
 const AlarmMetrics = 1
 
-func (s *Schedule) alarm(ctx *pulumi.Context, name string, args Args, queue *sqs.Queue) error {
-	_, err := cloudwatch.NewMetricAlarm(ctx, name, &cloudwatch.MetricAlarmArgs{
+func (b *builder) declareAlarm(name string) error {
+	_, err := cloudwatch.NewMetricAlarm(b.ctx, name, &cloudwatch.MetricAlarmArgs{
 		AlarmDescription: pulumi.String("A scheduled task could not be started, or its command failed; the queue's messages say which. " +
 			"All is well again when the queue has been emptied."),
 		Namespace:          pulumi.String("AWS/SQS"),
 		MetricName:         pulumi.String("ApproximateNumberOfMessagesVisible"),
-		Dimensions:         pulumi.StringMap{"QueueName": queue.Name},
+		Dimensions:         pulumi.StringMap{"QueueName": b.failures.Name},
 		Statistic:          pulumi.String("Maximum"),
 		Period:             pulumi.Int(60),
 		ComparisonOperator: pulumi.String("GreaterThanOrEqualToThreshold"),
@@ -253,9 +245,9 @@ func (s *Schedule) alarm(ctx *pulumi.Context, name string, args Args, queue *sqs
 		// A queue that has been empty for hours has no data.
 		// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-monitoring-using-cloudwatch.html
 		TreatMissingData: pulumi.String("notBreaching"),
-		AlarmActions:     pulumi.Array{args.Topic},
-		OkActions:        pulumi.Array{args.Topic},
-	}, pulumi.Parent(s))
+		AlarmActions:     pulumi.Array{b.Topic},
+		OkActions:        pulumi.Array{b.Topic},
+	}, b.child)
 	if err != nil {
 		return fmt.Errorf("alarm: %w", err)
 	}

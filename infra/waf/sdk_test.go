@@ -12,13 +12,17 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"fargate-nginx-sidecar/infra/infratest"
+	"fargate-nginx-sidecar/infra/stack"
 	"fargate-nginx-sidecar/infra/waf"
 )
 
 // go test -tags wafv2 ./infra/waf: takes a minute or more, nearly all of it for compiling the SDK's package.
 func TestEveryPropertyIsOneOfTheSDK(t *testing.T) {
 	graph, err := infratest.Run(func(ctx *pulumi.Context) error {
-		_, err := waf.New(ctx, "web", good)
+		_, err := waf.New(ctx, waf.Args{
+			Info: stack.Info{Name: "web", LogRetentionDays: 1}, Settings: waf.Settings{Mode: waf.Managed, RateLimit: 10},
+			LoadBalancerARN: pulumi.String("arn:aws:elasticloadbalancing:…"),
+		})
 		return err
 	}, infratest.Options{Project: infratest.Project, Stack: "test"})
 	if err != nil {

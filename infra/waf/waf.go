@@ -8,8 +8,9 @@ package waf
 import (
 	"fmt"
 
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra/stack"
 )
 
 // Token is the component's type in the stack.
@@ -37,11 +38,9 @@ const commonRules = "AWSManagedRulesCommonRuleSet"
 
 // Args describes a firewall.
 type Args struct {
+	stack.Info
 	Settings
 	LoadBalancerARN pulumi.StringInput
-	// LogRetentionDays is how long the log is kept. KMSKeyARN encrypts it, or is empty for AWS's own key.
-	LogRetentionDays int
-	KMSKeyARN        string
 }
 
 // Firewall inspects the requests to a load balancer.
@@ -58,48 +57,55 @@ type declared struct {
 	ARN pulumi.StringOutput `pulumi:"arn"`
 }
 
-// New declares a firewall, or nothing where the settings ask for none.
-func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Firewall, error) {
+// New declares a firewall, or nothing where the settings have none.
+func New(ctx *pulumi.Context, args Args, opts ...pulumi.ResourceOption) (*Firewall, error) {
 	f := &Firewall{}
 	if args.Mode == Off {
 		return f, nil
 	}
-	if args.LoadBalancerARN == nil {
-		return nil, fmt.Errorf("firewall %s: load balancer must be given", name)
+	if err := ctx.RegisterComponentResource(Token, args.Name, f, opts...); err != nil {
+		return nil, fmt.Errorf("firewall %s: %w", args.Name, err)
 	}
-
-	if err := ctx.RegisterComponentResource(Token, name, f, opts...); err != nil {
-		return nil, fmt.Errorf("firewall %s: %w", name, err)
-	}
-	if err := f.build(ctx, name, args); err != nil {
-		return nil, fmt.Errorf("firewall %s: %w", name, err)
+	b := &builder{Firewall: f, Args: args, ctx: ctx, child: pulumi.Parent(f)}
+	if err := b.build(); err != nil {
+		return nil, fmt.Errorf("firewall %s: %w", args.Name, err)
 	}
 
 	return f, ctx.RegisterResourceOutputs(f, pulumi.Map{"webAclArn": f.WebACLARN})
 }
 
-func (f *Firewall) build(ctx *pulumi.Context, name string, args Args) error {
-	f.WebACLARN = pulumi.String(args.WebACLARN()).ToStringOutput()
-	if args.Mode == Managed {
-		var acl declared
-		if err := ctx.RegisterResource(webACLToken, name, webACL(name, args.RateLimit), &acl, pulumi.Parent(f)); err != nil {
+// builder fills in a Firewall, from what its resources are made of.
+type builder struct {
+	*Firewall
+	Args  Args
+	ctx   *pulumi.Context
+	child pulumi.ResourceOption
+}
+
+func (b *builder) build() error {
+	b.WebACLARN = pulumi.String(b.Args.WebACLARN()).ToStringOutput()
+	if b.Args.Mode == Managed {
+		acl, err := b.declare(webACLToken, webACL(b.Args.Name, b.Args.RateLimit))
+		if err != nil {
 			return fmt.Errorf("web ACL: %w", err)
 		}
-		f.WebACLARN = acl.ARN
-		if err := f.log(ctx, name, args); err != nil {
+		b.WebACLARN = acl.ARN
+		if err := b.declareLog(); err != nil {
 			return err
 		}
 	}
-
-	var association declared
-	err := ctx.RegisterResource(associationToken, name, pulumi.Map{
-		"resourceArn": args.LoadBalancerARN, "webAclArn": f.WebACLARN,
-	}, &association, pulumi.Parent(f))
-	if err != nil {
+	if _, err := b.declare(associationToken, pulumi.Map{"resourceArn": b.Args.LoadBalancerARN, "webAclArn": b.WebACLARN}); err != nil {
 		return fmt.Errorf("association: %w", err)
 	}
 
 	return nil
+}
+
+// declare declares one resource by its token.
+func (b *builder) declare(token string, inputs pulumi.Map) (*declared, error) {
+	resource := &declared{}
+
+	return resource, b.ctx.RegisterResource(token, b.Args.Name, inputs, resource, b.child)
 }
 
 // webACL allows what no rule blocks. The rate limit comes first, so that requests above it are not inspected further.
@@ -145,28 +151,20 @@ func visible(metric string) pulumi.Map {
 	}
 }
 
-// log records every inspected request, without the headers that hold credentials.
-func (f *Firewall) log(ctx *pulumi.Context, name string, args Args) error {
-	groupArgs := &cloudwatch.LogGroupArgs{
-		RetentionInDays: pulumi.Int(args.LogRetentionDays),
-	}
-	if args.KMSKeyARN != "" {
-		groupArgs.KmsKeyId = pulumi.String(args.KMSKeyARN)
-	}
-	group, err := cloudwatch.NewLogGroup(ctx, logPrefix+name, groupArgs, pulumi.Parent(f))
+// declareLog records every inspected request, without the headers that hold credentials.
+func (b *builder) declareLog() error {
+	group, err := b.Args.LogGroup(b.ctx, logPrefix+b.Args.Name, b.child)
 	if err != nil {
-		return fmt.Errorf("log group: %w", err)
+		return err
 	}
-
-	var logging declared
-	err = ctx.RegisterResource(loggingToken, name, pulumi.Map{
-		"resourceArn":           f.WebACLARN,
+	_, err = b.declare(loggingToken, pulumi.Map{
+		"resourceArn":           b.WebACLARN,
 		"logDestinationConfigs": pulumi.Array{group.Arn},
 		"redactedFields": pulumi.Array{
 			pulumi.Map{"singleHeader": pulumi.Map{"name": pulumi.String("authorization")}},
 			pulumi.Map{"singleHeader": pulumi.Map{"name": pulumi.String("cookie")}},
 		},
-	}, &logging, pulumi.Parent(f))
+	})
 	if err != nil {
 		return fmt.Errorf("logging: %w", err)
 	}
