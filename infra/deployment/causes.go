@@ -252,7 +252,7 @@ var (
 	lowPort    = regexp.MustCompile(`(?i)(?:listen|bind).*(?:EACCES|permission denied)|(?:EACCES|permission denied).*(?:listen|bind|:(?:80|443)\b)`)
 	noFile     = regexp.MustCompile(`(?i).*(?:EACCES|permission denied|AccessDeniedException).*`)
 	aVariable  = regexp.MustCompile(`\b([A-Z][A-Z0-9]*_[A-Z0-9_]+)\b`)
-	isNotGiven = regexp.MustCompile(`(?i).*(?:KeyError|environment variable|env var|is not set|not set|is missing|is required|must be set|undefined variable|unbound variable|parameter not set).*`)
+	isNotGiven = regexp.MustCompile(`(?i).*(?:KeyError|environment variable|env var|is not set|not set|is missing|is required|must be set|no value for|undefined variable|unbound variable|parameter not set).*`)
 	noHost     = regexp.MustCompile(`(?i).*(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|connection refused|could not connect|no such host|name or service not known|could not translate host name).*`)
 )
 

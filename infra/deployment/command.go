@@ -167,7 +167,7 @@ func (c Command) await(ctx context.Context, arn string, pause time.Duration) (ty
 		}
 		select {
 		case <-ctx.Done():
-			return types.Task{}, fmt.Errorf("task %s has not ended within deploymentTimeoutMinutes and goes on; the next update waits for it.\n"+
+			return types.Task{}, fmt.Errorf("task %s has not ended within deployment.timeout and goes on; the next update waits for it.\n"+
 				"To end it: aws ecs stop-task --region %s --cluster %s --task %s", arn, c.Region, c.Cluster, arn)
 		case <-time.After(pause):
 		}

@@ -172,7 +172,7 @@ func TestACommandWithoutEndIsLeftRunning(t *testing.T) {
 	within, cancel := context.WithCancel(t.Context())
 	cancel()
 	err := command.run(within, time.Hour)
-	if err == nil || !strings.Contains(err.Error(), "has not ended within deploymentTimeoutMinutes and goes on") ||
+	if err == nil || !strings.Contains(err.Error(), "has not ended within deployment.timeout and goes on") ||
 		!strings.Contains(err.Error(), "aws ecs stop-task --region eu-central-1 --cluster web-1 --task "+startedTask) {
 		t.Errorf("error: %v", err)
 	}

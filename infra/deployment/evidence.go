@@ -99,7 +99,7 @@ var exitMeaning = map[int32]string{
 	126: "its command cannot be executed",
 	127: "its command was not found",
 	134: "it aborted itself: SIGABRT",
-	137: "it was killed: out of memory, or still running after stopTimeoutSeconds",
+	137: "it was killed: out of memory, or still running after task.stopTimeout",
 	139: "it crashed: SIGSEGV",
 	143: "ECS stopped it: SIGTERM",
 }
@@ -167,7 +167,7 @@ func (e evidence) outcome() string {
 	case d == nil:
 		return "ECS lists no deployment"
 	case e.outOfTime:
-		return "The deployment was still in progress after deploymentTimeoutMinutes"
+		return "The deployment was still in progress after deployment.timeout"
 	case d.Rollback != nil:
 		return fmt.Sprintf("ECS rolled the deployment back after %s: %s", e.took(), cmp.Or(shortened(aws.ToString(d.Rollback.Reason)), "it gives no reason"))
 	default:

@@ -355,7 +355,7 @@ func TestADeploymentOutOfTimeIsExplained(t *testing.T) {
 	cancel()
 	r := Rollout{Clients: Clients{ECS: h, Logs: streams{}}, Cluster: "web-1", Service: "web-2", Region: "eu-central-1", Requested: requested}
 	err := r.await(over, time.Hour, 0)
-	for _, want := range []string{"the app ended with exit code 3", "still in progress after deploymentTimeoutMinutes", "  app: exit code 3"} {
+	for _, want := range []string{"the app ended with exit code 3", "still in progress after deployment.timeout", "  app: exit code 3"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error: %v\nwant: …%s…", err, want)
 		}

@@ -87,7 +87,7 @@ func TestTheStackLivesAWholeLife(t *testing.T) {
 		if len(failures) > 0 {
 			t.Errorf("%d requests failed during the deploy, the first: %s", len(failures), failures[0])
 		}
-		for _, want := range []string{"ECS rolled the deployment back", "(service web"} {
+		for _, want := range []string{"ECS rolled the deployment back", "service web: the app answers status 500"} {
 			if !strings.Contains(output, want) {
 				t.Errorf("the output lacks %q", want)
 			}

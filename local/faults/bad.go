@@ -114,19 +114,19 @@ func (l *Lab) BadDeploys(ctx context.Context) ([]BadDeploy, error) {
 	return all, nil
 }
 
-// rolledBack is the part of an update's error that says what was wrong: why the last task stopped, up to the advice. Pulumi
-// indents it.
-var rolledBack = regexp.MustCompile(`(?s)ECS rolled the deployment back: [^\n]*\n( *)(The last of its tasks.*?)\n *The service's last events say more`)
+// explained is the part of an update's error that says what was wrong: from the cause to the last lines of the containers, up to
+// the advice. Pulumi indents it.
+var explained = regexp.MustCompile(`(?s)error: (service \S+: [^\n]*\n( *).*?)\n *All events: `)
 
 // identifiers of tasks and deployments are 32 hexadecimal or 19 decimal digits.
 var identifiers = regexp.MustCompile(`\b([0-9a-f]{32}|[0-9]{19})\b`)
 
 // said finds that part, with what is different in every run taken out.
 func said(output string) string {
-	found := rolledBack.FindStringSubmatch(output)
+	found := explained.FindStringSubmatch(output)
 	if found == nil {
 		return ""
 	}
-	text := strings.ReplaceAll(found[2], "\n"+found[1], "\n")
+	text := strings.ReplaceAll(found[1], "\n"+found[2], "\n")
 	return identifiers.ReplaceAllString(text, "…")
 }

@@ -81,7 +81,7 @@ func BadDeploysText(seed uint64, all []BadDeploy) string {
 		}
 		text += fmt.Sprintf("| %s | %s | %s | %s |\n", b.Name, ends, seconds(b.Took), lostOf(b.Requests.lost(), b.Requests))
 	}
-	return text + "\nWhat the updates say, below \"ECS rolled the deployment back: task definition … was requested, … runs\":\n" + messages
+	return text + "\nWhat the updates say:\n" + messages
 }
 
 // ServingText is the table of what happens to tasks that serve.

@@ -130,15 +130,19 @@ func TestRequestsAskForEveryOrderOfMagnitude(t *testing.T) {
 func TestTheCauseIsFoundInWhatAnUpdatePrints(t *testing.T) {
 	const output = `Diagnostics:
   pulumi:pulumi:Stack (fargate-nginx-sidecar-faults):
-    error: service web: ECS rolled the deployment back: task definition arn:aws:ecs:eu-central-1:1:task-definition/web:3 was requested, arn:aws:ecs:eu-central-1:1:task-definition/web:2 runs: ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1234567890123456789.
-    The last of its tasks, 0123456789abcdef0123456789abcdef, stopped: Essential container in task exited
-      app: exit code 1; the last lines of its log:
+    error: service web: the app misses the variable DATABASE_URL
+    Remedy: set app.environment: {DATABASE_URL: …}, or app.secrets if its value is secret
+    ECS rolled the deployment back after 12s: ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1234567890123456789.
+    Task 0123456789abcdef0123456789abcdef stopped: Essential container in task exited
+      app: exit code 1
         fatal: no value for DATABASE_URL
-    The service's last events say more:
-      aws ecs describe-services
+    All events: aws ecs describe-services
 `
-	const want = `The last of its tasks, …, stopped: Essential container in task exited
-  app: exit code 1; the last lines of its log:
+	const want = `service web: the app misses the variable DATABASE_URL
+Remedy: set app.environment: {DATABASE_URL: …}, or app.secrets if its value is secret
+ECS rolled the deployment back after 12s: ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/….
+Task … stopped: Essential container in task exited
+  app: exit code 1
     fatal: no value for DATABASE_URL`
 	if got := said(output); got != want {
 		t.Errorf("found:\n%s\nwant:\n%s", got, want)
