@@ -86,7 +86,7 @@ var rights = []right{
 		},
 	},
 	{"scheduler", []string{"Get*", "List*"}, []string{"CreateScheduleGroup", "DeleteScheduleGroup", "CreateSchedule", "UpdateSchedule", "DeleteSchedule", "TagResource", "UntagResource"}},
-	{"secretsmanager", []string{"DescribeSecret", "GetResourcePolicy"}, nil},
+	{"secretsmanager", []string{"DescribeSecret", "GetResourcePolicy", "ListSecretVersionIds"}, nil},
 	{
 		"servicediscovery", []string{"Get*", "List*"},
 		[]string{"CreatePrivateDnsNamespace", "DeleteNamespace", "CreateService", "UpdateService", "DeleteService", "DeregisterInstance", "TagResource", "UntagResource"},
