@@ -189,7 +189,7 @@ func answer(ctx context.Context, options Options, path string) Check {
 func rejected(ctx context.Context, options Options, path, mark string) Check {
 	check := Check{Request: "GET " + path}
 	for range 4 * options.Containers {
-		status, _, err := get(ctx, options.Client, options.URL+path+"?"+mark)
+		status, _, err := get(ctx, options.Client, options.URL+path+"/"+mark)
 		if err == nil && status != http.StatusNotFound {
 			err = fmt.Errorf("status %d, want 404", status)
 		}
@@ -207,7 +207,8 @@ func untouched(ctx context.Context, options Options, paths paths, mark string, s
 	check := Check{Request: "app's log after the 404"}
 	within, cancel := context.WithTimeout(ctx, restWait)
 	defer cancel()
-	marked := paths.app + "?" + mark
+	// In the path, because a log has good reasons to leave the query out.
+	marked := strings.TrimSuffix(paths.app, "/") + "/" + mark
 	begun, seen := time.Now(), 0
 	for {
 		streams, err := marks(within, options, marked, since)
@@ -216,7 +217,7 @@ func untouched(ctx context.Context, options Options, paths paths, mark string, s
 			check.Err = err
 			return check
 		}
-		found, leaked := search(streams, marked, "phpmyadmin?"+mark)
+		found, leaked := search(streams, marked, "phpmyadmin/"+mark)
 		seen = max(seen, found)
 		switch {
 		case leaked != "":
