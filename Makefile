@@ -167,6 +167,10 @@ lane-others:     ONLY = -test.skip 'ATeam|Life|Share|HTTPAPI|Production|Refused|
 $(LANES): e2e
 	$(call timed,$@,cd local/e2e && '$(BUILD)/e2e.test' -test.timeout 60m -test.v $(SHORT) $(ONLY))
 
+.PHONY: test-failures
+test-failures: base-images ## Produce every failure of docs/troubleshooting.md on the local stack; UPDATE=yes writes it (needs Docker; an hour)
+	cd local && FAILURES=all go test -count=1 -timeout 120m -v ./e2e -run EveryFailure $(if $(UPDATE),-update)
+
 .PHONY: test-loopback
 test-loopback: ## Run stacks on engines as in Docker Desktop, in network namespaces, and kill one (Linux, root; minutes)
 	cd local && OWN_LOOPBACK=yes go test -count=1 -timeout 30m -v ./e2e -run 'LoopbackOfItsOwn|SurvivesItsEngine'

@@ -373,3 +373,18 @@ func stopTimeout(c types.ContainerDefinition) int {
 func startTimeout(c types.ContainerDefinition) int {
 	return int(*cmp.Or(c.StartTimeout, aws.Int32(defaultStartTimeout)))
 }
+
+// stopReasonVariable makes the local ECS fail a task with a reason that only AWS has, such as a quota or a missing right, so
+// that tests see what a user would read.
+const stopReasonVariable = "LOCAL_STOP_REASON"
+
+func (d *Definition) stopReason() string {
+	for _, c := range d.ContainerDefinitions {
+		for _, variable := range c.Environment {
+			if aws.ToString(variable.Name) == stopReasonVariable {
+				return aws.ToString(variable.Value)
+			}
+		}
+	}
+	return ""
+}

@@ -3,6 +3,7 @@ package fargate
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path"
@@ -183,6 +184,10 @@ func (t *Task) run() {
 
 // start brings a task to RUNNING.
 func (t *Task) start(ctx context.Context) error {
+	if reason := t.Definition.stopReason(); reason != "" {
+		t.Event("%s", reason)
+		return errors.New(reason)
+	}
 	if err := t.Definition.check(); err != nil {
 		return fmt.Errorf("ResourceInitializationError: %w", err)
 	}
