@@ -61,7 +61,7 @@ func checkRegions(r *settings.Reader, s *Settings) {
 func checkTimes(r *settings.Reader, s *Settings) {
 	sidecar, idle := s.Task.Sidecar, s.Ingress.IdleTimeout
 
-	if s.Ingress.Kind != ingress.APIGateway && s.Task.StopTimeout < s.Ingress.DeregistrationDelay {
+	if s.Ingress.Traits().Drains && s.Task.StopTimeout < s.Ingress.DeregistrationDelay {
 		r.Conflict([]string{"task.stopTimeout", "ingress.drain"},
 			fmt.Sprintf("%s is less than %s; a task would be killed while it may still be answering requests",
 				settings.Written(s.Task.StopTimeout), settings.Written(s.Ingress.DeregistrationDelay)))
@@ -84,7 +84,7 @@ func checkStop(r *settings.Reader, s *Settings) {
 	if delay == 0 {
 		return
 	}
-	if s.Ingress.Kind != ingress.APIGateway {
+	if s.Ingress.Traits().Drains {
 		checkNotice(r, s)
 	}
 
@@ -233,17 +233,14 @@ const loginCookies = 16
 
 // checkIngress refuses what the kind of ingress does not have.
 func checkIngress(r *settings.Reader, s *Settings) {
-	kind := s.Ingress.Kind
-	if kind == ingress.Shared && s.Network.Mode != network.Existing {
-		r.Conflict([]string{"ingress.kind", "network.kind"},
-			fmt.Sprintf("the ingress is shared, but the network is %s; allowed with: existing, the network of the load balancer", s.Network.Mode))
-	}
+	s.Ingress.CheckBeside(r, ingress.Beside{
+		Network: string(s.Network.Mode), ExistingNetwork: s.Network.Mode == network.Existing,
+		BodyLimitKiB: s.Task.Sidecar.BodyLimitKilobytes, TrustedProxies: len(s.Task.Sidecar.TrustedProxies) > 0,
+		ScalesOnRequests: s.Service.Scaling.RequestsPerTask > 0,
+	})
 	if s.Ingress.AddressType == ingress.Dualstack && s.Network.Mode != network.Existing {
 		r.Conflict([]string{"ingress.ipv6", "network.kind"},
 			fmt.Sprintf("true, but the network is %s, whose subnets have no IPv6 ranges; allowed with: existing", s.Network.Mode))
-	}
-	if kind != ingress.Own && r.Given("ingress.firewall") {
-		r.Conflict([]string{"ingress.firewall", "ingress.kind"}, fmt.Sprintf("set, but without effect with ingress.kind %s; allowed with: alb", kind))
 	}
 	if limit := s.Task.Sidecar.HeaderLimitKilobytes; len(s.Ingress.LoginPaths()) > 0 && limit < loginCookies {
 		r.Conflict([]string{"login", "http.headerLimit"},
@@ -253,20 +250,5 @@ func checkIngress(r *settings.Reader, s *Settings) {
 	if paths := s.Ingress.LoginPaths(); s.Task.Sidecar.EncodedSlashes && len(paths) > 0 && !slices.Contains(paths, nginx.Site) {
 		r.Conflict([]string{"http.encodedSlashes", "login"},
 			"an app may take an encoded slash for a plain one, and such a path would evade the login; allowed: one of them, or a login for all paths")
-	}
-	if kind != ingress.APIGateway {
-		return
-	}
-	for _, missing := range []struct {
-		key, why string
-		given    bool
-	}{
-		{"http.bodyLimit", fmt.Sprintf("API Gateway takes no body above %dKiB", ingress.LargestAPIBody), s.Task.Sidecar.BodyLimitKilobytes > ingress.LargestAPIBody},
-		{"http.trustedProxies", "API Gateway names only the client that connects to it", len(s.Task.Sidecar.TrustedProxies) > 0},
-		{"scale.requests", "only a load balancer counts the requests of a task", s.Service.Scaling.RequestsPerTask > 0},
-	} {
-		if missing.given {
-			r.Conflict([]string{missing.key, "ingress.kind"}, "the ingress is api-gateway, and "+missing.why)
-		}
 	}
 }

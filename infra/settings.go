@@ -94,7 +94,7 @@ func read(ctx *pulumi.Context, r *settings.Reader) *Settings {
 
 		Network:       network.Read(r),
 		Ingress:       way,
-		WAF:           waf.Read(r, way.Kind == ingress.Own),
+		WAF:           waf.Read(r, way.Traits().Firewall),
 		Task:          task.Read(r),
 		Service:       service.Read(r),
 		Schedule:      schedule.Read(r),

@@ -22,8 +22,11 @@ const (
 )
 
 var ownKind = description{
-	Traits: Traits{Name: "load balancer", Drains: true, Firewall: true, LoadBalancers: 1},
-	of:     func(i *Ingress, args Args) way { return &ownLoadBalancer{Ingress: i, args: args} },
+	Kind:    "alb",
+	meaning: "an Application Load Balancer of the stack's own",
+	lacks:   map[string]string{"ingress.shared": "", "ingress.throttle": ""},
+	Traits:  Traits{Name: "load balancer", Drains: true, Firewall: true, LoadBalancers: 1},
+	of:      func(i *Ingress, args Args) way { return &ownLoadBalancer{Ingress: i, args: args} },
 }
 
 // ownLoadBalancer is a load balancer that the stack has for itself, until other stacks put rules on its listener.

@@ -19,8 +19,8 @@ import (
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 const (
 	longestAPIRequest = 30 * time.Second
-	// LargestAPIBody is in KiB.
-	LargestAPIBody = 10 * 1024
+	// largestAPIBody is in KiB.
+	largestAPIBody = 10 * 1024
 )
 
 // clientHeader is the header in which the sidecar finds the client's address; images/nginx/entrypoint.sh has the same. API
@@ -31,7 +31,19 @@ const clientHeader = "sidecar-client"
 // everything is the name of the route and of the stage that take all requests.
 const everything = "$default"
 
+// none is why a setting has no effect on an API.
+const none = "an HTTP API has none"
+
 var apiKind = description{
+	Kind:    "api-gateway",
+	meaning: "an HTTP API of API Gateway without a load balancer",
+	lacks: map[string]string{
+		"ingress.shared": "", "ingress.firewall": none, "ingress.drain": none, "login": none, "ingress.ipv6": "", "ingress.http": "", "domain.aliases": "",
+		"ingress.clients": "an HTTP API is open to every address", "ingress.clientPrefixList": "an HTTP API is open to every address",
+		"ingress.targetTls": "API Gateway accepts no certificate that a task has made itself",
+		"ingress.health":    "without a load balancer there is no such check",
+	},
+	refuse: refuseForAPI,
 	Traits: Traits{Name: "VPC link", FromTaskSubnets: true, Client: "api", PrivateZones: 1},
 	of:     func(i *Ingress, args Args) way { return &httpAPI{Ingress: i, args: args} },
 }
@@ -292,14 +304,22 @@ func (h *httpAPI) watch(limits metric.Limits) metric.Traffic {
 	}
 }
 
-// checkAPI refuses what an HTTP API does not have.
-func checkAPI(r *settings.Reader, s Settings) {
-	if s.Kind != APIGateway {
-		return
-	}
-
+// refuseForAPI refuses what an HTTP API cannot do.
+func refuseForAPI(r *settings.Reader, s Settings, beside Beside) {
 	if s.IdleTimeout > longestAPIRequest {
 		r.Conflict([]string{"ingress.idleTimeout", "ingress.kind"}, fmt.Sprintf("%s is more than %s, after which API Gateway answers 503",
 			settings.Written(s.IdleTimeout), settings.Written(longestAPIRequest)))
+	}
+	for _, missing := range []struct {
+		key, why string
+		given    bool
+	}{
+		{"http.bodyLimit", fmt.Sprintf("API Gateway takes no body above %dKiB", largestAPIBody), beside.BodyLimitKiB > largestAPIBody},
+		{"http.trustedProxies", "API Gateway names only the client that connects to it", beside.TrustedProxies},
+		{"scale.requests", "only a load balancer counts the requests of a task", beside.ScalesOnRequests},
+	} {
+		if missing.given {
+			r.Conflict([]string{missing.key, "ingress.kind"}, "the ingress is api-gateway, and "+missing.why)
+		}
 	}
 }

@@ -78,7 +78,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	if err := ctx.RegisterComponentResource(Token, name, i, opts...); err != nil {
 		return nil, fmt.Errorf("ingress %s: %w", name, err)
 	}
-	i.way = kinds[args.Kind].of(i, args)
+	i.way = args.Kind.described().of(i, args)
 	if err := i.way.build(ctx, name); err != nil {
 		return nil, fmt.Errorf("ingress %s: %w", name, err)
 	}

@@ -177,7 +177,7 @@ func checkOIDC(r *settings.Reader, s Settings) {
 		return
 	}
 
-	if s.Kind == Own && !s.Encrypted() {
+	if s.Kind.has("login") && s.Kind.has("domain.certificate") && !s.Encrypted() {
 		r.Conflict([]string{"login", "domain.name", "domain.certificate"},
 			"a login is set, but there is no certificate, and a load balancer offers a login only over HTTPS; allowed with: domain.name or domain.certificate")
 	}

@@ -51,15 +51,6 @@ type Settings struct {
 // Kind is what sends the clients' requests to the tasks.
 type Kind string
 
-const (
-	// Own is a load balancer that belongs to the stack.
-	Own Kind = "alb"
-	// Shared is a rule on a load balancer that belongs to somebody else.
-	Shared Kind = "shared"
-	// APIGateway is an HTTP API of API Gateway, without a load balancer.
-	APIGateway Kind = "api-gateway"
-)
-
 // SharedLoadBalancer says which requests to a listener of somebody else's are for this stack: those with one of the hosts
 // and one of the paths, in the patterns of the load balancer. If either list is empty, any will do. A priority of zero is
 // derived from the names of project, stack and service.
@@ -101,7 +92,7 @@ type HealthCheck struct {
 func (s Settings) Encrypted() bool { return s.Domain != "" || s.CertificateARN != "" }
 
 // LogsToBucket says whether a load balancer of the stack's own writes access logs to a bucket.
-func (s Settings) LogsToBucket() bool { return s.AccessLogs && s.Kind == Own }
+func (s Settings) LogsToBucket() bool { return s.AccessLogs && s.Traits().LoadBalancers > 0 }
 
 // listensOnHTTP says whether there is a listener on port 80.
 func (s Settings) listensOnHTTP() bool { return !s.Encrypted() || s.HTTP == Redirect }
@@ -122,8 +113,9 @@ var host = settings.Form{
 // Read returns the settings of the ingress.
 func Read(r *settings.Reader) Settings {
 	g := r.Group("ingress")
-	kind := settings.OneOf(g, "kind", Own, []Kind{Own, Shared, APIGateway},
-		"`alb`, an Application Load Balancer of the stack's own; `shared`, rules on an existing load balancer, which `ingress.shared` describes; or `api-gateway`, an HTTP API of API Gateway without a load balancer. docs/ways-in.md compares them. A change replaces the ECS service, and clients need the new address.",
+	all, meanings := names()
+	kind := settings.OneOf(g, "kind", all[0], all,
+		meanings+". docs/ways-in.md compares them. A change replaces the ECS service, and clients need the new address.",
 		"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-rules.html")
 	s := Settings{
 		Kind:               kind,
@@ -140,10 +132,10 @@ func Read(r *settings.Reader) Settings {
 		HTTP: settings.OneOf(g.OrFalse(), "http", Redirect, []HTTP{Redirect},
 			"What port 80 does if there is a certificate: `redirect` sends clients to port 443, `false` closes the port. Without a certificate, port 80 serves the app unencrypted. Only with the kind `alb`.",
 			"https://docs.aws.amazon.com/securityhub/latest/userguide/elb-controls.html#elb-1"),
-		TargetTLS: inProd(g, kind != APIGateway).Bool("targetTls", false,
+		TargetTLS: inProd(g, kind.has("ingress.targetTls")).Bool("targetTls", false,
 			"Whether the load balancer uses TLS to NGINX, also for its health checks. Each container makes its own certificate when it starts, and the private key never leaves it; a prebuilt `http.image` must contain openssl for that. A change replaces the target group and the ECS service: the old ones answer until the new tasks are healthy.",
 			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-target-groups.html#target-group-routing-configuration"),
-		AccessLogs: inProd(g, kind != Shared).Bool("accessLogs", false,
+		AccessLogs: inProd(g, kind.has("ingress.accessLogs")).Bool("accessLogs", false,
 			"Whether the load balancer logs every request to an S3 bucket, or an API to a log group, for `storage.logRetention`. Not with the kind `shared`.",
 			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-access-logs.html"),
 		// AWS allows 1 to 4000. The lower limit here is 5, because NGINX waits one second less than the load balancer, and
@@ -161,14 +153,11 @@ func Read(r *settings.Reader) Settings {
 		OIDC: readOIDC(r),
 	}
 	readDomain(r, &s)
-	checkKind(r, s)
 	checkCertificate(r, s)
 	checkAliases(r, s)
 	checkClients(r, s)
 	checkAddresses(r, s)
-	checkShared(r, s)
 	checkOIDC(r, s)
-	checkAPI(r, s)
 
 	return s
 }
@@ -204,50 +193,6 @@ func inProd(g settings.Group, possible bool) settings.Group {
 	}
 
 	return g
-}
-
-// checkKind refuses settings that have no effect on a kind of ingress, so that none is ignored in silence.
-func checkKind(r *settings.Reader, s Settings) {
-	const owners, none = "this belongs to the owner of the load balancer", "an HTTP API has none"
-	for _, only := range []struct {
-		path   string
-		kinds  []Kind
-		reason map[Kind]string
-	}{
-		{"ingress.shared", []Kind{Shared}, nil},
-		{"ingress.throttle", []Kind{APIGateway}, nil},
-		{"ingress.clients", []Kind{Own}, map[Kind]string{Shared: owners, APIGateway: "an HTTP API is open to every address"}},
-		{"ingress.clientPrefixList", []Kind{Own}, map[Kind]string{Shared: owners, APIGateway: "an HTTP API is open to every address"}},
-		{"ingress.ipv6", []Kind{Own}, map[Kind]string{Shared: owners}},
-		{"ingress.http", []Kind{Own}, map[Kind]string{Shared: owners}},
-		{"ingress.accessLogs", []Kind{Own, APIGateway}, map[Kind]string{Shared: owners}},
-		{"ingress.targetTls", []Kind{Own, Shared}, map[Kind]string{APIGateway: "API Gateway accepts no certificate that a task has made itself"}},
-		{"ingress.drain", []Kind{Own, Shared}, map[Kind]string{APIGateway: none}},
-		{"ingress.health", []Kind{Own, Shared}, map[Kind]string{APIGateway: "without a load balancer there is no such check"}},
-		{"domain.name", []Kind{Own, APIGateway}, map[Kind]string{Shared: owners}},
-		{"domain.aliases", []Kind{Own}, map[Kind]string{Shared: owners}},
-		{"domain.zone", []Kind{Own, APIGateway}, map[Kind]string{Shared: owners}},
-		{"domain.certificate", []Kind{Own, APIGateway}, map[Kind]string{Shared: owners}},
-		{"login", []Kind{Own, Shared}, map[Kind]string{APIGateway: none}},
-	} {
-		if !r.Given(only.path) || slices.Contains(only.kinds, s.Kind) {
-			continue
-		}
-		reason := ""
-		if only.reason[s.Kind] != "" {
-			reason = ": " + only.reason[s.Kind]
-		}
-		r.Conflict([]string{only.path, "ingress.kind"}, fmt.Sprintf("set, but without effect with ingress.kind %s%s; allowed with: %s", s.Kind, reason, words(only.kinds)))
-	}
-}
-
-func words(kinds []Kind) string {
-	all := make([]string, len(kinds))
-	for i, kind := range kinds {
-		all[i] = string(kind)
-	}
-
-	return strings.Join(all, ", ")
 }
 
 func isRange(value string) bool {
@@ -296,7 +241,7 @@ func checkCertificate(r *settings.Reader, s Settings) {
 	if s.HostedZoneID != "" && s.Domain == "" {
 		r.Conflict([]string{"domain.zone", "domain.name"}, "a zone is set, but no name; allowed: a name in that zone")
 	}
-	if !s.Encrypted() && s.Kind == Own && (s.HTTP == Closed || r.Given("ingress.http")) {
+	if !s.Encrypted() && s.Kind.has("ingress.http") && (s.HTTP == Closed || r.Given("ingress.http")) {
 		r.Conflict([]string{"ingress.http", "domain.name", "domain.certificate"},
 			"set, but there is no certificate, and port 80 serves the app; allowed with: domain.name and domain.zone, or domain.certificate")
 	}

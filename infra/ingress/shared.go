@@ -15,7 +15,18 @@ import (
 	"fargate-nginx-sidecar/infra/settings"
 )
 
+// owners is why a setting has no effect on a shared load balancer.
+const owners = "this belongs to the owner of the load balancer"
+
 var sharedKind = description{
+	Kind:    "shared",
+	meaning: "rules on an existing load balancer, which `ingress.shared` describes",
+	lacks: map[string]string{
+		"ingress.throttle": "", "ingress.firewall": owners, "ingress.clients": owners, "ingress.clientPrefixList": owners, "ingress.ipv6": owners,
+		"ingress.http": owners, "ingress.accessLogs": owners, "domain.name": owners, "domain.aliases": owners, "domain.zone": owners,
+		"domain.certificate": owners,
+	},
+	refuse: refuseShared,
 	Traits: Traits{Name: "load balancer", Drains: true},
 	of:     func(i *Ingress, args Args) way { return &sharedLoadBalancer{Ingress: i, args: args} },
 }
@@ -200,10 +211,14 @@ func readShared(r *settings.Reader, ingress settings.Group) SharedLoadBalancer {
 	return s
 }
 
-// checkShared refuses a shared load balancer that is not described.
-func checkShared(r *settings.Reader, s Settings) {
+// refuseShared refuses a shared load balancer that is not described, and a network that it cannot be in.
+func refuseShared(r *settings.Reader, s Settings, beside Beside) {
 	given := s.SharedLoadBalancer
-	if s.Kind == Shared && (given.ListenerARN == "" || len(given.Hosts)+len(given.Paths) == 0) {
+	if given.ListenerARN == "" || len(given.Hosts)+len(given.Paths) == 0 {
 		r.Conflict([]string{"ingress.kind", "ingress.shared"}, "the kind is shared; set listener, and hosts or paths")
+	}
+	if !beside.ExistingNetwork {
+		r.Conflict([]string{"ingress.kind", "network.kind"},
+			fmt.Sprintf("the ingress is shared, but the network is %s; allowed with: existing, the network of the load balancer", beside.Network))
 	}
 }
