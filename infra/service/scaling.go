@@ -80,7 +80,7 @@ func readScaling(g settings.Group) Scaling {
 func readSchedules(g settings.Group) []Schedule {
 	const source = "https://docs.aws.amazon.com/autoscaling/application/APIReference/API_PutScheduledAction.html"
 	all := settings.List(g, "schedules",
-		"Changes of `scale.min` and `scale.max` at given times, as in `{name: night, at: \"cron(0 20 * * ? *)\", min: 1, max: 2}`; keep the quotes. The limits stay until the next action changes them.",
+		"Changes of `scale.min` and `scale.max` at given times, as in `{name: night, at: \"cron(0 20 * * ? *)\", min: 1, max: 2}`; keep the quotes. The limits stay until the next action changes them, through updates and refreshes, too. A changed `scale.min` or `scale.max` applies at once, and until the next action.",
 		source, func(g settings.Group) Schedule {
 			return Schedule{
 				Name:     g.Required("name", settings.Name, "Name of the action.", source),
