@@ -173,6 +173,7 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 		Info:            s.info(),
 		Settings:        s.settings.Service,
 		Task:            s.settings.Task,
+		Overrides:       s.settings.Overrides,
 		VPCID:           s.network.VPCID,
 		SubnetIDs:       s.network.TaskSubnetIDs,
 		PublicAddresses: s.settings.Network.PublicTasks(),

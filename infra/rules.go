@@ -32,6 +32,30 @@ func check(r *settings.Reader, s *Settings) {
 	checkEndpoints(r, s)
 	checkWatching(r, s)
 	checkIngress(r, s)
+	checkDefinition(r, s)
+}
+
+// largestDefinition is the size that ECS accepts of a task definition, in bytes.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
+const largestDefinition = 64 * 1024
+
+// checkDefinition renders the containers with names of the usual length in place of those that other resources provide, so
+// that an update finds before it declares anything what ECS or the sidecar would refuse.
+func checkDefinition(r *settings.Reader, s *Settings) {
+	if r.Err() != nil {
+		return // it has been reported, and the tasks may be incomplete
+	}
+	size, err := task.Size(task.Args{
+		Settings: s.Task, Service: s.ServiceName, Region: s.Region, IdleTimeout: s.Ingress.IdleTimeout, TLS: s.Ingress.TargetTLS,
+		LoginPaths: s.Ingress.LoginPaths(), Overrides: s.Overrides.Containers,
+	})
+	if err != nil {
+		r.Refuse("http", err.Error())
+	}
+	if size > largestDefinition {
+		r.Conflict([]string{"app.environment", "app.secrets", "containers"},
+			fmt.Sprintf("the task definition would have about %d KiB; ECS accepts 64; put large values into a file of the image, a parameter or a bucket", size/1024))
+	}
 }
 
 var arnRegion = regexp.MustCompile(`^arn:[a-z-]+:[a-z0-9]+:([a-z0-9-]+):`)

@@ -13,6 +13,7 @@ import (
 	"fargate-nginx-sidecar/infra/ingress"
 	"fargate-nginx-sidecar/infra/network"
 	"fargate-nginx-sidecar/infra/observability"
+	"fargate-nginx-sidecar/infra/override"
 	"fargate-nginx-sidecar/infra/schedule"
 	"fargate-nginx-sidecar/infra/service"
 	"fargate-nginx-sidecar/infra/settings"
@@ -39,6 +40,7 @@ type Settings struct {
 	Service       service.Settings
 	Schedule      schedule.Settings
 	Observability observability.Settings
+	Overrides     override.Settings
 }
 
 // Read reads and checks all settings. Its error joins all problems; each names the key, the value that was given and what
@@ -75,6 +77,7 @@ func describeGroups(r *settings.Reader) {
 		{"schedule", "Commands that run at given times, by name: each alone in a task with the app's image, variables, secrets, role and network. A dead-letter queue keeps failed starts, and with `monitoring.alarms` an alarm fires. Fargate does not time out commands.", false},
 		{"containers", "Extra containers of each task, such as a collector of traces, by name, at most 7. The app reaches them on 127.0.0.1, and nothing outside the task does. They start before the app and stop after it.", true},
 		{"logRouter", "Another target for the logs of NGINX and the app than CloudWatch, through Fluent Bit in a container of its own (FireLens). The router's own log goes to the app's log group. `monitoring.logMetrics` must be `false`.", true},
+		{"overrides", "Properties of what the program renders, for a wish that has no setting. docs/overrides.md has examples. What the program depends on cannot be overridden.", false},
 	} {
 		r.Describe(group.name, group.meaning, group.keepsSecrets)
 	}
@@ -100,6 +103,7 @@ func read(ctx *pulumi.Context, r *settings.Reader) *Settings {
 		Schedule:      schedule.Read(r),
 		Observability: observability.Read(r),
 	}
+	s.Overrides = override.Read(r, s.Task.ContainerNames())
 	s.App, s.Nginx = image.Read(r.Group("app"), r.Group("http"), s.Storage.Images, s.Storage.ForceDelete)
 	s.App.Secret = r.Secret("app")
 	s.Ingress.DeletionProtection = s.DeletionProtection

@@ -768,7 +768,7 @@ func TestUnknownSettingsAreRefusedWithTheNearestKnown(t *testing.T) {
 	want := []string{
 		"aws:profil: unknown setting; nearest: aws:profile",
 		"appPort: unknown setting; nearest: app.port",
-		"desiredCount: unknown setting; known here: profile, app, http, task, scale, deployment, ingress, domain, login, network, monitoring, storage, schedule, containers, logRouter",
+		"desiredCount: unknown setting; known here: profile, app, http, task, scale, deployment, ingress, domain, login, network, monitoring, storage, schedule, containers, logRouter, overrides",
 		"shop:app, shop:task: namespace shop is neither the project's, " + infratest.Project + ", nor a provider's; after a change of name in Pulumi.yaml, change it in the stack files, too",
 		"app.bodyLimit: unknown setting; nearest: http.bodyLimit",
 		"app.prot: unknown setting; nearest: app.port",
@@ -928,6 +928,10 @@ var others = map[string]another{
 	"monitoring.dashboard":              {"true", nil},
 	"http.staticHashed":                 {`["/"]`, map[string]string{"app.image": "app:1", "http.static": `{"/":"/app/public"}`}},
 	"http.limits.burst":                 {"21", map[string]string{"http.limits.perSecond": "5"}},
+
+	"overrides.service":        {`{"deploymentMaximumPercent":150}`, nil},
+	"overrides.taskDefinition": {`{"enableFaultInjection":true}`, nil},
+	"overrides.containers":     {`{"app":{"startTimeout":60}}`, nil},
 
 	"app.volumes[].name":        {strings.Replace(uploads, `"uploads"`, `"files"`, 1), mounted},
 	"app.volumes[].fileSystem":  {strings.Replace(uploads, "fs-0123", "fs-1123", 1), mounted},

@@ -26,6 +26,8 @@ type Options struct {
 	Project, Stack string
 	// Settings are those that the engine would hand to the program, with their namespaces.
 	Settings map[string]string
+	// Encrypted are the keys of those that hold an encrypted value. The engine hands all of them over decrypted.
+	Encrypted []string
 	// Preview runs the program as a preview does. What AWS fills in, which is all but names, is unknown in a preview of a stack
 	// that does not exist yet, and known in a preview of one that exists and is not changed.
 	Preview, Exists bool
@@ -100,6 +102,7 @@ func Run(program pulumi.RunFunc, options Options) (*Graph, error) {
 	defer recorder.serveECS()()
 	err := pulumi.RunErr(program, pulumi.WithMocks(options.Project, options.Stack, recorder), func(info *pulumi.RunInfo) {
 		info.Config = options.Settings
+		info.ConfigSecretKeys = options.Encrypted
 		info.DryRun = options.Preview
 	})
 

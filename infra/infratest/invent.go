@@ -68,7 +68,7 @@ func invent(r Resource) (resource.PropertyMap, error) {
 	case "docker:index/image:Image":
 		repository, _, _ := strings.Cut(r.Inputs["imageName"].StringValue(), ":")
 		// The folder goes by the content, the tag only begins with it.
-		set("repoDigest", repository+"@sha256:"+digest(r.URN+r.Inputs["build"].ObjectValue()["context"].StringValue()))
+		set("repoDigest", repository+"@sha256:"+digest(r.URN+plain(r.Inputs["build"]).ObjectValue()["context"].StringValue()))
 	case "awsx:ec2:Vpc":
 		set("vpcId", "vpc-"+digest(r.URN)[:17])
 		outputs["publicSubnetIds"] = subnets(r, "Public")
@@ -354,4 +354,13 @@ func (r *recorder) answer(token string, args resource.PropertyMap) (resource.Pro
 	default:
 		return nil, fmt.Errorf("call of %s: no answer is known", token)
 	}
+}
+
+// plain is a value without the mark of a secret.
+func plain(value resource.PropertyValue) resource.PropertyValue {
+	if value.IsSecret() {
+		return value.SecretValue().Element
+	}
+
+	return value
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"fargate-nginx-sidecar/infra/deployment"
+	"fargate-nginx-sidecar/infra/override"
 	"fargate-nginx-sidecar/infra/stack"
 	"fargate-nginx-sidecar/infra/task"
 )
@@ -26,7 +27,8 @@ const Token = "fargate-nginx-sidecar:service:Service" //nolint:gosec // A type, 
 type Args struct {
 	stack.Info
 	Settings
-	Task task.Settings
+	Task      task.Settings
+	Overrides override.Settings
 
 	VPCID     pulumi.StringInput
 	SubnetIDs pulumi.StringArrayInput
@@ -222,6 +224,9 @@ func (b *builder) declareService() (err error) {
 			Enable:     pulumi.Bool(b.RollbackOnAlarms),
 			Rollback:   pulumi.Bool(b.RollbackOnAlarms),
 		}
+	}
+	if err := override.Apply(args, b.Overrides.Service); err != nil {
+		return err
 	}
 	if b.service, err = ecs.NewService(b.ctx, b.Name, args, b.serviceOptions()...); err != nil {
 		return fmt.Errorf("service: %w", err)

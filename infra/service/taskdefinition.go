@@ -8,6 +8,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"fargate-nginx-sidecar/infra/override"
 	"fargate-nginx-sidecar/infra/task"
 )
 
@@ -65,6 +66,7 @@ func (b *builder) tasks() task.Args {
 	return task.Args{
 		Settings: b.Task, Service: b.Name, Region: b.Region, IdleTimeout: b.Ingress.IdleTimeout, TLS: b.Ingress.TLS,
 		Ingress: b.Ingress.ClientName, LoginPaths: b.Ingress.LoginPaths,
+		Overrides: b.Overrides.Containers,
 	}
 }
 
@@ -86,6 +88,9 @@ func (b *builder) newTaskDefinition(name string, args *ecs.TaskDefinitionArgs) (
 	args.ExecutionRoleArn = b.roles.execution.Arn
 	if b.roles.task != nil {
 		args.TaskRoleArn = b.roles.task.Arn
+	}
+	if err := override.Apply(args, b.Overrides.TaskDefinition); err != nil {
+		return nil, err
 	}
 	definition, err := ecs.NewTaskDefinition(b.ctx, name, args, b.child)
 	if err != nil {

@@ -234,6 +234,13 @@ func (g Group) Refuse(problem string) {
 	}
 }
 
+// RefuseMember records an error about a member for which there is no allowed value to name.
+func (g Group) RefuseMember(name, problem string) {
+	if !g.template {
+		g.r.Refuse(g.at(name), problem)
+	}
+}
+
 // literal shows a value as a stack file would have it in one line.
 func literal(value any) string {
 	switch value := value.(type) {

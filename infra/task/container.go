@@ -133,6 +133,8 @@ type Args struct {
 	Ingress string
 	// LoginPaths are those on which the load balancer says who has logged in.
 	LoginPaths []string
+	// Overrides change what is rendered.
+	Overrides Overrides
 }
 
 // Values are those that other resources provide.
@@ -175,7 +177,24 @@ func Definitions(args Args, values Values) (string, error) {
 		all = append(all, b.logRouter())
 	}
 
-	return render(all)
+	return render(all, args.Overrides)
+}
+
+// Size is about how many bytes the containers of a task take in its definition. What other resources provide has names of the
+// usual length.
+func Size(args Args) (int, error) {
+	const image = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/a-name-of-20-letters-nginx-1234567@sha256:" +
+		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	values := Values{
+		NginxImage: image, AppImage: image, NginxLogGroup: "a-name-of-20-letters-nginx-1234567", AppLogGroup: "a-name-of-20-letters-app-1234567",
+		IngressRanges: "10.0.0.0/19,10.0.32.0/19",
+	}
+	for range args.Secrets() {
+		values.SecretARNs = append(values.SecretARNs, "arn:aws:secretsmanager:eu-central-1:123456789012:secret:a-name-of-20-letters-123456")
+	}
+	text, err := Definitions(args, values)
+
+	return len(text), err
 }
 
 // Commands is part of the names of the task definition for commands and of its log streams.
@@ -196,14 +215,21 @@ func CommandDefinition(args Args, values Values) (string, error) {
 	alone.HealthCheck, alone.RestartPolicy, alone.DependsOn = nil, nil, nil
 	alone.LogConfiguration = b.logs(Commands, values.AppLogGroup)
 
-	return render([]container{alone})
+	return render([]container{alone}, args.Overrides.ofCommands())
 }
 
-func render(containers []container) (string, error) {
+func render(containers []container, overrides Overrides) (string, error) {
+	all := make([]any, len(containers))
+	for i, c := range containers {
+		var err error
+		if all[i], err = overrides.applied(c); err != nil {
+			return "", err
+		}
+	}
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(containers)
+	err := encoder.Encode(all)
 
 	return strings.TrimSpace(text.String()), err
 }
