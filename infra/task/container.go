@@ -190,7 +190,7 @@ func Size(args Args) (int, error) {
 		IngressRanges: "10.0.0.0/19,10.0.32.0/19",
 	}
 	for range args.Secrets() {
-		values.SecretARNs = append(values.SecretARNs, "arn:aws:secretsmanager:eu-central-1:123456789012:secret:a-name-of-20-letters-123456")
+		values.Secrets = append(values.Secrets, Found{ARN: "arn:aws:secretsmanager:eu-central-1:123456789012:secret:a-name-of-20-letters-123456"})
 	}
 	text, err := Definitions(args, values)
 
