@@ -36,6 +36,9 @@ func TestNoSettingIsIgnoredOnAnyIngressAndNetwork(t *testing.T) {
 				if group, _, _ := strings.Cut(path, "."); slices.Contains(insideTasks, group) {
 					continue // TestEverySettingReachesTheGraph has them
 				}
+				if strings.HasPrefix(way, "api-gateway") && slices.Contains([]string{"ingress.http", "network.publicSubnets"}, path) {
+					continue // an API has no port 80 to close; the subnets are outputs for other stacks
+				}
 				if problem := ignored(t, path, with(other.with, kinds), other.value); problem != "" {
 					t.Errorf("%s=%s %s", path, other.value, problem)
 				}
@@ -61,7 +64,7 @@ func ignored(t *testing.T, path string, stack map[string]string, value string) s
 	if _, given := other(path)[place]; !given {
 		delete(without, place)
 	}
-	if before, err := infratest.Run(infra.Program, options(defaults(t, without))); err == nil && reflect.DeepEqual(before.Resources, after.Resources) {
+	if before, err := infratest.Run(infra.Program, options(defaults(t, without))); err == nil && reflect.DeepEqual(untagged(before).Resources, untagged(after).Resources) {
 		return "changes nothing and is not refused"
 	}
 
