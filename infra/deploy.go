@@ -115,15 +115,14 @@ func (s *Stack) declareNetwork(ctx *pulumi.Context) (err error) {
 }
 
 func (s *Stack) declareIngress(ctx *pulumi.Context) (err error) {
-	s.ingress, err = ingress.New(ctx, s.settings.ServiceName, ingress.Args{
-		Settings:         s.settings.Ingress,
-		VPCID:            s.network.VPCID,
-		SubnetIDs:        s.network.PublicSubnetIDs,
-		AccessLogBucket:  s.archive.AccessLogBucket,
-		TargetPort:       s.settings.Task.ContainerPort,
-		TaskSubnetIDs:    s.network.TaskSubnetIDs,
-		LogRetentionDays: s.settings.Storage.LogRetentionDays,
-		KMSKeyARN:        s.settings.Storage.KMSKeyARN,
+	s.ingress, err = ingress.New(ctx, ingress.Args{
+		Info:            s.info(),
+		Settings:        s.settings.Ingress,
+		VPCID:           s.network.VPCID,
+		SubnetIDs:       s.network.PublicSubnetIDs,
+		AccessLogBucket: s.archive.AccessLogBucket,
+		TargetPort:      s.settings.Task.ContainerPort,
+		TaskSubnetIDs:   s.network.TaskSubnetIDs,
 	}, s.provider)
 
 	return err
@@ -218,8 +217,8 @@ func (s *Stack) extraImages() []string {
 }
 
 // publish comes after the service, so that clients are sent only to tasks that are ready.
-func (s *Stack) publish(ctx *pulumi.Context) error {
-	return s.ingress.Publish(ctx, s.settings.ServiceName, s.service.TaskDefinitionARN)
+func (s *Stack) publish(*pulumi.Context) error {
+	return s.ingress.Publish(s.service.TaskDefinitionARN)
 }
 
 // declareExpiry comes after the service: the images that it runs are the ones that must not expire.

@@ -106,7 +106,6 @@ func read(ctx *pulumi.Context, r *settings.Reader) *Settings {
 	s.Overrides = override.Read(r, s.Task.ContainerNames())
 	s.App, s.Nginx = image.Read(r.Group("app"), r.Group("http"), s.Storage.Images, s.Storage.ForceDelete)
 	s.App.Secret = r.Secret("app")
-	s.Ingress.DeletionProtection = s.DeletionProtection
 	if s.Ingress.HealthCheck.Path == "" {
 		s.Ingress.HealthCheck.Path = s.Task.Sidecar.HealthPage()
 	}

@@ -26,14 +26,15 @@ var ownKind = description{
 	meaning: "an Application Load Balancer of the stack's own",
 	lacks:   map[string]string{"ingress.shared": "", "ingress.throttle": ""},
 	Traits:  Traits{Name: "load balancer", Drains: true, Firewall: true, LoadBalancers: 1},
-	of:      func(i *Ingress, args Args) way { return &ownLoadBalancer{Ingress: i, args: args} },
+	of:      func(b *builder) way { return &ownLoadBalancer{builder: b} },
 }
 
 // ownLoadBalancer is a load balancer that the stack has for itself, until other stacks put rules on its listener.
 type ownLoadBalancer struct {
-	*Ingress
-	args         Args
+	*builder
+	group        *ec2.SecurityGroup
 	loadBalancer *lb.LoadBalancer
+	targets      *lb.TargetGroup
 	forwarding   *lb.Listener
 }
 
@@ -45,47 +46,44 @@ const tlsPolicy = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#http-client-keep-alive-duration
 const clientKeepAlive = 3600
 
-func (i *ownLoadBalancer) build(ctx *pulumi.Context, name string) error {
-	args := i.args
-	group, err := i.securityGroup(ctx, name, args)
-	if err != nil {
+func (i *ownLoadBalancer) build() (err error) {
+	if err := i.declareSecurityGroup(); err != nil {
 		return err
 	}
-	if i.loadBalancer, err = i.newLoadBalancer(ctx, name, args, group); err != nil {
+	if err := i.declareLoadBalancer(); err != nil {
 		return err
 	}
 	i.Noticed = append(i.Noticed, Noticed{"load balancer", i.loadBalancer.Arn})
-	targets, err := i.newTargetGroup(ctx, name+"-tg", args, pulumi.ReplaceWith([]pulumi.Resource{i.loadBalancer}))
-	if err != nil {
+	if i.targets, err = i.newTargetGroup(i.Name+"-tg", pulumi.ReplaceWith([]pulumi.Resource{i.loadBalancer})); err != nil {
 		return err
 	}
-	if err := i.listen(ctx, name, args, targets); err != nil {
+	if err := i.listen(); err != nil {
 		return err
 	}
 
-	i.URL = address(args, i.loadBalancer)
+	i.URL = i.address()
 	i.listenerARN, i.LoadBalancerARN, i.loadBalancerSuffix = i.forwarding.Arn, i.loadBalancer.Arn, i.loadBalancer.ArnSuffix
 	i.RequestsLabel = pulumi.Sprintf("%s/%s", i.loadBalancerSuffix, i.targetGroupSuffix)
 	// For stacks with rules of their own on this load balancer.
 	i.Outputs = pulumi.Map{"loadBalancerArn": i.loadBalancer.Arn, "listenerArn": i.forwarding.Arn}
-	i.SecurityGroupID = group.ID().ToStringOutput()
-	if args.OIDC.Issuer != "" {
-		return i.letOutToIssuer(ctx, name, i.SecurityGroupID)
+	i.SecurityGroupID = i.group.ID().ToStringOutput()
+	if i.OIDC.Issuer != "" {
+		return i.allowIssuerEgress()
 	}
 
 	return nil
 }
 
 // listen declares the listeners. The last one forwards requests to the targets.
-func (i *ownLoadBalancer) listen(ctx *pulumi.Context, name string, args Args, targets *lb.TargetGroup) (err error) {
-	if args.listensOnHTTP() {
-		if i.forwarding, err = i.httpListener(ctx, name, args, targets); err != nil {
+func (i *ownLoadBalancer) listen() (err error) {
+	if i.listensOnHTTP() {
+		if i.forwarding, err = i.httpListener(); err != nil {
 			return err
 		}
 		i.Before = append(i.Before, i.forwarding)
 	}
-	if args.Encrypted() {
-		if i.forwarding, err = i.httpsListener(ctx, name, args, targets); err != nil {
+	if i.Encrypted() {
+		if i.forwarding, err = i.httpsListener(); err != nil {
 			return err
 		}
 		i.Before = append(i.Before, i.forwarding)
@@ -95,50 +93,50 @@ func (i *ownLoadBalancer) listen(ctx *pulumi.Context, name string, args Args, ta
 }
 
 // address returns the URL at which clients reach the service.
-func address(args Args, loadBalancer *lb.LoadBalancer) pulumi.StringOutput {
+func (i *ownLoadBalancer) address() pulumi.StringOutput {
 	switch {
-	case !args.Encrypted():
-		return pulumi.Sprintf("http://%s", loadBalancer.DnsName)
-	case args.Domain == "":
-		return pulumi.Sprintf("https://%s", loadBalancer.DnsName)
+	case !i.Encrypted():
+		return pulumi.Sprintf("http://%s", i.loadBalancer.DnsName)
+	case i.Domain == "":
+		return pulumi.Sprintf("https://%s", i.loadBalancer.DnsName)
 	default:
-		return pulumi.Sprintf("https://%s", args.Domain)
+		return pulumi.Sprintf("https://%s", i.Domain)
 	}
 }
 
-// securityGroup lets clients connect to the listeners' ports. The rule for the load balancer's own connections, which may
+// declareSecurityGroup lets clients connect to the listeners' ports. The rule for the load balancer's own connections, which may
 // go to the targets alone, is added by the service, because only the service knows the targets' security group.
-func (i *ownLoadBalancer) securityGroup(ctx *pulumi.Context, name string, args Args) (*ec2.SecurityGroup, error) {
-	group, err := ec2.NewSecurityGroup(ctx, name+"-alb", &ec2.SecurityGroupArgs{
+func (i *ownLoadBalancer) declareSecurityGroup() (err error) {
+	i.group, err = ec2.NewSecurityGroup(i.ctx, i.Name+"-alb", &ec2.SecurityGroupArgs{
 		// A changed description would replace the group, so this one mentions nothing that may change.
 		Description: pulumi.String("Load balancer"),
-		VpcId:       args.VPCID,
-	}, pulumi.Parent(i))
+		VpcId:       i.VPCID,
+	}, i.child)
 	if err != nil {
-		return nil, fmt.Errorf("security group: %w", err)
+		return fmt.Errorf("security group: %w", err)
 	}
 
 	ports := map[string]int{}
-	if args.listensOnHTTP() {
+	if i.listensOnHTTP() {
 		ports["http"] = httpPort
 	}
-	if args.Encrypted() {
+	if i.Encrypted() {
 		ports["https"] = httpsPort
 	}
 	for protocol, port := range ports {
-		if err := i.letIn(ctx, name+"-alb-"+protocol, port, args, group); err != nil {
-			return nil, err
+		if err := i.letIn(i.Name+"-alb-"+protocol, port); err != nil {
+			return err
 		}
 	}
 
-	return group, nil
+	return nil
 }
 
 // letIn declares one rule for each source of clients. Each rule is named after its source, so that adding or removing a
 // source does not touch the other rules.
-func (i *ownLoadBalancer) letIn(ctx *pulumi.Context, name string, port int, args Args, group *ec2.SecurityGroup) error {
+func (i *ownLoadBalancer) letIn(name string, port int) error {
 	rules := map[string]*vpc.SecurityGroupIngressRuleArgs{}
-	for _, cidr := range args.ClientCIDRs {
+	for _, cidr := range i.ClientCIDRs {
 		from := name + "-from-" + strings.NewReplacer("/", "-", ":", ".").Replace(cidr)
 		switch {
 		case cidr == anywhere:
@@ -149,18 +147,18 @@ func (i *ownLoadBalancer) letIn(ctx *pulumi.Context, name string, port int, args
 			rules[from] = &vpc.SecurityGroupIngressRuleArgs{CidrIpv4: pulumi.String(cidr)}
 		}
 	}
-	if args.ClientPrefixListID != "" {
-		rules[name+"-from-"+args.ClientPrefixListID] = &vpc.SecurityGroupIngressRuleArgs{
-			PrefixListId: pulumi.String(args.ClientPrefixListID),
+	if i.ClientPrefixListID != "" {
+		rules[name+"-from-"+i.ClientPrefixListID] = &vpc.SecurityGroupIngressRuleArgs{
+			PrefixListId: pulumi.String(i.ClientPrefixListID),
 		}
 	}
 
 	for from, rule := range rules {
-		rule.SecurityGroupId = group.ID()
+		rule.SecurityGroupId = i.group.ID()
 		rule.Description = pulumi.String("Clients")
 		rule.IpProtocol = pulumi.String("tcp")
 		rule.FromPort, rule.ToPort = pulumi.Int(port), pulumi.Int(port)
-		if _, err := vpc.NewSecurityGroupIngressRule(ctx, from, rule, pulumi.Parent(i)); err != nil {
+		if _, err := vpc.NewSecurityGroupIngressRule(i.ctx, from, rule, i.child); err != nil {
 			return fmt.Errorf("security group rule: %w", err)
 		}
 	}
@@ -168,33 +166,31 @@ func (i *ownLoadBalancer) letIn(ctx *pulumi.Context, name string, port int, args
 	return nil
 }
 
-func (i *ownLoadBalancer) newLoadBalancer(
-	ctx *pulumi.Context, name string, args Args, group *ec2.SecurityGroup,
-) (*lb.LoadBalancer, error) {
-	loadBalancer, err := lb.NewLoadBalancer(ctx, name+"-alb", &lb.LoadBalancerArgs{
+func (i *ownLoadBalancer) declareLoadBalancer() (err error) {
+	i.loadBalancer, err = lb.NewLoadBalancer(i.ctx, i.Name+"-alb", &lb.LoadBalancerArgs{
 		LoadBalancerType: pulumi.String("application"),
 		Internal:         pulumi.Bool(false),
-		IpAddressType:    pulumi.String(string(args.AddressType)),
-		Subnets:          args.SubnetIDs,
-		SecurityGroups:   pulumi.StringArray{group.ID()},
-		IdleTimeout:      pulumi.Int(int(args.IdleTimeout.Seconds())),
+		IpAddressType:    pulumi.String(string(i.AddressType)),
+		Subnets:          i.SubnetIDs,
+		SecurityGroups:   pulumi.StringArray{i.group.ID()},
+		IdleTimeout:      pulumi.Int(int(i.IdleTimeout.Seconds())),
 		ClientKeepAlive:  pulumi.Int(clientKeepAlive),
 		// https://docs.aws.amazon.com/securityhub/latest/userguide/elb-controls.html#elb-4
 		DropInvalidHeaderFields: pulumi.Bool(true),
 		// https://docs.aws.amazon.com/securityhub/latest/userguide/elb-controls.html#elb-12
 		DesyncMitigationMode:     pulumi.String("defensive"),
-		AccessLogs:               accessLogs(args.AccessLogBucket),
-		EnableDeletionProtection: pulumi.Bool(args.DeletionProtection),
+		AccessLogs:               accessLogs(i.AccessLogBucket),
+		EnableDeletionProtection: pulumi.Bool(i.Protect),
 	},
-		pulumi.Parent(i), pulumi.Protect(args.DeletionProtection),
+		i.child, pulumi.Protect(i.Protect),
 		// The security group is replaced when the VPC changes, and a load balancer cannot move to another VPC.
-		pulumi.ReplaceWith([]pulumi.Resource{group}),
+		pulumi.ReplaceWith([]pulumi.Resource{i.group}),
 	)
 	if err != nil {
-		return nil, fmt.Errorf("load balancer: %w", err)
+		return fmt.Errorf("load balancer: %w", err)
 	}
 
-	return loadBalancer, nil
+	return nil
 }
 
 // accessLogs states explicitly that there are none, too. If the block were left out, the AWS provider would leave the
@@ -207,11 +203,9 @@ func accessLogs(bucket pulumi.StringInput) lb.LoadBalancerAccessLogsArgs {
 	return lb.LoadBalancerAccessLogsArgs{Enabled: pulumi.Bool(true), Bucket: bucket}
 }
 
-func (i *ownLoadBalancer) httpListener(
-	ctx *pulumi.Context, name string, args Args, targets *lb.TargetGroup,
-) (*lb.Listener, error) {
-	action := forward(targets)
-	if args.Encrypted() {
+func (i *ownLoadBalancer) httpListener() (*lb.Listener, error) {
+	action := forward(i.targets)
+	if i.Encrypted() {
 		action = lb.ListenerDefaultActionArgs{
 			Type: pulumi.String("redirect"),
 			Redirect: lb.ListenerDefaultActionRedirectArgs{
@@ -224,13 +218,13 @@ func (i *ownLoadBalancer) httpListener(
 			},
 		}
 	}
-	listener, err := lb.NewListener(ctx, name+"-http", &lb.ListenerArgs{
+	listener, err := lb.NewListener(i.ctx, i.Name+"-http", &lb.ListenerArgs{
 		LoadBalancerArn: i.loadBalancer.Arn,
 		Port:            pulumi.Int(httpPort),
 		Protocol:        pulumi.String("HTTP"),
 		DefaultActions:  lb.ListenerDefaultActionArray{action},
 		// A listener that only redirects may be deleted: it sends no request to the service.
-	}, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection && !args.Encrypted()))
+	}, i.child, pulumi.Protect(i.Protect && !i.Encrypted()))
 	if err != nil {
 		return nil, fmt.Errorf("HTTP listener: %w", err)
 	}
@@ -250,27 +244,25 @@ func forward(targets *lb.TargetGroup) lb.ListenerDefaultActionArgs {
 	}
 }
 
-func (i *ownLoadBalancer) httpsListener(
-	ctx *pulumi.Context, name string, args Args, targets *lb.TargetGroup,
-) (*lb.Listener, error) {
-	certificate, err := i.certificate(ctx, args)
+func (i *ownLoadBalancer) httpsListener() (*lb.Listener, error) {
+	certificate, err := i.declareCertificate()
 	if err != nil {
 		return nil, err
 	}
-	forwarding := forward(targets)
+	forwarding := forward(i.targets)
 	actions := lb.ListenerDefaultActionArray{forwarding}
-	if args.OIDC.Issuer != "" {
+	if i.OIDC.Issuer != "" {
 		forwarding.Order = pulumi.Int(2)
-		actions = lb.ListenerDefaultActionArray{i.defaultLogin(ctx, args.OIDC), forwarding}
+		actions = lb.ListenerDefaultActionArray{i.defaultLogin(), forwarding}
 	}
-	listener, err := lb.NewListener(ctx, name+"-https", &lb.ListenerArgs{
+	listener, err := lb.NewListener(i.ctx, i.Name+"-https", &lb.ListenerArgs{
 		LoadBalancerArn: i.loadBalancer.Arn,
 		Port:            pulumi.Int(httpsPort),
 		Protocol:        pulumi.String("HTTPS"),
 		SslPolicy:       pulumi.String(tlsPolicy),
 		CertificateArn:  certificate,
 		DefaultActions:  actions,
-	}, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection))
+	}, i.child, pulumi.Protect(i.Protect))
 	if err != nil {
 		return nil, fmt.Errorf("HTTPS listener: %w", err)
 	}
@@ -284,14 +276,15 @@ func (i *ownLoadBalancer) httpsListener(
 // When a change replaces the target group, the engine first creates the new group and a new service for it, then changes
 // this rule, and finally deletes the old group and service. Until the rule changes, it keeps forwarding to the old group.
 // The listener's default action already points to the new group, which is still empty, but the rule takes precedence.
-func (i *ownLoadBalancer) publish(ctx *pulumi.Context, name string, ready pulumi.StringInput) error {
-	traffic, err := i.declareTraffic(ctx, name, i.args, ready, lastPriority,
-		lb.ListenerRuleConditionArray{onPaths("/*")}, lb.ListenerRuleConditionArray{onPaths(i.args.OIDC.patterns()...)})
-	if err != nil || i.args.HostedZoneID == "" {
+func (i *ownLoadBalancer) publish(ready pulumi.StringInput) error {
+	traffic, err := i.declareTraffic(
+		rule{priority: lastPriority, conditions: lb.ListenerRuleConditionArray{onPaths("/*")}, targets: i.readyTargets(ready)},
+		lb.ListenerRuleConditionArray{onPaths(i.OIDC.patterns()...)})
+	if err != nil || i.HostedZoneID == "" {
 		return err
 	}
 
-	return i.alias(ctx, i.args, i.loadBalancer.DnsName, i.loadBalancer.ZoneId, traffic)
+	return i.declareAlias(target{i.loadBalancer.DnsName, i.loadBalancer.ZoneId}, traffic)
 }
 
 func (i *ownLoadBalancer) watch(limits metric.Limits) metric.Traffic {

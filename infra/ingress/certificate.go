@@ -12,35 +12,35 @@ import (
 // changes.
 const validationTTL = 300
 
-// certificate returns the ARN of a valid certificate: the given one, or one that is requested and validated here.
+// declareCertificate returns the ARN of a valid certificate: the given one, or one that is requested and validated here.
 //
 // Resources that belong to the domain are named after it and not after the service, so that they stay when the service
 // gets another name. Otherwise the engine would create a new resource for the same DNS record before it deletes the old
 // one, and that deletion would remove the record for both.
-func (i *Ingress) certificate(ctx *pulumi.Context, args Args) (pulumi.StringInput, error) {
-	if args.CertificateARN != "" {
-		return pulumi.String(args.CertificateARN), nil
+func (b *builder) declareCertificate() (pulumi.StringInput, error) {
+	if b.CertificateARN != "" {
+		return pulumi.String(b.CertificateARN), nil
 	}
 
-	certificate, err := acm.NewCertificate(ctx, args.Domain, &acm.CertificateArgs{
-		DomainName:       pulumi.String(args.Domain),
+	certificate, err := acm.NewCertificate(b.ctx, b.Domain, &acm.CertificateArgs{
+		DomainName:       pulumi.String(b.Domain),
 		ValidationMethod: pulumi.String("DNS"),
 		KeyAlgorithm:     pulumi.String("RSA_2048"),
 
-		SubjectAlternativeNames: alternatives(args.DomainAliases),
-	}, pulumi.Parent(i), pulumi.Protect(args.DeletionProtection))
+		SubjectAlternativeNames: alternatives(b.DomainAliases),
+	}, b.child, pulumi.Protect(b.Protect))
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
 
-	records, err := i.validationRecords(ctx, args, certificate)
+	records, err := b.validationRecords(certificate)
 	if err != nil {
 		return nil, err
 	}
-	valid, err := acm.NewCertificateValidation(ctx, args.Domain, &acm.CertificateValidationArgs{
+	valid, err := acm.NewCertificateValidation(b.ctx, b.Domain, &acm.CertificateValidationArgs{
 		CertificateArn:        certificate.Arn,
 		ValidationRecordFqdns: records,
-	}, pulumi.Parent(i), pulumi.Timeouts(&pulumi.CustomTimeouts{Create: "30m"}))
+	}, b.child, pulumi.Timeouts(&pulumi.CustomTimeouts{Create: "30m"}))
 	if err != nil {
 		return nil, fmt.Errorf("validation of the certificate: %w", err)
 	}
@@ -48,7 +48,7 @@ func (i *Ingress) certificate(ctx *pulumi.Context, args Args) (pulumi.StringInpu
 	return valid.CertificateArn, nil
 }
 
-// alternatives leaves the input out if there are no further names, because the provider fills it in with the first one.
+// alternatives leaves the input out if there are no other names, because the provider fills it in with the first one.
 func alternatives(names []string) pulumi.StringArrayInput {
 	if len(names) == 0 {
 		return nil
@@ -58,12 +58,12 @@ func alternatives(names []string) pulumi.StringArrayInput {
 }
 
 // validationRecords declares the DNS validation record of each name of the certificate.
-func (i *Ingress) validationRecords(ctx *pulumi.Context, args Args, certificate *acm.Certificate) (pulumi.StringArray, error) {
+func (b *builder) validationRecords(certificate *acm.Certificate) (pulumi.StringArray, error) {
 	var all pulumi.StringArray
-	for _, host := range append([]string{args.Domain}, args.DomainAliases...) {
+	for _, host := range append([]string{b.Domain}, b.DomainAliases...) {
 		validation := validationOf(certificate, host)
-		record, err := route53.NewRecord(ctx, host+"-proof", &route53.RecordArgs{
-			ZoneId:  pulumi.String(args.HostedZoneID),
+		record, err := route53.NewRecord(b.ctx, host+"-proof", &route53.RecordArgs{
+			ZoneId:  pulumi.String(b.HostedZoneID),
 			Name:    validation.ResourceRecordName().Elem(),
 			Type:    validation.ResourceRecordType().Elem(),
 			Records: pulumi.StringArray{validation.ResourceRecordValue().Elem()},
@@ -71,7 +71,7 @@ func (i *Ingress) validationRecords(ctx *pulumi.Context, args Args, certificate 
 			// The record is the same for every certificate of this name in the account: another stack may have made it.
 			// https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html
 			AllowOverwrite: pulumi.Bool(true),
-		}, pulumi.Parent(i))
+		}, b.child)
 		if err != nil {
 			return nil, fmt.Errorf("validation record of the certificate: %w", err)
 		}

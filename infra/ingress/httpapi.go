@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/apigatewayv2"
-	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/servicediscovery"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -45,7 +44,7 @@ var apiKind = description{
 	},
 	refuse: refuseForAPI,
 	Traits: Traits{Name: "VPC link", FromTaskSubnets: true, Client: "api", PrivateZones: 1},
-	of:     func(i *Ingress, args Args) way { return &httpAPI{Ingress: i, args: args} },
+	of:     func(b *builder) way { return &httpAPI{builder: b} },
 }
 
 // apiNamespace is that of the metrics.
@@ -56,16 +55,15 @@ const apiNamespace = "AWS/ApiGateway"
 // registers each task with its address and port.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-private.html
 type httpAPI struct {
-	*Ingress
-	args        Args
+	*builder
 	api         *apigatewayv2.Api
 	stage       *apigatewayv2.Stage
 	integration *apigatewayv2.Integration
 }
 
-func (h *httpAPI) build(ctx *pulumi.Context, name string) error {
-	for _, declare := range []func(*pulumi.Context, string) error{h.declareRegistry, h.declareAPI, h.declareIntegration, h.declareStage} {
-		if err := declare(ctx, name); err != nil {
+func (h *httpAPI) build() error {
+	for _, declare := range []func() error{h.declareRegistry, h.declareAPI, h.declareIntegration, h.declareStage} {
+		if err := declare(); err != nil {
 			return err
 		}
 	}
@@ -76,15 +74,15 @@ func (h *httpAPI) build(ctx *pulumi.Context, name string) error {
 // declareRegistry declares the list of the tasks in Cloud Map. An entry needs a port as well as an address, so it is an
 // SRV record, and such records need a DNS namespace.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-discovery.html
-func (h *httpAPI) declareRegistry(ctx *pulumi.Context, name string) error {
-	namespace, err := servicediscovery.NewPrivateDnsNamespace(ctx, name+"-api", &servicediscovery.PrivateDnsNamespaceArgs{
-		Vpc: h.args.VPCID,
-	}, pulumi.Parent(h))
+func (h *httpAPI) declareRegistry() error {
+	namespace, err := servicediscovery.NewPrivateDnsNamespace(h.ctx, h.Name+"-api", &servicediscovery.PrivateDnsNamespaceArgs{
+		Vpc: h.VPCID,
+	}, h.child)
 	if err != nil {
 		return fmt.Errorf("namespace: %w", err)
 	}
 
-	registry, err := servicediscovery.NewService(ctx, name+"-api", &servicediscovery.ServiceArgs{
+	registry, err := servicediscovery.NewService(h.ctx, h.Name+"-api", &servicediscovery.ServiceArgs{
 		DnsConfig: servicediscovery.ServiceDnsConfigArgs{
 			NamespaceId:   namespace.ID(),
 			RoutingPolicy: pulumi.String("MULTIVALUE"),
@@ -96,7 +94,7 @@ func (h *httpAPI) declareRegistry(ctx *pulumi.Context, name string) error {
 		HealthCheckCustomConfig: servicediscovery.ServiceHealthCheckCustomConfigArgs{FailureThreshold: pulumi.Int(1)},
 		// An entry that ECS left behind must not keep the stack from being destroyed.
 		ForceDestroy: pulumi.Bool(true),
-	}, pulumi.Parent(h), pulumi.Protect(h.args.DeletionProtection))
+	}, h.child, pulumi.Protect(h.Protect))
 	if err != nil {
 		return fmt.Errorf("registry of the tasks: %w", err)
 	}
@@ -105,45 +103,45 @@ func (h *httpAPI) declareRegistry(ctx *pulumi.Context, name string) error {
 	return nil
 }
 
-func (h *httpAPI) declareAPI(ctx *pulumi.Context, name string) (err error) {
-	h.api, err = apigatewayv2.NewApi(ctx, name+"-api", &apigatewayv2.ApiArgs{
+func (h *httpAPI) declareAPI() (err error) {
+	h.api, err = apigatewayv2.NewApi(h.ctx, h.Name+"-api", &apigatewayv2.ApiArgs{
 		ProtocolType: pulumi.String("HTTP"),
 		// Clients come by the domain, if there is one, and not by the API's own address.
-		DisableExecuteApiEndpoint: pulumi.Bool(h.args.Domain != ""),
-	}, pulumi.Parent(h), pulumi.Protect(h.args.DeletionProtection))
+		DisableExecuteApiEndpoint: pulumi.Bool(h.Domain != ""),
+	}, h.child, pulumi.Protect(h.Protect))
 	if err != nil {
 		return fmt.Errorf("API: %w", err)
 	}
 
 	h.URL = h.api.ApiEndpoint
 	h.Noticed = append(h.Noticed, Noticed{"API", h.api.ID().ToStringOutput()})
-	if h.args.Domain != "" {
-		h.URL = pulumi.Sprintf("https://%s", h.args.Domain)
+	if h.Domain != "" {
+		h.URL = pulumi.Sprintf("https://%s", h.Domain)
 	}
 
 	return nil
 }
 
-func (h *httpAPI) declareIntegration(ctx *pulumi.Context, name string) error {
-	group, err := ec2.NewSecurityGroup(ctx, name+"-api", &ec2.SecurityGroupArgs{
+func (h *httpAPI) declareIntegration() error {
+	group, err := ec2.NewSecurityGroup(h.ctx, h.Name+"-api", &ec2.SecurityGroupArgs{
 		// A changed description would replace the group, so this one mentions nothing that may change.
 		Description: pulumi.String("VPC link"),
-		VpcId:       h.args.VPCID,
-	}, pulumi.Parent(h))
+		VpcId:       h.VPCID,
+	}, h.child)
 	if err != nil {
 		return fmt.Errorf("security group: %w", err)
 	}
 	h.SecurityGroupID = group.ID().ToStringOutput()
 
-	link, err := apigatewayv2.NewVpcLink(ctx, name+"-api", &apigatewayv2.VpcLinkArgs{
+	link, err := apigatewayv2.NewVpcLink(h.ctx, h.Name+"-api", &apigatewayv2.VpcLinkArgs{
 		SecurityGroupIds: pulumi.StringArray{group.ID()},
-		SubnetIds:        h.args.TaskSubnetIDs,
-	}, pulumi.Parent(h), pulumi.ReplaceWith([]pulumi.Resource{group}))
+		SubnetIds:        h.TaskSubnetIDs,
+	}, h.child, pulumi.ReplaceWith([]pulumi.Resource{group}))
 	if err != nil {
 		return fmt.Errorf("VPC link: %w", err)
 	}
 
-	h.integration, err = apigatewayv2.NewIntegration(ctx, name+"-api", &apigatewayv2.IntegrationArgs{
+	h.integration, err = apigatewayv2.NewIntegration(h.ctx, h.Name+"-api", &apigatewayv2.IntegrationArgs{
 		ApiId:                h.api.ID(),
 		IntegrationType:      pulumi.String("HTTP_PROXY"),
 		IntegrationMethod:    pulumi.String("ANY"),
@@ -151,9 +149,9 @@ func (h *httpAPI) declareIntegration(ctx *pulumi.Context, name string) error {
 		ConnectionType:       pulumi.String("VPC_LINK"),
 		ConnectionId:         link.ID(),
 		PayloadFormatVersion: pulumi.String("1.0"),
-		TimeoutMilliseconds:  pulumi.Int(int(h.args.IdleTimeout.Milliseconds())),
+		TimeoutMilliseconds:  pulumi.Int(int(h.IdleTimeout.Milliseconds())),
 		RequestParameters:    pulumi.StringMap{"overwrite:header." + clientHeader: pulumi.String("$context.identity.sourceIp")},
-	}, pulumi.Parent(h))
+	}, h.child)
 	if err != nil {
 		return fmt.Errorf("integration: %w", err)
 	}
@@ -161,18 +159,18 @@ func (h *httpAPI) declareIntegration(ctx *pulumi.Context, name string) error {
 	return nil
 }
 
-func (h *httpAPI) declareStage(ctx *pulumi.Context, name string) error {
+func (h *httpAPI) declareStage() error {
 	args := &apigatewayv2.StageArgs{
 		ApiId:      h.api.ID(),
 		Name:       pulumi.String(everything),
 		AutoDeploy: pulumi.Bool(true),
 		DefaultRouteSettings: apigatewayv2.StageDefaultRouteSettingsArgs{
-			ThrottlingRateLimit:  pulumi.Float64(h.args.ThrottlePerSecond),
-			ThrottlingBurstLimit: pulumi.Int(max(1, h.args.ThrottlePerSecond/2)),
+			ThrottlingRateLimit:  pulumi.Float64(h.ThrottlePerSecond),
+			ThrottlingBurstLimit: pulumi.Int(max(1, h.ThrottlePerSecond/2)),
 		},
 	}
-	if h.args.AccessLogs {
-		group, err := h.accessLog(ctx, name)
+	if h.AccessLogs {
+		group, err := h.LogGroup(h.ctx, h.Name+"-api", h.child)
 		if err != nil {
 			return err
 		}
@@ -182,24 +180,11 @@ func (h *httpAPI) declareStage(ctx *pulumi.Context, name string) error {
 	}
 
 	var err error
-	if h.stage, err = apigatewayv2.NewStage(ctx, name+"-api", args, pulumi.Parent(h)); err != nil {
+	if h.stage, err = apigatewayv2.NewStage(h.ctx, h.Name+"-api", args, h.child); err != nil {
 		return fmt.Errorf("stage: %w", err)
 	}
 
 	return nil
-}
-
-func (h *httpAPI) accessLog(ctx *pulumi.Context, name string) (*cloudwatch.LogGroup, error) {
-	args := &cloudwatch.LogGroupArgs{RetentionInDays: pulumi.Int(h.args.LogRetentionDays)}
-	if h.args.KMSKeyARN != "" {
-		args.KmsKeyId = pulumi.String(h.args.KMSKeyARN)
-	}
-	group, err := cloudwatch.NewLogGroup(ctx, name+"-api", args, pulumi.Parent(h), pulumi.Protect(h.args.DeletionProtection))
-	if err != nil {
-		return nil, fmt.Errorf("access log: %w", err)
-	}
-
-	return group, nil
 }
 
 // accessLogLine is one line of JSON for each request.
@@ -224,57 +209,57 @@ func accessLogLine() string {
 }
 
 // publish declares the route that sends clients to the tasks, and the domain. Before, API Gateway answers 404.
-func (h *httpAPI) publish(ctx *pulumi.Context, name string, ready pulumi.StringInput) error {
+func (h *httpAPI) publish(ready pulumi.StringInput) error {
 	target := pulumi.Sprintf("integrations/%s", h.integration.ID())
-	if !ctx.DryRun() {
+	if !h.ctx.DryRun() {
 		// In a preview of a deployment, ready is unknown, and the route would always seem to change.
 		target = pulumi.StringArray{target, ready}.ToStringArrayOutput().Index(pulumi.Int(0))
 	}
-	route, err := apigatewayv2.NewRoute(ctx, name+"-api", &apigatewayv2.RouteArgs{
+	route, err := apigatewayv2.NewRoute(h.ctx, h.Name+"-api", &apigatewayv2.RouteArgs{
 		ApiId:    h.api.ID(),
 		RouteKey: pulumi.String(everything),
 		Target:   target,
-	}, pulumi.Parent(h), pulumi.Protect(h.args.DeletionProtection))
+	}, h.child, pulumi.Protect(h.Protect))
 	if err != nil {
 		return fmt.Errorf("route: %w", err)
 	}
-	if h.args.Domain == "" {
+	if h.Domain == "" {
 		return nil
 	}
 
-	return h.declareDomain(ctx, name, route)
+	return h.declareDomain(route)
 }
 
-func (h *httpAPI) declareDomain(ctx *pulumi.Context, name string, route pulumi.Resource) error {
-	certificate, err := h.certificate(ctx, h.args)
+func (h *httpAPI) declareDomain(route pulumi.Resource) error {
+	certificate, err := h.declareCertificate()
 	if err != nil {
 		return err
 	}
-	domain, err := apigatewayv2.NewDomainName(ctx, name+"-api", &apigatewayv2.DomainNameArgs{
-		DomainName: pulumi.String(h.args.Domain),
+	domain, err := apigatewayv2.NewDomainName(h.ctx, h.Name+"-api", &apigatewayv2.DomainNameArgs{
+		DomainName: pulumi.String(h.Domain),
 		DomainNameConfiguration: apigatewayv2.DomainNameDomainNameConfigurationArgs{
 			CertificateArn: certificate,
 			EndpointType:   pulumi.String("REGIONAL"),
 			SecurityPolicy: pulumi.String("TLS_1_2"),
 		},
-	}, pulumi.Parent(h), pulumi.Protect(h.args.DeletionProtection))
+	}, h.child, pulumi.Protect(h.Protect))
 	if err != nil {
 		return fmt.Errorf("domain: %w", err)
 	}
-	mapping, err := apigatewayv2.NewApiMapping(ctx, name+"-api", &apigatewayv2.ApiMappingArgs{
+	mapping, err := apigatewayv2.NewApiMapping(h.ctx, h.Name+"-api", &apigatewayv2.ApiMappingArgs{
 		ApiId:      h.api.ID(),
 		DomainName: domain.ID(),
 		Stage:      h.stage.ID(),
-	}, pulumi.Parent(h), pulumi.DependsOn([]pulumi.Resource{route}))
+	}, h.child, pulumi.DependsOn([]pulumi.Resource{route}))
 	if err != nil {
 		return fmt.Errorf("mapping of the domain: %w", err)
 	}
-	if h.args.HostedZoneID == "" {
+	if h.HostedZoneID == "" {
 		return nil
 	}
 	to := domain.DomainNameConfiguration
 
-	return h.alias(ctx, h.args, to.TargetDomainName().Elem(), to.HostedZoneId().Elem(), mapping)
+	return h.declareAlias(target{to.TargetDomainName().Elem(), to.HostedZoneId().Elem()}, mapping)
 }
 
 // watch counts the errors of the API and of the tasks together.

@@ -11,6 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"fargate-nginx-sidecar/infra/metric"
+	"fargate-nginx-sidecar/infra/stack"
 )
 
 // Token is the component's type in the stack. It is the same for all kinds, so that the domain's DNS record stays one
@@ -22,6 +23,7 @@ const weight = 100
 
 // Args describes an ingress.
 type Args struct {
+	stack.Info
 	Settings
 	VPCID pulumi.StringInput
 	// SubnetIDs are public subnets.
@@ -32,9 +34,6 @@ type Args struct {
 	TargetPort int
 	// TaskSubnetIDs are the subnets of the tasks, from which an API reaches them.
 	TaskSubnetIDs pulumi.StringArrayInput
-	// LogRetentionDays is how long an API's access log is kept. KMSKeyARN encrypts it, or is empty for AWS's own key.
-	LogRetentionDays int
-	KMSKeyARN        string
 }
 
 // Ingress is a way in, as the rest of the program sees it.
@@ -73,14 +72,14 @@ type Noticed struct {
 }
 
 // New declares everything that needs no tasks. Publish declares the rest.
-func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Ingress, error) {
+func New(ctx *pulumi.Context, args Args, opts ...pulumi.ResourceOption) (*Ingress, error) {
 	i := &Ingress{}
-	if err := ctx.RegisterComponentResource(Token, name, i, opts...); err != nil {
-		return nil, fmt.Errorf("ingress %s: %w", name, err)
+	if err := ctx.RegisterComponentResource(Token, args.Name, i, opts...); err != nil {
+		return nil, fmt.Errorf("ingress %s: %w", args.Name, err)
 	}
-	i.way = args.Kind.described().of(i, args)
-	if err := i.way.build(ctx, name); err != nil {
-		return nil, fmt.Errorf("ingress %s: %w", name, err)
+	i.way = args.Kind.described().of(&builder{Ingress: i, Args: args, ctx: ctx, child: pulumi.Parent(i)})
+	if err := i.way.build(); err != nil {
+		return nil, fmt.Errorf("ingress %s: %w", args.Name, err)
 	}
 
 	return i, ctx.RegisterResourceOutputs(i, pulumi.Map{
@@ -90,11 +89,19 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	})
 }
 
+// builder fills in an Ingress, from what its resources are made of. Each kind extends it.
+type builder struct {
+	*Ingress
+	Args
+	ctx   *pulumi.Context
+	child pulumi.ResourceOrInvokeOption
+}
+
 // Publish sends clients to the service once it is ready. ready is any output that becomes known when the service's tasks
 // are healthy.
-func (i *Ingress) Publish(ctx *pulumi.Context, name string, ready pulumi.StringInput) error {
-	if err := i.way.publish(ctx, name, ready); err != nil {
-		return fmt.Errorf("ingress %s: %w", name, err)
+func (i *Ingress) Publish(ready pulumi.StringInput) error {
+	if err := i.way.publish(ready); err != nil {
+		return fmt.Errorf("ingress: %w", err)
 	}
 
 	return nil
@@ -106,33 +113,31 @@ func (i *Ingress) Watch(limits metric.Limits) metric.Traffic { return i.way.watc
 // newTargetGroup declares the group in which the tasks register. A target group works with one load balancer only, so each
 // kind says with an option when a new load balancer needs a new group.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-target-groups.html
-func (i *Ingress) newTargetGroup(
-	ctx *pulumi.Context, name string, args Args, replace pulumi.ResourceOption,
-) (*lb.TargetGroup, error) {
+func (b *builder) newTargetGroup(name string, replace pulumi.ResourceOption) (*lb.TargetGroup, error) {
 	protocol := "HTTP"
-	if args.TargetTLS {
+	if b.TargetTLS {
 		protocol = "HTTPS"
 	}
-	targets, err := lb.NewTargetGroup(ctx, name, &lb.TargetGroupArgs{
-		VpcId:               args.VPCID,
+	targets, err := lb.NewTargetGroup(b.ctx, name, &lb.TargetGroupArgs{
+		VpcId:               b.VPCID,
 		TargetType:          pulumi.String("ip"),
-		Port:                pulumi.Int(args.TargetPort),
+		Port:                pulumi.Int(b.TargetPort),
 		Protocol:            pulumi.String(protocol),
 		ProtocolVersion:     pulumi.String("HTTP1"),
-		DeregistrationDelay: pulumi.Int(int(args.DeregistrationDelay.Seconds())),
+		DeregistrationDelay: pulumi.Int(int(b.DeregistrationDelay.Seconds())),
 		HealthCheck: lb.TargetGroupHealthCheckArgs{
 			Enabled:            pulumi.Bool(true),
 			Protocol:           pulumi.String(protocol),
 			Port:               pulumi.String("traffic-port"),
-			Path:               pulumi.String(args.HealthCheck.Path),
+			Path:               pulumi.String(b.HealthCheck.Path),
 			Matcher:            pulumi.String(strconv.Itoa(200)),
-			Interval:           pulumi.Int(int(args.HealthCheck.Interval.Seconds())),
-			Timeout:            pulumi.Int(int(args.HealthCheck.Timeout.Seconds())),
-			HealthyThreshold:   pulumi.Int(args.HealthCheck.Healthy),
-			UnhealthyThreshold: pulumi.Int(args.HealthCheck.Unhealthy),
+			Interval:           pulumi.Int(int(b.HealthCheck.Interval.Seconds())),
+			Timeout:            pulumi.Int(int(b.HealthCheck.Timeout.Seconds())),
+			HealthyThreshold:   pulumi.Int(b.HealthCheck.Healthy),
+			UnhealthyThreshold: pulumi.Int(b.HealthCheck.Unhealthy),
 		},
 	},
-		pulumi.Parent(i), pulumi.Protect(args.DeletionProtection), replace,
+		b.child, pulumi.Protect(b.Protect), replace,
 		// Tasks of the last release may answer 404 at another path, so they keep the group, and the path, with which they
 		// became healthy, until the new tasks have taken over.
 		pulumi.ReplaceOnChanges([]string{"healthCheck.path"}),
@@ -141,8 +146,8 @@ func (i *Ingress) newTargetGroup(
 		return nil, fmt.Errorf("target group: %w", err)
 	}
 
-	i.Target, i.TargetGroupARN, i.targetGroupSuffix = targets, targets.Arn, targets.ArnSuffix
-	i.Noticed = append(i.Noticed, Noticed{"target group", targets.Arn})
+	b.Target, b.TargetGroupARN, b.targetGroupSuffix = targets, targets.Arn, targets.ArnSuffix
+	b.Noticed = append(b.Noticed, Noticed{"target group", targets.Arn})
 
 	return targets, nil
 }

@@ -29,7 +29,7 @@ type description struct {
 	lacks map[string]string
 	// refuse refuses what the kind does not allow beyond that. It may be nil.
 	refuse func(*settings.Reader, Settings, Beside)
-	of     func(*Ingress, Args) way
+	of     func(*builder) way
 }
 
 // Traits are those that other topics depend on.
@@ -64,9 +64,9 @@ type Beside struct {
 // way is one kind of ingress, as it is declared.
 type way interface {
 	// build declares everything that needs no tasks, and fills in the fields of the Ingress.
-	build(ctx *pulumi.Context, name string) error
+	build() error
 	// publish sends clients to the tasks. ready is known once they are healthy.
-	publish(ctx *pulumi.Context, name string, ready pulumi.StringInput) error
+	publish(ready pulumi.StringInput) error
 	// watch is how it measures what clients see.
 	watch(limits metric.Limits) metric.Traffic
 }
@@ -135,7 +135,7 @@ func (s Settings) CheckBeside(r *settings.Reader, beside Beside) {
 // AlarmMetrics is the number of metrics that its alarms read together. AWS charges alarms by it.
 func (s Settings) AlarmMetrics() int {
 	count := 0
-	for _, alarm := range s.Kind.described().of(&Ingress{}, Args{}).watch(metric.Limits{}).Alarms {
+	for _, alarm := range s.Kind.described().of(&builder{Ingress: &Ingress{}}).watch(metric.Limits{}).Alarms {
 		count += len(alarm.Metrics)
 	}
 

@@ -56,18 +56,18 @@ func (o OIDC) patterns() []string {
 func (o OIDC) scope() string { return strings.Join(o.Scopes, " ") }
 
 // clientSecret reads the secret that the load balancer shows to the identity provider. It is a secret to Pulumi, too.
-func (i *Ingress) clientSecret(ctx *pulumi.Context, o OIDC) pulumi.StringOutput {
-	named, _ := settings.ParseSecret(o.ClientSecret) // it has been checked
+func (b *builder) clientSecret() pulumi.StringOutput {
+	named, _ := settings.ParseSecret(b.OIDC.ClientSecret) // it has been checked
 	if named.Store == settings.StoreParameter {
-		found := ssm.LookupParameterOutput(ctx, ssm.LookupParameterOutputArgs{
+		found := ssm.LookupParameterOutput(b.ctx, ssm.LookupParameterOutputArgs{
 			Name: pulumi.String(named.Name), WithDecryption: pulumi.Bool(true),
-		}, pulumi.Parent(i))
+		}, b.child)
 		return pulumi.ToSecret(found.Value()).(pulumi.StringOutput)
 	}
 
-	found := secretsmanager.LookupSecretVersionOutput(ctx, secretsmanager.LookupSecretVersionOutputArgs{
+	found := secretsmanager.LookupSecretVersionOutput(b.ctx, secretsmanager.LookupSecretVersionOutputArgs{
 		SecretId: pulumi.String(named.Name),
-	}, pulumi.Parent(i))
+	}, b.child)
 
 	return pulumi.ToSecret(found.SecretString().ApplyT(func(text string) (string, error) {
 		return field(text, named)
@@ -93,42 +93,44 @@ func field(text string, named settings.Secret) (string, error) {
 	return value, nil
 }
 
-// login is the action of a rule that asks for a login before the request goes on.
-func (i *Ingress) login(ctx *pulumi.Context, o OIDC) lb.ListenerRuleActionArgs {
+// login is the action of a rule that requires a login before the request goes on.
+func (b *builder) login() lb.ListenerRuleActionArgs {
 	return lb.ListenerRuleActionArgs{
-		Type: pulumi.String("authenticate-oidc"), Order: pulumi.Int(1), AuthenticateOidc: i.provider(ctx, o),
+		Type: pulumi.String("authenticate-oidc"), Order: pulumi.Int(1), AuthenticateOidc: b.identityProvider(),
 	}
 }
 
 // defaultLogin is login for the listener itself, on which no request may get past the login before there is a rule.
-func (i *Ingress) defaultLogin(ctx *pulumi.Context, o OIDC) lb.ListenerDefaultActionArgs {
+func (b *builder) defaultLogin() lb.ListenerDefaultActionArgs {
 	return lb.ListenerDefaultActionArgs{
 		Type: pulumi.String("authenticate-oidc"), Order: pulumi.Int(1),
-		AuthenticateOidc: lb.ListenerDefaultActionAuthenticateOidcArgs(i.provider(ctx, o)),
+		AuthenticateOidc: lb.ListenerDefaultActionAuthenticateOidcArgs(b.identityProvider()),
 	}
 }
 
-// provider is the identity provider, and what the load balancer asks of it. The SDK has two types with the same fields, one
-// for rules and one for listeners.
-func (i *Ingress) provider(ctx *pulumi.Context, o OIDC) lb.ListenerRuleActionAuthenticateOidcArgs {
+// identityProvider is the identity provider, and what the load balancer requests of it. The SDK has two types with the same
+// fields, one for rules and one for listeners.
+func (b *builder) identityProvider() lb.ListenerRuleActionAuthenticateOidcArgs {
+	o := b.OIDC
+
 	return lb.ListenerRuleActionAuthenticateOidcArgs{
 		Issuer: pulumi.String(o.Issuer), AuthorizationEndpoint: pulumi.String(o.AuthorizationEndpoint),
 		TokenEndpoint: pulumi.String(o.TokenEndpoint), UserInfoEndpoint: pulumi.String(o.UserInfoEndpoint),
-		ClientId: pulumi.String(o.ClientID), ClientSecret: i.clientSecret(ctx, o),
+		ClientId: pulumi.String(o.ClientID), ClientSecret: b.clientSecret(),
 		Scope: pulumi.String(o.scope()), OnUnauthenticatedRequest: pulumi.String("authenticate"),
 	}
 }
 
-// letOutToIssuer lets the load balancer ask the identity provider, which has no fixed addresses.
-func (i *ownLoadBalancer) letOutToIssuer(ctx *pulumi.Context, name string, group pulumi.StringInput) error {
-	_, err := vpc.NewSecurityGroupEgressRule(ctx, name+"-alb-to-issuer", &vpc.SecurityGroupEgressRuleArgs{
-		SecurityGroupId: group,
+// allowIssuerEgress lets the load balancer connect to the identity provider, which has no fixed addresses.
+func (i *ownLoadBalancer) allowIssuerEgress() error {
+	_, err := vpc.NewSecurityGroupEgressRule(i.ctx, i.Name+"-alb-to-issuer", &vpc.SecurityGroupEgressRuleArgs{
+		SecurityGroupId: i.group.ID(),
 		Description:     pulumi.String("Requests to the identity provider"),
 		IpProtocol:      pulumi.String("tcp"),
 		FromPort:        pulumi.Int(httpsPort),
 		ToPort:          pulumi.Int(httpsPort),
 		CidrIpv4:        pulumi.String(anywhere),
-	}, pulumi.Parent(i))
+	}, i.child)
 	if err != nil {
 		return fmt.Errorf("security group rule: %w", err)
 	}

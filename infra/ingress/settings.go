@@ -43,9 +43,6 @@ type Settings struct {
 	DeregistrationDelay time.Duration
 	// IdleTimeout is the time after which a connection without traffic is closed.
 	IdleTimeout time.Duration
-	// DeletionProtection makes AWS refuse to delete the load balancer, and makes the engine refuse to delete or replace
-	// anything that serves clients.
-	DeletionProtection bool
 }
 
 // Kind is what sends the clients' requests to the tasks.

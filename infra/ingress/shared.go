@@ -28,13 +28,12 @@ var sharedKind = description{
 	},
 	refuse: refuseShared,
 	Traits: Traits{Name: "load balancer", Drains: true},
-	of:     func(i *Ingress, args Args) way { return &sharedLoadBalancer{Ingress: i, args: args} },
+	of:     func(b *builder) way { return &sharedLoadBalancer{builder: b} },
 }
 
 // sharedLoadBalancer puts rules on a listener that belongs to somebody else, such as another stack of this program.
 type sharedLoadBalancer struct {
-	*Ingress
-	args  Args
+	*builder
 	first int
 }
 
@@ -53,25 +52,25 @@ const lastFirstPriority = lastPriority - 2*rulesOfAStack + 1
 // attachPath is a path that the sidecar answers with 404.
 const attachPath = "/.sidecar/attached"
 
-func (s *sharedLoadBalancer) build(ctx *pulumi.Context, name string) error {
-	s.first = s.args.SharedLoadBalancer.Priority
+func (s *sharedLoadBalancer) build() error {
+	s.first = s.SharedLoadBalancer.Priority
 	if s.first == 0 {
-		s.first = derivedPriority(ctx.Project(), ctx.Stack(), name)
+		s.first = derivedPriority(s.ctx.Project(), s.ctx.Stack(), s.Name)
 	}
-	s.listenerARN = pulumi.String(s.args.SharedLoadBalancer.ListenerARN)
-	s.lookUp(ctx)
+	s.listenerARN = pulumi.String(s.SharedLoadBalancer.ListenerARN)
+	s.lookUp()
 
 	// Its name differs from that of the group behind a load balancer of the stack's own: when a stack changes its ingress, it
 	// needs a new group.
-	targets, err := s.newTargetGroup(ctx, name+"-shr", s.args, pulumi.ReplacementTrigger(pulumi.String(s.args.SharedLoadBalancer.ListenerARN)))
+	targets, err := s.newTargetGroup(s.Name+"-shr", pulumi.ReplacementTrigger(pulumi.String(s.SharedLoadBalancer.ListenerARN)))
 	if err != nil {
 		return err
 	}
 	s.RequestsLabel = pulumi.Sprintf("%s/%s", s.loadBalancerSuffix, s.targetGroupSuffix)
 	// ECS registers tasks only in a target group that has a load balancer. This rule gives it one before there are tasks,
 	// and sends it nothing but requests for a page that does not exist.
-	attached, err := s.declareRule(ctx, s.args, rule{
-		name: name + "-attach", priority: s.first + attachRule, conditions: s.conditions(attachPath), targets: targets.Arn,
+	attached, err := s.declareRule(rule{
+		name: s.Name + "-attach", priority: s.first + attachRule, conditions: s.conditions(attachPath), targets: targets.Arn,
 	})
 	s.Before = []pulumi.Resource{attached}
 
@@ -79,18 +78,18 @@ func (s *sharedLoadBalancer) build(ctx *pulumi.Context, name string) error {
 }
 
 // lookUp finds what the load balancer's owner decided.
-func (s *sharedLoadBalancer) lookUp(ctx *pulumi.Context) {
-	listener := lb.LookupListenerOutput(ctx, lb.LookupListenerOutputArgs{Arn: pulumi.String(s.args.SharedLoadBalancer.ListenerARN)}, pulumi.Parent(s))
-	found := lb.LookupLoadBalancerOutput(ctx, lb.LookupLoadBalancerOutputArgs{Arn: listener.LoadBalancerArn()}, pulumi.Parent(s))
-	checked := pulumi.All(found, s.args.VPCID, s.args.SubnetIDs).ApplyT(func(values []any) (lb.LookupLoadBalancerResult, error) {
+func (s *sharedLoadBalancer) lookUp() {
+	listener := lb.LookupListenerOutput(s.ctx, lb.LookupListenerOutputArgs{Arn: pulumi.String(s.SharedLoadBalancer.ListenerARN)}, s.child)
+	found := lb.LookupLoadBalancerOutput(s.ctx, lb.LookupLoadBalancerOutputArgs{Arn: listener.LoadBalancerArn()}, s.child)
+	checked := pulumi.All(found, s.VPCID, s.SubnetIDs).ApplyT(func(values []any) (lb.LookupLoadBalancerResult, error) {
 		balancer := values[0].(lb.LookupLoadBalancerResult)
-		return balancer, compare(balancer, values[1].(string), values[2].([]string), s.args.IdleTimeout)
+		return balancer, compare(balancer, values[1].(string), values[2].([]string), s.IdleTimeout)
 	}).(lb.LookupLoadBalancerResultOutput)
 
 	s.LoadBalancerARN, s.loadBalancerSuffix = checked.Arn(), checked.ArnSuffix()
 	s.SecurityGroupID = checked.SecurityGroups().Index(pulumi.Int(0))
 	s.URL = pulumi.Sprintf("%s://%s", listener.Protocol().ApplyT(strings.ToLower), s.host(found.DnsName()))
-	if s.args.OIDC.Issuer != "" {
+	if s.OIDC.Issuer != "" {
 		s.listenerARN = pulumi.All(listener.Arn(), listener.Protocol()).ApplyT(func(values []any) (string, error) {
 			if protocol := values[1].(string); protocol != "HTTPS" {
 				return "", fmt.Errorf("login: the shared listener's protocol is %s; allowed: HTTPS", protocol)
@@ -129,7 +128,7 @@ func compare(balancer lb.LookupLoadBalancerResult, vpcID string, subnets []strin
 
 // host is the first host that is a name, or else the load balancer's own.
 func (s *sharedLoadBalancer) host(own pulumi.StringOutput) pulumi.StringOutput {
-	for _, host := range s.args.SharedLoadBalancer.Hosts {
+	for _, host := range s.SharedLoadBalancer.Hosts {
 		if !strings.ContainsAny(host, "*?") {
 			return pulumi.String(host).ToStringOutput()
 		}
@@ -141,7 +140,7 @@ func (s *sharedLoadBalancer) host(own pulumi.StringOutput) pulumi.StringOutput {
 // conditions are those of the settings, or the hosts of the settings together with other paths.
 func (s *sharedLoadBalancer) conditions(paths ...string) lb.ListenerRuleConditionArray {
 	var all lb.ListenerRuleConditionArray
-	if hosts := s.args.SharedLoadBalancer.Hosts; len(hosts) > 0 {
+	if hosts := s.SharedLoadBalancer.Hosts; len(hosts) > 0 {
 		all = append(all, onHosts(hosts...))
 	}
 	if len(paths) > 0 {
@@ -152,9 +151,10 @@ func (s *sharedLoadBalancer) conditions(paths ...string) lb.ListenerRuleConditio
 }
 
 // publish declares the rule that sends clients to the tasks. Until then they get the answer of the owner's last rule.
-func (s *sharedLoadBalancer) publish(ctx *pulumi.Context, name string, ready pulumi.StringInput) error {
-	_, err := s.declareTraffic(ctx, name, s.args, ready, s.first+trafficRule,
-		s.conditions(s.args.SharedLoadBalancer.Paths...), s.conditions(s.args.OIDC.patterns()...))
+func (s *sharedLoadBalancer) publish(ready pulumi.StringInput) error {
+	_, err := s.declareTraffic(
+		rule{priority: s.first + trafficRule, conditions: s.conditions(s.SharedLoadBalancer.Paths...), targets: s.readyTargets(ready)},
+		s.conditions(s.OIDC.patterns()...))
 
 	return err
 }
