@@ -120,6 +120,9 @@ func compare(t *testing.T, path string, sdk reflect.Type, schema shim.SchemaMap,
 		terraform, ok := ours[name]
 		switch {
 		case excuses[at] != "":
+		case !ok && name == "id" && strings.HasSuffix(path, " result"):
+			// The SDK's generator adds an id to a function whose data source has none, and no provider ever sets it.
+			// https://github.com/pulumi/pulumi-terraform-bridge/blob/v3.127.0/pkg/tfgen/generate.go#L1721
 		case !ok:
 			t.Errorf("%s: the SDK has it, the bridge has only %s", at, slices.Sorted(maps.Keys(ours)))
 		default:
