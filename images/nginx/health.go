@@ -63,19 +63,25 @@ func maintained() bool {
 	return err == nil
 }
 
-// get requests a page of NGINX in the same container. The package net/http would be most of this program.
+// get requests a page of NGINX in the same container.
 func (s Settings) get(page string, limit time.Duration) (status int, body string, err error) {
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port))
 	connection, err := net.DialTimeout("tcp", address, limit) //nolint:noctx // bounded by its time-out
 	if err != nil {
 		return 0, "", err
 	}
+	if s.TLS {
+		connection = tls.Client(connection, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // on loopback, to the certificate that this container has made
+	}
+
+	return get(connection, page, limit)
+}
+
+// get requests a page and closes the connection. The package net/http would be most of this program.
+func get(connection net.Conn, page string, limit time.Duration) (status int, body string, err error) {
 	defer connection.Close() //nolint:errcheck // the answer is there or not
 	if err := connection.SetDeadline(time.Now().Add(limit)); err != nil {
 		return 0, "", err
-	}
-	if s.TLS {
-		connection = tls.Client(connection, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // on loopback, to the certificate that this container has made
 	}
 	if _, err := io.WriteString(connection, "GET "+page+" HTTP/1.0\r\n\r\n"); err != nil {
 		return 0, "", err

@@ -30,16 +30,16 @@ func TestAnErrorLineLosesItsQueryAndReferer(t *testing.T) {
 
 func TestTheStatusPageBecomesALineOfTheLog(t *testing.T) {
 	page := "Active connections: 3 \nserver accepts handled requests\n 105 104 220 \nReading: 0 Writing: 2 Waiting: 1 \n"
-	c, ok := parseCounts(page)
-	if !ok {
-		t.Fatal("not understood")
+	c, err := parseCounts(page)
+	if err != nil {
+		t.Fatal(err)
 	}
 	got := c.line(counts{accepted: 100, handled: 100, requests: 200}, time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC))
 	want := `{"time":"2026-11-30T12:00:00+00:00","event":"connections","connections":2,"reading":0,"writing":1,"waiting":1,"accepted":4,"dropped":1,"requests":19}` + "\n"
 	if got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if _, ok := parseCounts("404"); ok {
+	if _, err := parseCounts("404"); err == nil {
 		t.Error("a page without counts is taken for one")
 	}
 }

@@ -20,6 +20,8 @@ const folder = "/tmp/nginx"
 type configuration struct {
 	Settings
 
+	// Stopping says that NGINX serves no client any more, but its own counts.
+	Stopping bool
 	// OpenFiles is the limit of a worker's file descriptors.
 	OpenFiles int
 	// HealthPage is the path of the page that NGINX answers itself.
@@ -68,12 +70,16 @@ var templateFunctions = template.FuncMap{
 
 // Render writes NGINX's configuration. openFiles is the most file descriptors that a process may have.
 func (s Settings) Render(w io.Writer, openFiles int) error {
+	return s.configuration(openFiles).write(w)
+}
+
+func (c configuration) write(w io.Writer) error {
 	t, err := template.New("nginx.conf").Funcs(templateFunctions).Parse(configurationText)
 	if err != nil {
 		return fmt.Errorf("template: %w", err)
 	}
 
-	return t.Execute(w, s.configuration(openFiles))
+	return t.Execute(w, c)
 }
 
 // connectionFiles are the descriptors of a worker beside its connections: for large bodies and static files.

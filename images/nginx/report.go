@@ -13,12 +13,15 @@ type counts struct {
 	active, accepted, handled, requests, reading, writing, waiting int
 }
 
-func parseCounts(page string) (c counts, ok bool) {
-	_, err := fmt.Sscanf(strings.ReplaceAll(page, "\n", " "),
+// statusPage is NGINX's page with its counts.
+const statusPage = ownPath + "/status"
+
+func parseCounts(page string) (c counts, err error) {
+	_, err = fmt.Sscanf(strings.ReplaceAll(page, "\n", " "),
 		"Active connections: %d server accepts handled requests %d %d %d Reading: %d Writing: %d Waiting: %d",
 		&c.active, &c.accepted, &c.handled, &c.requests, &c.reading, &c.writing, &c.waiting)
 
-	return c, err == nil
+	return c, err
 }
 
 // line is what has happened since the line before: dropped are connections that NGINX had to close at once, because it was
@@ -33,8 +36,11 @@ func (c counts) line(before counts, now time.Time) string {
 func (s Settings) report(to io.Writer) {
 	var before counts
 	for now := range time.Tick(time.Duration(s.StatusInterval) * time.Second) {
-		_, page, err := s.get(ownPath+"/status", pageTimeout)
-		if c, ok := parseCounts(page); err == nil && ok {
+		_, page, err := s.get(statusPage, pageTimeout)
+		if err != nil {
+			continue
+		}
+		if c, err := parseCounts(page); err == nil {
 			_, _ = io.WriteString(to, c.line(before, now)) // if the log is gone, there is no place to report it
 			before = c
 		}

@@ -41,16 +41,30 @@ func (s Settings) Prepare() error {
 			return fmt.Errorf("certificate: %w", err)
 		}
 	}
+
+	return s.writeConfiguration(false)
+}
+
+// writeConfiguration writes what NGINX reads at its start and, for a stop, at its reload. The file is there whole or not at
+// all, since a stop may come while NGINX starts.
+func (s Settings) writeConfiguration(stopping bool) error {
 	openFiles, err := mostOpenFiles()
 	if err != nil {
 		return err
 	}
-	file, err := os.Create(configurationFile)
+	const draft = configurationFile + ".draft"
+	file, err := os.Create(draft)
 	if err != nil {
 		return err
 	}
+	c := s.configuration(openFiles)
+	c.Stopping = stopping
 
-	return errors.Join(s.Render(file, openFiles), file.Close())
+	if err := errors.Join(c.write(file), file.Close()); err != nil {
+		return err
+	}
+
+	return os.Rename(draft, configurationFile)
 }
 
 // mostOpenFiles is the container's hard limit, above which NGINX could not raise its own.

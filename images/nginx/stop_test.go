@@ -1,6 +1,7 @@
 package nginx_test
 
 import (
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -66,6 +67,49 @@ func TestASecondSignalEndsTheDelay(t *testing.T) {
 	code := imagetest.Docker(t, "wait", task.Nginx)
 	if took := time.Since(begin); code != "0\n" || took > 20*time.Second {
 		t.Errorf("ended with %s after %v", strings.TrimSpace(code), took)
+	}
+}
+
+// Clients that have sent nothing, or a part of a header, would hold NGINX up until they time out. A request whose header has
+// come is finished, whatever it waits for.
+func TestAStopWaitsForRequestsAndForNothingElse(t *testing.T) {
+	const half = "GET /api/x HTTP/1.1\r\nHost: a\r\n"
+	for name, opts := range map[string]imagetest.Options{"plain": {}, "TLS": {TLS: true}, "two workers": {Env: []string{"NGINX_WORKER_PROCESSES=2"}}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			opts.Env = append(opts.Env, "NGINX_CLIENT_TIMEOUT=300")
+			task := imagetest.Start(t, opts)
+			for _, sent := range []string{"", half, "GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n" + half} {
+				c := task.Dial(t, time.Minute)
+				defer c.Close() //nolint:errcheck // a connection to be cut
+				_, _ = c.Write([]byte(sent))
+			}
+			upload, completing := task.Dial(t, time.Minute), task.Dial(t, time.Minute)
+			_, _ = upload.Write([]byte("POST /api/x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n1"))
+			_, _ = completing.Write([]byte(half))
+			slow := task.Dial(t, time.Minute)
+			_, _ = slow.Write([]byte("GET /api/slow?ms=3000 HTTP/1.1\r\nHost: a\r\n\r\n"))
+			time.Sleep(300 * time.Millisecond)
+			begin := time.Now()
+			imagetest.Docker(t, "kill", "--signal=QUIT", task.Nginx)
+			time.Sleep(700 * time.Millisecond)
+			for name, c := range map[string]net.Conn{"half a header": completing, "an answer": slow} {
+				rest := map[string]string{"half a header": "\r\n"}[name]
+				if a, err := imagetest.Talk(c, rest, 10*time.Second); err != nil || a.Status != 200 {
+					t.Errorf("a request that waited for %s: got %d, %v", name, a.Status, err)
+				}
+			}
+			if wait := 3500*time.Millisecond - time.Since(begin); wait > 0 {
+				time.Sleep(wait)
+			}
+			if a, err := imagetest.Talk(upload, "2", 10*time.Second); err != nil || a.Status != 200 {
+				t.Errorf("a request that waited for its body: got %d, %v", a.Status, err)
+			}
+			code := imagetest.Docker(t, "wait", task.Nginx)
+			if took := time.Since(begin); code != "0\n" || took > 15*time.Second {
+				t.Errorf("ended with %s after %v; want 0 soon after the last request", strings.TrimSpace(code), took)
+			}
+		})
 	}
 }
 

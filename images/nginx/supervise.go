@@ -3,6 +3,7 @@ package nginx
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"runtime/debug"
@@ -13,6 +14,9 @@ import (
 
 // pidFile is there as soon as NGINX handles signals.
 const pidFile = folder + "/nginx.pid"
+
+// stopSocket is where NGINX answers its status page once it has left its port.
+const stopSocket = folder + "/stop.sock"
 
 // Check lets NGINX read its configuration, and returns its exit status.
 func (s Settings) Check() (int, error) {
@@ -135,7 +139,7 @@ func (s Settings) follow(n process, signals <-chan os.Signal) {
 		case <-signals:
 		}
 	}
-	n.quit()
+	s.stop(n)
 }
 
 // awaitApp opens the health page once the app has answered: without a health check of its own it may still be starting.
@@ -154,15 +158,76 @@ func (s Settings) awaitApp(stopped <-chan struct{}) {
 	}
 }
 
-// quit lets NGINX finish the requests under way; SIGTERM would cut them. NGINX loses a signal that comes between the moment
-// when it handles signals and the one when it waits for them, so it gets the signal until it ends.
+// stop ends NGINX as soon as no request is under way. SIGTERM alone would cut requests; SIGQUIT would also wait for
+// connections on which a request has not come whole, or not at all, until they time out.
 // https://nginx.org/en/docs/control.html
-func (n process) quit() {
-	for {
-		if _, err := os.Stat(pidFile); err == nil {
-			_ = syscall.Kill(n.id, syscall.SIGQUIT)
-			time.Sleep(500 * time.Millisecond)
+//
+// So NGINX is reloaded without its port. The old workers finish the requests under way, as after SIGQUIT, and a new worker
+// answers the status page on a socket. Its counts include the old workers, as they lie in memory that all workers share.
+func (s Settings) stop(n process) {
+	if !s.leavePort(n) {
+		n.signal(syscall.SIGQUIT, never)
+	}
+	// Workers cut what is left at the time-out themselves, and log it.
+	end := time.Now().Add(time.Duration(s.ShutdownTimeout)*time.Second + lastLines)
+	for last := time.Now(); time.Since(last) < headerGrace && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		c, err := stopCounts()
+		if err == nil && c.active == 1 { // the connection of the status page itself
+			break
 		}
-		time.Sleep(5 * time.Millisecond)
+		if err != nil || c.writing > 1 {
+			last = time.Now()
+		}
+	}
+	n.signal(syscall.SIGTERM, never)
+}
+
+func never() bool { return false }
+
+// headerGrace is how long a request may take to come whole if it is the only one that NGINX still waits for.
+const headerGrace = time.Second
+
+// leavePort reloads NGINX without its port, and returns whether that has worked. It does not if the disk is full.
+func (s Settings) leavePort(n process) bool {
+	s.Workers, s.Connections = 1, 64 // for the status page
+	if err := errors.Join(remove(stopSocket), s.writeConfiguration(true)); err != nil {
+		return false
+	}
+	begin, left := time.Now(), false
+	n.signal(syscall.SIGHUP, func() bool {
+		_, err := stopCounts()
+		left = err == nil
+		return left || time.Since(begin) > reloadTimeout
+	})
+
+	return left
+}
+
+// stopCounts are NGINX's counts once it has left its port.
+func stopCounts() (counts, error) {
+	connection, err := net.DialTimeout("unix", stopSocket, pageTimeout) //nolint:noctx // bounded by its time-out
+	if err != nil {
+		return counts{}, err
+	}
+	_, page, err := get(connection, statusPage, pageTimeout)
+	if err != nil {
+		return counts{}, err
+	}
+
+	return parseCounts(page)
+}
+
+// reloadTimeout is how long NGINX may take to leave its port.
+const reloadTimeout = 5 * time.Second
+
+// signal sends NGINX a signal until done. NGINX loses a signal that comes between the moment when it handles signals and the
+// one when it waits for them, so it gets the signal again from time to time.
+func (n process) signal(signal syscall.Signal, done func() bool) {
+	const again = 500 * time.Millisecond
+	for sent := (time.Time{}); !done(); time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(pidFile); err == nil && time.Since(sent) > again {
+			_ = syscall.Kill(n.id, signal)
+			sent = time.Now()
+		}
 	}
 }
