@@ -90,6 +90,10 @@ func askApp(network, address, path string) string {
 // listenState is TCP_LISTEN in the kernel's tables. https://docs.kernel.org/networking/proc_net_tcp.html
 const listenState = "0A"
 
+// dockerResolver listens in every container on a Docker engine, and would be taken for the app.
+// https://docs.docker.com/engine/network/#dns-services
+const dockerResolver = "127.0.0.11:"
+
 // listeners are the TCP addresses on which something in the task listens: its containers share one network.
 func listeners() []string {
 	var all []string
@@ -100,7 +104,7 @@ func listeners() []string {
 		}
 		for _, line := range strings.Split(string(content), "\n") {
 			if fields := strings.Fields(line); len(fields) > 3 && fields[3] == listenState {
-				if address, err := parseAddress(fields[1]); err == nil && !slices.Contains(all, address) {
+				if address, err := parseAddress(fields[1]); err == nil && !strings.HasPrefix(address, dockerResolver) && !slices.Contains(all, address) {
 					all = append(all, address)
 				}
 			}

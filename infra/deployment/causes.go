@@ -7,6 +7,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -136,7 +137,7 @@ func imageNotPulled(e evidence) *finding {
 }
 
 func wrongArchitecture(what string) *finding {
-	return &finding{what + " built for the tasks' processor", "set architecture to the image's (X86_64 or ARM64), or build the image for both"}
+	return &finding{what + " built for the tasks' processor", "set task.architecture to the image's (X86_64 or ARM64), or build the image for both"}
 }
 
 var (
@@ -211,7 +212,7 @@ func otherContainer(e evidence) *finding {
 			continue
 		}
 		if code := c.seen.ExitCode; c.seen.Reason != nil || c.isUnhealthy() || code != nil && *code != 0 && *code != 143 {
-			return &finding{"the extra container " + c.describe(), "correct it in sidecars, or set essential: false for it if the app can do without"}
+			return &finding{"the extra container " + c.describe(), "correct it in containers, or set essential: false for it if the app can do without"}
 		}
 	}
 
@@ -231,20 +232,38 @@ func readOnly(e evidence) *finding {
 		return &finding{"the app has no directory for temporary files: its root file system is read-only",
 			"set app.writablePaths: [/tmp], and write VOLUME /tmp into the Dockerfile so that the app's user may write there"}
 	}
-	line := app.match(regexp.MustCompile(`.*(?:` + readOnlyError.String() + `).*`))
-	if line == nil {
+	if app.match(readOnlyError) == nil {
 		return nil
 	}
-	directory := "the directory"
-	if found := aPath.FindAllStringSubmatch(line[0], -1); found != nil {
-		directory = found[len(found)-1][1]
-		if parent := path.Dir(directory); parent != "/" && !strings.Contains(line[0], "mkdir") {
-			directory = parent
-		}
+	directory := app.readOnlyDirectory()
+	if directory == "" {
+		return &finding{"the app writes to its root file system, which is read-only",
+			"set app.writablePaths to the directory that it writes to, and declare that as a VOLUME in the Dockerfile so that the app's user may write there"}
 	}
 
 	return &finding{"the app writes to " + directory + ", but its root file system is read-only",
 		fmt.Sprintf("set app.writablePaths: [%s], and write VOLUME %s into the Dockerfile so that the app's user may write there", directory, directory)}
+}
+
+// readOnlyDirectory is the directory that a line about a read-only file system names, or "". Some runtimes print the error once
+// more without the path.
+func (c container) readOnlyDirectory() string {
+	for _, line := range slices.Backward(c.lines) {
+		if !readOnlyError.MatchString(line) {
+			continue
+		}
+		found := aPath.FindAllStringSubmatch(line, -1)
+		if found == nil {
+			continue
+		}
+		directory := found[len(found)-1][1]
+		if parent := path.Dir(directory); parent != "/" && !strings.Contains(line, "mkdir") {
+			return parent
+		}
+		return directory
+	}
+
+	return ""
 }
 
 var (
@@ -341,7 +360,7 @@ func appEnded(e evidence) *finding {
 		return &finding{"the app crashed: SIGSEGV, exit code 139", "a native library of the image is most likely at fault: check that all are built for this base image and architecture"}
 	}
 	last := "it wrote nothing"
-	if lines := telling(app.lines); len(lines) > 0 {
+	if lines := telling(app.lines, linesShown); len(lines) > 0 {
 		last = "its last lines are below"
 	}
 
@@ -380,6 +399,9 @@ func appHealth(e evidence) *finding {
 		"let the app serve plain HTTP there; TLS for clients ends at the load balancer (domain)"}
 }
 
+// lowestPort is the lowest that a user other than root may listen on, and that app.port accepts.
+const lowestPort = 1024
+
 // notListening says where the app listens instead.
 func (e evidence) notListening(address, answer, listening string) *finding {
 	where, _, _ := strings.Cut(address, "/")
@@ -403,9 +425,12 @@ func (e evidence) notListening(address, answer, listening string) *finding {
 				"the program sets HOST, for Next.js set app.environment: {HOSTNAME: 127.0.0.1}"}
 		}
 	}
-	port := others[0][strings.LastIndex(others[0], ":")+1:]
+	port, variable := others[0][strings.LastIndex(others[0], ":")+1:], "let the app listen on "+e.appPort()+", the port in its variable PORT"
+	if number, err := strconv.Atoi(port); err != nil || number < lowestPort {
+		return &finding{cause, variable}
+	}
 
-	return &finding{cause, fmt.Sprintf("set app.port: %s, or let the app listen on the port in its variable PORT", port)}
+	return &finding{cause, fmt.Sprintf("set app.port: %s, or %s", port, variable)}
 }
 
 func (e evidence) startPeriod() int32 {
@@ -434,7 +459,7 @@ func sidecarEnded(e evidence) *finding {
 		return nil
 	}
 	cause := "the sidecar ended with " + strings.TrimPrefix(sidecar.describe(), sidecarName+": ")
-	if lines := telling(sidecar.lines); len(lines) > 0 {
+	if lines := telling(sidecar.lines, linesShown); len(lines) > 0 {
 		cause += ": " + shortened(lines[len(lines)-1])
 	}
 

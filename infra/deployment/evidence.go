@@ -139,17 +139,44 @@ func (e evidence) details() []string {
 	if reason := aws.ToString(e.task.StoppedReason); reason != "" {
 		lines = append(lines, fmt.Sprintf("Task %s stopped: %s", taskID(*e.task), shortened(reason)))
 	}
-	for _, c := range e.shown() {
+	shown := e.shown()
+	writers := 0
+	for _, c := range shown {
+		if c.name != sidecarName {
+			writers++
+		}
+	}
+	for _, c := range shown {
 		lines = append(lines, "  "+c.describe())
 		if c.name == sidecarName {
 			continue // what it says about the app is in the cause
 		}
-		for _, line := range telling(c.lines) {
+		for _, line := range telling(c.lines, linesShown/writers) {
 			lines = append(lines, "    "+line)
 		}
 	}
+	if unchecked := e.unchecked(); unchecked != "" {
+		lines = append(lines, unchecked)
+	}
 
 	return lines
+}
+
+// unchecked is what an app that failed before it answered anything has to meet next, so that its user corrects both at once. An
+// app that was deployed before has met it.
+func (e evidence) unchecked() string {
+	sidecar := e.container(sidecarName)
+	path := sidecar.variable("NGINX_APP_HEALTH_PATH")
+	seen := e.container(appName).seen
+	hasStarted := seen.ExitCode != nil || aws.ToString(seen.LastStatus) == "RUNNING"
+	if path == "" || !hasStarted || e.deployment != nil && e.deployment.Rollback != nil {
+		return ""
+	}
+	if line := sidecar.match(healthLine); line != nil && strings.HasPrefix(line[2], "status ") {
+		return ""
+	}
+
+	return fmt.Sprintf("Not reached yet: GET http://127.0.0.1:%s%s must answer with a status from 200 to 399 (app.port, app.health)", e.appPort(), path)
 }
 
 // shown are the containers that ended with an error and the app; if none did, they are NGINX and the app.

@@ -197,22 +197,22 @@ func lastLines(ctx context.Context, logs Logs, group, stream string) []string {
 	return lines
 }
 
-// The explanation as a whole stays below 15 lines.
+// The explanation as a whole stays below 15 lines. The containers that it shows share linesShown.
 const (
 	linesShown = 5
 	lineLength = 200
 )
 
-// telling are the last lines that say most: without empty lines and, if others are there, without indented ones, which are
+// telling are the last lines, at most as many as given, that say most: without empty lines and, if others are there, without indented ones, which are
 // mostly the frames of a stack.
-func telling(lines []string) []string {
+func telling(lines []string, most int) []string {
 	flush := slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
 		return strings.TrimSpace(line) == "" || line[0] == ' ' || line[0] == '\t' || strings.HasPrefix(line, "Node.js v")
 	})
 	if len(flush) == 0 {
 		flush = slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return strings.TrimSpace(line) == "" })
 	}
-	shown := flush[max(0, len(flush)-linesShown):]
+	shown := flush[max(0, len(flush)-most):]
 	for i, line := range shown {
 		if len(line) > lineLength {
 			shown[i] = strings.ToValidUTF8(line[:lineLength], "") + "…"

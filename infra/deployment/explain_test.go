@@ -90,6 +90,10 @@ func TestTheCauseAndTheSettingAreNamed(t *testing.T) {
 			sidecar: []string{"app health: 127.0.0.1:3000/: connection refused; listening in this task: 127.0.0.1:8000, 0.0.0.0:8080"},
 			cause:   "the app does not listen on 127.0.0.1:3000 (connection refused); it listens on 127.0.0.1:8000", remedy: "set app.port: 8000",
 		},
+		"wrong port below 1024": {
+			sidecar: []string{"app health: 127.0.0.1:3000/: connection refused; listening in this task: 0.0.0.0:80, 0.0.0.0:8080"},
+			cause:   "it listens on 0.0.0.0:80", remedy: "let the app listen on app.port, the port in its variable PORT",
+		},
 		"wrong address": {
 			sidecar: []string{"app health: 127.0.0.1:3000/: connection refused; listening in this task: 172.19.0.3:3000"},
 			cause:   "it listens on 172.19.0.3:3000", remedy: "HOSTNAME: 127.0.0.1",
@@ -118,6 +122,14 @@ func TestTheCauseAndTheSettingAreNamed(t *testing.T) {
 		"read-only directory": {
 			app: exited("app", 1), lines: []string{"Error: EROFS: read-only file system, mkdir '/app/.next'"},
 			cause: "the app writes to /app/.next", remedy: "app.writablePaths: [/app/.next]",
+		},
+		"read-only directory, said twice": {
+			app: exited("app", 1), lines: []string{"Error: EROFS: read-only file system, mkdir '/app/.next'", "    at mkdirSync", "  errno: -30,", "  code: 'EROFS',", "  path: '/app/.next'", "}"},
+			cause: "the app writes to /app/.next", remedy: "app.writablePaths: [/app/.next]",
+		},
+		"read-only, nowhere named": {
+			app: exited("app", 1), lines: []string{"java.nio.file.ReadOnlyFileSystemException"},
+			cause: "root file system, which is read-only", remedy: "VOLUME",
 		},
 		"no temporary directory": {
 			app:   exited("app", 1),
@@ -201,9 +213,37 @@ func TestLongLogsAreCutToWhatSaysMost(t *testing.T) {
 	for range 30 {
 		lines = append(lines, "Error: again", "    at frame", "")
 	}
-	h := &history{tasks: []types.Task{stoppedTask("1", newRevision, strings.Repeat("reason\n", 1000), 1, exited("nginx", 1), exited("app", 1))}}
-	got := fail(t, h, streams{"app-logs web/app/app/1": lines, "nginx-logs web/nginx/nginx/1": lines}).Error()
+	h := &history{
+		tasks:   []types.Task{stoppedTask("1", newRevision, strings.Repeat("reason\n", 1000), 1, exited("nginx", 1), exited("app", 1), exited("extra", 1))},
+		sidecar: healthPath,
+	}
+	got := fail(t, h, streams{"app-logs web/app/app/1": lines, "nginx-logs web/nginx/nginx/1": lines, "extra-logs web/extra/extra/1": lines}).Error()
 	if n := strings.Count(got, "\n") + 1; n >= 15 || strings.Contains(got, "at frame") || len(got) > 2500 {
 		t.Errorf("%d lines, %d bytes:\n%s", n, len(got), got)
+	}
+}
+
+var healthPath = []types.KeyValuePair{{Name: aws.String("NGINX_APP_HEALTH_PATH"), Value: aws.String("/healthz")}}
+
+func TestWhatAnAppHasToMeetNextIsSaidWhereItHasNotGotSoFar(t *testing.T) {
+	const next = "Not reached yet: GET http://127.0.0.1:app.port/healthz must answer with a status from 200 to 399"
+	for name, test := range map[string]struct {
+		app     types.Container
+		sidecar string
+		path    []types.KeyValuePair
+		want    bool
+	}{
+		"it ends at its start":                     {app: exited("app", 1), path: healthPath, want: true},
+		"it listens elsewhere":                     {app: exited("app", 143), sidecar: "app health: 127.0.0.1:3000/healthz: connection refused; listening in this task: 127.0.0.1:8000", path: healthPath, want: true},
+		"it gives another answer":                  {app: exited("app", 143), sidecar: "app health: 127.0.0.1:3000/healthz: status 404", path: healthPath},
+		"its own command determines its health":    {app: exited("app", 1)},
+		"its image, say, was gone: it never began": {app: types.Container{Name: aws.String("app")}, path: healthPath},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := &history{sidecar: test.path, tasks: []types.Task{stoppedTask("1", newRevision, "Essential container in task exited", 1, exited("nginx", 0), test.app)}}
+			if got := fail(t, h, streams{"nginx-logs web/nginx/nginx/1": {test.sidecar}}).Error(); strings.Contains(got, next) != test.want {
+				t.Errorf("%t wanted in:\n%s", test.want, got)
+			}
+		})
 	}
 }

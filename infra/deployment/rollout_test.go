@@ -30,6 +30,7 @@ type history struct {
 	refused     error
 	// healthCommand is whether the app has one.
 	healthCommand bool
+	sidecar       []types.KeyValuePair // its environment
 }
 
 const arnOfService = "arn:aws:ecs:eu-central-1:123456789012:service/web-1/web-2"
@@ -172,12 +173,12 @@ func (h *history) DescribeTasks(_ context.Context, in *ecs.DescribeTasksInput, _
 
 func (h *history) DescribeTaskDefinition(_ context.Context, in *ecs.DescribeTaskDefinitionInput, _ ...func(*ecs.Options)) (*ecs.DescribeTaskDefinitionOutput, error) {
 	var containers []types.ContainerDefinition
-	for _, name := range []string{"nginx", "app"} {
+	for _, name := range []string{"nginx", "app", "extra"} {
 		containers = append(containers, types.ContainerDefinition{Name: &name, LogConfiguration: &types.LogConfiguration{
 			Options: map[string]string{"awslogs-group": name + "-logs", "awslogs-stream-prefix": "web/" + name},
 		}})
 	}
-
+	containers[0].Environment = h.sidecar
 	if h.healthCommand {
 		containers[1].HealthCheck = &types.HealthCheck{Command: []string{"CMD", "curl", "localhost"}}
 	}

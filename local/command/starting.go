@@ -27,8 +27,9 @@ const (
 const longestLine = 200
 
 // explainStart prints, until the context ends, why tasks that run for a while are not healthy yet: each reason once, and not too
-// often.
+// often. Tasks that ended before it began are those of another deploy.
 func explainStart(ctx context.Context, client clients, printer *machine.Printer) {
+	begun := time.Now()
 	var last string
 	var when time.Time
 	for ticker := time.NewTicker(lookEvery); ; {
@@ -43,7 +44,7 @@ func explainStart(ctx context.Context, client clients, printer *machine.Printer)
 			continue // there is no cluster yet, or the run is ending
 		}
 		for _, service := range services {
-			why := client.notHealthy(ctx, service, time.Now().Add(-patience))
+			why := client.notHealthy(ctx, service, begun, time.Now().Add(-patience))
 			if why != "" && why != last && time.Since(when) > patience {
 				last, when = why, time.Now()
 				printer.Line("  waiting for service %s: %s", aws.ToString(service.ServiceName), why)
@@ -52,8 +53,8 @@ func explainStart(ctx context.Context, client clients, printer *machine.Printer)
 	}
 }
 
-// notHealthy is why the newest tasks of a service are not healthy, or "" if they are, or started after a moment.
-func (c clients) notHealthy(ctx context.Context, service ecstypes.Service, before time.Time) string {
+// notHealthy is why the newest tasks of a service are not healthy, or "" if they are, ended before since, or started after before.
+func (c clients) notHealthy(ctx context.Context, service ecstypes.Service, since, before time.Time) string {
 	for _, status := range []ecstypes.DesiredStatus{ecstypes.DesiredStatusRunning, ecstypes.DesiredStatusStopped} {
 		tasks, err := c.tasks(ctx, service, status)
 		if err != nil {
@@ -61,6 +62,9 @@ func (c clients) notHealthy(ctx context.Context, service ecstypes.Service, befor
 		}
 		slices.SortFunc(tasks, func(a, b ecstypes.Task) int { return aws.ToTime(b.CreatedAt).Compare(aws.ToTime(a.CreatedAt)) })
 		for _, task := range tasks {
+			if task.StoppingAt != nil && task.StoppingAt.Before(since) {
+				continue
+			}
 			if why := c.why(ctx, service, task, before); why != "" {
 				return why
 			}

@@ -3,6 +3,7 @@ const fs = require('node:fs');
 const http = require('node:http');
 const net = require('node:net');
 const os = require('node:os');
+const tls = require('node:tls');
 
 const port = Number(process.env.PORT);
 const serve = (answer, listen = { port, host: '127.0.0.1' }) => http.createServer(answer).listen(listen);
@@ -21,6 +22,7 @@ const ways = {
   error: () => serve((req, res) => { console.error('Error: the cache is not ready'); res.writeHead(500).end(); }),
   hangs: () => serve(() => {}),
   'no-http': () => net.createServer((socket) => socket.on('data', () => socket.destroy())).listen(port, '127.0.0.1'),
+  tls: () => tls.createServer({}).listen(port, '127.0.0.1'),
   crash: () => { throw new Error("Cannot read properties of undefined (reading 'map')"); },
   'missing-variable': () => { throw new Error('DATABASE_URL is not set'); },
   'read-only': () => fs.writeFileSync('/app/cache.db', 'x'),
