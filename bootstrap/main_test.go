@@ -57,8 +57,8 @@ func deploy(t *testing.T, values map[string]string) (*cloud, error) {
 	return c, err
 }
 
-// document is as much of a policy as the tests read.
-type document struct {
+// readPolicy is as much of a policy as the tests read.
+type readPolicy struct {
 	Statement []struct {
 		Effect    string
 		Action    []string
@@ -68,7 +68,7 @@ type document struct {
 	}
 }
 
-func (c *cloud) document(t *testing.T, key string, property resource.PropertyKey) (d document) {
+func (c *cloud) document(t *testing.T, key string, property resource.PropertyKey) (d readPolicy) {
 	t.Helper()
 	inputs, ok := c.declared[key]
 	if !ok {
@@ -87,7 +87,7 @@ const (
 )
 
 // trusts decides as IAM does for a condition of StringEquals; another operator would be a mistake.
-func (d document) trusts(t *testing.T, claims map[string]string) bool {
+func (d readPolicy) trusts(t *testing.T, claims map[string]string) bool {
 	t.Helper()
 	for _, statement := range d.Statement {
 		if len(statement.Condition) != 1 || len(statement.Condition["StringEquals"]) != 2 {

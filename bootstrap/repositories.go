@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
-	"strings"
-
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecr"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"fargate-nginx-sidecar/infra/document"
 	"fargate-nginx-sidecar/infra/policy"
 )
 
@@ -91,11 +88,9 @@ func lifecyclePolicy() (string, error) {
 		Action      map[string]string `json:"action"`
 	}
 	expire := map[string]string{"type": "expire"}
-	var text bytes.Buffer
-	err := json.NewEncoder(&text).Encode(map[string][]rule{"rules": {
+
+	return document.JSON(map[string][]rule{"rules": {
 		{1, "Keep what stacks run and ran before", selection{"tagged", []string{keptTags}, "imageCountMoreThan", mostKept}, expire},
 		{2, "Keep the newest others", selection{"any", nil, "imageCountMoreThan", newest}, expire},
 	}})
-
-	return strings.TrimSpace(text.String()), err
 }

@@ -74,22 +74,14 @@ func (s *Stack) declareProvider(ctx *pulumi.Context) error {
 }
 
 func (s *Stack) declareImages(ctx *pulumi.Context) (err error) {
-	if s.app, err = image.New(ctx, s.settings.ServiceName+"-app", s.imageArgs(s.settings.App), s.provider); err != nil {
+	args := image.Args{Info: s.info(), Settings: s.settings.App, Container: task.AppContainer, Architecture: string(s.settings.Task.Architecture)}
+	if s.app, err = image.New(ctx, args, s.provider); err != nil {
 		return err
 	}
-	s.nginx, err = image.New(ctx, s.settings.ServiceName+"-nginx", s.imageArgs(s.settings.Nginx), s.provider)
+	args.Settings, args.Container = s.settings.Nginx, task.NginxContainer
+	s.nginx, err = image.New(ctx, args, s.provider)
 
 	return err
-}
-
-func (s *Stack) imageArgs(settings image.Settings) image.Args {
-	return image.Args{
-		Settings:     settings,
-		Partition:    s.partition,
-		Architecture: string(s.settings.Task.Architecture),
-		KMSKeyARN:    s.settings.Storage.KMSKeyARN,
-		Protect:      s.settings.DeletionProtection,
-	}
 }
 
 func (s *Stack) declareArchive(ctx *pulumi.Context) (err error) {
@@ -222,12 +214,12 @@ func (s *Stack) publish(*pulumi.Context) error {
 }
 
 // declareExpiry comes after the service: the images that it runs are the ones that must not expire.
-func (s *Stack) declareExpiry(ctx *pulumi.Context) error {
+func (s *Stack) declareExpiry(*pulumi.Context) error {
 	running := s.service.TaskDefinitionARN
 
 	return errors.Join(
-		s.app.Expire(ctx, s.settings.ServiceName+"-app", running, s.provider),
-		s.nginx.Expire(ctx, s.settings.ServiceName+"-nginx", running, s.provider),
+		s.app.Expire(running, s.provider),
+		s.nginx.Expire(running, s.provider),
 	)
 }
 

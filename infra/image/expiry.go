@@ -1,35 +1,35 @@
 package image
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecr"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra/document"
 )
 
 // Expire lets old images of the repository expire. running is any output that becomes known once tasks run the new image; it
 // stays unknown if ECS rolls the deployment back. Until it is known, the existing policy stays, and that one protects the
 // earlier image.
-func (i *Image) Expire(ctx *pulumi.Context, name string, running pulumi.StringOutput, opts ...pulumi.ResourceOption) error {
-	if i.repository == nil {
+func (i *Image) Expire(running pulumi.StringOutput, opts ...pulumi.ResourceOption) error {
+	b := i.builder
+	if b.repository == nil {
 		return nil
 	}
-	policy, err := lifecyclePolicy(i.content, i.keep)
+	policy, err := lifecyclePolicy(b.content.digest, b.Keep)
 	if err != nil {
-		return fmt.Errorf("image %s: lifecycle policy: %w", name, err)
+		return fmt.Errorf("image %s: lifecycle policy: %w", b.name(), err)
 	}
-	_, err = ecr.NewLifecyclePolicy(ctx, name, &ecr.LifecyclePolicyArgs{
-		Repository: i.repository.Name,
+	_, err = ecr.NewLifecyclePolicy(b.ctx, b.name(), &ecr.LifecyclePolicyArgs{
+		Repository: b.repository.Name,
 		Policy:     running.ApplyT(func(string) string { return policy }).(pulumi.StringOutput),
 		// The provider replaces the resource when the policy changes, but a repository has only one policy. If the engine
 		// created the new resource first and then deleted the old one, the repository would be left without a policy.
 		// https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/ecr_lifecycle_policy
-	}, append(opts, pulumi.Parent(i), pulumi.DeleteBeforeReplace(true))...)
+	}, append(opts, b.child, pulumi.DeleteBeforeReplace(true))...)
 	if err != nil {
-		return fmt.Errorf("image %s: lifecycle policy: %w", name, err)
+		return fmt.Errorf("image %s: lifecycle policy: %w", b.name(), err)
 	}
 
 	return nil
@@ -70,8 +70,7 @@ type action struct {
 // https://github.com/aws/containers-roadmap/issues/2746
 // https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html#lp_evaluation_rules
 func lifecyclePolicy(content string, keep int) (string, error) {
-	var text bytes.Buffer
-	err := json.NewEncoder(&text).Encode(lifecycle{Rules: []rule{{
+	return document.JSON(lifecycle{Rules: []rule{{
 		Priority:    1,
 		Description: "Keep the image that runs",
 		Selection: selection{
@@ -84,6 +83,4 @@ func lifecyclePolicy(content string, keep int) (string, error) {
 		Selection:   selection{TagStatus: "any", CountType: "imageCountMoreThan", CountNumber: keep},
 		Action:      action{Type: "expire"},
 	}}})
-
-	return strings.TrimSpace(text.String()), err
 }

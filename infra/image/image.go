@@ -6,14 +6,14 @@ package image
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecr"
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra/stack"
 )
 
 // Token is the component's type in the stack.
@@ -26,18 +26,14 @@ var platforms = map[string]string{
 	"ARM64":  "linux/arm64",
 }
 
-// Args describes one image. If Settings.Prebuilt is given, only that and Partition are read.
+// Args describes one image. If Settings.Prebuilt is given, nothing is built.
 type Args struct {
+	stack.Info
 	Settings
-	// Partition is the AWS partition, such as aws or aws-cn. It completes the name of a prebuilt image's repository.
-	Partition pulumi.StringInput
+	// Container is the name of the container that runs the image. It ends the names of the image's resources.
+	Container string
 	// Architecture is the architecture of the tasks that run the image: X86_64 or ARM64.
 	Architecture string
-	// KMSKeyARN is the key that encrypts the repository. If it is empty, AWS's own key does. A change replaces the
-	// repository.
-	KMSKeyARN string
-	// Protect makes the engine refuse to delete the repository.
-	Protect bool
 }
 
 // Platform returns the container engine's name for the architecture.
@@ -45,17 +41,7 @@ func (a Args) Platform() string {
 	return platforms[a.Architecture]
 }
 
-// validate reports missing arguments that the rest of the program has to provide.
-func (a Args) validate() error {
-	switch {
-	case a.Partition == nil:
-		return errors.New("partition must be given")
-	case a.Prebuilt == "" && a.Platform() == "":
-		return fmt.Errorf("architecture %q; allowed: X86_64, ARM64", a.Architecture)
-	}
-
-	return nil
-}
+func (a Args) name() string { return a.Name + "-" + a.Container }
 
 // Image is an image that a task can run.
 type Image struct {
@@ -67,40 +53,24 @@ type Image struct {
 	// none if the image is not in a private ECR repository.
 	RepositoryARNs pulumi.StringArrayOutput
 
+	builder *builder
+}
+
+// builder holds what the resources of an image are made of.
+type builder struct {
+	Args
+	ctx        *pulumi.Context
+	child      pulumi.ResourceOrInvokeOption
+	content    staged
 	repository *ecr.Repository // nil for a prebuilt image
-	content    string          // digest of the content, with which the image's tag begins
-	keep       int
 }
 
 // New declares an image.
-func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Image, error) {
-	if err := args.validate(); err != nil {
-		return nil, fmt.Errorf("image %s: %w", name, err)
-	}
-	var content staged
-	if args.Prebuilt == "" {
-		var err error
-		if args.BuildArgs, err = pinned(args); err != nil {
-			return nil, fmt.Errorf("image %s: base image: %w", name, err)
-		}
-		if content, err = stage(args); err != nil {
-			return nil, fmt.Errorf("image %s: context: %w", name, err)
-		}
-	}
-
-	i := &Image{content: content.digest, keep: args.Keep}
-	if err := ctx.RegisterComponentResource(Token, name, i, opts...); err != nil {
-		return nil, fmt.Errorf("image %s: %w", name, err)
-	}
-
-	var err error
-	if args.Prebuilt != "" {
-		err = i.usePrebuilt(ctx, name, args)
-	} else {
-		err = i.build(ctx, name, content, args)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("image %s: %w", name, err)
+func New(ctx *pulumi.Context, args Args, opts ...pulumi.ResourceOption) (*Image, error) {
+	i := &Image{builder: &builder{Args: args, ctx: ctx}}
+	i.builder.child = pulumi.Parent(i)
+	if err := i.declare(opts); err != nil {
+		return nil, fmt.Errorf("image %s: %w", args.name(), err)
 	}
 
 	return i, ctx.RegisterResourceOutputs(i, pulumi.Map{
@@ -109,20 +79,40 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	})
 }
 
+func (i *Image) declare(opts []pulumi.ResourceOption) (err error) {
+	b := i.builder
+	if b.Prebuilt == "" {
+		if b.BuildArgs, err = pinned(b.Args); err != nil {
+			return fmt.Errorf("base image: %w", err)
+		}
+		if b.content, err = stage(b.Args); err != nil {
+			return fmt.Errorf("context: %w", err)
+		}
+	}
+	if err := b.ctx.RegisterComponentResource(Token, b.name(), i, opts...); err != nil {
+		return err
+	}
+	if b.Prebuilt == "" {
+		return b.build(i)
+	}
+	i.Reference = pulumi.String(b.Prebuilt).ToStringOutput()
+	i.RepositoryARNs = Repositories(b.Partition, b.Prebuilt)
+
+	return b.keepRepository()
+}
+
 // ecrPattern matches the address of a private ECR repository: account, region, and name without tag and digest.
 // https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html
 var ecrPattern = regexp.MustCompile(
 	`^([0-9]{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([a-z0-9._/-]+)`)
 
-// usePrebuilt declares nothing, unless the image is one that this stack has built earlier: then the repository stays, and with
-// it the image that runs. It has no lifecycle policy in the meantime, so that nothing in it expires.
-func (i *Image) usePrebuilt(ctx *pulumi.Context, name string, args Args) error {
-	i.Reference = pulumi.String(args.Prebuilt).ToStringOutput()
-	i.RepositoryARNs = Repositories(args.Partition, args.Prebuilt)
-	if !isOwn(name, args.Prebuilt) {
+// keepRepository declares nothing for a prebuilt image, unless the image is one that this stack has built earlier: then the
+// repository stays, and with it the image that runs. It has no lifecycle policy in the meantime, so that nothing in it expires.
+func (b *builder) keepRepository() error {
+	if !isOwn(b.name(), b.Prebuilt) {
 		return nil
 	}
-	_, err := declareRepository(ctx, name, args, pulumi.Parent(i))
+	_, err := b.declareRepository()
 
 	return err
 }
@@ -147,28 +137,28 @@ func Repositories(partition pulumi.StringInput, references ...string) pulumi.Str
 	return arns.ToStringArrayOutput()
 }
 
-func (i *Image) build(ctx *pulumi.Context, name string, content staged, args Args) error {
-	repository, err := declareRepository(ctx, name, args, pulumi.Parent(i))
+func (b *builder) build(i *Image) error {
+	repository, err := b.declareRepository()
 	if err != nil {
 		return err
 	}
-	i.repository = repository
+	b.repository = repository
 
 	// The token is valid for twelve hours, so it differs between updates. It is an input of this resource, not of a
 	// provider, because a changed provider would affect every image.
 	// https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html
-	token := ecr.GetAuthorizationTokenOutput(ctx,
-		ecr.GetAuthorizationTokenOutputArgs{RegistryId: repository.RegistryId}, pulumi.Parent(i))
+	token := ecr.GetAuthorizationTokenOutput(b.ctx,
+		ecr.GetAuthorizationTokenOutputArgs{RegistryId: repository.RegistryId}, b.child)
 
-	built, err := docker.NewImage(ctx, name, &docker.ImageArgs{
-		ImageName: pulumi.Sprintf("%s:%s-%s", repository.RepositoryUrl, content.digest, tagEnd()),
-		Build:     build(args, content.folder),
+	built, err := docker.NewImage(b.ctx, b.name(), &docker.ImageArgs{
+		ImageName: pulumi.Sprintf("%s:%s-%s", repository.RepositoryUrl, b.content.digest, tagEnd()),
+		Build:     b.inputs(),
 		Registry: docker.RegistryArgs{
 			Server:   repository.RepositoryUrl,
 			Username: token.UserName(),
 			Password: pulumi.ToSecret(token.Password()).(pulumi.StringOutput),
 		},
-	}, pulumi.Parent(i),
+	}, b.child,
 		// The provider pushes when it creates or updates an image, and ECR refuses a tag that it has, even for the same image. So
 		// whatever needs a push replaces the resource, which takes a tag of this update, and all other updates keep the
 		// tag. An update that was interrupted between the push and the record of it leaves a tag that is never needed again:
@@ -182,7 +172,7 @@ func (i *Image) build(ctx *pulumi.Context, name string, content staged, args Arg
 		return fmt.Errorf("build: %w", err)
 	}
 
-	i.Reference = checked(name, repository.RepositoryUrl, built.RepoDigest, built.URN())
+	i.Reference = checked(b.name(), repository.RepositoryUrl, built.RepoDigest, built.URN())
 	i.RepositoryARNs = pulumi.StringArray{repository.Arn}.ToStringArrayOutput()
 
 	return nil
@@ -204,10 +194,10 @@ func buildInputs(args Args, folder string) docker.DockerBuildArgs {
 	return inputs
 }
 
-// build keeps the inputs of a build out of sight where one of them may be an encrypted value of the stack file.
-func build(args Args, folder string) docker.DockerBuildPtrInput {
-	inputs := buildInputs(args, folder)
-	if args.Secret {
+// inputs keeps the inputs of a build out of sight where one of them may be an encrypted value of the stack file.
+func (b *builder) inputs() docker.DockerBuildPtrInput {
+	inputs := buildInputs(b.Args, b.content.folder)
+	if b.Secret {
 		return pulumi.ToSecret(inputs.ToDockerBuildPtrOutput()).(docker.DockerBuildPtrOutput)
 	}
 
@@ -232,18 +222,16 @@ func tagEnd() string {
 	return hex.EncodeToString(end)
 }
 
-func declareRepository(
-	ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption,
-) (*ecr.Repository, error) {
-	repository, err := ecr.NewRepository(ctx, name, &ecr.RepositoryArgs{
+func (b *builder) declareRepository() (*ecr.Repository, error) {
+	repository, err := ecr.NewRepository(b.ctx, b.name(), &ecr.RepositoryArgs{
 		// Every content gets a tag of its own, so a tag never has to move to another image.
 		ImageTagMutability: pulumi.String("IMMUTABLE"),
 		ImageScanningConfiguration: ecr.RepositoryImageScanningConfigurationArgs{
 			ScanOnPush: pulumi.Bool(true),
 		},
-		EncryptionConfigurations: ecr.RepositoryEncryptionConfigurationArray{encryption(args.KMSKeyARN)},
-		ForceDelete:              pulumi.Bool(args.ForceDelete),
-	}, append(slices.Clone(opts), pulumi.Protect(args.Protect))...)
+		EncryptionConfigurations: ecr.RepositoryEncryptionConfigurationArray{encryption(b.KMSKeyARN)},
+		ForceDelete:              pulumi.Bool(b.ForceDelete),
+	}, b.child, pulumi.Protect(b.Protect))
 	if err != nil {
 		return nil, fmt.Errorf("repository: %w", err)
 	}

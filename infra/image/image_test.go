@@ -8,30 +8,21 @@ import (
 
 	"fargate-nginx-sidecar/infra/image"
 	"fargate-nginx-sidecar/infra/infratest"
+	"fargate-nginx-sidecar/infra/stack"
 )
 
-func TestWrongArgumentsDeclareNothing(t *testing.T) {
-	built := image.Settings{Context: "app", Dockerfile: "Dockerfile", Keep: 2}
-	for name, test := range map[string]struct {
-		args image.Args
-		want string
-	}{
-		"partition":    {image.Args{Settings: built}, `image web: partition must be given`},
-		"architecture": {image.Args{Settings: built, Partition: pulumi.String("aws"), Architecture: "arm"}, `image web: architecture "arm"; allowed: X86_64, ARM64`},
-		"no files":     {image.Args{Settings: built, Partition: pulumi.String("aws"), Architecture: "ARM64"}, `image web: base image: open app/Dockerfile: no such file or directory`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			graph, err := infratest.Run(func(ctx *pulumi.Context) error {
-				_, err := image.New(ctx, "web", test.args)
-				return err
-			}, infratest.Options{Project: infratest.Project, Stack: "test"})
-			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("error: %v\nwant: %s", err, test.want)
-			}
-			if len(graph.Resources) != 0 {
-				t.Errorf("%d resources are declared", len(graph.Resources))
-			}
-		})
+func TestAContextThatIsGoneDeclaresNothing(t *testing.T) {
+	args := image.Args{
+		Info: stack.Info{Name: "web"}, Settings: image.Settings{Context: "gone", Dockerfile: "Dockerfile", Keep: 2},
+		Container: "app", Architecture: "ARM64",
+	}
+	graph, err := infratest.Run(func(ctx *pulumi.Context) error {
+		_, err := image.New(ctx, args)
+		return err
+	}, infratest.Options{Project: infratest.Project, Stack: "test"})
+	const want = `image web-app: base image: open gone/Dockerfile: no such file or directory`
+	if err == nil || !strings.Contains(err.Error(), want) || len(graph.Resources) != 0 {
+		t.Errorf("%d resources are declared, error: %v\nwant none and: %s", len(graph.Resources), err, want)
 	}
 }
 
@@ -47,7 +38,9 @@ func TestPrebuiltImagesNameTheirRepository(t *testing.T) {
 	} {
 		var got string
 		_, err := infratest.Run(func(ctx *pulumi.Context) error {
-			made, err := image.New(ctx, "web", image.Args{Settings: image.Settings{Prebuilt: reference}, Partition: pulumi.String("aws")})
+			made, err := image.New(ctx, image.Args{
+				Info: stack.Info{Name: "web", Partition: pulumi.String("aws")}, Settings: image.Settings{Prebuilt: reference}, Container: "app",
+			})
 			if err != nil {
 				return err
 			}

@@ -28,7 +28,6 @@ func project(t *testing.T, contents map[string]string) Args {
 		Settings: Settings{
 			Context: "app", Dockerfile: "Dockerfile", BuildArgs: map[string]string{"A": "1"}, Keep: 2,
 		},
-		Partition:    pulumi.String("aws"),
 		Architecture: "X86_64",
 	}
 }
@@ -224,15 +223,20 @@ var rows = map[string]struct {
 		write(t, "app/Other", sample()["Dockerfile"])
 		a.Dockerfile = "Other"
 	}, true},
-	"Target":       {func(_ *testing.T, a *Args) { a.Target = "run" }, true},
-	"BuildArgs":    {func(_ *testing.T, a *Args) { a.BuildArgs = map[string]string{"B": "1"} }, true},
-	"Keep":         {func(_ *testing.T, a *Args) { a.Keep = 3 }, false},
-	"ForceDelete":  {func(_ *testing.T, a *Args) { a.ForceDelete = true }, false},
-	"Partition":    {func(_ *testing.T, a *Args) { a.Partition = pulumi.String("aws-cn") }, false},
-	"Architecture": {func(_ *testing.T, a *Args) { a.Architecture = "ARM64" }, true},
-	"KMSKeyARN":    {func(_ *testing.T, a *Args) { a.KMSKeyARN = "arn:aws:kms:eu-central-1:123456789012:key/1" }, false},
-	"Secret":       {func(_ *testing.T, a *Args) { a.Secret = true }, false},
-	"Protect":      {func(_ *testing.T, a *Args) { a.Protect = true }, false},
+	"Target":           {func(_ *testing.T, a *Args) { a.Target = "run" }, true},
+	"BuildArgs":        {func(_ *testing.T, a *Args) { a.BuildArgs = map[string]string{"B": "1"} }, true},
+	"Keep":             {func(_ *testing.T, a *Args) { a.Keep = 3 }, false},
+	"ForceDelete":      {func(_ *testing.T, a *Args) { a.ForceDelete = true }, false},
+	"Name":             {func(_ *testing.T, a *Args) { a.Name = "other" }, false},
+	"Container":        {func(_ *testing.T, a *Args) { a.Container = "other" }, false},
+	"Partition":        {func(_ *testing.T, a *Args) { a.Partition = pulumi.String("aws-cn") }, false},
+	"Account":          {func(_ *testing.T, a *Args) { a.Account = pulumi.String("1") }, false},
+	"Region":           {func(_ *testing.T, a *Args) { a.Region = "eu-west-1" }, false},
+	"LogRetentionDays": {func(_ *testing.T, a *Args) { a.LogRetentionDays = 1 }, false},
+	"Architecture":     {func(_ *testing.T, a *Args) { a.Architecture = "ARM64" }, true},
+	"KMSKeyARN":        {func(_ *testing.T, a *Args) { a.KMSKeyARN = "arn:aws:kms:eu-central-1:123456789012:key/1" }, false},
+	"Secret":           {func(_ *testing.T, a *Args) { a.Secret = true }, false},
+	"Protect":          {func(_ *testing.T, a *Args) { a.Protect = true }, false},
 }
 
 // The provider builds the image when its inputs change, and pushes it under a tag that is made from the digest. ECR refuses

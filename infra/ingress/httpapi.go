@@ -1,7 +1,6 @@
 package ingress
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/servicediscovery"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"fargate-nginx-sidecar/infra/document"
 	"fargate-nginx-sidecar/infra/metric"
 	"fargate-nginx-sidecar/infra/settings"
 )
@@ -190,7 +190,7 @@ func (h *httpAPI) declareStage() error {
 // accessLogLine is one line of JSON for each request.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
 func accessLogLine() string {
-	line, _ := json.Marshal(map[string]string{ // strings can always be encoded
+	line, _ := document.JSON(map[string]string{ // strings can always be encoded
 		"time":               "$context.requestTime",
 		"requestId":          "$context.requestId",
 		"client":             "$context.identity.sourceIp",
@@ -205,7 +205,7 @@ func accessLogLine() string {
 		"integrationError":   "$context.integrationErrorMessage",
 	})
 
-	return string(line)
+	return line
 }
 
 // publish declares the route that sends clients to the tasks, and the domain. Before, API Gateway answers 404.

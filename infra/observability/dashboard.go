@@ -1,8 +1,6 @@
 package observability
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +8,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"fargate-nginx-sidecar/infra/document"
 	"fargate-nginx-sidecar/infra/metric"
 )
 
@@ -59,7 +58,7 @@ func (b *tasksBuilder) declareDashboard(alarms pulumi.StringArray) error {
 				*graph.to, rest = resolved(graph.lines, rest)
 			}
 			about.alarms = rest
-			return render(about.dashboard())
+			return document.JSON(about.dashboard())
 		}).(pulumi.StringOutput),
 	}, b.child)
 	if err != nil {
@@ -255,14 +254,4 @@ func (s shown) connections() widget {
 func (s shown) appLog() widget {
 	return s.query("The app's last lines", s.appLogGroup, wide,
 		"fields @timestamp, @message", "sort @timestamp desc", "limit 50")
-}
-
-// render writes JSON on one line, without escaping < and &.
-func render(document any) (string, error) {
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(document)
-
-	return strings.TrimSpace(text.String()), err
 }

@@ -1,11 +1,7 @@
 // Package policy writes IAM policy documents for roles, topics and buckets.
 package policy
 
-import (
-	"bytes"
-	"encoding/json"
-	"strings"
-)
+import "fargate-nginx-sidecar/infra/document"
 
 // version is that of the policy language.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html
@@ -22,17 +18,10 @@ type Statement struct {
 	Condition map[string]map[string]string `json:"Condition,omitempty"`
 }
 
-// Render writes a policy as JSON on one line, without escaping < and &.
+// Render writes a policy as JSON.
 func Render(statements ...Statement) (string, error) {
-	document := struct {
+	return document.JSON(struct {
 		Version   string      `json:"Version"`
 		Statement []Statement `json:"Statement"`
-	}{version, statements}
-
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(document)
-
-	return strings.TrimSpace(text.String()), err
+	}{version, statements})
 }

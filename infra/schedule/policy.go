@@ -1,11 +1,11 @@
 package schedule
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
+	"fargate-nginx-sidecar/infra/document"
 	"fargate-nginx-sidecar/infra/policy"
 )
 
@@ -86,7 +86,7 @@ func failedTasks(cluster, definition string) (string, error) {
 		return "", err
 	}
 	type object = map[string]any
-	text, err := json.Marshal(object{
+	return document.JSON(object{
 		"source":      []string{"aws.ecs"},
 		"detail-type": []string{"ECS Task State Change"},
 		"detail": object{
@@ -100,6 +100,4 @@ func failedTasks(cluster, definition string) (string, error) {
 			},
 		},
 	})
-
-	return string(text), err
 }

@@ -3,7 +3,6 @@
 package schedule
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
@@ -12,6 +11,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sqs"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"fargate-nginx-sidecar/infra/document"
 	"fargate-nginx-sidecar/infra/stack"
 )
 
@@ -149,11 +149,9 @@ func overrides(container string, command []string) (string, error) {
 		Name    string   `json:"name"`
 		Command []string `json:"command"`
 	}
-	text, err := json.Marshal(struct {
+	return document.JSON(struct {
 		ContainerOverrides []override `json:"containerOverrides"`
 	}{[]override{{container, command}}})
-
-	return string(text), err
 }
 
 func (b *builder) declareRole() (err error) {

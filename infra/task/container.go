@@ -3,16 +3,14 @@
 package task
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"fargate-nginx-sidecar/images/nginx"
+	"fargate-nginx-sidecar/infra/document"
 )
 
 // The names of NGINX's and the app's container, to which the target group and the log streams refer. Commands run in the
@@ -226,12 +224,8 @@ func render(containers []container, overrides Overrides) (string, error) {
 			return "", err
 		}
 	}
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(all)
 
-	return strings.TrimSpace(text.String()), err
+	return document.JSON(all)
 }
 
 func (b builder) sidecar() (container, error) {
