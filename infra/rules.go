@@ -271,8 +271,8 @@ func checkIngress(r *settings.Reader, s *Settings) {
 			fmt.Sprintf("%dKiB is less than the %dKiB that the cookies of a login can have; allowed: %[2]dKiB", limit, loginCookies))
 	}
 	// The load balancer compares the path as it came.
-	if paths := s.Ingress.LoginPaths(); s.Task.Sidecar.EncodedSlashes && len(paths) > 0 && !slices.Contains(paths, nginx.Site) {
-		r.Conflict([]string{"http.encodedSlashes", "login"},
-			"an app may take an encoded slash for a plain one, and such a path would evade the login; allowed: one of them, or a login for all paths")
+	if paths := s.Ingress.LoginPaths(); len(s.Task.Sidecar.Allow) > 0 && len(paths) > 0 && !slices.Contains(paths, nginx.Site) {
+		r.Conflict([]string{"http.allow", "login"},
+			"an app may read such a path as the plain one, which would evade the login; allowed: one of them, or a login for all paths")
 	}
 }

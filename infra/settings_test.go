@@ -238,7 +238,7 @@ login.domain: unknown setting; nearest: ingress.drain`},
 	{"http.static", `{"assets":"/app/public"}`, `http.static: "assets"; allowed: /, or a path such as /assets, of letters, digits, hyphens and underscores`},
 	{"http.static", `{"/assets":"public"}`, `http.static./assets: "public"; allowed: a directory of the app's image, such as /app/public`},
 	{"http.static", `{"/assets":"/app/../etc"}`, `http.static./assets: "/app/../etc"; allowed: a directory of the app's image, such as /app/public`},
-	{"http.encodedSlashes", "on", `http.encodedSlashes: "on"; allowed: true, false`},
+	{"http.allow", `["slash"]`, `http.allow: "slash"; allowed: a list of: one of encoded-slash, encoded-percent, dots, double-slash, semicolon`},
 	{"http.staticHistory", `{"path":"/a"}`, `http.staticHistory.fileSystem: missing; allowed: fs- and 8 or 17 hexadecimal digits
 http.staticHistory.accessPoint: missing; allowed: fsap- and 8 or 17 hexadecimal digits
 http.staticHistory.path: unknown setting; nearest: http.limits.paths[].path`},
@@ -403,8 +403,8 @@ var contradictory = map[string]struct {
 		[]string{"login, http.headerLimit: 8KiB is less than the 16KiB that the cookies of a login can have; allowed: 16KiB"},
 	},
 	"a login on a path that can be written in two ways": {
-		with(encrypted, map[string]string{"login": login(`,"paths":["/api/admin"]`), "http.headerLimit": "16KiB", "http.encodedSlashes": "true"}),
-		[]string{"http.encodedSlashes, login: an app may take an encoded slash for a plain one, and such a path would evade the login; allowed: one of them, or a login for all paths"},
+		with(encrypted, map[string]string{"login": login(`,"paths":["/api/admin"]`), "http.headerLimit": "16KiB", "http.allow": `["dots"]`}),
+		[]string{"http.allow, login: an app may read such a path as the plain one, which would evade the login; allowed: one of them, or a login for all paths"},
 	},
 	"a login with too many paths": {
 		with(behindAnother, map[string]string{"login": login(`,"paths":["/a","/b","/c"]`), "http.headerLimit": "16KiB"}),
@@ -565,8 +565,8 @@ var contradictory = map[string]struct {
 		[]string{"http.readTimeout, ingress.idleTimeout: 30s is not less than 30s; the load balancer would give up before NGINX can answer"},
 	},
 	"a limit on a path that can be written in two ways": {
-		map[string]string{"http.encodedSlashes": "true", "http.limits.paths": `[{"path":"/api/login","perMinute":10}]`},
-		[]string{"http.encodedSlashes, http.limits.paths: an app may take an encoded slash for a plain one, and such a path would evade the limit; allowed: one of them"},
+		map[string]string{"http.allow": `["dots"]`, "http.limits.paths": `[{"path":"/api/login","perMinute":10}]`},
+		[]string{"http.allow, http.limits.paths: an app may read such a path as the plain one, which would evade the limit; allowed: one of them"},
 	},
 	"metrics from lines that are not JSON": {
 		map[string]string{"monitoring.logMetrics": "true", "http.accessLog": "text"},
@@ -874,7 +874,7 @@ var others = map[string]another{
 	"app.socket":                        {"true", nil},
 	"http.readTimeout":                  {"28s", nil},
 	"app.keepAlive":                     {"64s", nil},
-	"http.encodedSlashes":               {"true", nil},
+	"http.allow":                        {`["dots"]`, nil},
 	"http.cache":                        {"1s", nil},
 	"http.accessLog":                    {"text", nil},
 	"http.trustedProxies":               {`["130.176.0.0/16"]`, nil},

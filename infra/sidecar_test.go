@@ -64,14 +64,14 @@ func TestNginxClosesIdleConnectionsBeforeTheAppDoes(t *testing.T) {
 	}
 }
 
-func TestEncodedSlashesReachTheAppWhereTheyAreAllowed(t *testing.T) {
-	for setting, want := range map[string]string{"false": "", "true": "on"} {
-		graph := run(t, defaults(t, map[string]string{"http.encodedSlashes": setting}))
-		if got := environment(containers(t, graph)["nginx"])["NGINX_ENCODED_SLASHES"]; got != want {
+func TestTheSidecarGetsTheFormsOfPathsThatAreAllowed(t *testing.T) {
+	for setting, want := range map[string]string{"[]": "", `["encoded-slash","semicolon"]`: "encoded-slash,semicolon"} {
+		graph := run(t, defaults(t, map[string]string{"http.allow": setting}))
+		if got := environment(containers(t, graph)["nginx"])["NGINX_ALLOW"]; got != want {
 			t.Errorf("%s: NGINX gets %q; want %q", setting, got, want)
 		}
 	}
-	run(t, defaults(t, with(encrypted, map[string]string{"login": login(""), "http.headerLimit": "16KiB", "http.encodedSlashes": "true"})))
+	run(t, defaults(t, with(encrypted, map[string]string{"login": login(""), "http.headerLimit": "16KiB", "http.allow": `["encoded-slash"]`})))
 }
 
 // NGINX's own page gives way to a site, and the load balancer's check follows it.

@@ -24,16 +24,39 @@ type mode struct {
 	name   string
 	env    []string
 	admits func(path string) bool
+	// reads are what an application may make of a path, beside decoding it.
+	reads []func(path string) string
+	// empty segments are admitted.
+	empty bool
 }
 
 var modes = []mode{
-	{"a prefix", nil, belowAPI},
-	{"a site", []string{"NGINX_PATH_PREFIXES=/"}, ofASite},
-	{"behind an API", []string{everyPeer, "NGINX_INGRESS=api"}, belowAPI},
+	{name: "a prefix", admits: belowAPI},
+	{name: "a site", env: []string{"NGINX_PATH_PREFIXES=/"}, admits: ofASite},
+	{name: "behind an API", env: []string{everyPeer, "NGINX_INGRESS=api"}, admits: belowAPI},
+	{name: "with encoded-slash", env: []string{"NGINX_ALLOW=encoded-slash"}, admits: belowAPI},
+	{name: "with encoded-percent", env: []string{"NGINX_ALLOW=encoded-percent"}, admits: belowAPI},
+	{name: "with dots", env: []string{"NGINX_ALLOW=dots"}, admits: belowAPI, reads: []func(string) string{withoutBlanks}},
+	{name: "with double-slash", env: []string{"NGINX_ALLOW=double-slash"}, admits: belowAPI, empty: true},
+	{name: "with semicolon", env: []string{"NGINX_ALLOW=semicolon"}, admits: belowAPI, reads: []func(string) string{withoutParameters}},
+	{name: "with all forms", env: []string{"NGINX_ALLOW=" + everyForm}, admits: belowAPI, reads: []func(string) string{withoutParameters, withoutBlanks}, empty: true},
+	{name: "with all forms of a site", env: []string{"NGINX_PATH_PREFIXES=/", "NGINX_ALLOW=" + everyForm}, admits: ofASiteInAnyForm,
+		reads: []func(string) string{withoutParameters, withoutBlanks}, empty: true},
 	// Whoever has signed in is the load balancer's word on the login's paths alone; the cases take others.
-	{"with encoded slashes", []string{"NGINX_ENCODED_SLASHES=on"}, belowAPI},
-	{"beside a login", []string{everyPeer, "NGINX_LOGIN_PATHS=/api/admin"}, belowAPI},
+	{name: "beside a login", env: []string{everyPeer, "NGINX_LOGIN_PATHS=/api/admin"}, admits: belowAPI},
 }
+
+const everyForm = "encoded-slash,encoded-percent,dots,double-slash,semicolon"
+
+var (
+	parameters = regexp.MustCompile(`;[^/]*`)
+	blanks     = regexp.MustCompile(` +(/|$)`)
+	slashes    = regexp.MustCompile(`//+`)
+)
+
+// withoutParameters is what Java's servers make of a path, and withoutBlanks what Windows makes of one.
+func withoutParameters(p string) string { return parameters.ReplaceAllString(p, "") }
+func withoutBlanks(p string) string     { return blanks.ReplaceAllString(p, "$1") }
 
 // belowAPI admits /api and what lies below it, in every way an application might clean the path.
 func belowAPI(p string) bool {
@@ -53,10 +76,28 @@ func ofASite(p string) bool {
 	return (clean == strings.TrimSuffix(backslash, "/") || backslash == "/") && clean != "/.sidecar" && !strings.HasPrefix(clean, "/.sidecar/")
 }
 
+// ofASiteInAnyForm is ofASite for an application that merges slashes.
+func ofASiteInAnyForm(p string) bool {
+	return !strings.HasPrefix(p, "//") && ofASite(slashes.ReplaceAllString(p, "/"))
+}
+
+// outsidePath says whether a path is outside the contract, in some way to read it.
+func (m mode) outsidePath(p string) bool {
+	if !m.empty && strings.Contains(p, "//") || !utf8.ValidString(p) || strings.ContainsFunc(p, unicode.IsControl) {
+		return true
+	}
+	for _, read := range append([]func(string) string{func(p string) string { return p }}, m.reads...) {
+		if !m.admits(read(p)) {
+			return true
+		}
+	}
+	return false
+}
+
 // outside says what about a request that reached the application is outside the
 // contract. It is written without a look at the configuration: it decodes and
 // cleans the path in every way an application might.
-func outside(r imagetest.Request, admits func(path string) bool) string {
+func (m mode) outside(r imagetest.Request) string {
 	words := strings.Split(r.Line(), " ")
 	if len(words) != 3 || words[2] != "HTTP/1.1" {
 		return "request line"
@@ -66,10 +107,7 @@ func outside(r imagetest.Request, admits func(path string) bool) string {
 	}
 	p, _, _ := strings.Cut(words[1], "?")
 	for range 4 { // as it is, and decoded up to three times
-		if !admits(p) {
-			return "path " + p
-		}
-		if strings.Contains(p, "//") || !utf8.ValidString(p) || strings.ContainsFunc(p, unicode.IsControl) {
+		if m.outsidePath(p) {
 			return "path " + strconv.Quote(p)
 		}
 		decoded, err := url.PathUnescape(p)
@@ -163,7 +201,7 @@ func scannerCases(t testing.TB) (cases []string) {
 // traversalCases combines every way to write a step up, a separator and a start.
 func traversalCases(testing.TB) (cases []string) {
 	ups := []string{"..", ".%2e", "%2e.", "%2e%2e", "%2E%2E", "%252e%252e", "..%00", "...", "..;", "..;x=y", "%c0%ae%c0%ae", "%e0%80%ae%e0%80%ae",
-		"%uff0e%uff0e", "．．", "..%09", "..%20", ".%00.", "%2e%2e%3b"}
+		"%uff0e%uff0e", "．．", "..%09", "..%20", ".%00.", "%2e%2e%3b", ".;", "%2e%2e%20", "%2e%2e;a", ".%252e", ";a/.."}
 	separators := []string{"/", "%2f", "%2F", "%252f", `\`, "%5c", "%255c", "//", "/./", "/%2e/", "%c0%af", "／", ";/", "/;/"}
 	starts := []string{"/api", "/api/users", "/api/users/1", "/api%2f", "/api;", "/static", ""}
 	for _, start := range starts {
@@ -327,7 +365,7 @@ func attack(t *testing.T, m mode) {
 					continue
 				}
 				inside++
-				if why := outside(r, m.admits); why != "" {
+				if why := m.outside(r); why != "" {
 					bad++
 					t.Errorf("%s: application saw %q", why, r.Head)
 				}

@@ -82,18 +82,55 @@ func TestASiteGetsEveryPathThatHasOneMeaning(t *testing.T) {
 	}
 }
 
-// What lies between an encoded slash and the next one has to be a segment that would pass between plain ones: then it does
-// not matter whether the application decodes it.
-func TestAnEncodedSlashPassesInsideASegmentWhereItIsAllowed(t *testing.T) {
-	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_PATH_PREFIXES=/", "NGINX_ENCODED_SLASHES=on"}})
-	for path, want := range map[string]string{
+// allowed are request targets for each form that can be allowed, with what becomes of them then. Each is refused where nothing is
+// allowed. What an application decodes or leaves out must never lead out of the prefix, nor make another path of it.
+var allowed = map[string]map[string]string{
+	"encoded-slash": {
 		"/@scope%2Fpackage": "app", "/projects/group%2fname/issues": "app", "/a%2Fb%2Fc": "app", "/%24%3A%2FStoryList": "app", "/a%2F.hidden?b": "app",
 		"/%2Fa": "400", "/a%2F": "400", "/a%2F?b": "400", "/a%2F/b": "400", "/a%2F%2Fb": "400", "/a%2F..": "400", "/a%2F../b": "400", "/a%2F..%2Fb": "400",
 		"/a%2F.": "400", "/a%2F./b": "400", "/a%2F.%2Fb": "400", "/a/.%2Fb": "400", "/a/..%2Fb": "400", "/a%5Cb": "400", "/a%252Fb": "400",
 		"/.sidecar%2Fhealth": "400", "/a%2F%2e%2e%2Fb": "400",
-	} {
-		line := "GET " + path + " HTTP/1.1"
-		t.Run(path, func(t *testing.T) { contract(t, task, target{line: line, text: line, want: want}) })
+	},
+	"encoded-percent": {
+		"/100%2525": "app", "/a%2520b": "app", "/J%25C3%25BCrgen": "app", "/50%2525%20off": "app", "/%25E6%259D%25B1": "app",
+		"/a%252Fb": "400", "/a%252e": "400", "/%252e%252e/a": "400", "/.%252e/a": "400", "/a%255cb": "400", "/a%2541": "400", "/a%2500": "400",
+		"/a%25C3": "400", "/a%C3%25BC": "400", "/a%25252e": "400", "/a%252520b": "400", "/a%2Fb": "400",
+	},
+	"dots": {
+		"/..hidden": "app", "/...": "app", "/a/...slug": "app", "/report%2Etxt": "app", "/%2Ehidden": "app", "/%2e%2e%2e": "app",
+		"/..": "400", "/../a": "400", "/a/..": "400", "/a/../b": "400", "/%2e%2e/a": "400", "/.%2e/a": "400", "/%2E./a": "400", "/%2e": "400", "/%2e/a": "400",
+		"/./a": "400", "/..%20/a": "400", "/..;/a": "400", "/..%2Fa": "400", "/..%5Ca": "400", "/%252e%252e/a": "400", "/x/%2e%2e": "400", "/%2e?a": "400",
+	},
+	"double-slash": {
+		"/a//b": "app", "/unsafe/300x200/http://example.com/a.png": "app", "/a//": "app", "/a///b": "app",
+		"//": "400", "//a": "400", "//.sidecar/health": "400", "/a//../b": "400", "/a//..": "400", "/a//./b": "400", "/a//%2Fb": "400", "/..//a": "400",
+	},
+	"semicolon": {
+		"/a;jsessionid=0A1B": "app", "/;jsessionid=0A1B": "app", "/cars;color=red;year=2012/engine": "app", "/a;": "app", "/a;v=1?b=2": "app", "/a;b/": "app",
+		"/..;/a": "400", "/..;x=y/a": "400", "/.;/a": "400", "/.;": "400", "/;/a": "400", "/;x=y/a": "400", "/a;/../b": "400", "/a/..;": "400", "/a;%2Fb": "400",
+		"/;x=%2e%2e/a": "400",
+	},
+	// What only two of them together can say.
+	"encoded-slash,encoded-percent": {
+		"/a%252Fb": "app", "/a%252F..": "400", "/a%252F..%252Fb": "400", "/a%2F%252Fb": "400", "/%252Fa": "400", "/a%252F": "400", "/a%25252Fb": "400", "/.%252Fa": "400",
+	},
+	"dots,encoded-percent,encoded-slash": {"/a%252F%2e%2e": "400", "/%2e%2e%252Fa": "400", "/a%2F..%20%2Fb": "400", "/%252e%252e": "400", "/a%2F..b": "app"},
+	"double-slash,encoded-slash":         {"/a//%2Fb": "400", "/a%2F//b": "400", "/a//b%2Fc": "app"},
+	"semicolon,encoded-slash":            {"/a%2F;x/b": "400", "/a%2F..;b": "400", "/a;x%2Fb": "app", "/a%2F;x": "app"},
+	"semicolon,dots":                     {"/..;": "400", "/%2e%2e;a/b": "400", "/%2e;": "400", "/...;a": "app", "/.%2e%3ba": "400"},
+}
+
+func TestAFormPassesWhereItIsAllowedAndLeadsNowhereElse(t *testing.T) {
+	strict := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_PATH_PREFIXES=/"}})
+	for forms, paths := range allowed {
+		task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_PATH_PREFIXES=/", "NGINX_ALLOW=" + forms}})
+		for path, want := range paths {
+			line := "GET " + path + " HTTP/1.1"
+			t.Run(forms+path, func(t *testing.T) {
+				contract(t, task, target{line: line, text: line, want: want})
+				contract(t, strict, target{line: line, text: line, want: "400"})
+			})
+		}
 	}
 }
 

@@ -88,11 +88,11 @@ func (s Settings) contradictions() (errs []error) {
 	}
 	refuse(s.SPAFallback && len(s.StaticPaths) == 0, "NGINX_SPA_FALLBACK", "on", "off without NGINX_STATIC_FILES")
 
-	// An application may take /api%2Flogin for /api/login. What is only for that path, and decided by something that does
-	// not decode it, would not hold. So it is one or the other.
-	refuse(s.EncodedSlashes && len(s.PathRates) > 0, "NGINX_ENCODED_SLASHES", "on", "off with NGINX_PATH_RATES, which an encoded slash would evade")
+	// An application may take /api%2Flogin or /api//login for /api/login. What is only for that path, and decided by
+	// something that does not read it like that, would not hold. So it is one or the other.
+	refuse(len(s.Allow) > 0 && len(s.PathRates) > 0, Allow.Name, Allow.write(s), "none with NGINX_PATH_RATES, which such a path would evade")
 	login := len(s.LoginPaths) > 0 && !slices.Equal(s.LoginPaths, []string{Site})
-	refuse(s.EncodedSlashes && login, "NGINX_ENCODED_SLASHES", "on", "off with NGINX_LOGIN_PATHS other than /, which an encoded slash would evade")
+	refuse(len(s.Allow) > 0 && login, Allow.Name, Allow.write(s), "none with NGINX_LOGIN_PATHS other than /, which such a path would evade")
 
 	return errs
 }

@@ -102,8 +102,9 @@ func TestSettingsThatContradictEachOther(t *testing.T) {
 		{"NGINX_STATIC_FILES=/a,/a", `NGINX_STATIC_FILES: got "/a", allowed: a path that is no prefix of the application and is there once`},
 		{"NGINX_SPA_FALLBACK=on", `NGINX_SPA_FALLBACK: got "on", allowed: off without NGINX_STATIC_FILES`},
 		{"NGINX_STATIC_FILES=/a NGINX_STATIC_HASHED=/b", `NGINX_STATIC_HASHED: got "/b", allowed: a path of NGINX_STATIC_FILES, or one below it`},
-		{"NGINX_ENCODED_SLASHES=on NGINX_PATH_RATES=/api/login:10:5", `NGINX_ENCODED_SLASHES: got "on", allowed: off with NGINX_PATH_RATES, which an encoded slash would evade`},
-		{"NGINX_ENCODED_SLASHES=on NGINX_LOGIN_PATHS=/api/admin", `NGINX_ENCODED_SLASHES: got "on", allowed: off with NGINX_LOGIN_PATHS other than /, which an encoded slash would evade`},
+		{"NGINX_ALLOW=dots NGINX_PATH_RATES=/api/login:10:5", `NGINX_ALLOW: got "dots", allowed: none with NGINX_PATH_RATES, which such a path would evade`},
+		{"NGINX_ALLOW=semicolon NGINX_LOGIN_PATHS=/api/admin", `NGINX_ALLOW: got "semicolon", allowed: none with NGINX_LOGIN_PATHS other than /, which such a path would evade`},
+		{"NGINX_ALLOW=slash", `NGINX_ALLOW: got "slash", allowed: one of encoded-slash, encoded-percent, dots, double-slash, semicolon; several are separated by commas`},
 	} {
 		if _, err := reading(strings.Fields(c.lines)...); err == nil || err.Error() != c.want {
 			t.Errorf("%s: got %v, want %s", c.lines, err, c.want)
@@ -139,8 +140,10 @@ func someSettings(r *rand.Rand) Settings {
 	s.Gzip, s.AccessLog, s.Ingress = []GzipMode{GzipAll, GzipSafe}[r.IntN(2)], []LogFormat{LogJSON, LogText, LogOff}[r.IntN(3)], []IngressKind{Balancer, API}[r.IntN(2)]
 	s.TLS, s.LogHealthChecks, s.StaticHistory = r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(2) == 0
 	s.SPAFallback = len(s.StaticPaths) > 0 && r.IntN(2) == 0
-	s.EncodedSlashes = len(s.PathRates) == 0 && r.IntN(2) == 0
-	if s.EncodedSlashes || r.IntN(2) == 0 {
+	if len(s.PathRates) == 0 {
+		s.Allow = append([]PathForm(nil), PathForms[:r.IntN(len(PathForms)+1)]...)
+	}
+	if len(s.Allow) > 0 || r.IntN(2) == 0 {
 		s.LoginPaths = some(Site)
 	} else {
 		s.LoginPaths = some("/api/admin", "/v1")

@@ -68,7 +68,7 @@ func TestGoodRequestsAreServedDuringFloods(t *testing.T) {
 			for _, r := range task.Seen(t).Requests {
 				if _, ours := r.Header("X-Good"); ours == 0 {
 					reached++
-					if why := outside(r, belowAPI); why != "" {
+					if why := (mode{admits: belowAPI}).outside(r); why != "" {
 						t.Errorf("%s: application saw %q", why, r.Head)
 					}
 				}

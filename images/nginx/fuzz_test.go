@@ -52,7 +52,7 @@ func FuzzRawRequest(f *testing.F) {
 			t.Fatal(err)
 		}
 		for _, r := range seen.Requests {
-			if why := outside(r, belowAPI); why != "" {
+			if why := (mode{admits: belowAPI}).outside(r); why != "" {
 				t.Errorf("%s: application saw %q", why, r.Head)
 			}
 		}

@@ -39,8 +39,8 @@ type configuration struct {
 	// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/x-forwarded-headers.html
 	// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-parameter-mapping.html
 	ClientHeader, ForwardedScheme string
-	// Slash is the pattern of an encoded slash that is admitted, or empty.
-	Slash string
+	// Below is what may follow a prefix of the app in a request target, StaticBelow one of static files.
+	Below, StaticBelow string
 
 	// Patterns of paths, each without its slashes at the end: those of the app, all, those of static files, those of files
 	// whose names have a hash, those of the login and those of host names.
@@ -100,6 +100,8 @@ func (s Settings) configuration(openFiles int) configuration {
 		Logins:          s.loginPattern(),
 		Hosts:           hostPatterns(s.AllowedHosts),
 		Static:          s.staticPaths(),
+		Below:           belowPattern(s.allowsForm),
+		StaticBelow:     belowPattern(func(PathForm) bool { return false }),
 	}
 	c.AllPrefixes = c.Prefixes
 	if len(s.StaticPaths) > 0 {
@@ -111,10 +113,6 @@ func (s Settings) configuration(openFiles int) configuration {
 	}
 	if s.Ingress == API {
 		c.ClientHeader, c.ForwardedScheme = "Sidecar-Client", "https"
-	}
-	if s.EncodedSlashes {
-		// What is between it and the next slash has to be a segment that would be admitted between plain ones.
-		c.Slash = `2[fF](?!\.(?:\.|/|\?|$|%2[fF])|/|\?|$|%2[fF])|`
 	}
 	c.AccessLogTo, c.RefusedLogTo = s.logs()
 

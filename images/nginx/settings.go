@@ -6,6 +6,7 @@ package nginx
 
 import (
 	"net/netip"
+	"slices"
 )
 
 // Settings are everything that can be set about one sidecar. Each field is explained by the setting of its name below.
@@ -40,7 +41,7 @@ type Settings struct {
 	StatusInterval  int
 
 	PathPrefixes, Methods []string
-	EncodedSlashes        bool
+	Allow                 []PathForm
 
 	StaticPaths, HashedPaths   []string
 	SPAFallback, StaticHistory bool
@@ -151,6 +152,13 @@ var (
 	PathPrefixes = list("NGINX_PATH_PREFIXES", "/api", Site+", or a path such as /api or /v1/orders, of letters, digits, dots, hyphens and underscores",
 		func(s *Settings) *[]string { return &s.PathPrefixes }, isPrefix,
 		"what is forwarded: each prefix and what lies below it. With `/` everything is but the paths below `/.sidecar`, and the health page is `/.sidecar/health`")
+	Allow = List[PathForm]{
+		Name: "NGINX_ALLOW", at: func(s *Settings) *[]PathForm { return &s.Allow },
+		parse:   func(word string) (PathForm, bool) { return PathForm(word), slices.Contains(PathForms, PathForm(word)) },
+		format:  func(form PathForm) string { return string(form) },
+		Each:    "one of encoded-slash, encoded-percent, dots, double-slash, semicolon",
+		Meaning: "ways to write a path that are otherwise refused, because programs read them differently: `encoded-slash`, `encoded-percent`, `dots`, `double-slash`, `semicolon`; not together with a login or a rate at single paths, which they could evade",
+	}
 	Methods = list("NGINX_METHODS", "GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS", "one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
 		func(s *Settings) *[]string { return &s.Methods }, isMethod, "methods that are forwarded; others are 405")
 	AllowedHosts = list("NGINX_ALLOWED_HOSTS", "", "a host name in lower case, such as www.example.com or *.example.com",
@@ -201,9 +209,7 @@ var all = []setting{
 		"whose word that is. A balancer's X-Forwarded-For and X-Forwarded-Proto, or the header Sidecar-Client of an api, which has no http", Balancer, API),
 	onOff("NGINX_SPA_FALLBACK", func(s *Settings) *bool { return &s.SPAFallback },
 		"whether a path of static files that has no file and no dot in its last segment is answered with the path's index.html"),
-	onOff("NGINX_ENCODED_SLASHES", func(s *Settings) *bool { return &s.EncodedSlashes },
-		"whether a path may have an encoded slash (`%2F`) inside a segment; not together with a login or a rate at single paths, which it could evade"),
 	onOff("NGINX_STATIC_HISTORY", func(s *Settings) *bool { return &s.StaticHistory },
 		"whether files whose names have a hash are kept at `/srv/static/history`, a volume of all tasks, and looked for there"),
-	PathPrefixes, StaticPaths, HashedPaths, Methods, AllowedHosts, PathRates, TrustedProxies, LoginPaths, AppSocket, AppHealthPath,
+	PathPrefixes, Allow, StaticPaths, HashedPaths, Methods, AllowedHosts, PathRates, TrustedProxies, LoginPaths, AppSocket, AppHealthPath,
 }

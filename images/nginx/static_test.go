@@ -337,7 +337,7 @@ func TestFilesOfBothReleasesAreServedByBothTasks(t *testing.T) {
 	}
 	send(later, append(rawCases(t), traversalCases(t)...))
 	for _, r := range later.Seen(t).Requests {
-		if why := outside(r, belowAPI); why != "" {
+		if why := (mode{admits: belowAPI}).outside(r); why != "" {
 			t.Errorf("%s: application saw %q", why, r.Head)
 		}
 	}
@@ -379,7 +379,7 @@ func TestStaticFilesAreAllThatAnAttackGets(t *testing.T) {
 	}
 	send(task, append(append(rawCases(t), scannerCases(t)...), traversalCases(t)...))
 	for _, r := range task.Seen(t).Requests {
-		if why := outside(r, belowAPI); why != "" {
+		if why := (mode{admits: belowAPI}).outside(r); why != "" {
 			t.Errorf("%s: application saw %q", why, r.Head)
 		}
 	}

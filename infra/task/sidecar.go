@@ -26,8 +26,8 @@ type Sidecar struct {
 	SPAFallback   bool
 	// HashedPaths are where the name of each static file changes with its content.
 	HashedPaths []string
-	// EncodedSlashes lets a path have an encoded slash, which the app takes for a part of a name.
-	EncodedSlashes bool
+	// Allow are ways to write a path that programs read differently, and that reach the app all the same.
+	Allow []nginx.PathForm
 	// BodyLimitKilobytes and HeaderLimitKilobytes are in KiB. The latter is for one line.
 	BodyLimitKilobytes, HeaderLimitKilobytes int
 	// AllowedHosts are the names that a request may be for; without any, every name is.
@@ -90,9 +90,7 @@ func readSidecar(app, http, task settings.Group) Sidecar {
 		SPAFallback: http.Bool("spaFallback", false,
 			"Whether NGINX answers a path of `http.static` that has no file, and no dot in its last part, with the `index.html` of that path: for an app whose pages are made in the browser.",
 			"https://nginx.org/en/docs/http/ngx_http_core_module.html#try_files"),
-		EncodedSlashes: http.Bool("encodedSlashes", false,
-			"Whether paths with an encoded slash (`%2F`) reach the app, as in `/projects/group%2Fname` or `/@scope%2Fpackage`. NGINX otherwise answers 400, because one program takes it for a part of a name and another for a slash. Not together with `http.limits.paths` or with `login.paths`, which such a path could evade.",
-			"https://www.rfc-editor.org/rfc/rfc3986#section-2.2"),
+		Allow: readAllow(http),
 		BodyLimitKilobytes: int(http.Size("bodyLimit", kib(nginx.BodyLimit.Default), kib(nginx.BodyLimit.Min), kib(nginx.BodyLimit.Max),
 			"Largest request body; NGINX answers 413 to a larger one.",
 			"https://nginx.org/en/docs/http/ngx_http_core_module.html#client_max_body_size") / settings.KiB),
@@ -134,12 +132,23 @@ func readSidecar(app, http, task settings.Group) Sidecar {
 	if len(s.PathPrefixes) > 1 && slices.Contains(s.PathPrefixes, nginx.Site) {
 		http.Fail("paths", strings.Join(s.PathPrefixes, ", "), "/ alone, which covers all the others, or paths without it")
 	}
-	if s.EncodedSlashes && len(s.PathRates) > 0 {
-		http.Conflict([]string{"encodedSlashes", "limits.paths"},
-			"an app may take an encoded slash for a plain one, and such a path would evade the limit; allowed: one of them")
+	if len(s.Allow) > 0 && len(s.PathRates) > 0 {
+		http.Conflict([]string{"allow", "limits.paths"},
+			"an app may read such a path as the plain one, which would evade the limit; allowed: one of them")
 	}
 
 	return s
+}
+
+func readAllow(http settings.Group) []nginx.PathForm {
+	var forms []nginx.PathForm
+	for _, word := range http.Texts("allow", nil, form(nginx.Allow),
+		"Paths that reach the app although programs read them differently; NGINX otherwise answers 400. `encoded-slash`: `%2F` inside a name, as in `/@scope%2Fpackage`. `encoded-percent`: what is encoded twice, as in `/a%2520b`. `dots`: `%2E`, and names that begin with two dots. `double-slash`: `//`, as in a URL inside a path. `semicolon`: parameters of a path, as in `;jsessionid=1`. Not together with `http.limits.paths` or with `login.paths`, which such a path could evade.",
+		"https://www.rfc-editor.org/rfc/rfc3986#section-2.2") {
+		forms = append(forms, nginx.PathForm(word))
+	}
+
+	return forms
 }
 
 // readLimits allows ten limits of paths, because each takes up to 10 MiB of the task's memory, for about 80,000 clients.
@@ -236,7 +245,7 @@ func (b builder) sidecarEnvironment() (map[string]string, error) {
 	s.AppKeepAliveMilliseconds = int(b.appKeepAlive().Milliseconds())
 	s.ShutdownTimeout = inSeconds(b.TimeToStop() - sidecar.StopDelay)
 	s.StopDelay = inSeconds(sidecar.StopDelay)
-	s.PathPrefixes, s.Methods, s.EncodedSlashes = sidecar.PathPrefixes, sidecar.Methods, sidecar.EncodedSlashes
+	s.PathPrefixes, s.Methods, s.Allow = sidecar.PathPrefixes, sidecar.Methods, sidecar.Allow
 	s.BodyLimit, s.HeaderLimit, s.AllowedHosts = sidecar.BodyLimitKilobytes, sidecar.HeaderLimitKilobytes, sidecar.AllowedHosts
 	s.RateLimit, s.RateBurst, s.PathRates = sidecar.RatePerSecond, sidecar.RateBurst, sidecar.PathRates
 	s.ConcurrencyLimit = sidecar.ConcurrencyLimit
