@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"cmp"
+	"context"
 	"flag"
 	"fmt"
 	"os"
@@ -9,36 +10,45 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"fargate-nginx-sidecar/infra/deployment"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
 var updateTroubleshooting = flag.Bool("update", false, "write the table of docs/troubleshooting.md from this run")
 
 // failing is a way in which a first deployment fails, and what the explanation must name.
 type failing struct {
-	name          string
-	app           string // its settings
+	name string
+	// What the program is given, as settings and, with command and variables, in the app's container.
+	command       []string
+	variables     map[string]string
+	settings      string // more of the app's
 	deployment    string // those of the deployment
 	cause, remedy string
-	// reason is AWS's own stop reason for what cannot happen on one machine, and source the page that documents it.
-	reason, source string
+	// source is the page on which AWS documents a reason that one machine cannot produce.
+	source string
 }
 
 const awsDocs = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/"
 
 // way is a case whose app fails by itself, as testdata/failing/main.js describes under its name.
 func way(name, cause, remedy string) failing {
-	return failing{name: name, app: "command: [node, main.js, " + name + "]", cause: cause, remedy: remedy}
+	return failing{name: name, command: []string{"node", "main.js", name}, cause: cause, remedy: remedy}
 }
 
 // inAWS is a case that only AWS itself produces: the local ECS stops the task with the reason that AWS documents.
 func inAWS(name, reason, source, cause, remedy string) failing {
-	return failing{
-		name: name, app: fmt.Sprintf("environment: {LOCAL_STOP_REASON: %q}", reason), cause: cause, remedy: remedy,
-		reason: reason, source: awsDocs + source,
-	}
+	return failing{name: name, variables: map[string]string{"LOCAL_STOP_REASON": reason}, cause: cause, remedy: remedy, source: awsDocs + source}
 }
+
+var healthyApp = []string{"node", "main.js", "healthy"}
 
 const noSecret = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "
 
@@ -66,12 +76,12 @@ var failings = []failing{
 	way("job", "ended by itself without an error", "app.command"),
 	way("segfault", "SIGSEGV", "native library"),
 	way("memory", "out of memory", "task.memory"),
-	{name: "command-not-found", app: "command: [gunicorn, shop]", cause: "not found", remedy: "app.command"},
-	{name: "command-not-executable", app: "command: [/app/not-executable]", cause: "cannot be executed", remedy: "chmod +x"},
-	{name: "wrong-architecture", app: "command: [/app/foreign]", cause: "the tasks' processor", remedy: "task.architecture"},
-	{name: "health-command-missing", app: "command: [node, main.js, healthy], healthCommand: [CMD, curl, localhost]",
+	{name: "command-not-found", command: []string{"gunicorn", "shop"}, cause: "not found", remedy: "app.command"},
+	{name: "command-not-executable", command: []string{"/app/not-executable"}, cause: "cannot be executed", remedy: "chmod +x"},
+	{name: "wrong-architecture", command: []string{"/app/foreign"}, cause: "the tasks' processor", remedy: "task.architecture"},
+	{name: "health-command-missing", command: healthyApp, settings: "healthCommand: [CMD, curl, localhost]",
 		cause: "own health command fails: CMD curl localhost", remedy: "app.health"},
-	{name: "migration-fails", app: "command: [node, main.js, healthy]", deployment: "command: [node, main.js, missing-variable]", cause: "exit code 1"},
+	{name: "migration-fails", command: healthyApp, deployment: "command: [node, main.js, missing-variable]", cause: "exit code 1"},
 	inAWS("secret-missing", noSecret+"ResourceNotFoundException: Secrets Manager can't find the specified secret.", "resource-initialization-error.html", "does not exist", "create it"),
 	inAWS("no-rights-for-a-secret", noSecret+"AccessDeniedException: User is not authorized to perform: kms:Decrypt", "resource-initialization-error.html", "may not read the secret", "storage.kmsKey"),
 	inAWS("no-json-key", noSecret+"retrieved secret from Secrets Manager did not contain json key password", "resource-initialization-error.html", "no such JSON key", "behind #"),
@@ -85,21 +95,37 @@ var failings = []failing{
 }
 
 // few are the cases where FAILURES names none: one of each kind of evidence.
-const few = "wrong-port,read-only-directory,command-not-found"
+const few = "read-only-directory,command-not-found,quota"
 
-// failStack is a guest of the owner's load balancer, so that a case has no load balancer to wait for. Its tasks fail soon: three at
-// once, each after one failed check.
+// failStack is a stack whose tasks fail soon: three at once, each after one failed check.
 const failStack = "fail"
 
-// settings are those of the stack file, after the guest's.
-func (f failing) settings() string {
-	all := "  fargate-nginx-sidecar:scale: {min: 3}\n"
+// stackFile is the stack's, with the settings of a case.
+func (f failing) stackFile() string {
+	all := "config:\n  aws:region: eu-central-1\n  fargate-nginx-sidecar:scale: {min: 3}\n" +
+		"  fargate-nginx-sidecar:task: {cpu: 256, memory: 512, stopTimeout: 5s}\n  fargate-nginx-sidecar:ingress: {drain: 5s}\n"
 	if f.deployment != "" {
 		all += "  fargate-nginx-sidecar:deployment: {" + f.deployment + "}\n"
 	}
 
-	return all + "  fargate-nginx-sidecar:app: {context: local/e2e/testdata/failing, startTime: 0s, " + f.app + "}\n"
+	return all + "  fargate-nginx-sidecar:app: {context: local/e2e/testdata/failing, startTime: 0s, " + f.app() + "}\n"
 }
+
+// app are the app's settings of a case, on one line.
+func (f failing) app() string {
+	var all []string
+	if f.command != nil {
+		all = append(all, "command: ["+strings.Join(f.command, ", ")+"]")
+	}
+	if f.settings != "" {
+		all = append(all, f.settings)
+	}
+
+	return strings.Join(all, ", ")
+}
+
+// needsEngine reports whether a case has settings of which more follows than a command and variables of the app.
+func (f failing) needsEngine() bool { return f.settings != "" || f.deployment != "" }
 
 // explained is what the user reads, from the first line of the explanation to its last.
 var explained = regexp.MustCompile(`(?ms)service web: .*?(?:pulumi up|has not been changed)$`)
@@ -107,44 +133,150 @@ var explained = regexp.MustCompile(`(?ms)service web: .*?(?:pulumi up|has not be
 // indentation is the engine's.
 var indentation = regexp.MustCompile(`(?m)^    `)
 
+// TestEveryFailureOfAFirstDeploymentNamesItsCauseAndItsRemedy runs the first case, and those that need it, with make local and
+// pulumi up. The others are services of their own beside it, with the first one's task definition but for the app's command and
+// variables: the program's own code waits for them and explains why they fail.
 func TestEveryFailureOfAFirstDeploymentNamesItsCauseAndItsRemedy(t *testing.T) {
 	c := newCheckout(t)
 	t.Cleanup(func() { _, _ = c.try(t, "down") })
-	c.local(t, "up", "--stack", ownerStack)
-	guest, err := os.ReadFile(filepath.Join("testdata", "Pulumi."+guestStack+".yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	wanted := cmp.Or(os.Getenv("FAILURES"), few)
-	deploy := func() (string, error) { return c.try(t, "up", "--stack", failStack) }
-	for _, f := range failings {
-		if wanted != "all" && !slices.Contains(strings.Split(wanted, ","), f.name) {
+	skips := func(f failing) bool { return wanted != "all" && !slices.Contains(strings.Split(wanted, ","), f.name) }
+	first := failings[0]
+	t.Run(first.name, func(t *testing.T) {
+		c.configureFailing(t, first)
+		begun := time.Now()
+		output, err := c.try(t, "up", "--stack", failStack)
+		first.judge(t, output, err, time.Since(begun))
+	})
+	t.Run("services", func(t *testing.T) {
+		original, places := c.original(t), make(chan struct{}, atOnce)
+		for _, f := range failings[1:] {
+			if skips(f) || f.needsEngine() {
+				continue
+			}
+			t.Run(f.name, func(t *testing.T) {
+				t.Parallel()
+				places <- struct{}{}
+				defer func() { <-places }()
+				begun := time.Now()
+				err := original.deploy(t, f)
+				f.judge(t, fmt.Sprint(err), err, time.Since(begun))
+			})
+		}
+	})
+	for _, f := range failings[1:] {
+		if skips(f) || !f.needsEngine() {
 			continue
 		}
 		t.Run(f.name, func(t *testing.T) {
-			settings := strings.Replace(string(guest), "memory: 512}", "memory: 512, stopTimeout: 5s}", 1) + f.settings()
-			if err := os.WriteFile(filepath.Join(c.root, "Pulumi."+failStack+".yaml"), []byte(settings), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			c.configureFailing(t, f)
 			begun := time.Now()
-			output, err := deploy()
-			took := time.Since(begun).Round(time.Second)
-			text := indentation.ReplaceAllString(explained.FindString(output), "")
-			if err == nil || text == "" {
-				t.Fatalf("the deploy ends after %s without an explanation: %v\n%s", took, err, output)
-			}
-			lines := strings.Count(text, "\n") + 1
-			if !strings.Contains(text, f.cause) || !strings.Contains(text, f.remedy) || lines >= 15 {
-				t.Fatalf("after %s: %d lines, without %q or %q:\n%s", took, lines, f.cause, f.remedy, text)
-			}
-			t.Logf("after %s:\n%s", took, text)
-			if *updateTroubleshooting {
-				write(t, explanation{f.title(), took.String(), f.origin(), text})
-			}
+			output, err := c.shell(t, "pulumi up --yes --skip-preview --suppress-progress 2>&1")
+			f.judge(t, output, err, time.Since(begun))
 		})
-		// Only the first one is made by make local, which leaves what a shell needs; the others spare its look at the tools.
-		deploy = func() (string, error) { return c.shell(t, "pulumi up --yes --skip-preview --suppress-progress 2>&1") }
 	}
+}
+
+// atOnce is how many services fail side by side.
+const atOnce = 3
+
+func (c *checkout) configureFailing(t *testing.T, f failing) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(c.root, "Pulumi."+failStack+".yaml"), []byte(f.stackFile()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// judge looks for the explanation in what a deployment printed, and at what it names.
+func (f failing) judge(t *testing.T, output string, err error, lasted time.Duration) {
+	t.Helper()
+	took := lasted.Round(time.Second)
+	text := indentation.ReplaceAllString(explained.FindString(output), "")
+	if err == nil || text == "" {
+		t.Fatalf("the deploy ends after %s without an explanation: %v\n%s", took, err, output)
+	}
+	lines := strings.Count(text, "\n") + 1
+	if !strings.Contains(text, f.cause) || !strings.Contains(text, f.remedy) || lines >= 15 {
+		t.Fatalf("after %s: %d lines, without %q or %q:\n%s", took, lines, f.cause, f.remedy, text)
+	}
+	t.Logf("after %s:\n%s", took, text)
+	if *updateTroubleshooting {
+		write(t, explanation{f.title(), took.String(), f.origin(), text})
+	}
+}
+
+// original is the service that the program has made, from which those of the other cases are copied.
+type original struct {
+	clients    deployment.Clients
+	ecs        *ecs.Client
+	region     string
+	service    types.Service
+	definition types.TaskDefinition
+}
+
+func (c *checkout) original(t *testing.T) original {
+	t.Helper()
+	at := c.cloud(t)
+	cluster := one(t, "cluster", must[*ecs.ListClustersOutput](t)(at.ecs.ListClusters(t.Context(), &ecs.ListClustersInput{})).ClusterArns)
+	services := must[*ecs.ListServicesOutput](t)(at.ecs.ListServices(t.Context(), &ecs.ListServicesInput{Cluster: &cluster})).ServiceArns
+	described := must[*ecs.DescribeServicesOutput](t)(at.ecs.DescribeServices(t.Context(), &ecs.DescribeServicesInput{Cluster: &cluster, Services: services}))
+	service := one(t, "service", described.Services)
+	definition := must[*ecs.DescribeTaskDefinitionOutput](t)(at.ecs.DescribeTaskDefinition(t.Context(), &ecs.DescribeTaskDefinitionInput{TaskDefinition: service.TaskDefinition}))
+
+	return original{
+		clients: deployment.Clients{ECS: at.ecs, Logs: at.logs}, ecs: at.ecs, region: c.current(t).Region,
+		service: service, definition: *definition.TaskDefinition,
+	}
+}
+
+// deploy makes a service that fails as a case says, and returns what the program says of it.
+func (o original) deploy(t *testing.T, f failing) error {
+	t.Helper()
+	name, definition := "web-"+f.name, o.register(t, f)
+	_, err := o.ecs.CreateService(t.Context(), &ecs.CreateServiceInput{
+		ServiceName: &name, TaskDefinition: &definition, Cluster: o.service.ClusterArn, DesiredCount: aws.Int32(o.service.DesiredCount),
+		NetworkConfiguration: o.service.NetworkConfiguration, LoadBalancers: o.service.LoadBalancers,
+		LaunchType: o.service.LaunchType, CapacityProviderStrategy: o.service.CapacityProviderStrategy,
+		DeploymentConfiguration: o.service.DeploymentConfiguration, HealthCheckGracePeriodSeconds: o.service.HealthCheckGracePeriodSeconds,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_, _ = o.ecs.DeleteService(context.WithoutCancel(t.Context()), &ecs.DeleteServiceInput{Cluster: o.service.ClusterArn, Service: &name, Force: aws.Bool(true)})
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	rollout := deployment.Rollout{
+		Clients: o.clients, Cluster: *o.service.ClusterArn, Service: name, Region: o.region,
+		Requested: deployment.Revision{TaskDefinition: definition, Network: *o.service.NetworkConfiguration.AwsvpcConfiguration},
+	}
+
+	return deployment.In("web", rollout.Await(ctx))
+}
+
+// register makes the task definition of a case and returns its ARN.
+func (o original) register(t *testing.T, f failing) string {
+	t.Helper()
+	containers := slices.Clone(o.definition.ContainerDefinitions)
+	for i := range containers {
+		if *containers[i].Name != "app" {
+			continue
+		}
+		containers[i].Command = f.command
+		containers[i].Environment = slices.Clone(containers[i].Environment)
+		for name, value := range f.variables {
+			containers[i].Environment = append(containers[i].Environment, types.KeyValuePair{Name: &name, Value: &value})
+		}
+	}
+	d := o.definition
+	registered := must[*ecs.RegisterTaskDefinitionOutput](t)(o.ecs.RegisterTaskDefinition(t.Context(), &ecs.RegisterTaskDefinitionInput{
+		Family: aws.String("web-" + f.name), ContainerDefinitions: containers, Volumes: d.Volumes, NetworkMode: d.NetworkMode,
+		Cpu: d.Cpu, Memory: d.Memory, ExecutionRoleArn: d.ExecutionRoleArn, TaskRoleArn: d.TaskRoleArn,
+		RequiresCompatibilities: d.RequiresCompatibilities, RuntimePlatform: d.RuntimePlatform,
+	}))
+
+	return *registered.TaskDefinition.TaskDefinitionArn
 }
 
 func (f failing) title() string {
@@ -155,10 +287,10 @@ func (f failing) title() string {
 
 // origin says how a case was produced.
 func (f failing) origin() string {
-	if f.reason != "" { // its settings only make the local ECS give the reason
+	if f.source != "" { // its variable only makes the local ECS give the reason
 		return "given by the local ECS as [AWS documents it](" + f.source + ")"
 	}
-	settings := "with `app: {" + f.app + "}`"
+	settings := "with `app: {" + f.app() + "}`"
 	if f.deployment != "" {
 		settings += " and `deployment: {" + f.deployment + "}`"
 	}
@@ -192,9 +324,14 @@ const (
 	tableEnds   = "<!-- end failures -->\n"
 )
 
+// writing lets one case after the other write the document.
+var writing sync.Mutex
+
 // write puts a case into the document, between the two comments. The others stay as they are there.
 func write(t *testing.T, ran explanation) {
 	t.Helper()
+	writing.Lock()
+	defer writing.Unlock()
 	file := filepath.Join("..", "..", "docs", "troubleshooting.md")
 	content, err := os.ReadFile(file)
 	if err != nil {

@@ -33,7 +33,7 @@ var (
 
 	badDeploys = []badDeploy{
 		crashing,
-		{"the app never says that it is healthy", environmentOf("ill"), false,
+		{"the app never becomes healthy", environmentOf("ill"), false,
 			[]string{"health checks", "nginx: ", "unhealthy", "the database does not answer"}},
 		{"the app listens on another port", environmentOf("port"), false,
 			[]string{"health checks", "unhealthy", "the app listens on 127.0.0.1:3999"}},

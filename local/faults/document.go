@@ -69,19 +69,17 @@ func names(all []Rollout) []string {
 	return list
 }
 
-// BadDeploysText is the table of deploys that cannot work, and what each update says.
+// BadDeploysText is the table of deploys that cannot work. What such an update says is in docs/troubleshooting.md.
 func BadDeploysText(seed uint64, all []BadDeploy) string {
 	text := measured("deploys", seed) + "| What is wrong | The update | after | lost requests |\n|---|---|---:|---:|\n"
-	messages := ""
 	for _, b := range all {
 		ends := "succeeds"
 		if b.Failed {
 			ends = "fails, rolled back"
-			messages += fmt.Sprintf("\n%s:\n\n```\n%s\n```\n", capital(b.Name), b.Said)
 		}
 		text += fmt.Sprintf("| %s | %s | %s | %s |\n", b.Name, ends, seconds(b.Took), lostOf(b.Requests.lost(), b.Requests))
 	}
-	return text + "\nWhat the updates say:\n" + messages
+	return text
 }
 
 // ServingText is the table of what happens to tasks that serve.
@@ -170,5 +168,3 @@ func thousands(n int) string {
 	}
 	return text
 }
-
-func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
