@@ -1,6 +1,8 @@
 package image_test
 
 import (
+	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -8,6 +10,7 @@ import (
 
 	"fargate-nginx-sidecar/infra/image"
 	"fargate-nginx-sidecar/infra/infratest"
+	"fargate-nginx-sidecar/infra/settings"
 	"fargate-nginx-sidecar/infra/stack"
 )
 
@@ -52,6 +55,23 @@ func TestPrebuiltImagesNameTheirRepository(t *testing.T) {
 		}, infratest.Options{Project: infratest.Project, Stack: "test"})
 		if err != nil || got != want {
 			t.Errorf("%s: repositories %q, error %v; want %q", reference, got, err, want)
+		}
+	}
+}
+
+func TestAContextIsCheckedWholeEvenWithoutADockerfile(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := errors.Join(os.Mkdir("app", 0o755), os.Symlink("missing", "app/link")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := infratest.Run(func(ctx *pulumi.Context) error {
+		r := settings.New(ctx)
+		image.Read(r.Group("app"), r.Group("http"), 10, false)
+		return r.Err()
+	}, infratest.Options{Project: infratest.Project, Stack: "test", Settings: map[string]string{infratest.Project + ":app": `{"context":"app"}`}})
+	for _, want := range []string{`app.context: "app" contains no Dockerfile`, `app.context: "app" contains the symbolic link link, which points to missing`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error: %v; want one to be %s", err, want)
 		}
 	}
 }

@@ -85,11 +85,13 @@ func checkContext(g settings.Group, image Settings, context, file string) {
 	info, err := os.Stat(filepath.Join(image.Context, image.Dockerfile))
 	switch {
 	case err == nil && info.Mode().IsRegular():
-		checkFiles(g, image, context)
 	case image.Dockerfile == dockerfile:
 		g.Fail(context, fmt.Sprintf("%q contains no Dockerfile", image.Context), "a directory that contains one")
 	default:
 		g.Fail(file, fmt.Sprintf("%q, which is not a file in %q", image.Dockerfile, image.Context), "a file inside "+g.Path(context))
+	}
+	if directory, err := os.Stat(image.Context); err == nil && directory.IsDir() {
+		checkFiles(g, image, context)
 	}
 }
 
