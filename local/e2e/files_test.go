@@ -89,13 +89,16 @@ func (v *visits) visit(c *checkout, page string) {
 	}
 }
 
+// filesInImage are the lines of a Dockerfile that hand its files to NGINX.
+const filesInImage = "COPY public ./public\nVOLUME /app/public\n"
+
 // Browsers load the page again and again while another release is deployed, and some have the earlier page open all the
 // time. Each page finds its scripts, whichever task answers, and the earlier page still does when its last task is gone.
 func TestADeploymentLosesNoStaticFile(t *testing.T) {
 	c := newCheckout(t)
 	c.withStack(t, filesStack)
 	t.Cleanup(func() { _, _ = c.try(t, "down") })
-	c.edit(t, "images/app/Dockerfile", "USER 1000:1000", "COPY public ./public\nVOLUME /app/public\nUSER 1000:1000")
+	c.edit(t, "images/app/Dockerfile", "USER 1000:1000", filesInImage+"USER 1000:1000")
 	c.edit(t, "images/app/.dockerignore", "!app.js", "!app.js\n!public")
 	c.release(t, 1)
 	c.local(t, "up", "--stack", filesStack)

@@ -38,12 +38,24 @@ func shapes(t *testing.T, c *checkout) map[string]string {
 			all[network+"-"+ingress] = small + "network: {kind: " + network + "}\n  fargate-nginx-sidecar:ingress: {kind: " + ingress + ", idleTimeout: 30s}\n"
 		}
 	}
+	all["of-"+filesStack] = merged(t, all["of-"+filesStack], "  fargate-nginx-sidecar:app: {context: "+imageWithFiles(t, c)+"}\n")
 	existing := "network:\n    kind: existing\n    vpc: vpc-0a1b2c3d4e5f60718\n" +
 		"    publicSubnets: [subnet-0a1b2c3d4e5f60711, subnet-0a1b2c3d4e5f60712]\n" +
 		"    privateSubnets: [subnet-0a1b2c3d4e5f60713, subnet-0a1b2c3d4e5f60714]\n"
 	all["existing"] = small + existing
 	all["existing-api"] = small + existing + "  fargate-nginx-sidecar:ingress: {kind: api-gateway, idleTimeout: 30s}\n"
 	return all
+}
+
+// imageWithFiles copies the sample's context to a folder of its own, which it returns, and adds files for NGINX there.
+func imageWithFiles(t *testing.T, c *checkout) string {
+	t.Helper()
+	const folder = "images/files"
+	if err := os.CopyFS(filepath.Join(c.root, folder), os.DirFS(filepath.Join(c.root, "images", "app"))); err != nil {
+		t.Fatal(err)
+	}
+	c.edit(t, folder+"/Dockerfile", "USER 1000:1000", filesInImage+"USER 1000:1000")
+	return folder
 }
 
 // inGate are the shapes that the gate previews: this project's stack files, and each kind of ingress and network.
