@@ -13,6 +13,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/kms"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/rds"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/route53"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/s3"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/scheduler"
@@ -91,6 +92,8 @@ var sdkResources = map[string]types{
 	"aws:lb/listenerCertificate:ListenerCertificate":                            {lb.ListenerCertificateArgs{}, lb.ListenerCertificate{}},
 	"aws:lb/listenerRule:ListenerRule":                                          {lb.ListenerRuleArgs{}, lb.ListenerRule{}},
 	"aws:lb/targetGroup:TargetGroup":                                            {lb.TargetGroupArgs{}, lb.TargetGroup{}},
+	"aws:rds/instance:Instance":                                                 {rds.InstanceArgs{}, rds.Instance{}},
+	"aws:rds/subnetGroup:SubnetGroup":                                           {rds.SubnetGroupArgs{}, rds.SubnetGroup{}},
 	"aws:route53/record:Record":                                                 {route53.RecordArgs{}, route53.Record{}},
 	"aws:route53/zone:Zone":                                                     {route53.ZoneArgs{}, route53.Zone{}},
 	"aws:s3/bucketV2:BucketV2":                                                  {s3.BucketV2Args{}, s3.BucketV2{}},

@@ -70,6 +70,9 @@ var resources = map[string]string{
 	"aws_lb_listener_rule":        "aws:lb/listenerRule:ListenerRule",
 	"aws_lb_target_group":         "aws:lb/targetGroup:TargetGroup",
 
+	"aws_db_instance":     "aws:rds/instance:Instance",
+	"aws_db_subnet_group": "aws:rds/subnetGroup:SubnetGroup",
+
 	"aws_route53_record": "aws:route53/record:Record",
 	"aws_route53_zone":   "aws:route53/zone:Zone",
 
