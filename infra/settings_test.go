@@ -399,7 +399,7 @@ var contradictory = map[string]struct {
 		[]string{"login, ingress.kind: set, but without effect with ingress.kind api-gateway: an HTTP API has none; allowed with: alb, shared"},
 	},
 	"cookies of a login that are too long": {
-		with(encrypted, map[string]string{"login": login("")}),
+		with(encrypted, map[string]string{"login": login(""), "http.headerLimit": "8KiB"}),
 		[]string{"login, http.headerLimit: 8KiB is less than the 16KiB that the cookies of a login can have; allowed: 16KiB"},
 	},
 	"a login on a path that can be written in two ways": {
@@ -864,7 +864,7 @@ var others = map[string]another{
 	"http.bodyLimit":                    {"1025KiB", nil},
 	"http.static":                       {`{"/assets":"/app/public"}`, map[string]string{"app.image": "app:1"}},
 	"http.spaFallback":                  {"true", map[string]string{"app.image": "app:1", "http.static": `{"/":"/app/public"}`}},
-	"http.headerLimit":                  {"16KiB", nil},
+	"http.headerLimit":                  {"8KiB", nil},
 	"http.hosts":                        {`["example.com","*.example.com"]`, nil},
 	"http.limits.perSecond":             {"1", nil},
 	"http.limits.concurrent":            {"1", nil},

@@ -30,7 +30,7 @@ func TestSidecarSettingsReachNginx(t *testing.T) {
 		"http.limits.perSecond": "50", "http.limits.burst": "5", "http.readTimeout": "7s", "app.keepAlive": "75s",
 		"http.cache": "2s", "http.accessLog": "text",
 		"http.trustedProxies": `["130.176.0.0/16","2600:9000::/28"]`, "ingress.health.path": "/v1/orders/health",
-		"http.limits.concurrent": "9", "http.gzip": "safe", "http.connectionLog": "60s", "http.headerLimit": "16KiB",
+		"http.limits.concurrent": "9", "http.gzip": "safe", "http.connectionLog": "60s", "http.headerLimit": "8KiB",
 		"http.limits.paths": `[{"path":"/api/login","perMinute":10,"burst":5},{"path":"/api/mail","perMinute":1}]`,
 	}))
 	got := environment(containers(t, graph)["nginx"])
@@ -39,7 +39,7 @@ func TestSidecarSettingsReachNginx(t *testing.T) {
 		"NGINX_RATE_LIMIT": "50", "NGINX_RATE_BURST": "5", "NGINX_READ_TIMEOUT": "7", "KEEP_ALIVE_TIMEOUT_MS": "75000",
 		"NGINX_CACHE_SECONDS": "2", "NGINX_ACCESS_LOG": "text",
 		"NGINX_CONCURRENCY_LIMIT": "9", "NGINX_GZIP": "safe", "NGINX_STATUS_INTERVAL": "60",
-		"NGINX_HEADER_KB": "16", "NGINX_PATH_RATES": "/api/login:10:5,/api/mail:1:0",
+		"NGINX_HEADER_KB": "8", "NGINX_PATH_RATES": "/api/login:10:5,/api/mail:1:0",
 		"NGINX_TRUSTED_PROXIES": "10.0.0.0/19,10.0.32.0/19,130.176.0.0/16,2600:9000::/28",
 	} {
 		if got[name] != want {

@@ -258,7 +258,7 @@ func encodedBytes(testing.TB) (cases []string) {
 
 // longCases are up to the limits and beyond, where a pattern could give up.
 func longCases(testing.TB) (cases []string) {
-	for _, n := range []int{1000, 1360, 1370, 2000, 4000, 8100, 8192, 16000} {
+	for _, n := range []int{1000, 1360, 1370, 2000, 4000, 8192, 16000, 16384} {
 		for _, g := range growths {
 			cases = append(cases, g.request(n))
 		}

@@ -20,7 +20,7 @@ func TestTheQueryIsInNeitherLog(t *testing.T) {
 		"GET /" + query + " HTTP/1.1",
 		"GET /api/reset" + query + " HTTP/1.1",                                 // 502, the connection is cut
 		"POST /api/reset" + query + " HTTP/1.1\r\nContent-Length: 0",           // the same
-		"GET /api/headers?bytes=17000&" + query[1:] + " HTTP/1.1",              // 502, too long
+		"GET /api/headers?bytes=40000&" + query[1:] + " HTTP/1.1",              // 502, too long
 		"GET /api/half" + query + " HTTP/1.1",                                  // cut after the status
 		"GET /api/garbage" + query + " HTTP/1.1",                               // no HTTP
 		"GET /api/hang" + query + " HTTP/1.1",                                  // 504

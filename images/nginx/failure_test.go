@@ -30,7 +30,7 @@ var failures = []failure{
 	{"is not there, or refuses connections", "GET /api/x HTTP/1.1", true, 502, "application unavailable", 0, time.Second, "at once", 0},
 	{"is not there, and the request is a POST", "POST /api/x HTTP/1.1", true, 502, "application unavailable", 0, time.Second, "at once", 0},
 	{"cuts the connection before an answer", "POST /api/reset HTTP/1.1", false, 502, "application unavailable", 0, time.Second, "at once; a POST is never sent twice", 1},
-	{"answers with more than 16 KiB of headers", "GET /api/headers?bytes=17000 HTTP/1.1", false, 502, "application unavailable", 0, time.Second, "at once", 1},
+	{"answers with more than 36 KiB of headers", "GET /api/headers?bytes=40000 HTTP/1.1", false, 502, "application unavailable", 0, time.Second, "at once", 1},
 	{"is slow, but below the limit", "GET /api/slow?ms=2000 HTTP/1.1", false, 200, "", 2 * time.Second, 3500 * time.Millisecond, "its own time", 1},
 	{"fails by itself", "GET /api/status?code=500 HTTP/1.1", false, 500, "", 0, time.Second, "at once; the application's own body", 1},
 }

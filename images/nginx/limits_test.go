@@ -2,8 +2,10 @@ package nginx_test
 
 import (
 	"bufio"
+	"compress/gzip"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,22 +90,46 @@ func TestAPathHasALimitOfItsOwn(t *testing.T) {
 	}
 }
 
-// Each event has to leave when it comes: the backend sends one and then nothing more.
-func TestAnEventLeavesAtOnce(t *testing.T) {
+// Each piece has to leave when it comes, compressed or not: the backend sends one and then nothing more.
+func TestAPieceOfAnAnswerLeavesAtOnce(t *testing.T) {
 	task := defaults(t)
-	for _, target := range []string{"/api/events", "/api/events?unbuffered"} {
-		c := task.Dial(t, 10*time.Second)
-		defer c.Close() //nolint:errcheck // only read
-		_, _ = io.WriteString(c, "GET "+target+" HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\nAccept-Encoding: gzip\r\n\r\n")
-		resp, err := http.ReadResponse(bufio.NewReader(c), nil) //nolint:bodyclose // it has no end
-		if err != nil {
-			t.Fatal(err)
-		}
-		event := make([]byte, len("data: one\n\n"))
-		if _, err := io.ReadFull(resp.Body, event); err != nil || string(event) != "data: one\n\n" || resp.Header.Get("Content-Encoding") != "" {
-			t.Errorf("%s: got %q, %v, Content-Encoding %q", target, event, err, resp.Header.Get("Content-Encoding"))
+	for _, kind := range []string{"text/event-stream", "text/html", "application/json", "application/x-ndjson", "text/plain", "application/octet-stream"} {
+		for _, form := range []string{"", "&unbuffered"} {
+			for _, coding := range []string{"gzip", "identity"} {
+				t.Run(kind+form+" "+coding, func(t *testing.T) {
+					c := task.Dial(t, 10*time.Second)
+					defer c.Close() //nolint:errcheck // only read
+					_, _ = io.WriteString(c, "GET /api/events?type="+kind+form+" HTTP/1.1\r\nHost: a\r\nAccept-Encoding: "+coding+"\r\n\r\n")
+					piece, compressed := firstPiece(t, c, len("data: one\n\n"))
+					if piece != "data: one\n\n" || compressed != (coding == "gzip" && slices.Contains(compressedKinds, kind)) {
+						t.Errorf("got %q, compressed: %v", piece, compressed)
+					}
+				})
+			}
 		}
 	}
+}
+
+var compressedKinds = []string{"text/html", "application/json", "application/x-ndjson", "text/plain"}
+
+// firstPiece reads the first bytes of an answer, and reports whether it is compressed.
+func firstPiece(t *testing.T, c io.Reader, length int) (piece string, compressed bool) {
+	t.Helper()
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil) //nolint:bodyclose // it has no end
+	if err != nil {
+		t.Fatal(err)
+	}
+	var body io.Reader = resp.Body
+	if resp.Header.Get("Content-Encoding") == "gzip" {
+		compressed = true
+		if body, err = gzip.NewReader(resp.Body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := make([]byte, length)
+	n, _ := io.ReadFull(body, read)
+
+	return string(read[:n]), compressed
 }
 
 // The application has to say something from time to time, or nginx takes it for hung.

@@ -91,8 +91,8 @@ func (s Settings) configuration(openFiles int) configuration {
 		OpenFiles:       min(s.Connections+connectionFiles, openFiles),
 		HealthPage:      s.HealthPage(),
 		ConnectTimeout:  min(10, s.ReadTimeout),
-		HeaderBuffer:    "16k",
-		BusyBuffers:     "32k",
+		HeaderBuffer:    "36k",
+		BusyBuffers:     "48k",
 		ClientHeader:    "X-Forwarded-For",
 		ForwardedScheme: "$http_x_forwarded_proto",
 		Prefixes:        alternatives(s.PathPrefixes),
@@ -109,7 +109,7 @@ func (s Settings) configuration(openFiles int) configuration {
 		c.StaticPrefixes = s.staticPrefixes()
 	}
 	if s.CacheSeconds > 0 {
-		c.HeaderBuffer, c.BusyBuffers = strconv.Itoa(24+s.HeaderLimit)+"k", "40k"
+		c.HeaderBuffer, c.BusyBuffers = strconv.Itoa(36+s.HeaderLimit)+"k", "52k"
 	}
 	if s.Ingress == API {
 		c.ClientHeader, c.ForwardedScheme = "Sidecar-Client", "https"

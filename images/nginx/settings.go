@@ -128,7 +128,7 @@ var (
 	BodyLimit = number("NGINX_MAX_BODY_KB", 1024, 1, 1048576, "KiB", func(s *Settings) *int { return &s.BodyLimit }, "largest request body; more is 413")
 	// A load balancer takes no line that is longer than 16 KiB.
 	// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html
-	HeaderLimit = number("NGINX_HEADER_KB", 8, 2, 16, "KiB", func(s *Settings) *int { return &s.HeaderLimit },
+	HeaderLimit = number("NGINX_HEADER_KB", 16, 2, 16, "KiB", func(s *Settings) *int { return &s.HeaderLimit },
 		"longest request line and header line; all of them together may be four times as long. More is 414 or 431")
 
 	RateLimit = number("NGINX_RATE_LIMIT", 0, 0, 100000, "requests a second", func(s *Settings) *int { return &s.RateLimit },

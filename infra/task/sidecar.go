@@ -95,7 +95,7 @@ func readSidecar(app, http, task settings.Group) Sidecar {
 			"Largest request body; NGINX answers 413 to a larger one.",
 			"https://nginx.org/en/docs/http/ngx_http_core_module.html#client_max_body_size") / settings.KiB),
 		HeaderLimitKilobytes: int(http.Size("headerLimit", kib(nginx.HeaderLimit.Default), kib(nginx.HeaderLimit.Min), kib(nginx.HeaderLimit.Max),
-			"Longest request line and longest header; all headers of a request may be four times as long. NGINX answers 414 or 431 to longer ones. A load balancer takes 16 and 64 KiB. Set 16KiB for large cookies, as with a login at the load balancer; the app has to take them, too.",
+			"Longest request line and longest header; all headers of a request may be four times as long. NGINX answers 414 or 431 to longer ones. The default is what a load balancer takes; the app has to take such headers, too.",
 			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html") / settings.KiB),
 		ReadTimeout: http.Else("1s less than ingress.idleTimeout").Duration("readTimeout", 0, time.Second, sec(nginx.ReadTimeout.Max),
 			"Time that NGINX waits for the app's answer before it answers 504, less than `ingress.idleTimeout`.",

@@ -13,6 +13,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/sha1" //nolint:gosec // RFC 6455's handshake is made of SHA-1
 	"encoding/base64"
 	"encoding/hex"
@@ -344,10 +345,11 @@ func (r *recorder) answer(c net.Conn, br *bufio.Reader, req request, n int) bool
 		}
 		return reply(c, req, 200, kind, text(req.number("bytes", 20000)))
 	case req.path == "/api/events":
+		kind := cmp.Or(req.query.Get("type"), "text/event-stream")
 		if req.query.Has("unbuffered") { // up to the end of the connection
-			_, _ = io.WriteString(c, "HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\nX-Accel-Buffering: no\r\n\r\ndata: one\n\n")
+			_, _ = fmt.Fprintf(c, "HTTP/1.0 200 OK\r\nContent-Type: %s\r\n\r\ndata: one\n\n", kind)
 		} else {
-			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\nb\r\ndata: one\n\n\r\n")
+			_, _ = fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n\r\nb\r\ndata: one\n\n\r\n", kind)
 		}
 		_, _ = io.Copy(io.Discard, br)
 		return false
