@@ -252,8 +252,14 @@ func properties(t reflect.Type) map[string]reflect.Type {
 	return found
 }
 
+// deprecatedName is of a property that Pulumi's own provider adds.
+const deprecatedName = "deprecated in the SDK, which has dbName for it"
+
 // excuses says of each known difference why it does no harm.
 var excuses = map[string]string{
+	"aws:rds/instance:Instance input.name":  deprecatedName,
+	"aws:rds/instance:Instance output.name": deprecatedName,
+
 	"aws provider.skipMetadataApiCheck": "the engine hands all configuration over as text, and the provider parses it",
 }
 
