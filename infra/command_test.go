@@ -76,9 +76,11 @@ func TestAFailedDeployCommandLeavesTheServiceAlone(t *testing.T) {
 	failing := options(defaults(t, migrating))
 	failing.ExitCode = 1
 	graph, err := infratest.Run(infra.Program, failing)
-	want := `service web: deployCommand ["npm", "run", "migrate"]: exit code 1; the last lines of its log:
-  relation "users" does not exist
-The service has not been changed`
+	want := `service web: deployment.command ["npm", "run", "migrate"]: it ended with exit code 1
+Remedy: correct the command, or what the app is given in app.environment and app.secrets; the lines below say more
+  app: exit code 1
+    relation "users" does not exist
+When that is done, run: pulumi up; the service has not been changed`
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error: %v\nwant: %s", err, want)
 	}

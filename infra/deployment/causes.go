@@ -17,17 +17,32 @@ import (
 // finding is a cause in a few words, and which setting to change and to what, or what else to do.
 type finding struct{ cause, remedy string }
 
-// diagnose names the most certain cause of a failure. Each recogniser returns nil for what it does not recognise; those
-// that need less than a running app come first.
-func (e evidence) diagnose() finding {
-	for _, recognise := range []func(evidence) *finding{
-		notPlaced, secretsNotRead, imageNotPulled, notStarted, fileSystemNotMounted, outOfMemory, otherContainer,
-		readOnly, portRefused, fileRefused, missingVariable, notReached, appEnded, appHealth, ownHealthCommand, sidecarEnded,
-		targetUnhealthy, onAlarm,
-	} {
+// recogniser returns nil for what it does not recognise.
+type recogniser func(evidence) *finding
+
+// ofAnyTask recognise what may befall each task, one of a command included. Those that need less than a running app come first.
+var ofAnyTask = []recogniser{
+	notPlaced, secretsNotRead, imageNotPulled, notStarted, fileSystemNotMounted, outOfMemory, otherContainer,
+	readOnly, portRefused, fileRefused, missingVariable, notReached,
+}
+
+// ofServices recognise what may befall a task that is to run on.
+var ofServices = []recogniser{appEnded, appHealth, ownHealthCommand, sidecarEnded, targetUnhealthy, onAlarm}
+
+func (e evidence) recognise(all []recogniser) *finding {
+	for _, recognise := range all {
 		if found := recognise(e); found != nil {
-			return *found
+			return found
 		}
+	}
+
+	return nil
+}
+
+// diagnose names the most certain cause of the failure of a service.
+func (e evidence) diagnose() finding {
+	if found := e.recognise(slices.Concat(ofAnyTask, ofServices)); found != nil {
+		return *found
 	}
 	if e.outOfTime {
 		return finding{
@@ -245,25 +260,26 @@ func readOnly(e evidence) *finding {
 		fmt.Sprintf("set app.writablePaths: [%s], and write VOLUME %s into the Dockerfile so that the app's user may write there", directory, directory)}
 }
 
-// readOnlyDirectory is the directory that a line about a read-only file system names, or "". Some runtimes print the error once
-// more without the path.
+// readOnlyDirectory is the directory that a line about a read-only file system names, or "".
 func (c container) readOnlyDirectory() string {
-	for _, line := range slices.Backward(c.lines) {
-		if !readOnlyError.MatchString(line) {
-			continue
-		}
-		found := aPath.FindAllStringSubmatch(line, -1)
-		if found == nil {
-			continue
-		}
-		directory := found[len(found)-1][1]
-		if parent := path.Dir(directory); parent != "/" && !strings.Contains(line, "mkdir") {
-			return parent
-		}
-		return directory
+	line, directory := c.lastPath(readOnlyError)
+	if parent := path.Dir(directory); directory != "" && parent != "/" && !strings.Contains(line, "mkdir") {
+		return parent
 	}
 
-	return ""
+	return directory
+}
+
+// lastPath is the path that a line with an error names, in the last line that has one. Some runtimes print the error once more
+// without the path.
+func (c container) lastPath(about *regexp.Regexp) (line, found string) {
+	for _, line := range slices.Backward(c.lines) {
+		if paths := aPath.FindAllStringSubmatch(line, -1); paths != nil && about.MatchString(line) {
+			return line, paths[len(paths)-1][1]
+		}
+	}
+
+	return "", ""
 }
 
 var (
@@ -299,13 +315,12 @@ func (e evidence) appPort() string { return cmp.Or(e.container(appName).variable
 // fileRefused recognises an app whose user may not use a file.
 func fileRefused(e evidence) *finding {
 	app := e.container(appName)
-	line := app.match(noFile)
-	if line == nil || !app.hasFailed() {
+	if app.match(noFile) == nil || !app.hasFailed() {
 		return nil
 	}
 	file := "a file"
-	if found := aPath.FindAllStringSubmatch(line[0], -1); found != nil {
-		file = found[len(found)-1][1]
+	if _, found := app.lastPath(noFile); found != "" {
+		file = found
 	}
 
 	return &finding{"the app's user " + aws.ToString(app.definition.User) + " may not use " + file,

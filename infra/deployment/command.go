@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -174,31 +175,52 @@ func (c Command) await(ctx context.Context, arn string, pause time.Duration) (ty
 	}
 }
 
-// judge returns an error, with the last lines that the command has written, unless it exited with 0.
+// judge returns an error that explains the end of the command, unless it exited with 0.
 func (c Command) judge(ctx context.Context, ended types.Task, pause time.Duration) error {
-	for _, container := range ended.Containers {
-		if aws.ToString(container.Name) != c.Container {
+	e := evidence{task: &ended}
+	command := container{name: c.Container, definition: types.ContainerDefinition{Command: c.Words}}
+	for _, seen := range ended.Containers {
+		if aws.ToString(seen.Name) != c.Container {
 			continue
 		}
-		if container.ExitCode == nil {
-			return fmt.Errorf("the command was not started: %s %s", aws.ToString(ended.StoppedReason), aws.ToString(container.Reason))
-		}
-		if *container.ExitCode == 0 {
+		command.seen = seen
+		switch {
+		case seen.ExitCode == nil:
+		case *seen.ExitCode == 0:
 			return nil
+		default:
+			command.lines = c.written(ctx, ended, pause)
 		}
-		return fmt.Errorf("exit code %d; %s", *container.ExitCode, c.written(ctx, ended, pause))
+	}
+	e.containers = []container{command}
+	found := e.recognise(ofAnyTask)
+	if found == nil {
+		found = &finding{"it ended with " + strings.TrimPrefix(command.describe(), c.Container+": "),
+			"correct the command, or what the app is given in app.environment and app.secrets; the lines below say more"}
 	}
 
-	return fmt.Errorf("the command was not started: %s", aws.ToString(ended.StoppedReason))
+	return &Failure{
+		Cause: "deployment.command " + quoted(c.Words) + ": " + found.cause, Remedy: found.remedy,
+		Details: append(e.ofTask(), "When that is done, run: pulumi up; the service has not been changed"),
+	}
 }
 
-// written returns the last lines that the command has written, or where they can be found. They reach CloudWatch some
-// seconds after the command has written them.
-func (c Command) written(ctx context.Context, ended types.Task, pause time.Duration) string {
+func quoted(words []string) string {
+	all := make([]string, len(words))
+	for i, word := range words {
+		all[i] = strconv.Quote(word)
+	}
+
+	return "[" + strings.Join(all, ", ") + "]"
+}
+
+// written returns the last lines that the command has written. They reach CloudWatch some seconds after the command has written
+// them.
+func (c Command) written(ctx context.Context, ended types.Task, pause time.Duration) []string {
 	stream := fmt.Sprintf("%s/%s/%s", c.LogPrefix, c.Container, taskID(ended))
 	for range 3 {
 		if lines := lastLines(ctx, c.Logs, c.LogGroup, stream); len(lines) > 0 {
-			return "the last lines of its log:\n  " + strings.Join(lines, "\n  ")
+			return lines
 		}
 		select {
 		case <-ctx.Done():
@@ -206,5 +228,5 @@ func (c Command) written(ctx context.Context, ended types.Task, pause time.Durat
 		}
 	}
 
-	return fmt.Sprintf("its log could not be read or is empty: stream %s of group %s", stream, c.LogGroup)
+	return []string{fmt.Sprintf("its log could not be read or is empty: stream %s of group %s", stream, c.LogGroup)}
 }

@@ -143,15 +143,36 @@ func TestACommandThatFailsIsAnError(t *testing.T) {
 	}{
 		"exit code": {
 			&cluster{exit: aws.Int32(3)}, []string{"migrating\n", "no such table"},
-			"exit code 3; the last lines of its log:\n  migrating\n  no such table",
+			`deployment.command ["npm", "run", "migrate"]: it ended with exit code 3
+Remedy: correct the command, or what the app is given in app.environment and app.secrets; the lines below say more
+  app: exit code 3
+    migrating
+    no such table
+When that is done, run: pulumi up; the service has not been changed`,
+		},
+		"a cause that is known": {
+			&cluster{exit: aws.Int32(1)}, []string{"Error: DATABASE_URL is not set"},
+			`deployment.command ["npm", "run", "migrate"]: the app misses the variable DATABASE_URL
+Remedy: set app.environment: {DATABASE_URL: …}, or app.secrets if its value is secret
+  app: exit code 1
+    Error: DATABASE_URL is not set
+When that is done, run: pulumi up; the service has not been changed`,
 		},
 		"no log": {
 			&cluster{exit: aws.Int32(1)}, nil,
-			"exit code 1; its log could not be read or is empty: stream web/commands/app/0000000000000001 of group app-logs",
+			`deployment.command ["npm", "run", "migrate"]: it ended with exit code 1
+Remedy: correct the command, or what the app is given in app.environment and app.secrets; the lines below say more
+  app: exit code 1
+    its log could not be read or is empty: stream web/commands/app/0000000000000001 of group app-logs
+When that is done, run: pulumi up; the service has not been changed`,
 		},
 		"no start": {
 			&cluster{reason: "CannotPullContainerError: not found"}, nil,
-			"the command was not started: CannotPullContainerError: not found ",
+			`deployment.command ["npm", "run", "migrate"]: an image does not exist any more or never did
+Remedy: set app.image, or the image in containers, to one that exists; an image that this stack builds is pushed again by: pulumi up --refresh
+Task 0000000000000001 stopped: CannotPullContainerError: not found
+  app: not started
+When that is done, run: pulumi up; the service has not been changed`,
 		},
 		"refused": {&cluster{failure: "RESOURCE:ENI"}, nil, "start: RESOURCE:ENI "},
 	} {

@@ -136,6 +136,16 @@ func (e evidence) details() []string {
 		}
 		return lines
 	}
+	lines = append(lines, e.ofTask()...)
+	if unchecked := e.unchecked(); unchecked != "" {
+		lines = append(lines, unchecked)
+	}
+
+	return lines
+}
+
+// ofTask are the end of the task and of its containers, and what those wrote last.
+func (e evidence) ofTask() (lines []string) {
 	if reason := aws.ToString(e.task.StoppedReason); reason != "" {
 		lines = append(lines, fmt.Sprintf("Task %s stopped: %s", taskID(*e.task), shortened(reason)))
 	}
@@ -154,9 +164,6 @@ func (e evidence) details() []string {
 		for _, line := range telling(c.lines, linesShown/writers) {
 			lines = append(lines, "    "+line)
 		}
-	}
-	if unchecked := e.unchecked(); unchecked != "" {
-		lines = append(lines, unchecked)
 	}
 
 	return lines
@@ -179,13 +186,13 @@ func (e evidence) unchecked() string {
 	return fmt.Sprintf("Not reached yet: GET http://127.0.0.1:%s%s must answer with a status from 200 to 399 (app.port, app.health)", e.appPort(), path)
 }
 
-// shown are the containers that ended with an error and the app; if none did, they are NGINX and the app.
+// shown are the app and the containers that ended with an error.
 func (e evidence) shown() []container {
-	failed := slices.DeleteFunc(slices.Clone(e.containers), func(c container) bool {
-		return c.name != appName && c.seen.Reason == nil && aws.ToInt32(c.seen.ExitCode) == 0 && !c.isUnhealthy()
+	shown := slices.DeleteFunc(slices.Clone(e.containers), func(c container) bool {
+		return c.name != appName && c.seen.Reason == nil && !c.isUnhealthy() && (!c.hasFailed() || c.name == sidecarName && c.endedWith(137))
 	})
 
-	return failed[:min(len(failed), 3)]
+	return shown[:min(len(shown), 3)]
 }
 
 // outcome says what became of the deployment.

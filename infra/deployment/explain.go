@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -203,11 +204,14 @@ const (
 	lineLength = 200
 )
 
-// telling are the last lines, at most as many as given, that say most: without empty lines and, if others are there, without indented ones, which are
-// mostly the frames of a stack.
+// noise are lines without a word of the error: empty ones, brackets, and what Node prints around a stack.
+var noise = regexp.MustCompile(`^(?:[\s{}\[\](),;]*|node:\S+:\d+|Node\.js v.*|Emitted 'error' event on .*)$`)
+
+// telling are the last lines, at most as many as given, that say most: without noise and, if others are there, without indented
+// ones, which are mostly the frames of a stack.
 func telling(lines []string, most int) []string {
 	flush := slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
-		return strings.TrimSpace(line) == "" || line[0] == ' ' || line[0] == '\t' || strings.HasPrefix(line, "Node.js v")
+		return noise.MatchString(line) || line[0] == ' ' || line[0] == '\t'
 	})
 	if len(flush) == 0 {
 		flush = slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return strings.TrimSpace(line) == "" })

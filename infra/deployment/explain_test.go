@@ -52,14 +52,14 @@ func TestTheExplanationIsOfTheTaskThatFailedLast(t *testing.T) {
 		stoppedTask("4", newRevision, "Scaling activity initiated by (deployment ecs-svc/1)", 4, exited("app", 9)),
 		stoppedTask("5", oldRevision, exit, 5, exited("app", 9)), still, early,
 	}}
-	got := fail(t, h, streams{"app-logs web/app/app/3": {"file:///app/main.js:3", "    at main (main.js:3)", "", "Error: Cannot find module 'express'\n", "Node.js v26"}}).Error()
+	got := fail(t, h, streams{"app-logs web/app/app/3": {"file:///app/main.js:3", "node:internal:12", "    at main (main.js:3)", "", "Error: Cannot find module 'express' {\n", "}", "Node.js v26"}}).Error()
 	want := `the app ended with exit code 1; its last lines are below
 Remedy: correct the app, or what it is given in app.environment, app.secrets and app.command
 The deployment failed after 1m30s, and there is none to return to: ECS deployment circuit breaker: tasks failed to start.
 Task 3 stopped: Essential container in task exited
   app: exit code 1
     file:///app/main.js:3
-    Error: Cannot find module 'express'
+    Error: Cannot find module 'express' {
 All events: aws ecs describe-services --region eu-central-1 --cluster web-1 --services web-2 --query 'services[0].events[:20].message'
 When that is done, run: pulumi up`
 	if got != want {
@@ -138,6 +138,10 @@ func TestTheCauseAndTheSettingAreNamed(t *testing.T) {
 		},
 		"user": {
 			app: exited("app", 1), lines: []string{"PermissionError: [Errno 13] Permission denied: '/app/secret.key'"},
+			cause: "may not use /app/secret.key", remedy: "app.user",
+		},
+		"user, said twice": {
+			app: exited("app", 1), lines: []string{"Error: EACCES: permission denied, open '/app/secret.key'", "    at openSync", "  code: 'EACCES',"},
 			cause: "may not use /app/secret.key", remedy: "app.user",
 		},
 		"low port":    {app: exited("app", 1), lines: []string{"Error: listen EACCES: permission denied 0.0.0.0:80"}, cause: "port below 1024", remedy: "app.port"},

@@ -2,9 +2,6 @@ package service
 
 import (
 	"context"
-	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -57,7 +54,7 @@ func (b *builder) beginRollout() pulumi.StringOutput {
 			LogGroup: values[4].(string), LogPrefix: b.Name + "/" + task.Commands,
 		}
 		if err := c.Run(within); err != nil {
-			return begun, fmt.Errorf("service %s: deployCommand %s: %w\nThe service has not been changed", b.Name, quoted(c.Words), err)
+			return begun, deployment.In(b.Name, err)
 		}
 		return begun, nil
 	})
@@ -105,13 +102,4 @@ func assign(public bool) types.AssignPublicIp {
 	}
 
 	return types.AssignPublicIpDisabled
-}
-
-func quoted(words []string) string {
-	all := make([]string, len(words))
-	for i, word := range words {
-		all[i] = strconv.Quote(word)
-	}
-
-	return "[" + strings.Join(all, ", ") + "]"
 }

@@ -302,7 +302,7 @@ func failMigration(t *testing.T, c *checkout, database database) {
 	if err == nil {
 		t.Error("the deploy is reported as a success")
 	}
-	for _, want := range []string{`deployCommand ["/miniflux", "-migrate"]: exit code 1`, "not currently accepting connections", "The service has not been changed"} {
+	for _, want := range []string{`deployment.command ["/miniflux", "-migrate"]: it ended with exit code 1`, "not currently accepting connections", "the service has not been changed"} {
 		if !strings.Contains(output, want) {
 			t.Errorf("the output lacks %q", want)
 		}

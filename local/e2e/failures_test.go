@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -25,7 +26,7 @@ var updateTroubleshooting = flag.Bool("update", false, "write the table of docs/
 
 // failing is a way in which a first deployment fails, and what the explanation must name.
 type failing struct {
-	name string
+	title, name string
 	// What the program is given, as settings and, with command and variables, in the app's container.
 	command       []string
 	variables     map[string]string
@@ -39,13 +40,13 @@ type failing struct {
 const awsDocs = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/"
 
 // way is a case whose app fails by itself, as testdata/failing/main.js describes under its name.
-func way(name, cause, remedy string) failing {
-	return failing{name: name, command: []string{"node", "main.js", name}, cause: cause, remedy: remedy}
+func way(title, name, cause, remedy string) failing {
+	return failing{title: title, name: name, command: []string{"node", "main.js", name}, cause: cause, remedy: remedy}
 }
 
 // inAWS is a case that only AWS itself produces: the local ECS stops the task with the reason that AWS documents.
-func inAWS(name, reason, source, cause, remedy string) failing {
-	return failing{name: name, variables: map[string]string{"LOCAL_STOP_REASON": reason}, cause: cause, remedy: remedy, source: awsDocs + source}
+func inAWS(title, name, reason, source, cause, remedy string) failing {
+	return failing{title: title, name: name, variables: map[string]string{"LOCAL_STOP_REASON": reason}, cause: cause, remedy: remedy, source: awsDocs + source}
 }
 
 var healthyApp = []string{"node", "main.js", "healthy"}
@@ -53,44 +54,45 @@ var healthyApp = []string{"node", "main.js", "healthy"}
 const noSecret = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "
 
 var failings = []failing{
-	way("wrong-port", "it listens on 127.0.0.1:8000", "set app.port: 8000"),
-	way("wrong-address", "it listens on 10.", "HOSTNAME: 127.0.0.1"),
-	way("only-ipv6", "it listens on [::1]:3000", "let the app listen on 127.0.0.1"),
-	way("slow-start", "nothing but NGINX listens", "app.startTime"),
-	way("not-found", "status 404", "set app.health"),
-	way("host-refused", "status 400 for Host localhost", "ALLOWED_HOSTS"),
-	way("login", "status 401", "needs no login"),
-	way("error", "status 500", "the app's lines say why"),
-	way("hangs", "no answer within", "within 2 s"),
-	way("no-http", "does not speak HTTP", "plain HTTP"),
-	way("tls", "does not speak HTTP", "TLS for clients ends at the load balancer"),
-	way("low-port", "it listens on 127.0.0.1:80", "listen on 3000, the port in its variable PORT"),
-	way("crash", "ended with exit code 1", "correct the app"),
-	way("missing-variable", "misses the variable DATABASE_URL", "DATABASE_URL"),
-	way("read-only", "writes to /app", "app.writablePaths: [/app"),
-	way("read-only-directory", "writes to /app/.next", "app.writablePaths: [/app/.next]"),
-	way("no-temporary", "no directory for temporary files", "app.writablePaths: [/tmp]"),
-	way("wrong-user", "may not use /app/secret.key", "app.user"),
-	way("port-taken", "is taken", "http.port"),
-	way("database", "cannot reach another service", "network.ports"),
-	way("job", "ended by itself without an error", "app.command"),
-	way("segfault", "SIGSEGV", "native library"),
-	way("memory", "out of memory", "task.memory"),
-	{name: "command-not-found", command: []string{"gunicorn", "shop"}, cause: "not found", remedy: "app.command"},
-	{name: "command-not-executable", command: []string{"/app/not-executable"}, cause: "cannot be executed", remedy: "chmod +x"},
-	{name: "wrong-architecture", command: []string{"/app/foreign"}, cause: "the tasks' processor", remedy: "task.architecture"},
-	{name: "health-command-missing", command: healthyApp, settings: "healthCommand: [CMD, curl, localhost]",
+	way("Another port", "wrong-port", "it listens on 127.0.0.1:8000", "set app.port: 8000"),
+	way("Another address", "wrong-address", "(connection refused); it listens on ", "HOSTNAME: 127.0.0.1"),
+	way("Only IPv6", "only-ipv6", "it listens on [::1]:3000", "let the app listen on 127.0.0.1"),
+	way("A slow start", "slow-start", "nothing but NGINX listens", "app.startTime"),
+	way("404 on the health path", "not-found", "status 404", "set app.health"),
+	way("The Host is refused", "host-refused", "status 400 for Host localhost", "ALLOWED_HOSTS"),
+	way("The health path needs a login", "login", "status 401", "needs no login"),
+	way("500 on the health path", "error", "status 500", "the app's lines say why"),
+	way("The app does not answer", "hangs", "no answer within", "within 2 s"),
+	way("The app does not speak HTTP", "no-http", "does not speak HTTP", "plain HTTP"),
+	way("The app expects TLS", "tls", "does not speak HTTP", "TLS for clients ends at the load balancer"),
+	way("A port below 1024", "low-port", "port below 1024", "listen on 3000"),
+	way("A crash", "crash", "ended with exit code 1", "correct the app"),
+	way("A missing variable", "missing-variable", "misses the variable DATABASE_URL", "DATABASE_URL"),
+	way("A file in the read-only root", "read-only", "writes to /app", "app.writablePaths: [/app"),
+	way("A directory in the read-only root", "read-only-directory", "writes to /app/.next", "app.writablePaths: [/app/.next]"),
+	way("No directory for temporary files", "no-temporary", "no directory for temporary files", "app.writablePaths: [/tmp]"),
+	way("A file of another user", "wrong-user", "may not use /app/secret.key", "app.user"),
+	way("The port is taken", "port-taken", "is taken", "http.port"),
+	way("A service out of reach", "database", "cannot reach another service", "network.ports"),
+	way("The app ends by itself", "job", "ended by itself without an error", "app.command"),
+	way("A crash of a native library", "segfault", "SIGSEGV", "native library"),
+	way("Too little memory", "memory", "out of memory", "task.memory"),
+	{title: "The command is missing", name: "command-not-found", command: []string{"gunicorn", "shop"}, cause: "not found", remedy: "app.command"},
+	{title: "The command cannot be executed", name: "command-not-executable", command: []string{"/app/not-executable"}, cause: "cannot be executed", remedy: "chmod +x"},
+	{title: "Another processor", name: "wrong-architecture", command: []string{"/app/foreign"}, cause: "the tasks' processor", remedy: "task.architecture"},
+	{title: "The health command is missing", name: "health-command-missing", command: healthyApp, settings: "healthCommand: [CMD, curl, localhost]",
 		cause: "own health command fails: CMD curl localhost", remedy: "app.health"},
-	{name: "migration-fails", command: healthyApp, deployment: "command: [node, main.js, missing-variable]", cause: "exit code 1"},
-	inAWS("secret-missing", noSecret+"ResourceNotFoundException: Secrets Manager can't find the specified secret.", "resource-initialization-error.html", "does not exist", "create it"),
-	inAWS("no-rights-for-a-secret", noSecret+"AccessDeniedException: User is not authorized to perform: kms:Decrypt", "resource-initialization-error.html", "may not read the secret", "storage.kmsKey"),
-	inAWS("no-json-key", noSecret+"retrieved secret from Secrets Manager did not contain json key password", "resource-initialization-error.html", "no such JSON key", "behind #"),
-	inAWS("no-route-to-ecr", "CannotPullContainerError: ref pull has been retried 5 time(s): dial tcp 3.122.1.1:443: i/o timeout", "task_cannot_pull_image.html", "cannot reach the registry", "NAT"),
-	inAWS("image-gone", "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref 123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop:1: not found",
+	{title: "The migration fails", name: "migration-fails", command: healthyApp, deployment: "command: [node, main.js, missing-variable]",
+		cause: `deployment.command ["node", "main.js", "missing-variable"]: the app misses the variable DATABASE_URL`, remedy: "app.environment: {DATABASE_URL: …}"},
+	inAWS("The secret is missing", "secret-missing", noSecret+"ResourceNotFoundException: Secrets Manager can't find the specified secret.", "resource-initialization-error.html", "does not exist", "create it"),
+	inAWS("No right to read the secret", "no-rights-for-a-secret", noSecret+"AccessDeniedException: User is not authorized to perform: kms:Decrypt", "resource-initialization-error.html", "may not read the secret", "storage.kmsKey"),
+	inAWS("The secret lacks the JSON key", "no-json-key", noSecret+"retrieved secret from Secrets Manager did not contain json key password", "resource-initialization-error.html", "no such JSON key", "behind #"),
+	inAWS("No route to ECR", "no-route-to-ecr", "CannotPullContainerError: ref pull has been retried 5 time(s): dial tcp 3.122.1.1:443: i/o timeout", "task_cannot_pull_image.html", "cannot reach the registry", "NAT"),
+	inAWS("The image is gone", "image-gone", "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref 123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop:1: not found",
 		"task_cannot_pull_image.html", "does not exist", "app.image"),
-	inAWS("quota", "unable to place a task. Reason: You've reached the limit on the number of vCPUs you can run concurrently.",
+	inAWS("The quota is used up", "quota", "unable to place a task. Reason: You've reached the limit on the number of vCPUs you can run concurrently.",
 		"service-event-messages-list.html", "quota of Fargate vCPUs", "Service Quotas"),
-	inAWS("no-mount", "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: mount.nfs4: Connection timed out",
+	inAWS("The file system is out of reach", "no-mount", "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: mount.nfs4: Connection timed out",
 		"resource-initialization-error.html", "file system of volumes", "2049"),
 }
 
@@ -130,6 +132,9 @@ func (f failing) needsEngine() bool { return f.settings != "" || f.deployment !=
 // explained is what the user reads, from the first line of the explanation to its last.
 var explained = regexp.MustCompile(`(?ms)service web: .*?(?:pulumi up|has not been changed)$`)
 
+// failedAfter is the time of a deployment, in its explanation.
+var failedAfter = regexp.MustCompile(`The deployment failed after (\w+),`)
+
 // indentation is the engine's.
 var indentation = regexp.MustCompile(`(?m)^    `)
 
@@ -146,7 +151,7 @@ func TestEveryFailureOfAFirstDeploymentNamesItsCauseAndItsRemedy(t *testing.T) {
 		c.configureFailing(t, first)
 		begun := time.Now()
 		output, err := c.try(t, "up", "--stack", failStack)
-		first.judge(t, output, err, time.Since(begun))
+		first.judge(t, indentation.ReplaceAllString(output, ""), err, time.Since(begun))
 	})
 	t.Run("services", func(t *testing.T) {
 		original, places := c.original(t), make(chan struct{}, atOnce)
@@ -172,7 +177,7 @@ func TestEveryFailureOfAFirstDeploymentNamesItsCauseAndItsRemedy(t *testing.T) {
 			c.configureFailing(t, f)
 			begun := time.Now()
 			output, err := c.shell(t, "pulumi up --yes --skip-preview --suppress-progress 2>&1")
-			f.judge(t, output, err, time.Since(begun))
+			f.judge(t, indentation.ReplaceAllString(output, ""), err, time.Since(begun))
 		})
 	}
 }
@@ -191,7 +196,7 @@ func (c *checkout) configureFailing(t *testing.T, f failing) {
 func (f failing) judge(t *testing.T, output string, err error, lasted time.Duration) {
 	t.Helper()
 	took := lasted.Round(time.Second)
-	text := indentation.ReplaceAllString(explained.FindString(output), "")
+	text := explained.FindString(output)
 	if err == nil || text == "" {
 		t.Fatalf("the deploy ends after %s without an explanation: %v\n%s", took, err, output)
 	}
@@ -201,7 +206,11 @@ func (f failing) judge(t *testing.T, output string, err error, lasted time.Durat
 	}
 	t.Logf("after %s:\n%s", took, text)
 	if *updateTroubleshooting {
-		write(t, explanation{f.title(), took.String(), f.origin(), text})
+		after := took.String()
+		if of := failedAfter.FindStringSubmatch(text); of != nil { // without what came before the deployment
+			after = of[1]
+		}
+		write(t, explanation{f.title, after, f.origin(), text})
 	}
 }
 
@@ -248,7 +257,7 @@ func (o original) deploy(t *testing.T, f failing) error {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	rollout := deployment.Rollout{
-		Clients: o.clients, Cluster: *o.service.ClusterArn, Service: name, Region: o.region,
+		Clients: o.clients, Cluster: path.Base(*o.service.ClusterArn), Service: name, Region: o.region,
 		Requested: deployment.Revision{TaskDefinition: definition, Network: *o.service.NetworkConfiguration.AwsvpcConfiguration},
 	}
 
@@ -277,12 +286,6 @@ func (o original) register(t *testing.T, f failing) string {
 	}))
 
 	return *registered.TaskDefinition.TaskDefinitionArn
-}
-
-func (f failing) title() string {
-	title := strings.ReplaceAll(f.name, "-", " ")
-
-	return strings.ToUpper(title[:1]) + title[1:]
 }
 
 // origin says how a case was produced.
@@ -348,7 +351,7 @@ func write(t *testing.T, ran explanation) {
 	}
 	table, sections := "\n| What is wrong | Cause, as the text names it | Remedy | Lines | Ended after |\n|---|---|---|---:|---:|\n", ""
 	for _, f := range failings {
-		if i := slices.IndexFunc(cases, func(e explanation) bool { return e.title == f.title() }); i >= 0 {
+		if i := slices.IndexFunc(cases, func(e explanation) bool { return e.title == f.title }); i >= 0 {
 			table += cases[i].row()
 			sections += cases[i].section()
 		}
