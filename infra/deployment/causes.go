@@ -83,20 +83,23 @@ func secretsNotRead(e evidence) *finding {
 	if !strings.Contains(reason, "ResourceInitializationError") || !strings.Contains(reason, "secret") && !strings.Contains(reason, "ssm") {
 		return nil
 	}
-	which := cmp.Or(secretName.FindString(reason), "one of app.secrets")
+	which := "a secret of app.secrets"
+	if name := secretName.FindString(reason); name != "" {
+		which = "the secret " + name
+	}
 	switch {
 	case isNoRoute(reason):
 		return noRoute("Secrets Manager and SSM")
 	case strings.Contains(reason, "json key"):
-		return &finding{"the secret " + which + " has no such JSON key", "correct the key behind # in app.secrets, or add it to the secret's value"}
+		return &finding{which + " has no such JSON key", "correct the key behind # in app.secrets, or add it to the secret's value"}
 	case strings.Contains(reason, "AccessDenied"):
-		return &finding{"ECS may not read the secret " + which,
+		return &finding{"ECS may not read " + which,
 			"if it is encrypted with a key of yours, set storage.kmsKey to that key; if it is of another account, its policy must allow the execution role"}
 	case isMissing(reason):
-		return &finding{"the secret " + which + " does not exist", "create it in this region and account, or correct its name in app.secrets"}
+		return &finding{which + " does not exist", "create it in this region and account, or correct its name in app.secrets"}
 	}
 
-	return &finding{"ECS cannot read the secret " + which, "the reason below says why"}
+	return &finding{"ECS cannot read " + which, "the reason below says why"}
 }
 
 func isMissing(reason string) bool {
@@ -119,7 +122,7 @@ func noRoute(service string) *finding {
 			"network.ports must contain 443"}
 }
 
-var imageName = regexp.MustCompile(`(?:image )?"?([\w.-]+(?::\d+)?/[\w./-]+(?:[:@][\w.:-]+)?)`)
+var imageName = regexp.MustCompile(`\b([\w-]+(?:\.[\w-]+)+(?::\d+)?/[\w./-]+(?:[:@][\w.:-]+)?)`)
 
 // imageNotPulled recognises images that ECS could not fetch.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html
@@ -352,13 +355,29 @@ func missingVariable(e evidence) *finding {
 // notReached recognises an app that ends because it cannot reach another service.
 func notReached(e evidence) *finding {
 	app := e.container(appName)
-	line := app.match(noHost)
-	if line == nil || !app.hasFailed() {
+	line := app.lastFlush(noHost)
+	if line == "" || !app.hasFailed() {
 		return nil
 	}
 
-	return &finding{"the app cannot reach another service: " + shortened(line[0]),
+	return &finding{"the app cannot reach another service: " + shortened(line),
 		"check the address in app.environment or app.secrets; the tasks may connect only to network.ports and network.groups, and the other side must allow their security group"}
+}
+
+// lastFlush is the last line that has a pattern, if possible one that is not indented: below an error, some runtimes print its parts.
+func (c container) lastFlush(pattern *regexp.Regexp) string {
+	found := ""
+	for _, line := range slices.Backward(c.lines) {
+		if !pattern.MatchString(line) {
+			continue
+		}
+		if line[0] != ' ' && line[0] != '\t' {
+			return line
+		}
+		found = cmp.Or(found, line)
+	}
+
+	return found
 }
 
 // appEnded recognises an app that ended by itself for a reason of its own.

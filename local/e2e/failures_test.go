@@ -85,7 +85,7 @@ var failings = []failing{
 	{title: "The migration fails", name: "migration-fails", command: healthyApp, deployment: "command: [node, main.js, missing-variable]",
 		cause: `deployment.command ["node", "main.js", "missing-variable"]: the app misses the variable DATABASE_URL`, remedy: "app.environment: {DATABASE_URL: …}"},
 	inAWS("The secret is missing", "secret-missing", noSecret+"ResourceNotFoundException: Secrets Manager can't find the specified secret.", "resource-initialization-error.html", "does not exist", "create it"),
-	inAWS("No right to read the secret", "no-rights-for-a-secret", noSecret+"AccessDeniedException: User is not authorized to perform: kms:Decrypt", "resource-initialization-error.html", "may not read the secret", "storage.kmsKey"),
+	inAWS("No right to read the secret", "no-rights-for-a-secret", noSecret+"AccessDeniedException: User is not authorized to perform: kms:Decrypt", "resource-initialization-error.html", "may not read a secret", "storage.kmsKey"),
 	inAWS("The secret lacks the JSON key", "no-json-key", noSecret+"retrieved secret from Secrets Manager did not contain json key password", "resource-initialization-error.html", "no such JSON key", "behind #"),
 	inAWS("No route to ECR", "no-route-to-ecr", "CannotPullContainerError: ref pull has been retried 5 time(s): dial tcp 3.122.1.1:443: i/o timeout", "task_cannot_pull_image.html", "cannot reach the registry", "NAT"),
 	inAWS("The image is gone", "image-gone", "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref 123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop:1: not found",
@@ -93,7 +93,7 @@ var failings = []failing{
 	inAWS("The quota is used up", "quota", "unable to place a task. Reason: You've reached the limit on the number of vCPUs you can run concurrently.",
 		"service-event-messages-list.html", "quota of Fargate vCPUs", "Service Quotas"),
 	inAWS("The file system is out of reach", "no-mount", "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: mount.nfs4: Connection timed out",
-		"resource-initialization-error.html", "file system of volumes", "2049"),
+		"resource-initialization-error.html", "file system of app.volumes", "2049"),
 }
 
 // few are the cases where FAILURES names none: one of each kind of evidence.
@@ -130,7 +130,7 @@ func (f failing) app() string {
 func (f failing) needsEngine() bool { return f.settings != "" || f.deployment != "" }
 
 // explained is what the user reads, from the first line of the explanation to its last.
-var explained = regexp.MustCompile(`(?ms)service web: .*?(?:pulumi up|has not been changed)$`)
+var explained = regexp.MustCompile(`(?ms)service web: [^\n]*\nRemedy: .*?(?:pulumi up|has not been changed)$`)
 
 // failedAfter is the time of a deployment, in its explanation.
 var failedAfter = regexp.MustCompile(`The deployment failed after (\w+),`)
@@ -207,7 +207,7 @@ func (f failing) judge(t *testing.T, output string, err error, lasted time.Durat
 	t.Logf("after %s:\n%s", took, text)
 	if *updateTroubleshooting {
 		after := took.String()
-		if of := failedAfter.FindStringSubmatch(text); of != nil { // without what came before the deployment
+		if of := failedAfter.FindStringSubmatch(text); of != nil && f.source == "" { // without what came before the deployment
 			after = of[1]
 		}
 		write(t, explanation{f.title, after, f.origin(), text})
@@ -229,7 +229,7 @@ func (c *checkout) original(t *testing.T) original {
 	cluster := one(t, "cluster", must[*ecs.ListClustersOutput](t)(at.ecs.ListClusters(t.Context(), &ecs.ListClustersInput{})).ClusterArns)
 	services := must[*ecs.ListServicesOutput](t)(at.ecs.ListServices(t.Context(), &ecs.ListServicesInput{Cluster: &cluster})).ServiceArns
 	described := must[*ecs.DescribeServicesOutput](t)(at.ecs.DescribeServices(t.Context(), &ecs.DescribeServicesInput{Cluster: &cluster, Services: services}))
-	service := one(t, "service", described.Services)
+	service := one(t, "service", slices.DeleteFunc(described.Services, func(s types.Service) bool { return *s.Status != "ACTIVE" }))
 	definition := must[*ecs.DescribeTaskDefinitionOutput](t)(at.ecs.DescribeTaskDefinition(t.Context(), &ecs.DescribeTaskDefinitionInput{TaskDefinition: service.TaskDefinition}))
 
 	return original{

@@ -1,4 +1,5 @@
 // An app that fails in the way that its argument names.
+const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const http = require('node:http');
 const net = require('node:net');
@@ -33,7 +34,8 @@ const ways = {
   'port-taken': () => setTimeout(() => serve((req, res) => res.end(), { port: 8080, host: '0.0.0.0' }), 3000),
   database: () => net.connect(5432, '127.0.0.1'),
   job: () => console.log('done'),
-  segfault: () => process.kill(process.pid, 'SIGSEGV'),
+  // As a shell ends whose program crashes: the first process of a container ignores signals from itself.
+  segfault: () => { spawnSync(process.execPath, ['-e', 'process.kill(process.pid, "SIGSEGV")']); process.exit(128 + os.constants.signals.SIGSEGV); },
   memory: () => { const kept = []; setInterval(() => kept.push(Buffer.alloc(32 << 20, 1)), 10); },
 };
 ways[process.argv[2]]();
