@@ -260,6 +260,9 @@ func checkIngress(r *settings.Reader, s *Settings) {
 	s.Ingress.CheckBeside(r, ingress.Beside{
 		Network: string(s.Network.Mode), ExistingNetwork: s.Network.Mode == network.Existing,
 		BodyLimitKiB: s.Task.Sidecar.BodyLimitKilobytes, TrustedProxies: len(s.Task.Sidecar.TrustedProxies) > 0,
+		OtherMethods: slices.ContainsFunc(s.Task.Sidecar.Methods, func(method string) bool {
+			return !slices.Contains(nginx.Methods.Defaults(), method)
+		}),
 		ScalesOnRequests: s.Service.Scaling.RequestsPerTask > 0,
 	})
 	if s.Ingress.AddressType == ingress.Dualstack && s.Network.Mode != network.Existing {

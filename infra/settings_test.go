@@ -259,7 +259,7 @@ http.limits.paths[0].rate: unknown setting; nearest: http.limits.paths[0].path`}
 	{"http.paths", `["/api/"]`, `http.paths: "/api/"; allowed: a list of: /, or a path such as /api or /v1/orders, of letters, digits, dots, hyphens and underscores`},
 	{"http.paths", `["/api/"]`, `http.paths: "/api/"; allowed: a list of: /, or a path such as /api or /v1/orders, of letters, digits, dots, hyphens and underscores`},
 	{"http.paths", `["/a|b"]`, `http.paths: "/a|b"; allowed: a list of: /, or a path such as /api or /v1/orders, of letters, digits, dots, hyphens and underscores`},
-	{"http.methods", `["TRACE"]`, `http.methods: "TRACE"; allowed: a list of: one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS`},
+	{"http.methods", `["TRACE"]`, `http.methods: "TRACE"; allowed: a list of: a registered method in upper case, such as GET, PATCH or PROPFIND, other than CONNECT, PRI and TRACE`},
 	{"http.bodyLimit", "0KiB", `http.bodyLimit: "0KiB"; allowed: 1KiB to 1GiB`},
 	{"http.limits.perSecond", "-1", "http.limits.perSecond: -1; allowed: false, or 1 to 100000 requests a second"},
 	{"http.limits.burst", "100001", "http.limits.burst: 100001; allowed: 0 to 100000 requests"},
@@ -377,6 +377,7 @@ var contradictory = map[string]struct {
 		with(behindAPI, map[string]string{
 			"ingress.idleTimeout": "31s", "ingress.targetTls": "true", "ingress.clients": `["203.0.113.0/24"]`, "ingress.health.path": "/api/health",
 			"http.bodyLimit": "10241KiB", "http.trustedProxies": `["203.0.113.0/24"]`, "scale.requests": "1", "ingress.firewall": "managed",
+			"http.methods": `["GET","PROPFIND"]`,
 		}),
 		[]string{
 			"scale.requests, scale.max: set, but the number of tasks is fixed; allowed with: a scale.max above scale.min",
@@ -387,6 +388,7 @@ var contradictory = map[string]struct {
 			"ingress.idleTimeout, ingress.kind: 31s is more than 30s, after which API Gateway answers 503",
 			"http.bodyLimit, ingress.kind: the ingress is api-gateway, and API Gateway takes no body above 10240KiB",
 			"http.trustedProxies, ingress.kind: the ingress is api-gateway, and API Gateway names only the client that connects to it",
+			"http.methods, ingress.kind: the ingress is api-gateway, and API Gateway takes GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS alone",
 			"scale.requests, ingress.kind: the ingress is api-gateway, and only a load balancer counts the requests of a task",
 		},
 	},

@@ -236,6 +236,63 @@ func TestErrorsAreJSONWithTheRequestsID(t *testing.T) {
 	}
 }
 
+// Who meets a refusal finds the setting in the answer.
+func TestARefusalNamesItsReason(t *testing.T) {
+	strict := defaults(t)
+	some := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_ALLOW=encoded-slash", "NGINX_ALLOWED_HOSTS=a.example.com", "NGINX_MAX_BODY_KB=2048"}})
+	for _, c := range []struct {
+		task   *imagetest.Task
+		line   string
+		reason string
+	}{
+		{strict, "GET /nothing HTTP/1.1", "path: http.paths"},
+		{strict, "GET /api/a%2Fb HTTP/1.1", "path: encoded slash: http.allow"},
+		{strict, "GET /api/a%252Fb HTTP/1.1", "path: encoded percent: http.allow"},
+		{strict, "GET /api/a;b HTTP/1.1", "path: semicolon: http.allow"},
+		{strict, "GET /api//a HTTP/1.1", "path: double slash: http.allow"},
+		{strict, "GET /api/a%2Eb HTTP/1.1", "path: dots: http.allow"},
+		{strict, "GET /api/...a HTTP/1.1", "path: dots: http.allow"},
+		{strict, "GET /api/../a HTTP/1.1", "path: dot segment"},
+		{strict, "GET /api/%2e%2E/a HTTP/1.1", "path: dot segment"},
+		{strict, `GET /api/a\b HTTP/1.1`, "path: backslash"},
+		{strict, "GET /api/%61 HTTP/1.1", "path: encoded letter or digit"},
+		{strict, "GET /api/%07 HTTP/1.1", "path: encoded control character"},
+		{strict, "GET /api/%C3 HTTP/1.1", "path: encoded bytes that are not UTF-8"},
+		{strict, "GET /api/<b> HTTP/1.1", "path: a character that has to be encoded"},
+		{strict, "GET /api/a?\xc3 HTTP/1.1", "query: a character that has to be encoded"},
+		{strict, "GET http://a/api/a HTTP/1.1", "request line: a method and a path"},
+		{strict, "GET /api/a HTTP/1.1\r\nbad header", "request: malformed, or without a Host"},
+		{strict, "BREW /api HTTP/1.1", "method: http.methods"},
+		{strict, "POST /api HTTP/1.1\r\nContent-Length: 2000000", "body over 1 MiB: http.bodyLimit"},
+		{strict, "GET /api/" + strings.Repeat("a", 17000) + " HTTP/1.1", "request line over 16 KiB: http.headerLimit"},
+		{strict, "GET /api HTTP/1.1\r\nX-Long: " + strings.Repeat("a", 17000), "header over 16 KiB, or all over 64 KiB: http.headerLimit"},
+		{strict, "GET /api/a HTTP/1.1\r\nHost: b", "request: malformed, or without a Host"},
+		{some, "GET /api/a HTTP/1.1", "host: http.hosts"},
+		{some, "POST /api HTTP/1.1\r\nContent-Length: 3000000", "body over 2 MiB: http.bodyLimit"},
+	} {
+		var body struct{ Reason string }
+		got := c.task.Send(t, c.line)
+		if err := json.Unmarshal([]byte(got.Body), &body); err != nil || body.Reason != c.reason {
+			t.Errorf("%.60s: got %d %q, want the reason %q", c.line, got.Status, got.Body, c.reason)
+		}
+	}
+	got := some.Raw(t, "GET /api/a%2F/b HTTP/1.1\r\nHost: a.example.com\r\nConnection: close\r\n\r\n")
+	if want := "path: encoded slash at a place where it has two meanings"; !strings.Contains(got.Body, want) {
+		t.Errorf("got %s, want %s", got.Body, want)
+	}
+}
+
+// Any registered method can be listed.
+func TestAMethodOfWebDAVPassesWhereItIsListed(t *testing.T) {
+	methods := []string{"PROPFIND", "REPORT", "MKCOL", "QUERY", "VERSION-CONTROL"}
+	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_METHODS=" + strings.Join(methods, ",")}})
+	for _, method := range methods {
+		line := method + " /api/x HTTP/1.1"
+		contract(t, task, target{line: line, text: line, want: "app"})
+	}
+	contract(t, task, target{line: "GET /api/x HTTP/1.1", text: "GET", want: "405"})
+}
+
 func TestTheHealthPageNeverAsksTheApplication(t *testing.T) {
 	task := defaults(t)
 	task.Down(t)

@@ -39,7 +39,7 @@ NGINX_LOG_HEALTH_CHECKS: got "yes", allowed: on, off
 NGINX_PATH_PREFIXES: got "api", allowed: /, or a path such as /api or /v1/orders, of letters, digits, dots, hyphens and underscores; several are separated by commas
 NGINX_PATH_PREFIXES: got "/a b", allowed: /, or a path such as /api or /v1/orders, of letters, digits, dots, hyphens and underscores; several are separated by commas
 NGINX_PATH_PREFIXES: got "", allowed: /, or a path such as /api or /v1/orders, of letters, digits, dots, hyphens and underscores; several are separated by commas
-NGINX_METHODS: got "get", allowed: one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS; several are separated by commas
+NGINX_METHODS: got "get", allowed: a registered method in upper case, such as GET, PATCH or PROPFIND, other than CONNECT, PRI and TRACE; several are separated by commas
 NGINX_APP_SOCKET: got "run/app.sock", allowed: a path such as /run/app/http.sock, of at most 107 letters, digits and . _ - /`
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)

@@ -93,3 +93,30 @@ func belowPattern(allowed func(PathForm) bool) string {
 
 	return `(?:` + slashes + `(?!` + bad + `)(?:[` + raw + `]++|%(?:` + encoded + `))++)*+` + last + `(?:\?[\x21-\x22\x24-\x7e]*+)?$`
 }
+
+// pathReason is why a path is refused: what it has, in the order in which that is looked for.
+type pathReason struct{ Pattern, Text string }
+
+// pathReasons are for the paths that belowPattern refuses. A form that could be allowed comes with the name of the setting.
+func pathReasons(allowed func(PathForm) bool) []pathReason {
+	form := func(name string, form PathForm) string {
+		if allowed(form) {
+			return "path: " + name + " at a place where it has two meanings"
+		}
+		return "path: " + name + ": http.allow"
+	}
+
+	return []pathReason{
+		{`/(?:\.|%2e){1,2}(?:[/?;]|%2f|\x5c|%5c|%20|$)`, "path: dot segment"},
+		{`%2f`, form("encoded slash", EncodedSlash)},
+		{`(?:\x5c|%5c)`, "path: backslash"},
+		{`%25[0-9a-f]{2}`, form("encoded percent", EncodedPercent)},
+		{`//`, form("double slash", DoubleSlash)},
+		{`;`, form("semicolon", Semicolon)},
+		{`(?:%2e|/\.\.)`, form("dots", Dots)},
+		{`%(?![0-9a-f]{2})`, "path: percent sign without two hexadecimal digits"},
+		{`%(?:[01]|7f)`, "path: encoded control character"},
+		{`%(?:3[0-9]|[46][1-9a-f]|[57][0-9a])`, "path: encoded letter or digit"},
+		{`%[89a-f]`, "path: encoded bytes that are not UTF-8"},
+	}
+}

@@ -448,15 +448,16 @@ func TestARefusalHasAShorterLineWithAllThatItsMetricNeeds(t *testing.T) {
 	cases := []struct {
 		method, target, path string
 		status               float64
+		reason               string
 	}{
-		{"GET", "/web/phpmyadmin?secret=1", "/web/phpmyadmin", 404},
-		{"GET", "/%61pi/users", "/%61pi/users", 404},
-		{"GET", "/api/../secret", "/api/../secret", 400},
-		{"PROPFIND", "/api/users", "/api/users", 405},
-		{"PURGE", "/other", "/other", 405},
-		{"POST", "/", "/", 405},
-		{"GET", "/api/second", "/api/second", 429},
-		{"POST", "/api/large", "/api/large", 413},
+		{"GET", "/web/phpmyadmin?secret=1", "/web/phpmyadmin", 404, "path: http.paths"},
+		{"GET", "/%61pi/users", "/%61pi/users", 404, "path: http.paths"},
+		{"GET", "/api/../secret", "/api/../secret", 400, "path: dot segment"},
+		{"PROPFIND", "/api/users", "/api/users", 405, "method: http.methods"},
+		{"PURGE", "/other", "/other", 405, "method: http.methods"},
+		{"POST", "/", "/", 405, "method: http.methods"},
+		{"GET", "/api/second", "/api/second", 429, "requests of this client: http.limits"},
+		{"POST", "/api/large", "/api/large", 413, "body over 2 KiB: http.bodyLimit"},
 	}
 	task.Get(t, "/api/first") // spends the rate
 	ids := map[string]string{}
@@ -481,7 +482,7 @@ func TestARefusalHasAShorterLineWithAllThatItsMetricNeeds(t *testing.T) {
 		}
 		want := map[string]any{
 			"request_id": ids[c.path], "client": entry["client"], "method": c.method, "path": c.path,
-			"status": c.status, "upstream_status": "", "user_agent": "scanner", "time": entry["time"],
+			"status": c.status, "upstream_status": "", "reason": c.reason, "user_agent": "scanner", "time": entry["time"],
 		}
 		if !reflect.DeepEqual(entry, want) {
 			t.Errorf("%s %s: got the line\n%v, want\n%v", c.method, c.target, entry, want)

@@ -41,6 +41,10 @@ type configuration struct {
 	ClientHeader, ForwardedScheme string
 	// Below is what may follow a prefix of the app in a request target, StaticBelow one of static files.
 	Below, StaticBelow string
+	// PathReasons tell why a path is refused, BodyLimitText and HeadersLimit the limits in words and in KiB.
+	PathReasons   []pathReason
+	BodyLimitText string
+	HeadersLimit  int
 
 	// Patterns of paths, each without its slashes at the end: those of the app, all, those of static files, those of files
 	// whose names have a hash, those of the login and those of host names.
@@ -102,6 +106,9 @@ func (s Settings) configuration(openFiles int) configuration {
 		Static:          s.staticPaths(),
 		Below:           belowPattern(s.allowsForm),
 		StaticBelow:     belowPattern(func(PathForm) bool { return false }),
+		PathReasons:     pathReasons(s.allowsForm),
+		BodyLimitText:   kibibytes(s.BodyLimit),
+		HeadersLimit:    4 * s.HeaderLimit,
 	}
 	c.AllPrefixes = c.Prefixes
 	if len(s.StaticPaths) > 0 {
@@ -224,6 +231,15 @@ func (s Settings) withoutApp(path, end string) string {
 	}
 
 	return "(?!(?:" + alternatives(deeper) + ")" + end + ")" + pathToPattern(path)
+}
+
+// kibibytes writes a size in KiB in the largest unit that keeps it whole.
+func kibibytes(size int) string {
+	if size%1024 == 0 {
+		return strconv.Itoa(size/1024) + " MiB"
+	}
+
+	return strconv.Itoa(size) + " KiB"
 }
 
 // atLeast is a pattern for the whole numbers from one upwards.

@@ -159,7 +159,7 @@ var (
 		Each:    "one of encoded-slash, encoded-percent, dots, double-slash, semicolon",
 		Meaning: "ways to write a path that are otherwise refused, because programs read them differently: `encoded-slash`, `encoded-percent`, `dots`, `double-slash`, `semicolon`; not together with a login or a rate at single paths, which they could evade",
 	}
-	Methods = list("NGINX_METHODS", "GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS", "one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+	Methods = list("NGINX_METHODS", "GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS", "a registered method in upper case, such as GET, PATCH or PROPFIND, other than CONNECT, PRI and TRACE",
 		func(s *Settings) *[]string { return &s.Methods }, isMethod, "methods that are forwarded; others are 405")
 	AllowedHosts = list("NGINX_ALLOWED_HOSTS", "", "a host name in lower case, such as www.example.com or *.example.com",
 		func(s *Settings) *[]string { return &s.AllowedHosts }, isHost,

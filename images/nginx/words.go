@@ -20,7 +20,12 @@ var (
 	healthPattern = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)*/?$`)
 )
 
-var knownMethods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+// knownMethods are the registered ones, but for CONNECT, PRI and TRACE: a tunnel, the start of HTTP/2, and one that returns
+// a client's own headers.
+// https://www.iana.org/assignments/http-methods/http-methods.xhtml
+var knownMethods = strings.Fields(`GET HEAD POST PUT PATCH DELETE OPTIONS QUERY
+	ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY LABEL LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL MKREDIRECTREF MKWORKSPACE
+	MOVE ORDERPATCH PROPFIND PROPPATCH REBIND REPORT SEARCH UNBIND UNCHECKOUT UNLINK UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL`)
 
 // ownPath is where the sidecar's own pages are.
 const ownPath = "/.sidecar"

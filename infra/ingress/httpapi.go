@@ -301,6 +301,7 @@ func refuseForAPI(r *settings.Reader, s Settings, beside Beside) {
 	}{
 		{"http.bodyLimit", fmt.Sprintf("API Gateway takes no body above %dKiB", largestAPIBody), beside.BodyLimitKiB > largestAPIBody},
 		{"http.trustedProxies", "API Gateway names only the client that connects to it", beside.TrustedProxies},
+		{"http.methods", "API Gateway takes GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS alone", beside.OtherMethods},
 		{"scale.requests", "only a load balancer counts the requests of a task", beside.ScalesOnRequests},
 	} {
 		if missing.given {

@@ -57,6 +57,8 @@ type Beside struct {
 	// BodyLimitKiB is the sidecar's. TrustedProxies is true if there are proxies in front of the ingress.
 	BodyLimitKiB   int
 	TrustedProxies bool
+	// OtherMethods is true if NGINX forwards more than the methods of its default.
+	OtherMethods bool
 	// ScalesOnRequests is true if the number of tasks follows the requests of each.
 	ScalesOnRequests bool
 }

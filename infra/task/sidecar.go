@@ -77,7 +77,7 @@ func readSidecar(app, http, task settings.Group) Sidecar {
 		PathPrefixes: http.SomeTexts("paths", nginx.PathPrefixes.Defaults(), beginsWithSlash(form(nginx.PathPrefixes)),
 			"Paths that NGINX forwards to the app, each with everything below it; all others get 404. `[/]` forwards a whole site: every path but those below `/.sidecar`, where the health page then is (`/.sidecar/health` instead of `/`).",
 			"https://nginx.org/en/docs/http/ngx_http_core_module.html#location"),
-		Methods: http.SomeTexts("methods", nginx.Methods.Defaults(), form(nginx.Methods), "HTTP methods that NGINX forwards to the app; all others get 405.",
+		Methods: http.SomeTexts("methods", nginx.Methods.Defaults(), form(nginx.Methods), "HTTP methods that NGINX forwards to the app; all others get 405. Any registered method can be listed, such as those of WebDAV, except CONNECT, PRI and TRACE; an HTTP API has only those of the default.",
 			"https://nginx.org/en/docs/http/ngx_http_core_module.html#limit_except"),
 		AllowedHosts: http.Else("every name").Texts("hosts", nil, form(nginx.AllowedHosts),
 			"Host names that a request may be for; `*.` at the beginning stands for one label. NGINX answers 400 to other names. The load balancer's health check is not affected as long as NGINX answers it.",
