@@ -27,7 +27,7 @@ var ofAnyTask = []recogniser{
 }
 
 // ofServices recognise what may befall a task that is to run on.
-var ofServices = []recogniser{appEnded, appHealth, ownHealthCommand, sidecarEnded, targetUnhealthy, onAlarm}
+var ofServices = []recogniser{appEnded, appHealth, noHealthLine, ownHealthCommand, sidecarEnded, targetUnhealthy, onAlarm}
 
 func (e evidence) recognise(all []recogniser) *finding {
 	for _, recognise := range all {
@@ -213,7 +213,8 @@ func outOfMemory(e evidence) *finding {
 				" MiB for the whole task), or lower what the app takes, such as the heap of its runtime"}
 		}
 	}
-	if app := e.container(appName); app.endedWith(137) && e.task.StopCode == types.TaskStopCodeEssentialContainerExited {
+	sidecarFirst := e.container(sidecarName).hasFailed() && !e.container(sidecarName).endedWith(137) // then ECS has killed the app
+	if app := e.container(appName); app.endedWith(137) && !sidecarFirst && e.task.StopCode == types.TaskStopCodeEssentialContainerExited {
 		return &finding{"the app was killed (SIGKILL), most likely because the task ran out of memory",
 			"raise task.memory (now " + cmp.Or(aws.ToString(e.task.Memory), "?") + " MiB for the whole task)"}
 	}
@@ -286,7 +287,7 @@ func (c container) lastPath(about *regexp.Regexp) (line, found string) {
 }
 
 var (
-	portTaken  = regexp.MustCompile(`(?i)EADDRINUSE|address already in use`)
+	portTaken  = regexp.MustCompile(`(?i)EADDRINUSE|address (?:already )?in use`)
 	lowPort    = regexp.MustCompile(`(?i)(?:listen|bind).*(?:EACCES|permission denied)|(?:EACCES|permission denied).*(?:listen|bind|:(?:80|443)\b)`)
 	noFile     = regexp.MustCompile(`(?i).*(?:EACCES|permission denied|AccessDeniedException).*`)
 	aVariable  = regexp.MustCompile(`\b([A-Z][A-Z0-9]*_[A-Z0-9_]+)\b`)
@@ -298,7 +299,7 @@ var (
 func portRefused(e evidence) *finding {
 	app := e.container(appName)
 	switch {
-	case app.match(portTaken) != nil:
+	case app.match(portTaken) != nil, e.container(sidecarName).match(portTaken) != nil: // whichever came second
 		return &finding{"the port on which the app listens is taken in its task, where NGINX has " + e.sidecarPort(),
 			"let the app listen on " + e.appPort() + " (its variable PORT), or set app.port or http.port to other ones"}
 	case app.match(lowPort) != nil:
@@ -431,6 +432,17 @@ func appHealth(e evidence) *finding {
 
 	return &finding{fmt.Sprintf("the app does not speak HTTP on %s: %s", address, answer),
 		"let the app serve plain HTTP there; TLS for clients ends at the load balancer (domain)"}
+}
+
+// noHealthLine recognises health checks that ECS ended before they could say anything: nothing but a lack of CPU delays them so.
+func noHealthLine(e evidence) *finding {
+	sidecar := e.container(sidecarName)
+	if !sidecar.isUnhealthy() || sidecar.hasFailed() {
+		return nil
+	}
+
+	return &finding{"the health check of NGINX did not end in time, and left no line about the app",
+		"raise task.cpu (now " + cmp.Or(aws.ToString(e.task.Cpu), "?") + "): the containers take more than there is; if only the start does, raise app.startTime"}
 }
 
 // lowestPort is the lowest that a user other than root may listen on, and that app.port accepts.

@@ -186,8 +186,12 @@ func TestTheCauseAndTheSettingAreNamed(t *testing.T) {
 			cause:  "quota of Fargate vCPUs", remedy: "Service Quotas",
 		},
 		"health command": {app: types.Container{Name: aws.String("app"), ExitCode: aws.Int32(143), HealthStatus: types.HealthStatusUnhealthy}, reason: "Task failed container health checks", cause: "the app's own health command fails: CMD curl", remedy: "app.health"},
-		"sidecar":        {nginx: exited("nginx", 1), app: exited("app", 143), sidecar: []string{"NGINX_X: 12; allowed: 1 to 10"}, cause: "the sidecar ended with exit code 1: NGINX_X: 12; allowed: 1 to 10", remedy: "the setting"},
-		"load balancer":  {reason: "Task failed ELB health checks in (target-group x)", events: []string{"(task 1) (port 8080) is unhealthy in (target-group x) due to (reason Request timed out)"}, cause: "(reason Request timed out)", remedy: "security group"},
+		"too little CPU": {
+			nginx: types.Container{Name: aws.String("nginx"), HealthStatus: types.HealthStatusUnhealthy}, app: types.Container{LastStatus: aws.String("RUNNING")},
+			reason: "Task failed container health checks", cause: "the health check of NGINX did not end in time", remedy: "raise task.cpu",
+		},
+		"sidecar":       {nginx: exited("nginx", 1), app: exited("app", 143), sidecar: []string{"NGINX_X: 12; allowed: 1 to 10"}, cause: "the sidecar ended with exit code 1: NGINX_X: 12; allowed: 1 to 10", remedy: "the setting"},
+		"load balancer": {reason: "Task failed ELB health checks in (target-group x)", events: []string{"(task 1) (port 8080) is unhealthy in (target-group x) due to (reason Request timed out)"}, cause: "(reason Request timed out)", remedy: "security group"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := &history{events: test.events}
