@@ -288,12 +288,16 @@ func (c container) lastPath(about *regexp.Regexp) (line, found string) {
 
 var (
 	portTaken  = regexp.MustCompile(`(?i)EADDRINUSE|address (?:already )?in use`)
+	noAddress  = regexp.MustCompile(`(?i)(?:listen|bind).*(?:EADDRNOTAVAIL|cannot assign requested address)`)
 	lowPort    = regexp.MustCompile(`(?i)(?:listen|bind).*(?:EACCES|permission denied)|(?:EACCES|permission denied).*(?:listen|bind|:(?:80|443)\b)`)
 	noFile     = regexp.MustCompile(`(?i).*(?:EACCES|permission denied|AccessDeniedException).*`)
 	aVariable  = regexp.MustCompile(`\b([A-Z][A-Z0-9]*_[A-Z0-9_]+)\b`)
 	isNotGiven = regexp.MustCompile(`(?i).*(?:KeyError|environment variable|env var|is not set|not set|is missing|is required|must be set|no value for|undefined variable|unbound variable|parameter not set).*`)
 	noHost     = regexp.MustCompile(`(?i).*(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|connection refused|could not connect|no such host|name or service not known|could not translate host name).*`)
 )
+
+const listensNearby = "let the app listen on 127.0.0.1 or 0.0.0.0; many apps take the address from a variable: " +
+	"the program sets HOST, for Next.js set app.environment: {HOSTNAME: 127.0.0.1}"
 
 // portRefused recognises an app that may not listen where it wants to.
 func portRefused(e evidence) *finding {
@@ -302,6 +306,8 @@ func portRefused(e evidence) *finding {
 	case app.match(portTaken) != nil, e.container(sidecarName).match(portTaken) != nil: // whichever came second
 		return &finding{"the port on which the app listens is taken in its task, where NGINX has " + e.sidecarPort(),
 			"let the app listen on " + e.appPort() + " (its variable PORT), or set app.port or http.port to other ones"}
+	case app.match(noAddress) != nil:
+		return &finding{"the app listens on an address that its task does not have", listensNearby}
 	case app.match(lowPort) != nil:
 		return &finding{"the app may not listen on a port below 1024, because its user is not root",
 			"let the app listen on " + e.appPort() + " (its variable PORT), or set app.port to another port above 1023"}
@@ -417,7 +423,7 @@ func appHealth(e evidence) *finding {
 		return e.notListening(address, answer, listening)
 	case strings.Contains(answer, "no answer within"):
 		return &finding{fmt.Sprintf("the app gives %s on %s", answer, address),
-			"set app.health to a path that the app answers at once, or let it answer within 2 s"}
+			"set app.health to a path that the app answers at once, or let it answer within 2 s; if it only lacks CPU, raise task.cpu"}
 	case strings.HasPrefix(answer, "status 400"):
 		return &finding{fmt.Sprintf("the app answers %s on %s", answer, address),
 			"let it accept the Host localhost (Django: ALLOWED_HOSTS, Rails: config.hosts), or set app.healthCommand to a check with another Host"}
@@ -467,8 +473,7 @@ func (e evidence) notListening(address, answer, listening string) *finding {
 	wanted, err := netip.ParseAddrPort(where)
 	for _, other := range others {
 		if got, wrong := netip.ParseAddrPort(other); err == nil && wrong == nil && got.Port() == wanted.Port() {
-			return &finding{cause, "let the app listen on 127.0.0.1 or 0.0.0.0; many apps take the address from a variable: " +
-				"the program sets HOST, for Next.js set app.environment: {HOSTNAME: 127.0.0.1}"}
+			return &finding{cause, listensNearby}
 		}
 	}
 	port, variable := others[0][strings.LastIndex(others[0], ":")+1:], "let the app listen on "+e.appPort()+", the port in its variable PORT"

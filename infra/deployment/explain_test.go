@@ -144,9 +144,21 @@ func TestTheCauseAndTheSettingAreNamed(t *testing.T) {
 			app: exited("app", 1), lines: []string{"Error: EACCES: permission denied, open '/app/secret.key'", "    at openSync", "  code: 'EACCES',"},
 			cause: "may not use /app/secret.key", remedy: "app.user",
 		},
+		"no such address": {
+			app: exited("app", 1), lines: []string{"Error: listen EADDRNOTAVAIL: address not available ::1:3000"},
+			cause: "an address that its task does not have", remedy: "listen on 127.0.0.1",
+		},
+		"only IPv6": {
+			sidecar: []string{"app health: 127.0.0.1:3000/: connection refused; listening in this task: [::1]:3000"},
+			cause:   "it listens on [::1]:3000", remedy: "listen on 127.0.0.1",
+		},
 		"low port":   {app: exited("app", 1), lines: []string{"Error: listen EACCES: permission denied 0.0.0.0:80"}, cause: "port below 1024", remedy: "app.port"},
 		"port taken": {app: exited("app", 1), lines: []string{"Error: listen EADDRINUSE: address already in use :::8080"}, cause: "is taken", remedy: "http.port"},
-		"database":   {app: exited("app", 1), lines: []string{"Error: connect ECONNREFUSED 10.0.3.4:5432"}, cause: "cannot reach another service", remedy: "network.ports"},
+		"port taken before NGINX": {
+			app: exited("app", 137), nginx: exited("nginx", 1), sidecar: []string{"[emerg] 12#12: bind() to 0.0.0.0:8080 failed (98: Address in use)"},
+			cause: "is taken", remedy: "http.port",
+		},
+		"database": {app: exited("app", 1), lines: []string{"Error: connect ECONNREFUSED 10.0.3.4:5432"}, cause: "cannot reach another service", remedy: "network.ports"},
 		"database, said twice": {
 			app: exited("app", 1), lines: []string{"Error: connect ECONNREFUSED 10.0.3.4:5432", "    at connect", "  code: 'ECONNREFUSED',"},
 			cause: "cannot reach another service: Error: connect ECONNREFUSED 10.0.3.4:5432", remedy: "network.ports",

@@ -56,7 +56,7 @@ const noSecret = "ResourceInitializationError: unable to pull secrets or registr
 var failings = []failing{
 	way("Another port", "wrong-port", "it listens on 127.0.0.1:8000", "set app.port: 8000"),
 	way("Another address", "wrong-address", "(connection refused); it listens on ", "HOSTNAME: 127.0.0.1"),
-	way("Only IPv6", "only-ipv6", "it listens on [::1]:3000", "let the app listen on 127.0.0.1"),
+	way("Only IPv6", "only-ipv6", "an address that its task does not have", "let the app listen on 127.0.0.1"),
 	way("A slow start", "slow-start", "nothing but NGINX listens", "app.startTime"),
 	way("404 on the health path", "not-found", "status 404", "set app.health"),
 	way("The Host is refused", "host-refused", "status 400 for Host localhost", "ALLOWED_HOSTS"),

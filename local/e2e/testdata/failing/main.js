@@ -36,6 +36,6 @@ const ways = {
   job: () => console.log('done'),
   // As a shell ends whose program crashes: the first process of a container ignores signals from itself.
   segfault: () => { spawnSync(process.execPath, ['-e', 'process.kill(process.pid, "SIGSEGV")']); process.exit(128 + os.constants.signals.SIGSEGV); },
-  memory: () => { const kept = []; setInterval(() => kept.push(Buffer.alloc(32 << 20, 1)), 10); },
+  memory: () => { for (const kept = []; ;) kept.push(Buffer.alloc(64 << 20, 1)); },
 };
 ways[process.argv[2]]();
