@@ -41,27 +41,53 @@ func (c Command) startedBy() string {
 
 // Run runs the command once and returns when it has ended, with an error unless it exited with 0. It does nothing when a
 // service of the cluster has the revision already, because then there is no deployment.
-func (c Command) Run(ctx context.Context) error { return c.run(ctx, pollInterval) }
+func (c Command) Run(ctx context.Context) error { return c.run(ctx, pollInterval, roleKnownWithin) }
 
-func (c Command) run(ctx context.Context, pause time.Duration) error {
+// roleKnownWithin is how long ECS may take to know a role that the same update has made: IAM copies it to all regions first.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
+const roleKnownWithin = time.Minute
+
+// unknownRole is how ECS begins to say that it does not know a role yet, or may not assume it: either when the task is started,
+// or as the reason why it has stopped.
+// https://github.com/pulumi/pulumi-awsx/issues/927
+const unknownRole = "ECS was unable to assume the role"
+
+func (c Command) run(ctx context.Context, pause, known time.Duration) error {
 	if deployed, err := c.isDeployed(ctx); deployed || err != nil {
 		return err
 	}
+	for begun := time.Now(); ; {
+		again, err := c.attempt(ctx, pause)
+		if !again || time.Since(begun) >= known {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+	}
+}
+
+// attempt runs the command, or waits for one that runs already. again is true if the command has not begun because ECS does not
+// know its role: only then may it be started again.
+func (c Command) attempt(ctx context.Context, pause time.Duration) (again bool, err error) {
 	task, err := c.find(ctx, pause)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if task == "" {
 		if task, err = c.start(ctx); err != nil {
-			return err
+			return strings.Contains(err.Error(), unknownRole), err
 		}
 	}
 	ended, err := c.await(ctx, task, pause)
 	if err != nil {
-		return err
+		return false, err
 	}
+	begun := slices.ContainsFunc(ended.Containers, func(seen types.Container) bool { return seen.ExitCode != nil })
 
-	return c.judge(ctx, ended, pause)
+	return !begun && strings.Contains(aws.ToString(ended.StoppedReason), unknownRole), c.judge(ctx, ended, pause)
 }
 
 // describeLimit is how many services ECS describes at once.

@@ -32,8 +32,10 @@ type cluster struct {
 	exit    *int32
 	reason  string
 	failure string
-	looks   map[string]int
-	started []*ecs.RunTaskInput
+	// unknownRole is how many tasks ECS refuses because it does not know their role yet; every second one stops for it.
+	unknownRole int
+	looks       map[string]int
+	started     []*ecs.RunTaskInput
 	// order is what happened: "start", and "end" with a task's last digit.
 	order []string
 }
@@ -60,6 +62,9 @@ func (c *cluster) ListTasks(_ context.Context, in *ecs.ListTasksInput, _ ...func
 
 func (c *cluster) RunTask(_ context.Context, in *ecs.RunTaskInput, _ ...func(*ecs.Options)) (*ecs.RunTaskOutput, error) {
 	c.started, c.order = append(c.started, in), append(c.order, "start")
+	if c.unknownRole--; c.unknownRole >= 0 && c.unknownRole%2 == 0 {
+		return nil, errors.New("ClientException: " + noRole)
+	}
 	if c.failure != "" {
 		return &ecs.RunTaskOutput{Failures: []types.Failure{{Reason: &c.failure}}}, nil
 	}
@@ -78,12 +83,44 @@ func (c *cluster) DescribeTasks(_ context.Context, in *ecs.DescribeTasksInput, _
 		if c.looks[arn]++; c.looks[arn] > 1 {
 			task.LastStatus, task.StoppedReason = aws.String("STOPPED"), &c.reason
 			task.Containers[0].ExitCode = c.exit
+			if c.unknownRole > 0 {
+				task.StoppedReason, task.Containers[0].ExitCode = aws.String(noRole), nil
+				delete(c.running, arn)
+			}
 			c.order = append(c.order, "end "+arn[len(arn)-1:])
 		}
 		all = append(all, task)
 	}
 
 	return &ecs.DescribeTasksOutput{Tasks: all}, nil
+}
+
+// noRole is what ECS says of a role that it does not know, or may not assume.
+const noRole = "ECS was unable to assume the role 'arn:aws:iam::123456789012:role/web-task' that was provided for this task."
+
+// A role that the same update has made is unknown to ECS for some seconds. Whatever else keeps a command from its start does so
+// again, and a command that has begun must not run twice, whatever it writes.
+func TestACommandWaitsUntilECSKnowsItsRole(t *testing.T) {
+	for _, test := range []struct {
+		refused, starts int
+		known           time.Duration
+		exit            int32
+		log, want       string
+	}{
+		{refused: 3, starts: 4, known: time.Minute},
+		{refused: 1001, starts: 1, known: 0, want: "ClientException: " + noRole},
+		{refused: 1000, starts: 1, known: 0, want: "app: not started"},
+		{starts: 1, known: time.Minute, exit: 1, log: noRole, want: noRole},
+	} {
+		c := &cluster{runs: oldRevision, exit: aws.Int32(test.exit), unknownRole: test.refused}
+		err := c.command(test.log).run(t.Context(), time.Millisecond, test.known)
+		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%d refused: error %v; want %s", test.refused, err, test.want)
+		}
+		if len(c.started) != test.starts {
+			t.Errorf("%d refused: started %d times; want %d", test.refused, len(c.started), test.starts)
+		}
+	}
 }
 
 // written is what the command has written.
@@ -125,7 +162,7 @@ func TestACommandRunsOnceBeforeANewRevision(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.cluster.exit = aws.Int32(0)
-			if err := test.cluster.command().run(t.Context(), time.Millisecond); err != nil {
+			if err := test.cluster.command().run(t.Context(), time.Millisecond, 0); err != nil {
 				t.Fatal(err)
 			}
 			if !slices.Equal(test.cluster.order, test.want) {
@@ -178,7 +215,7 @@ When that is done, run: pulumi up; the service has not been changed`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.cluster.runs = oldRevision
-			err := test.cluster.command(test.lines...).run(t.Context(), time.Millisecond)
+			err := test.cluster.command(test.lines...).run(t.Context(), time.Millisecond, 0)
 			if err == nil || err.Error() != test.want {
 				t.Errorf("error: %v\nwant: %s", err, test.want)
 			}
@@ -192,7 +229,7 @@ func TestACommandWithoutEndIsLeftRunning(t *testing.T) {
 	c.looks[startedTask] = -1 << 30 // it never stops
 	within, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := command.run(within, time.Hour)
+	err := command.run(within, time.Hour, 0)
 	if err == nil || !strings.Contains(err.Error(), "has not ended within deployment.timeout and goes on") ||
 		!strings.Contains(err.Error(), "aws ecs stop-task --region eu-central-1 --cluster web-1 --task "+startedTask) {
 		t.Errorf("error: %v", err)
