@@ -173,3 +173,15 @@ func TestAnAPITakesNothingFromTheLoadBalancer(t *testing.T) {
 		t.Errorf("the service is replaced on changes of %v; want loadBalancers and serviceRegistries", got)
 	}
 }
+
+// ECS has a grace period for slow apps only behind a load balancer.
+func TestASlowAppHasTheSameTimeBehindAnAPI(t *testing.T) {
+	for start, want := range map[string]float64{"10s": 60, "300s": 300} {
+		settings := map[string]string{"app.startTime": start, "app.healthCommand": `["CMD","/healthy"]`}
+		for name, container := range containers(t, run(t, defaults(t, with(behindAPI, settings)))) {
+			if got := container["healthCheck"].(map[string]any)["startPeriod"]; got != want {
+				t.Errorf("%s, %s: failed checks do not count for %v s; want %v", start, name, got, want)
+			}
+		}
+	}
+}

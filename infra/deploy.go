@@ -27,7 +27,7 @@ import (
 type Stack struct {
 	settings *Settings
 
-	provider           pulumi.ResourceOption
+	provider           pulumi.ResourceOrInvokeOption
 	partition, account pulumi.StringOutput
 
 	app, nginx *image.Image
@@ -44,7 +44,7 @@ type Stack struct {
 func Deploy(ctx *pulumi.Context, settings *Settings) (*Stack, error) {
 	s := &Stack{settings: settings}
 	for _, declare := range []func(*pulumi.Context) error{
-		s.declareProvider, s.declareImages, s.declareArchive, s.declareNetwork, s.declareIngress, s.declareFirewall,
+		s.declareProvider, s.checkClients, s.declareImages, s.declareArchive, s.declareNetwork, s.declareIngress, s.declareFirewall,
 		s.declareTraffic, s.declareService, s.publish, s.declareExpiry, s.declareSchedule, s.declareTasks,
 	} {
 		if err := declare(ctx); err != nil {
@@ -71,6 +71,11 @@ func (s *Stack) declareProvider(ctx *pulumi.Context) error {
 	s.account = aws.GetCallerIdentityOutput(ctx, aws.GetCallerIdentityOutputArgs{}, pulumi.Provider(provider)).AccountId()
 
 	return nil
+}
+
+// checkClients comes before anything is built or declared.
+func (s *Stack) checkClients(ctx *pulumi.Context) error {
+	return s.settings.Ingress.CheckClients(ctx, s.provider)
 }
 
 func (s *Stack) declareImages(ctx *pulumi.Context) (err error) {
@@ -100,6 +105,7 @@ func (s *Stack) declareNetwork(ctx *pulumi.Context) (err error) {
 		Info:             s.info(),
 		Settings:         s.settings.Network,
 		Services:         s.settings.Task.AWSServices(),
+		Unusable:         network.Unusable(s.settings.Ingress.Traits().Unusable),
 		FlowLogBucketARN: s.archive.FlowLogBucketARN,
 	}, s.provider)
 

@@ -1137,7 +1137,7 @@ func TestDefaultsAreThoseOfThePattern(t *testing.T) {
 	}
 	for _, r := range graph.OfType(repository) {
 		if at(t, r, "imageTagMutability") != "IMMUTABLE" || at(t, r, "imageScanningConfiguration", "scanOnPush") != true ||
-			at(t, r, "encryptionConfigurations", 0, "encryptionType") != "AES256" || at(t, r, "forceDelete") != false {
+			at(t, r, "encryptionConfigurations", 0, "encryptionType") != "AES256" || at(t, r, "forceDelete") != true {
 			t.Errorf("repository %s: %v", r.Name, r.Inputs)
 		}
 	}
@@ -1210,16 +1210,17 @@ func goldenGraph(t *testing.T, graph *infratest.Graph) []byte {
 	t.Helper()
 
 	type entry struct {
-		Inputs      any      `json:"inputs,omitempty"`
-		DependsOn   []string `json:"dependsOn,omitempty"`
-		ReplaceWith []string `json:"replaceWith,omitempty"`
-		Parent      string   `json:"parent,omitempty"`
+		Inputs      any            `json:"inputs,omitempty"`
+		DependsOn   []string       `json:"dependsOn,omitempty"`
+		ReplaceWith []string       `json:"replaceWith,omitempty"`
+		Parent      string         `json:"parent,omitempty"`
+		Options     map[string]any `json:"options,omitempty"`
 	}
 	entries := map[string]entry{}
 	for _, r := range graph.Resources {
 		entries[short(r.URN)] = entry{
 			Inputs: opened(r.Inputs.Mappable()), Parent: short(r.Parent),
-			DependsOn: shortened(r.DependsOn), ReplaceWith: shortened(r.ReplaceWith),
+			DependsOn: shortened(r.DependsOn), ReplaceWith: shortened(r.ReplaceWith), Options: resourceOptions(r),
 		}
 	}
 
@@ -1229,6 +1230,21 @@ func goldenGraph(t *testing.T, graph *infratest.Graph) []byte {
 	}
 
 	return append(regexp.MustCompile(`[0-9a-f]{64}`).ReplaceAll(text, []byte("(64 digits)")), '\n')
+}
+
+// resourceOptions are those that say when the engine replaces, keeps and deletes a resource, as far as they are given.
+func resourceOptions(r infratest.Resource) map[string]any {
+	all := map[string]any{
+		"protect": r.Protect, "retainOnDelete": r.RetainOnDelete, "deleteBeforeReplace": r.DeleteBeforeReplace,
+		"replaceOnChanges": r.ReplaceOnChanges, "replacementTrigger": r.ReplacementTrigger, "ignoreChanges": r.IgnoreChanges,
+		"aliases": r.Aliases, "createTimeout": r.CreateTimeout, "updateTimeout": r.UpdateTimeout, "deleteTimeout": r.DeleteTimeout,
+	}
+	maps.DeleteFunc(all, func(_ string, value any) bool {
+		given := reflect.ValueOf(value)
+		return given.IsZero() || given.Kind() == reflect.Slice && given.Len() == 0
+	})
+
+	return all
 }
 
 // short reduces a URN to its type and name.

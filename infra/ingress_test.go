@@ -2,6 +2,7 @@ package infra_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -9,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"fargate-nginx-sidecar/infra"
 	"fargate-nginx-sidecar/infra/infratest"
@@ -451,12 +454,29 @@ func TestTrafficLogsArePrivateEncryptedAndExpire(t *testing.T) {
 	}
 }
 
-func TestTrafficLogsGoWithTheirBucketsOnlyWhereSomebodySaidSo(t *testing.T) {
-	for value, want := range map[string]bool{"false": false, "true": true} {
-		graph := run(t, defaults(t, map[string]string{"ingress.accessLogs": "true", "network.flowLogs": "true", "storage.forceDelete": value}))
+// A destroy deletes what holds data last, so it must not stop there: the protection decides before anything is gone.
+func TestWhatHoldsDataGoesWithItsContentUnlessProtected(t *testing.T) {
+	for _, test := range []struct {
+		protected, force string
+		want             bool
+	}{
+		{"false", "null", true}, {"true", "null", false},
+		{"false", "false", false}, {"true", "true", true},
+	} {
+		graph := run(t, defaults(t, map[string]string{
+			"ingress.accessLogs": "true", "network.flowLogs": "true",
+			"deployment.deletionProtection": test.protected, "storage.forceDelete": test.force,
+		}))
+		got := map[string]any{}
 		for _, name := range []string{"web-logs", "web-flow-logs"} {
-			if got := at(t, named(t, graph, bucket, name), "forceDestroy"); got != want {
-				t.Errorf("storage.forceDelete %s: %s has forceDestroy %v", value, name, got)
+			got[name] = at(t, named(t, graph, bucket, name), "forceDestroy")
+		}
+		for _, name := range []string{"web-app", "web-nginx"} {
+			got[name] = at(t, named(t, graph, repository, name), "forceDelete")
+		}
+		for name, forced := range got {
+			if forced != test.want {
+				t.Errorf("protected %s, storage.forceDelete %s: %s goes with its content: %v; want %v", test.protected, test.force, name, forced, test.want)
 			}
 		}
 	}
@@ -561,4 +581,82 @@ func TestTargetTLSChangesLoadBalancerAndNGINXTogether(t *testing.T) {
 			t.Errorf("%s: NGINX_TLS is %q", setting, got)
 		}
 	}
+}
+
+// Only the owner of a listener can encrypt it, and API Gateway always does: a warning that nobody can act on hides others.
+func TestOnlyAnOwnLoadBalancerWithoutCertificateIsWarnedOf(t *testing.T) {
+	for name, test := range map[string]struct {
+		settings map[string]string
+		want     int
+	}{
+		"own": {nil, 1}, "own with a domain": {encrypted, 0}, "shared": {behindAnother, 0}, "API": {behindAPI, 0},
+	} {
+		var got []string
+		_, err := infratest.Run(func(ctx *pulumi.Context) error {
+			settings, err := infra.Read(ctx)
+			if err == nil {
+				got = infra.Doubtful(true, settings)
+			}
+			return err
+		}, options(defaults(t, test.settings)))
+		if err != nil || len(got) != test.want {
+			t.Errorf("%s: warnings %q, error %v; want %d", name, got, err, test.want)
+		}
+	}
+}
+
+// AWS would refuse the rules one after the other, with half of the stack in place.
+func TestMoreClientsThanASecurityGroupTakesAreRefused(t *testing.T) {
+	list := func(name, owner string, entries float64) resource.PropertyMap {
+		return resource.PropertyMap{
+			"name": resource.NewProperty(name), "ownerId": resource.NewProperty(owner),
+			"addressFamily": resource.NewProperty("IPv4"), "maxEntries": resource.NewProperty(entries),
+		}
+	}
+	cloudFront := list("com.amazonaws.global.cloudfront.origin-facing", "AWS", 0)
+	const out = ", ingress.http: false (55 rules)"
+	for name, test := range map[string]struct {
+		settings map[string]string
+		list     resource.PropertyMap
+		quota    float64
+		want     string
+	}{
+		"CloudFront and the redirect":         {with(encrypted, someList), cloudFront, 60, "110 rules in the load balancer's security group, whose quota is 60"},
+		"the way out":                         {with(encrypted, someList), cloudFront, 60, "allowed: fewer ranges" + out + ", or a higher quota: aws service-quotas request-service-quota-increase --service-code vpc --quota-code L-0EA8095F --desired-value 110"},
+		"the way out taken":                   {with(with(encrypted, someList), map[string]string{"ingress.http": "false"}), cloudFront, 60, ""},
+		"without TLS":                         {someList, cloudFront, 60, ""},
+		"a higher quota":                      {with(encrypted, someList), cloudFront, 110, ""},
+		"a list of AWS's that counts as one":  {with(encrypted, someList), list("com.amazonaws.eu-central-1.s3", "AWS", 0), 60, ""},
+		"a list of one's own, with its limit": {with(encrypted, someList), list("cloudfront.origin-facing", "123456789012", 31), 60, "62 rules"},
+		"many ranges":                         {with(encrypted, map[string]string{"ingress.clients": manyRanges(31)}), nil, 60, "62 rules"},
+		"not too many":                        {with(encrypted, map[string]string{"ingress.clients": manyRanges(30)}), nil, 60, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			there := options(defaults(t, test.settings))
+			there.Answer = func(token string, _ resource.PropertyMap) (resource.PropertyMap, bool) {
+				if token == "aws:servicequotas/getServiceQuota:getServiceQuota" {
+					return resource.PropertyMap{"value": resource.NewProperty(test.quota)}, true
+				}
+				return test.list, test.list != nil && token == "aws:ec2/getManagedPrefixList:getManagedPrefixList"
+			}
+			graph, err := infratest.Run(infra.Program, there)
+			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error: %v; want …%s…", err, test.want)
+			}
+			if err != nil && len(graph.OfType(dockerImage)) > 0 {
+				t.Error("images are built before that")
+			}
+		})
+	}
+}
+
+var someList = map[string]string{"ingress.clients": "[]", "ingress.clientPrefixList": "pl-0123456789abcdef0"}
+
+func manyRanges(count int) string {
+	ranges := make([]string, count)
+	for i := range ranges {
+		ranges[i] = fmt.Sprintf(`"203.0.%d.0/24"`, i)
+	}
+
+	return "[" + strings.Join(ranges, ",") + "]"
 }

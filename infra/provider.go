@@ -14,6 +14,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
 	"fargate-nginx-sidecar/infra/settings"
+	"fargate-nginx-sidecar/infra/stack"
 )
 
 // providerSetting is a setting in the namespace aws: its value, which has the SDK's type, and the name of the provider's
@@ -98,7 +99,7 @@ func describe(typ reflect.Type) string {
 }
 
 // ownTags are the default tags that the program sets.
-var ownTags = []string{"ManagedBy", "Project", "Service", "Stack"}
+var ownTags = []string{stack.OwnerTag, "Project", "Service", "Stack"}
 
 func checkTags(r *settings.Reader, all map[string]providerSetting) {
 	for _, tag := range slices.Sorted(maps.Keys(givenTags(all))) {
@@ -131,10 +132,10 @@ func providerArgs(ctx *pulumi.Context, s *Settings) (*aws.ProviderArgs, error) {
 
 	tags := pulumi.ToStringMap(givenTags(s.Provider))
 	maps.Copy(tags, pulumi.StringMap{
-		"Project":   pulumi.String(ctx.Project()),
-		"Stack":     pulumi.String(ctx.Stack()),
-		"Service":   pulumi.String(s.ServiceName),
-		"ManagedBy": pulumi.String("pulumi"),
+		"Project":      pulumi.String(ctx.Project()),
+		"Stack":        pulumi.String(ctx.Stack()),
+		"Service":      pulumi.String(s.ServiceName),
+		stack.OwnerTag: pulumi.String(stack.OwnerValue),
 	})
 	args.DefaultTags = aws.ProviderDefaultTagsArgs{Tags: tags}
 	// The region is set explicitly, because the SDK would otherwise take it from the environment of whoever runs the update.

@@ -243,11 +243,10 @@ func checkWatching(r *settings.Reader, s *Settings) {
 		r.Conflict([]string{"monitoring.alarms", "monitoring.containerInsights"},
 			"containerInsights is false, so nothing would count the running tasks; allowed with: enabled, enhanced")
 	}
-	// NGINX gives up one second before the load balancer does, so no answer takes longer than that.
-	if latency, idle := s.Observability.Latency, s.Ingress.IdleTimeout; latency >= idle-time.Second {
-		r.Conflict([]string{"monitoring.latency", "ingress.idleTimeout"},
+	if latency, longest := s.Observability.Latency, s.Task.Sidecar.LongestRequest(s.Ingress.IdleTimeout); latency >= longest {
+		r.Conflict([]string{"monitoring.latency", "http.readTimeout", "ingress.idleTimeout"},
 			fmt.Sprintf("%s is not less than %s, after which NGINX answers 504, so the alarm would never fire",
-				settings.Written(latency), settings.Written(idle-time.Second)))
+				settings.Written(latency), settings.Written(longest)))
 	}
 }
 

@@ -86,14 +86,14 @@ func describeGroups(r *settings.Reader) {
 func read(ctx *pulumi.Context, r *settings.Reader) *Settings {
 	describeGroups(r)
 	way := ingress.Read(r)
+	protected := readProtection(r)
 	s := &Settings{
 		Region:      readRegion(ctx, r),
 		Provider:    readProvider(ctx, r),
 		ServiceName: readServiceName(r),
-		Storage:     readStorage(r),
-		DeletionProtection: r.Group("deployment").InProd(true).Bool("deletionProtection", false,
-			"Whether what serves clients is protected from deletion and replacement. If so, AWS refuses to delete the load balancer, and Pulumi refuses to delete or replace it, its target group, listener, certificate and DNS record, the cluster, the service, the network, the repositories and the logs. Before you destroy the stack, or change a setting that replaces or removes one of these, set it to `false` and update.",
-			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#deletion-protection"),
+		Storage:     readStorage(r, protected),
+
+		DeletionProtection: protected,
 
 		Network:       network.Read(r),
 		Ingress:       way,
@@ -111,6 +111,12 @@ func read(ctx *pulumi.Context, r *settings.Reader) *Settings {
 	}
 
 	return s
+}
+
+func readProtection(r *settings.Reader) bool {
+	return r.Group("deployment").InProd(true).Bool("deletionProtection", false,
+		"Whether what serves clients is protected from deletion and replacement. If so, AWS refuses to delete the load balancer, and Pulumi refuses to delete or replace it, its target group, listener, certificate and DNS record, the cluster, the service, the network, the repositories and the logs. Before you destroy the stack, or change a setting that replaces or removes one of these, set it to `false` and update.",
+		"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#deletion-protection")
 }
 
 var regionPattern = regexp.MustCompile(`^[a-z]{2,3}(-[a-z]+)+-[0-9]$`)
@@ -164,8 +170,16 @@ func readServiceName(r *settings.Reader) string {
 
 // warn reports settings that are allowed, but hardly ever intended.
 func warn(ctx *pulumi.Context, r *settings.Reader, s *Settings) {
-	if r.Production() && !s.Ingress.Encrypted() {
-		// A warning that cannot be written is no reason to stop.
-		_ = ctx.Log.Warn("profile is prod, but neither domain.name nor domain.certificate is set, so connections with clients are not encrypted", nil)
+	for _, problem := range doubtful(r.Production(), s) {
+		_ = ctx.Log.Warn(problem, nil) // a warning that cannot be written is no reason to stop
 	}
+}
+
+func doubtful(production bool, s *Settings) []string {
+	// An API always has HTTPS, and the listener of a shared load balancer is its owner's.
+	if own := s.Ingress.Traits().LoadBalancers > 0; own && production && !s.Ingress.Encrypted() {
+		return []string{"profile is prod, but neither domain.name nor domain.certificate is set, so connections with clients are not encrypted"}
+	}
+
+	return nil
 }

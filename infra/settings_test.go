@@ -422,7 +422,15 @@ var contradictory = map[string]struct {
 	},
 	"an alarm that never goes off": {
 		map[string]string{"monitoring.alarms": "true", "monitoring.latency": "29000ms"},
-		[]string{"monitoring.latency, ingress.idleTimeout: 29s is not less than 29s, after which NGINX answers 504, so the alarm would never fire"},
+		[]string{"monitoring.latency, http.readTimeout, ingress.idleTimeout: 29s is not less than 29s, after which NGINX answers 504, so the alarm would never fire"},
+	},
+	"rules that share numbers with others": {
+		with(behindAnother, map[string]string{"ingress.shared.priority": "12"}),
+		[]string{"ingress.shared.priority: 12; allowed: each third number, so that the three of a stack meet no others: 1, 4, 7 and so on, here 10 or 13"},
+	},
+	"an alarm above the longest request": {
+		map[string]string{"monitoring.alarms": "true", "http.readTimeout": "2s", "monitoring.latency": "2000ms"},
+		[]string{"monitoring.latency, http.readTimeout, ingress.idleTimeout: 2s is not less than 2s, after which NGINX answers 504, so the alarm would never fire"},
 	},
 	"one port twice": {
 		map[string]string{"http.port": "3000"},
@@ -838,7 +846,7 @@ var others = map[string]another{
 	"app.context":                       {"images/nginx", nil},
 	"task.architecture":                 {"ARM64", nil},
 	"storage.images":                    {"21", nil},
-	"storage.forceDelete":               {"true", nil},
+	"storage.forceDelete":               {"false", nil},
 	"task.cpu":                          {"512", nil},
 	"task.memory":                       {"3072", nil},
 	"http.port":                         {"8081", nil},
@@ -957,7 +965,7 @@ var others = map[string]another{
 
 	"ingress.shared.hosts":    {`["store.example.com"]`, behindAnother},
 	"ingress.shared.paths":    {`["/v2/*"]`, behindAnother},
-	"ingress.shared.priority": {"20", behindAnother},
+	"ingress.shared.priority": {"22", behindAnother},
 
 	"login.issuer":                {"https://other.example.com", signedIn},
 	"login.authorizationEndpoint": {"https://other.example.com/authorize", signedIn},

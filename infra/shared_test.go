@@ -59,6 +59,23 @@ func TestAStackWithoutHostsHasTheNameOfTheLoadBalancer(t *testing.T) {
 	}
 }
 
+// A URL that meets no rule of the stack would lead to another's.
+func TestAStackWithPatternsOfHostsHasANameThatOneAdmits(t *testing.T) {
+	for hosts, want := range map[string]string{
+		`["*.shop.example.com"]`:                    "https://web.shop.example.com",
+		`["pr-?.example.com","*.example.org"]`:      "https://pr-w.example.com",
+		`["*.shop.example.com","shop.example.com"]`: "https://shop.example.com",
+		`["*"]`: "https://owner-0123456789.eu-central-1.elb.amazonaws.com",
+	} {
+		settings := with(behindAnother, map[string]string{
+			"ingress.shared": `{"listener":"` + infratest.SharedListener + `","hosts":` + hosts + `}`,
+		})
+		if got := outputs(t, defaults(t, settings))["url"]; got != want {
+			t.Errorf("%s: url %s; want %s", hosts, got, want)
+		}
+	}
+}
+
 // The rules of other stacks must be able to come before that of the load balancer's owner, which takes everything.
 func TestRulesOfOtherStacksComeBeforeTheOwners(t *testing.T) {
 	owners := at(t, one(t, run(t, defaults(t, nil)), listenerRule), "priority").(float64)

@@ -25,8 +25,9 @@ var retentions = []int{
 
 var keyARN = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$`)
 
-// readStorage returns the settings of what is kept.
-func readStorage(r *settings.Reader) Storage {
+// readStorage returns the settings of what is kept. Unless the stack is protected from deletion, its content goes with it: a
+// destroy deletes repositories and buckets last, and would stop there, with everything else gone.
+func readStorage(r *settings.Reader, protected bool) Storage {
 	g := r.Group("storage")
 
 	return Storage{
@@ -36,11 +37,11 @@ func readStorage(r *settings.Reader) Storage {
 		Images: g.Int("images", 20, 2, 1000, "images",
 			"Number of images kept in each repository. The newest are kept; older ones expire, tagged or not. The image that runs does not expire, however old it is.",
 			"https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html"),
-		ForceDelete: g.Bool("forceDelete", false,
-			"Whether repositories that hold images, and the buckets of access logs and flow logs, are deleted with their content when the stack is destroyed or a change removes them. With `false`, the destroy or update stops at them. Set it and update before the change.",
+		ForceDelete: g.Else("the opposite of `deployment.deletionProtection`").Bool("forceDelete", !protected,
+			"Whether repositories that hold images, and the buckets of access logs and flow logs, are deleted with their content when the stack is destroyed or a change removes them. With `false`, the destroy or update stops at them, half-way. Takes effect with an update, which must come before the change.",
 			"https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-delete.html"),
 		KMSKeyARN: g.Else("AWS's keys").Text("kmsKey", "", settings.Form{Allowed: "the ARN of a key, arn:aws:kms:<region>:<account>:key/<id>", Pattern: keyARN},
-			"Your own KMS key, which then encrypts logs and images. Its policy must allow CloudWatch Logs to use it. Decide before the first update: a change replaces the repositories, and the old ones must be empty or `storage.forceDelete` must be `true`.",
+			"Your own KMS key, which then encrypts logs and images. Its policy must allow CloudWatch Logs to use it. Decide before the first update: a change replaces the repositories, and `deployment.deletionProtection` must have been `false` before it.",
 			"https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html"),
 	}
 }

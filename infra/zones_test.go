@@ -85,7 +85,7 @@ func TestSubnetsAreInZonesThatHaveFargate(t *testing.T) {
 func TestZonesWithoutFargateAreRefusedBeforeAVPCIsMade(t *testing.T) {
 	names, ids := []string{"us-west-1a", "us-west-1c"}, []string{"usw1-az1", "usw1-az2"}
 	for want, settings := range map[string]map[string]string{
-		"network web: 1 availability zones with Fargate in us-west-1 (us-west-1a), but a load balancer needs 2; allowed: " +
+		"network web: 1 availability zones with Fargate in us-west-1 (us-west-1a), but a network needs 2; allowed: " +
 			"another region, or network existing, with the tasks in a zone that has Fargate": nil,
 		"network web: network.zones: us-west-1c; allowed: zones of this account that have Fargate: us-west-1a": {
 			"network.zones": `["us-west-1a","us-west-1c"]`,
@@ -98,6 +98,25 @@ func TestZonesWithoutFargateAreRefusedBeforeAVPCIsMade(t *testing.T) {
 		if len(graph.OfType(vpc)) != 0 {
 			t.Error("a VPC is declared")
 		}
+	}
+}
+
+// An API reaches the tasks through a VPC link, which fewer zones have than Fargate.
+func TestAnAPIsSubnetsAreInZonesThatHaveVPCLinks(t *testing.T) {
+	names, ids := []string{"us-east-1a", "us-east-1b", "us-east-1c"}, []string{"use1-az3", "use1-az1", "use1-az2"}
+	for way, want := range map[string]any{"alb": []any{"us-east-1a", "us-east-1b"}, "api-gateway": []any{"us-east-1b", "us-east-1c"}} {
+		graph, err := inZones(t, "us-east-1", names, ids, map[string]string{"ingress.kind": way})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := at(t, one(t, graph, vpc), "availabilityZoneNames"); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: zones %v; want %v", way, got, want)
+		}
+	}
+	settings := map[string]string{"ingress.kind": "api-gateway", "network.zones": `["us-east-1a","us-east-1b"]`}
+	want := "network.zones: us-east-1a; allowed: zones of this account that have Fargate and VPC links: us-east-1b, us-east-1c"
+	if _, err := inZones(t, "us-east-1", names, ids, settings); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error: %v\nwant: …%s…", err, want)
 	}
 }
 

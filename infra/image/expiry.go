@@ -11,7 +11,7 @@ import (
 
 // Expire lets old images of the repository expire. running is any output that becomes known once tasks run the new image; it
 // stays unknown if ECS rolls the deployment back. Until it is known, the existing policy stays, and that one protects the
-// earlier image.
+// earlier image. A preview of a deployment never knows it, and would show the policies of all images as replaced.
 func (i *Image) Expire(running pulumi.StringOutput, opts ...pulumi.ResourceOption) error {
 	b := i.builder
 	if b.repository == nil {
@@ -21,9 +21,13 @@ func (i *Image) Expire(running pulumi.StringOutput, opts ...pulumi.ResourceOptio
 	if err != nil {
 		return fmt.Errorf("image %s: lifecycle policy: %w", b.name(), err)
 	}
+	once := pulumi.String(policy).ToStringOutput()
+	if !b.ctx.DryRun() {
+		once = running.ApplyT(func(string) string { return policy }).(pulumi.StringOutput)
+	}
 	_, err = ecr.NewLifecyclePolicy(b.ctx, b.name(), &ecr.LifecyclePolicyArgs{
 		Repository: b.repository.Name,
-		Policy:     running.ApplyT(func(string) string { return policy }).(pulumi.StringOutput),
+		Policy:     once,
 		// The provider replaces the resource when the policy changes, but a repository has only one policy. If the engine
 		// created the new resource first and then deleted the old one, the repository would be left without a policy.
 		// https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/ecr_lifecycle_policy

@@ -4,6 +4,7 @@
 package infratest
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -71,8 +72,12 @@ type Resource struct {
 	ReplacementTrigger string
 	// IgnoreChanges are inputs whose change is not carried out.
 	IgnoreChanges []string
-	// CreateTimeout and UpdateTimeout are custom timeouts, such as 20m.
-	CreateTimeout, UpdateTimeout string
+	// CreateTimeout, UpdateTimeout and DeleteTimeout are custom timeouts, such as 20m.
+	CreateTimeout, UpdateTimeout, DeleteTimeout string
+	// RetainOnDelete makes the engine forget the resource instead of deleting it.
+	RetainOnDelete bool
+	// Aliases are other URNs, or names of an earlier time, under which the resource may stand in a state.
+	Aliases []string
 }
 
 // Call is one call of a provider's function.
@@ -181,6 +186,12 @@ func (r *recorder) record(args pulumi.MockResourceArgs) Resource {
 		ReplacementTrigger: rpc.GetReplacementTrigger().GetStringValue(),
 		IgnoreChanges:      rpc.GetIgnoreChanges(), Protect: rpc.GetProtect(), DeleteBeforeReplace: rpc.GetDeleteBeforeReplace(),
 		CreateTimeout: rpc.GetCustomTimeouts().GetCreate(), UpdateTimeout: rpc.GetCustomTimeouts().GetUpdate(),
+		DeleteTimeout:  rpc.GetCustomTimeouts().GetDelete(),
+		RetainOnDelete: rpc.GetRetainOnDelete(), Aliases: slices.Clone(rpc.GetAliasURNs()),
+	}
+	for _, alias := range rpc.GetAliases() {
+		spec := alias.GetSpec()
+		recorded.Aliases = append(recorded.Aliases, cmp.Or(alias.GetUrn(), strings.TrimSpace(spec.GetType()+" "+spec.GetName())))
 	}
 	for name, reference := range rpc.GetProviders() {
 		recorded.Providers[name] = providerURN(reference)

@@ -34,6 +34,7 @@ var named = []string{
 	"aws:sqs/queue:Queue",
 	"aws:cloudwatch/eventRule:EventRule",
 	"aws:iam/role:Role",
+	"aws:iam/rolePolicy:RolePolicy",
 }
 
 func isNamed(r Resource) bool { return slices.Contains(named, r.Type) }
@@ -137,6 +138,8 @@ func invent(r Resource) (resource.PropertyMap, error) {
 		"aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace",
 		"aws:iam/rolePolicy:RolePolicy",
 		"aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+		"aws:iam/rolePoliciesExclusive:RolePoliciesExclusive",
+		"aws:iam/rolePolicyAttachmentsExclusive:RolePolicyAttachmentsExclusive",
 		"aws:appautoscaling/target:Target",
 		"aws:appautoscaling/policy:Policy",
 		"aws:appautoscaling/scheduledAction:ScheduledAction",
@@ -320,6 +323,13 @@ func (r *recorder) answer(token string, args resource.PropertyMap) (resource.Pro
 		return resource.PropertyMap{"ids": resource.NewProperty([]resource.PropertyValue{
 			resource.NewProperty("rtb-" + digest(id + "public")[:17]), resource.NewProperty("rtb-" + digest(id + "private")[:17]),
 		})}, nil
+	case "aws:vpc/getSecurityGroupRules:getSecurityGroupRules":
+		return resource.PropertyMap{"ids": texts()}, nil
+	case "aws:ec2/getManagedPrefixList:getManagedPrefixList":
+		return resource.PropertyMap{
+			"id": args["id"], "name": resource.NewProperty("office"), "ownerId": resource.NewProperty(Account),
+			"addressFamily": resource.NewProperty("IPv4"), "maxEntries": resource.NewProperty(10.0),
+		}, nil
 	case "aws:ec2/getSubnet:getSubnet":
 		return subnet(args["id"].StringValue()), nil
 	case "aws:lb/getListener:getListener":

@@ -11,6 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"fargate-nginx-sidecar/infra/metric"
+	"fargate-nginx-sidecar/infra/stack"
 )
 
 const (
@@ -116,14 +117,7 @@ func (i *ownLoadBalancer) declareSecurityGroup() (err error) {
 		return fmt.Errorf("security group: %w", err)
 	}
 
-	ports := map[string]int{}
-	if i.listensOnHTTP() {
-		ports["http"] = httpPort
-	}
-	if i.Encrypted() {
-		ports["https"] = httpsPort
-	}
-	for protocol, port := range ports {
+	for protocol, port := range i.ports() {
 		if err := i.letIn(i.Name+"-alb-"+protocol, port); err != nil {
 			return err
 		}
@@ -172,7 +166,7 @@ func (i *ownLoadBalancer) declareLoadBalancer() (err error) {
 		Internal:         pulumi.Bool(false),
 		IpAddressType:    pulumi.String(string(i.AddressType)),
 		Subnets:          i.SubnetIDs,
-		SecurityGroups:   pulumi.StringArray{i.group.ID()},
+		SecurityGroups:   pulumi.StringArray{stack.OwnRulesOnly(i.ctx, i.group, i.child)},
 		IdleTimeout:      pulumi.Int(int(i.IdleTimeout.Seconds())),
 		ClientKeepAlive:  pulumi.Int(clientKeepAlive),
 		// https://docs.aws.amazon.com/securityhub/latest/userguide/elb-controls.html#elb-4

@@ -71,7 +71,9 @@ func (b *builder) validationRecords(certificate *acm.Certificate) (pulumi.String
 			// The record is the same for every certificate of this name in the account: another stack may have made it.
 			// https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html
 			AllowOverwrite: pulumi.Bool(true),
-		}, b.child)
+			// And ACM renews each of those certificates by it, before it expires, so that it outlives the stack.
+			// https://docs.aws.amazon.com/acm/latest/userguide/dns-renewal-validation.html
+		}, b.child, pulumi.RetainOnDelete(true))
 		if err != nil {
 			return nil, fmt.Errorf("validation record of the certificate: %w", err)
 		}

@@ -12,6 +12,7 @@ import (
 	"fargate-nginx-sidecar/infra/document"
 	"fargate-nginx-sidecar/infra/metric"
 	"fargate-nginx-sidecar/infra/settings"
+	"fargate-nginx-sidecar/infra/stack"
 )
 
 // What an HTTP API can do at most.
@@ -43,8 +44,13 @@ var apiKind = description{
 		"ingress.health":    "without a load balancer there is no such check",
 	},
 	refuse: refuseForAPI,
-	Traits: Traits{Name: "VPC link", FromTaskSubnets: true, Client: "api", PrivateZones: 1},
-	of:     func(b *builder) way { return &httpAPI{builder: b} },
+	Traits: Traits{
+		Name: "VPC link", FromTaskSubnets: true, Client: "api", PrivateZones: 1,
+		// The zones that have Fargate, but no VPC links.
+		// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-vpc-links.html
+		Unusable: Unusable{ZoneIDs: []string{"use1-az3", "ape1-az1"}, Lacking: "VPC links"},
+	},
+	of: func(b *builder) way { return &httpAPI{builder: b} },
 }
 
 // apiNamespace is that of the metrics.
@@ -134,7 +140,7 @@ func (h *httpAPI) declareIntegration() error {
 	h.SecurityGroupID = group.ID().ToStringOutput()
 
 	link, err := apigatewayv2.NewVpcLink(h.ctx, h.Name+"-api", &apigatewayv2.VpcLinkArgs{
-		SecurityGroupIds: pulumi.StringArray{group.ID()},
+		SecurityGroupIds: pulumi.StringArray{stack.OwnRulesOnly(h.ctx, group, h.child)},
 		SubnetIds:        h.TaskSubnetIDs,
 	}, h.child, pulumi.ReplaceWith([]pulumi.Resource{group}))
 	if err != nil {

@@ -45,8 +45,16 @@ type Traits struct {
 	Drains bool
 	// Firewall is true if a web ACL can be associated with it.
 	Firewall bool
+	// Unusable are zones in which it cannot reach the tasks.
+	Unusable Unusable
 	// LoadBalancers and PrivateZones are what it costs.
 	LoadBalancers, PrivateZones int
+}
+
+// Unusable are the ids of zones that lack something, and what that is.
+type Unusable struct {
+	ZoneIDs []string
+	Lacking string
 }
 
 // Beside are settings of other topics that not every kind of ingress allows.

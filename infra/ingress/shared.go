@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -37,7 +38,8 @@ type sharedLoadBalancer struct {
 	first int
 }
 
-// Each stack takes three numbers in a row for its rules: from the given or derived one, in this order.
+// Each stack takes three numbers in a row for its rules: from the given or derived one, in this order. The first number is one
+// of 1, 4, 7 and so on, so that no two stacks share some of their numbers, and no stack meets its own old ones when it moves.
 const (
 	attachRule = iota
 	loginRule
@@ -47,7 +49,7 @@ const (
 
 // lastFirstPriority is the highest first priority of a stack. The last three numbers belong to the load balancer's owner,
 // whose own rule takes whatever no other rule has taken.
-const lastFirstPriority = lastPriority - 2*rulesOfAStack + 1
+const lastFirstPriority = 1 + (lastPriority-2*rulesOfAStack)/rulesOfAStack*rulesOfAStack
 
 // attachPath is a path that the sidecar answers with 404.
 const attachPath = "/.sidecar/attached"
@@ -126,15 +128,20 @@ func compare(balancer lb.LookupLoadBalancerResult, vpcID string, subnets []strin
 	return errors.Join(errs...)
 }
 
-// host is the first host that is a name, or else the load balancer's own.
+// host is the first host that is a name. Without one, it is a name that the first pattern admits: a request to the load
+// balancer's own would meet no rule. Only a stack without hosts has that.
 func (s *sharedLoadBalancer) host(own pulumi.StringOutput) pulumi.StringOutput {
-	for _, host := range s.SharedLoadBalancer.Hosts {
+	hosts := s.SharedLoadBalancer.Hosts
+	if len(hosts) == 0 || hosts[0] == "*" {
+		return own
+	}
+	for _, host := range hosts {
 		if !strings.ContainsAny(host, "*?") {
 			return pulumi.String(host).ToStringOutput()
 		}
 	}
 
-	return own
+	return pulumi.String(strings.NewReplacer("*", s.Name, "?", s.Name[:1]).Replace(hosts[0])).ToStringOutput()
 }
 
 // conditions are those of the settings, or the hosts of the settings together with other paths.
@@ -177,7 +184,7 @@ func derivedPriority(names ...string) int {
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(strings.Join(names, "/"))) // it never fails
 
-	return 1 + rulesOfAStack*int(hash.Sum32()%(lastFirstPriority/rulesOfAStack))
+	return 1 + rulesOfAStack*int(hash.Sum32()%(1+lastFirstPriority/rulesOfAStack))
 }
 
 // Patterns as a load balancer takes them, with * for any characters and ? for one.
@@ -202,7 +209,11 @@ func readShared(r *settings.Reader, ingress settings.Group) SharedLoadBalancer {
 			"Hosts of the requests for this stack. Hosts and paths together: at least one pattern, at most five.", source),
 		Paths: g.Texts("paths", nil, pathCondition, "Paths of the requests for this stack.", source),
 		Priority: g.Else("derived").Int("priority", 0, 1, lastFirstPriority, "",
-			"First of three numbers in a row for the stack's rules, of which lower ones come first. By default derived from the names of project, stack and service.", source),
+			"First of three numbers in a row for the stack's rules, of which lower ones come first: 1, 4, 7 and so on. By default derived from the names of project, stack and service.", source),
+	}
+	if beyond := (s.Priority - 1) % rulesOfAStack; s.Priority > 0 && beyond != 0 {
+		r.Fail("ingress.shared.priority", strconv.Itoa(s.Priority), fmt.Sprintf("each third number, so that the three of a stack meet no others: 1, 4, 7 and so on, here %d or %d",
+			s.Priority-beyond, s.Priority-beyond+rulesOfAStack))
 	}
 	if patterns := len(s.Hosts) + len(s.Paths); patterns > mostPatterns {
 		r.Fail("ingress.shared", fmt.Sprintf("%d hosts and paths", patterns), fmt.Sprintf("at most %d together", mostPatterns))

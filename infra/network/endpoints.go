@@ -6,6 +6,8 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"fargate-nginx-sidecar/infra/stack"
 )
 
 // gateway adds a gateway endpoint for S3 to all route tables. Tasks download image layers from S3, and through this endpoint
@@ -50,13 +52,14 @@ func (b *builder) endpoints() error {
 	}
 	b.Routes = append(b.Routes, rule)
 
+	checked := stack.OwnRulesOnly(b.ctx, group, b.child)
 	for _, needed := range b.Args.Services {
 		endpoint, err := ec2.NewVpcEndpoint(b.ctx, b.Args.Name+"-"+needed, &ec2.VpcEndpointArgs{
 			VpcId:             b.vpc.VpcId,
 			VpcEndpointType:   pulumi.String("Interface"),
 			ServiceName:       pulumi.String(service(b.Args.Region, needed)),
 			SubnetIds:         b.vpc.PrivateSubnetIds,
-			SecurityGroupIds:  pulumi.StringArray{group.ID()},
+			SecurityGroupIds:  pulumi.StringArray{checked},
 			PrivateDnsEnabled: pulumi.Bool(true),
 		}, b.child, pulumi.DependsOn([]pulumi.Resource{b.vpc}))
 		if err != nil {

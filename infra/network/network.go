@@ -25,8 +25,16 @@ type Args struct {
 	Settings
 	// Services are the AWS services, such as ecr.api, that get interface endpoints if Egress is Endpoints.
 	Services []string
+	// Unusable are zones without something that the ingress needs.
+	Unusable Unusable
 	// FlowLogBucketARN is the bucket that flow logs are written to, or nil if there are none.
 	FlowLogBucketARN pulumi.StringInput
+}
+
+// Unusable are the ids of zones that lack something, and what that is.
+type Unusable struct {
+	ZoneIDs []string
+	Lacking string
 }
 
 // Network is where a service runs.
@@ -118,19 +126,23 @@ func (b *builder) ranges() pulumi.StringArrayOutput {
 		for _, value := range values {
 			subnets = append(subnets, value.(ec2.LookupSubnetResult))
 		}
-		return checkSubnets(args.VPCID, subnets, len(args.PublicSubnetIDs))
+		return checkSubnets(args, subnets)
 	}).(pulumi.StringArrayOutput)
 }
 
 // checkSubnets checks the subnets, of which the first ones are public, and returns the address ranges of all.
-func checkSubnets(vpcID string, subnets []ec2.LookupSubnetResult, public int) ([]string, error) {
+func checkSubnets(args Args, subnets []ec2.LookupSubnetResult) ([]string, error) {
 	var errs []error
 	var ranges []string
-	inZones := map[string]bool{}
+	inZones, public := map[string]bool{}, len(args.PublicSubnetIDs)
 
 	for i, subnet := range subnets {
-		if subnet.VpcId != vpcID {
-			errs = append(errs, fmt.Errorf("subnet %s is in VPC %s; allowed: subnets of %s", subnet.Id, subnet.VpcId, vpcID))
+		if subnet.VpcId != args.VPCID {
+			errs = append(errs, fmt.Errorf("subnet %s is in VPC %s; allowed: subnets of %s", subnet.Id, subnet.VpcId, args.VPCID))
+		}
+		if ofTasks := i >= public || args.PublicTasks(); ofTasks && !args.usable(subnet.AvailabilityZoneId) {
+			errs = append(errs, fmt.Errorf("subnet %s is in zone %s (%s); allowed for tasks: zones that have %s",
+				subnet.Id, subnet.AvailabilityZone, subnet.AvailabilityZoneId, args.needs()))
 		}
 		ranges = append(ranges, subnet.CidrBlock)
 		if i < public {

@@ -27,18 +27,21 @@ func TestGivenSubnetsMustWorkTogether(t *testing.T) {
 		{Id: "b", VpcId: "vpc", AvailabilityZone: "2", CidrBlock: "10.0.1.0/24"},
 		{Id: "c", VpcId: "vpc", AvailabilityZone: "2", CidrBlock: "10.0.2.0/24"},
 	}
-	ranges, err := checkSubnets("vpc", good, 2)
+	args := Args{Settings: Settings{Mode: Existing, VPCID: "vpc", PublicSubnetIDs: []string{"a", "b"}, PrivateSubnetIDs: []string{"c"}}}
+	args.Unusable = Unusable{ZoneIDs: []string{"use1-az3"}, Lacking: "VPC links"}
+	ranges, err := checkSubnets(args, good)
 	if err != nil || !slices.Equal(ranges, []string{"10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24"}) {
 		t.Errorf("ranges %v, error %v; want those of all subnets", ranges, err)
 	}
 
 	for want, change := range map[string]func([]ec2.LookupSubnetResult){
-		"2 public subnets in 1 zones; allowed: each in a different zone": func(s []ec2.LookupSubnetResult) { s[1].AvailabilityZone = "1" },
-		"subnet c is in VPC other; allowed: subnets of vpc":              func(s []ec2.LookupSubnetResult) { s[2].VpcId = "other" },
+		"2 public subnets in 1 zones; allowed: each in a different zone":                             func(s []ec2.LookupSubnetResult) { s[1].AvailabilityZone = "1" },
+		"subnet c is in zone 2 (use1-az3); allowed for tasks: zones that have Fargate and VPC links": func(s []ec2.LookupSubnetResult) { s[2].AvailabilityZoneId = "use1-az3" },
+		"subnet c is in VPC other; allowed: subnets of vpc":                                          func(s []ec2.LookupSubnetResult) { s[2].VpcId = "other" },
 	} {
 		subnets := slices.Clone(good)
 		change(subnets)
-		if _, err := checkSubnets("vpc", subnets, 2); err == nil || err.Error() != want {
+		if _, err := checkSubnets(args, subnets); err == nil || err.Error() != want {
 			t.Errorf("error: %v; want %s", err, want)
 		}
 	}

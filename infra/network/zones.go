@@ -36,12 +36,28 @@ func (b *builder) zones() ([]string, error) {
 	return pick(b.Args, found.Names, found.ZoneIds)
 }
 
+// usable reports whether a zone has what the tasks and their ingress need.
+func (a Args) usable(id string) bool {
+	some, listed := withFargate[a.Region]
+
+	return (!listed || slices.Contains(some, id)) && !slices.Contains(a.Unusable.ZoneIDs, id)
+}
+
+// needs says what a zone must have.
+func (a Args) needs() string {
+	if a.Unusable.Lacking == "" {
+		return "Fargate"
+	}
+
+	return "Fargate and " + a.Unusable.Lacking
+}
+
 // pick returns the zones from the settings or, if there are none, the first zones by name. The arguments names and ids list
 // the account's zones in the same order.
 func pick(args Args, names, ids []string) ([]string, error) {
 	var usable []string
 	for i, name := range names {
-		if some, listed := withFargate[args.Region]; !listed || slices.Contains(some, ids[i]) {
+		if args.usable(ids[i]) {
 			usable = append(usable, name)
 		}
 	}
@@ -49,17 +65,17 @@ func pick(args Args, names, ids []string) ([]string, error) {
 
 	for _, zone := range args.AvailabilityZones {
 		if !slices.Contains(usable, zone) {
-			return nil, fmt.Errorf("network.zones: %s; allowed: zones of this account that have Fargate: %s",
-				zone, strings.Join(usable, ", "))
+			return nil, fmt.Errorf("network.zones: %s; allowed: zones of this account that have %s: %s",
+				zone, args.needs(), strings.Join(usable, ", "))
 		}
 	}
 	switch {
 	case len(args.AvailabilityZones) > 0:
 		return args.AvailabilityZones, nil
 	case len(usable) < Zones:
-		return nil, fmt.Errorf("%d availability zones with Fargate in %s (%s), but a load balancer needs %d; allowed: another "+
-			"region, or network existing, with the tasks in a zone that has Fargate",
-			len(usable), args.Region, strings.Join(usable, ", "), Zones)
+		return nil, fmt.Errorf("%d availability zones with %s in %s (%s), but a network needs %d; allowed: another "+
+			"region, or network existing, with the tasks in a zone that has %[2]s",
+			len(usable), args.needs(), args.Region, strings.Join(usable, ", "), Zones)
 	}
 
 	return usable[:Zones], nil

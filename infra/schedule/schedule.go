@@ -175,7 +175,7 @@ func (b *builder) declareRole() (err error) {
 		return fmt.Errorf("role: %w", err)
 	}
 
-	return nil
+	return stack.NothingElse(b.ctx, name, b.role, pulumi.StringArray{b.rights.Name}, nil, b.child)
 }
 
 // keepSeconds is how long the queue keeps what went wrong: fourteen days, the longest that there is.

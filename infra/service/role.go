@@ -8,6 +8,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"fargate-nginx-sidecar/infra/settings"
+	"fargate-nginx-sidecar/infra/stack"
 	"fargate-nginx-sidecar/infra/task"
 )
 
@@ -31,7 +32,7 @@ func (b *builder) declareExecutionRole() (err error) {
 	}
 
 	groups := pulumi.StringArray{b.nginxLogs.Arn, b.appLogs.Arn}
-	return b.declareRights(b.Name+"-execution", b.roles.execution, pulumi.All(
+	rights, err := b.declareRights(b.Name+"-execution", b.roles.execution, pulumi.All(
 		b.Partition, b.RepositoryARNs, groups, b.secrets.of(b.Task, settings.StoreParameter), b.secrets.of(b.Task, settings.StoreSecret),
 	).ApplyT(func(values []any) (string, error) {
 		return task.ExecutionRights{
@@ -39,6 +40,11 @@ func (b *builder) declareExecutionRole() (err error) {
 			Parameters: values[3].([]string), Secrets: values[4].([]string), Key: b.KMSKeyARN,
 		}.Policy()
 	}).(pulumi.StringOutput))
+	if err != nil {
+		return err
+	}
+
+	return stack.NothingElse(b.ctx, b.Name+"-execution", b.roles.execution, pulumi.StringArray{rights.Name}, nil, b.child)
 }
 
 // declareTaskRole declares the role of the tasks themselves. Tasks that call no AWS service have no role.
@@ -50,6 +56,7 @@ func (b *builder) declareTaskRole() (err error) {
 	if b.roles.task, err = b.declareRole("task", "Rights of the tasks"); err != nil {
 		return err
 	}
+	attached, inline := pulumi.StringArray{}, pulumi.StringArray{}
 	for _, arn := range b.Task.PolicyARNs {
 		attachment, err := iam.NewRolePolicyAttachment(b.ctx, b.Name+"-task-"+policyName(arn), &iam.RolePolicyAttachmentArgs{
 			Role:      b.roles.task.Name,
@@ -58,18 +65,21 @@ func (b *builder) declareTaskRole() (err error) {
 		if err != nil {
 			return fmt.Errorf("task role: %w", err)
 		}
-		b.before = append(b.before, attachment)
+		b.before, attached = append(b.before, attachment), append(attached, attachment.PolicyArn)
 	}
-	if !b.Task.Exec {
-		return nil
+	if b.Task.Exec {
+		document, err := task.ExecPolicy()
+		if err != nil {
+			return fmt.Errorf("task role: %w", err)
+		}
+		rights, err := b.declareRights(b.Name+"-task-exec", b.roles.task, pulumi.String(document))
+		if err != nil {
+			return err
+		}
+		inline = append(inline, rights.Name)
 	}
 
-	document, err := task.ExecPolicy()
-	if err != nil {
-		return fmt.Errorf("task role: %w", err)
-	}
-
-	return b.declareRights(b.Name+"-task-exec", b.roles.task, pulumi.String(document))
+	return stack.NothingElse(b.ctx, b.Name+"-task", b.roles.task, inline, attached, b.child)
 }
 
 // declareRole declares a role that ECS alone may assume, for tasks of this account.
@@ -87,14 +97,14 @@ func (b *builder) declareRole(suffix, description string) (*iam.Role, error) {
 }
 
 // declareRights declares a policy of a role, for which a service waits.
-func (b *builder) declareRights(name string, role *iam.Role, document pulumi.StringInput) error {
+func (b *builder) declareRights(name string, role *iam.Role, document pulumi.StringInput) (*iam.RolePolicy, error) {
 	rights, err := iam.NewRolePolicy(b.ctx, name, &iam.RolePolicyArgs{Role: role.Name, Policy: document}, b.child)
 	if err != nil {
-		return fmt.Errorf("policy %s: %w", name, err)
+		return nil, fmt.Errorf("policy %s: %w", name, err)
 	}
 	b.before = append(b.before, rights)
 
-	return nil
+	return rights, nil
 }
 
 // policyName tells policies of one role apart: arn:aws:iam::aws:policy/path/name becomes aws-path-name.

@@ -206,7 +206,7 @@ func (b *builder) declareService() (err error) {
 		AvailabilityZoneRebalancing: pulumi.String(zoneRebalancing),
 		NetworkConfiguration: ecs.ServiceNetworkConfigurationArgs{
 			Subnets:        b.SubnetIDs,
-			SecurityGroups: pulumi.StringArray{b.group.ID()},
+			SecurityGroups: pulumi.StringArray{stack.OwnRulesOnly(b.ctx, b.group, b.child)},
 			AssignPublicIp: pulumi.Bool(b.PublicAddresses),
 		},
 		EnableEcsManagedTags: pulumi.Bool(true),
@@ -266,8 +266,17 @@ func (b *builder) serviceOptions() []pulumi.ResourceOption {
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html
 const graceBeyondStart = 50 * time.Second
 
-// registerIn says where the tasks register. ECS has a grace period for health checks only with a load balancer.
-// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html
+func (b *builder) grace() time.Duration {
+	if b.Ingress.RegistryARN == nil {
+		return 0
+	}
+
+	return graceBeyondStart
+}
+
+// registerIn says where the tasks register. The provider documents ECS's grace period only for services with a load balancer;
+// without one, grace lengthens the start period of the containers' checks.
+// https://registry.terraform.io/providers/hashicorp/aws/5.100.0/docs/resources/ecs_service#health_check_grace_period_seconds-1
 func (b *builder) registerIn(service *ecs.ServiceArgs) {
 	if b.Ingress.RegistryARN != nil {
 		service.ServiceRegistries = ecs.ServiceServiceRegistriesArgs{

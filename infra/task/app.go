@@ -88,7 +88,7 @@ func readApp(g settings.Group) App {
 			"Directories that the app may write to; the rest of its file system is read-only. Each is empty when a task starts and belongs to root, unless the image declares it as a `VOLUME`: Fargate then keeps the owner and permissions that it has in the image.",
 			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/bind-mounts.html"),
 		Environment: g.Variables("environment", ownVariables,
-			"Environment variables of the app, as names with values. ECS shows them to every user who may describe a task definition, so passwords belong in `app.secrets`. An encrypted value stays encrypted in the stack's state, but not in ECS. The program itself sets `HOST`, `PORT` and `KEEP_ALIVE_TIMEOUT_MS`. AWS access keys are refused; use `app.policies` instead.",
+			"Environment variables of the app, as names with values. ECS shows them to every user who may describe a task definition, so passwords belong in `app.secrets`. An encrypted value stays encrypted in the stack's state, but not in ECS. The program itself sets `HOST`, `PORT` and `KEEP_ALIVE_TIMEOUT_MS`, and `NODE_ENV` to `production` unless you set it. AWS access keys are refused; use `app.policies` instead.",
 			"https://docs.aws.amazon.com/securityhub/latest/userguide/ecs-controls.html#ecs-8"),
 		Secrets: g.Secrets("secrets", ownVariables,
 			"Environment variables of the app whose values ECS reads from a store when a task starts. Each maps a variable to `ssm:<parameter>`, `secretsmanager:<secret>` or `secretsmanager:<secret>#<field>`, by name. ECS gets the permission to read these values and no others. For values encrypted with your own KMS key, set `storage.kmsKey` to that key.",

@@ -131,6 +131,8 @@ type Args struct {
 	Ingress string
 	// LoginPaths are those on which the load balancer says who has logged in.
 	LoginPaths []string
+	// Grace is further time in which failed health checks do not count, where ECS has none of its own.
+	Grace time.Duration
 	// Overrides change what is rendered.
 	Overrides Overrides
 }
@@ -323,7 +325,7 @@ func (b builder) healthCheck(command ...string) *healthCheck {
 		Interval:    int(b.Health.Interval.Seconds()),
 		Timeout:     int(b.Health.Timeout.Seconds()),
 		Retries:     b.Health.Retries,
-		StartPeriod: int(b.Health.StartPeriod.Seconds()),
+		StartPeriod: int(min(b.Health.StartPeriod+b.Grace, longestStart).Seconds()),
 	}
 }
 

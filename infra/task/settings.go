@@ -68,6 +68,10 @@ const (
 	healthRetries  = 3
 )
 
+// longestStart is the longest start period that ECS takes.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html
+const longestStart = 300 * time.Second
+
 // logBufferMegabytes is the memory in which each container buffers log lines while CloudWatch is slow: AWS's recommendation
 // for most apps. When it is full, lines are lost and the service keeps answering.
 // https://aws.amazon.com/blogs/containers/preventing-log-loss-with-non-blocking-mode-in-the-awslogs-container-log-driver/
@@ -105,8 +109,8 @@ func Read(r *settings.Reader) Settings {
 			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html"),
 		Health: ContainerHealth{
 			Interval: healthInterval, Timeout: healthTimeout, Retries: healthRetries,
-			StartPeriod: app.Duration("startTime", 10*time.Second, 0, 300*time.Second,
-				"Time that the app needs to start: failed health checks do not count before. ECS's grace period for the load balancer's checks is 50s longer.",
+			StartPeriod: app.Duration("startTime", 10*time.Second, 0, longestStart,
+				"Time that the app needs to start: failed health checks do not count before. ECS replaces no unhealthy task until 50s later.",
 				"https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html"),
 		},
 		LogBufferMegabytes: logBufferMegabytes,

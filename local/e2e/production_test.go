@@ -2,11 +2,13 @@ package e2e_test
 
 import (
 	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"fargate-nginx-sidecar/local/cloud/emulator"
 	"fargate-nginx-sidecar/local/command/pulumi"
 
 	"gopkg.in/yaml.v3"
@@ -18,8 +20,60 @@ const testDomain = "www.example.test"
 func TestAProductionStackIsProtectedUntilItIsTakenDown(t *testing.T) {
 	c := newCheckout(t)
 	t.Cleanup(func() { _, _ = c.try(t, "down") })
-	deployProduction(t, c)
+	settings := deployProduction(t, c, keepContent...)
+	takeDown(t, c, settings)
 	down(t, c)
+}
+
+// keepContent takes back what the local run sets beside the stack's file, so that what holds data goes as it does on AWS.
+var keepContent = []string{"--set", "storage.forceDelete=null"}
+
+// takeDown destroys production as docs/deployments.md says, with images and logs in place.
+func takeDown(t *testing.T, c *checkout, settings string) {
+	t.Helper()
+	buckets := c.buckets(t)
+	if len(buckets) != 2 {
+		t.Errorf("buckets %v; want that of the access logs and that of the flow logs", buckets)
+	}
+	for _, bucket := range buckets {
+		c.put(t, bucket, "AWSLogs/log")
+	}
+	c.configure(t, merged(t, settings, "  fargate-nginx-sidecar:deployment: {deletionProtection: false}\n"))
+	c.local(t, "up", append([]string{"--stack", patternStack}, keepContent...)...)
+	if output, err := c.shell(t, "pulumi destroy --yes --non-interactive"); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	if left := c.buckets(t); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+	assertNothingInAWS(t, c)
+}
+
+// put writes an object into a bucket, as a load balancer does.
+func (c *checkout) put(t *testing.T, bucket, key string) {
+	t.Helper()
+	current := c.current(t)
+	request := must[*http.Request](t)(http.NewRequestWithContext(t.Context(), http.MethodPut, current.Endpoint+"/"+bucket+"/"+key, strings.NewReader("a line")))
+	emulator.Address(request, current.Region, "s3")
+	response := must[*http.Response](t)(http.DefaultClient.Do(request))
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s: %s", request.Method, request.URL.Path, response.Status)
+	}
+}
+
+func (c *checkout) buckets(t *testing.T) (names []string) {
+	t.Helper()
+	var listed struct {
+		Buckets struct{ Bucket []struct{ Name string } }
+	}
+	if err := c.caller(t).XML(t.Context(), "s3", http.MethodGet, "/", nil, &listed); err != nil {
+		t.Fatal(err)
+	}
+	for _, bucket := range listed.Buckets.Bucket {
+		names = append(names, bucket.Name)
+	}
+	return names
 }
 
 // production makes the running stack the one that Pulumi.prod.yaml describes, under a name of the owner's, and back.
@@ -35,11 +89,11 @@ func production(t *testing.T, c *checkout) {
 
 // deployProduction deploys Pulumi.prod.yaml as its owner does: it leads to an account, names a zone there and has a value that
 // only its owner can decrypt.
-func deployProduction(t *testing.T, c *checkout) (settings string) {
+func deployProduction(t *testing.T, c *checkout, flags ...string) (settings string) {
 	t.Helper()
 	settings = ownersProduction(t, c)
 	c.configure(t, settings)
-	output := c.local(t, "up", "--stack", patternStack)
+	output := c.local(t, "up", append([]string{"--stack", patternStack}, flags...)...)
 	for _, want := range []string{
 		"https://127.0.0.1:", // where production is verified
 		"domain.zone Z0123456789ABCDEFGHIJ: made in the emulator, as " + c.deployed(t, "domain.zone").(string) + " for example.test",
