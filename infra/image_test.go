@@ -155,3 +155,36 @@ func TestTheRepositoryOfAnImageThatRunsStays(t *testing.T) {
 		}
 	}
 }
+
+// ECS pulls with the execution role, whatever the host is called. Of a repository to which the stack does not push, it may be
+// the first to pull an image, through a cache.
+func TestECSMayPullFromEveryPrivateRegistry(t *testing.T) {
+	for host, region := range map[string]string{
+		"123456789012.dkr.ecr.eu-central-1.amazonaws.com":       "eu-central-1",
+		"123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com": "us-gov-west-1",
+		"123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn":      "cn-north-1",
+		"123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu":      "eusc-de-east-1",
+		"123456789012.dkr-ecr.eu-central-1.on.aws":              "eu-central-1",
+		"123456789012.dkr-ecr-fips.us-east-1.on.aws":            "us-east-1",
+		"public.ecr.aws": "",
+	} {
+		graph := run(t, defaults(t, map[string]string{"http.image": host + "/hub/library/nginx:1"}))
+		granted := map[string][]string{}
+		for _, document := range policies(t, graph, rolePolicy, "policy", "web-execution") {
+			for _, statement := range document.Statement {
+				for _, action := range statement.Action {
+					granted[action] = append(granted[action], statement.Resource...)
+				}
+			}
+		}
+		arn := "arn:aws:ecr:" + region + ":123456789012:repository/hub/library/nginx"
+		for action, want := range map[string]bool{"ecr:BatchGetImage": region != "", "ecr:BatchImportUpstreamImage": region != ""} {
+			if slices.Contains(granted[action], arn) != want {
+				t.Errorf("%s: %s of %v; want %s among them: %v", host, action, granted[action], arn, want)
+			}
+		}
+		if len(granted["ecr:BatchImportUpstreamImage"]) > 1 {
+			t.Errorf("%s: caches %v; the stack pushes to its own repositories", host, granted["ecr:BatchImportUpstreamImage"])
+		}
+	}
+}

@@ -203,8 +203,9 @@ func checkFileSystems(r *settings.Reader, s *Settings) {
 	}
 }
 
-// ecrPattern is an image in a private repository, whose region is the first group.
-var ecrPattern = regexp.MustCompile(`^[0-9]{12}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com`)
+// ecrPattern is an image in a private repository, whose region is the first group, at a host that endpoints have: that for
+// IPv4 alone. https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-requests.html
+var ecrPattern = regexp.MustCompile(`^[0-9]{12}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.(com|eu)`)
 
 // checkEndpoints refuses what tasks cannot reach if they reach nothing but AWS's services in their region.
 func checkEndpoints(r *settings.Reader, s *Settings) {

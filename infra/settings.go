@@ -119,7 +119,8 @@ func readProtection(r *settings.Reader) bool {
 		"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#deletion-protection")
 }
 
-var regionPattern = regexp.MustCompile(`^[a-z]{2,3}(-[a-z]+)+-[0-9]$`)
+// https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html, and eusc-de-east-1 of the European Sovereign Cloud
+var regionPattern = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]$`)
 
 func readRegion(ctx *pulumi.Context, r *settings.Reader) string {
 	region, err := config.Try(ctx, "aws:region")

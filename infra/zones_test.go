@@ -61,6 +61,9 @@ func TestSubnetsAreInZonesThatHaveFargate(t *testing.T) {
 		"by name, whatever the order": {
 			"us-east-2", "us-east-2c us-east-2b us-east-2a", "use2-az1 use2-az2 use2-az3", "", "us-east-2a us-east-2b",
 		},
+		"the European Sovereign Cloud": {
+			"eusc-de-east-1", "eusc-de-east-1b eusc-de-east-1a", "euscde-az2 euscde-az1", "eusc-de-east-1a eusc-de-east-1b", "eusc-de-east-1a eusc-de-east-1b",
+		},
 		"stated": {
 			"us-east-2", "us-east-2a us-east-2b us-east-2c", "use2-az1 use2-az2 use2-az3", "us-east-2c us-east-2b", "us-east-2c us-east-2b",
 		},

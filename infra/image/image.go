@@ -101,10 +101,11 @@ func (i *Image) declare(opts []pulumi.ResourceOption) (err error) {
 	return b.keepRepository()
 }
 
-// ecrPattern matches the address of a private ECR repository: account, region, and name without tag and digest.
-// https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html
+// ecrPattern matches the address of a private ECR repository: account, region, and name without tag and digest. The host has
+// one form for IPv4, with a domain for each partition, and one for IPv4 and IPv6.
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-requests.html
 var ecrPattern = regexp.MustCompile(
-	`^([0-9]{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([a-z0-9._/-]+)`)
+	`^([0-9]{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.(?:com|com\.cn|eu)|on\.aws)/([a-z0-9._/-]+)`)
 
 // keepRepository declares nothing for a prebuilt image, unless the image is one that this stack has built earlier: then the
 // repository stays, and with it the image that runs. It has no lifecycle policy in the meantime, so that nothing in it expires.

@@ -2,6 +2,7 @@ package network
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/vpc"
@@ -76,6 +77,10 @@ const httpsPort = 443
 // service returns the name by which an endpoint refers to an AWS service.
 // https://docs.aws.amazon.com/vpc/latest/privatelink/aws-services-privatelink-support.html
 func service(region, name string) string {
+	if strings.HasPrefix(region, "eusc-") { // the European Sovereign Cloud
+		return "eu.amazonaws." + region + "." + name
+	}
+
 	return "com.amazonaws." + region + "." + name
 }
 

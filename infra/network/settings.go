@@ -86,7 +86,7 @@ func Read(r *settings.Reader) Settings {
 			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/networking-outbound.html"),
 		CIDR: readCIDR(g),
 		AvailabilityZones: g.Else("the first two with Fargate").Texts("zones", nil,
-			settings.Pattern("an availability zone such as eu-central-1a", `^[a-z]{2,3}(-[a-z]+)+-[0-9][a-z]$`),
+			settings.Pattern("an availability zone such as eu-central-1a", `^[a-z]{2,4}(-[a-z]+)+-[0-9][a-z]$`),
 			"The two availability zones of the VPC that the program creates. Without them, the account's first two by name that have Fargate; Local Zones are never chosen. Copy the output `availabilityZones` here after the first update, so that a zone that AWS adds later does not change the choice. AWS refuses a change, because the new subnets would have the ranges of the old ones.",
 			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/AWS_Fargate-Regions.html"),
 		Egress: settings.OneOf(g, "egress", NATPerZone, []Egress{NATPerZone, NATSingle, Endpoints, Public},

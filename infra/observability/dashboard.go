@@ -94,6 +94,8 @@ func consoleURL(partition, region, dashboard string) string {
 		host = "console.amazonaws.cn"
 	case "aws-us-gov":
 		host = "console.amazonaws-us-gov.com"
+	case "aws-eusc":
+		host = region + ".console.amazonaws-eusc.eu"
 	}
 
 	return fmt.Sprintf("https://%s/cloudwatch/home?region=%s#dashboards/dashboard/%s", host, region, dashboard)

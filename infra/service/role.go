@@ -33,11 +33,11 @@ func (b *builder) declareExecutionRole() (err error) {
 
 	groups := pulumi.StringArray{b.nginxLogs.Arn, b.appLogs.Arn}
 	rights, err := b.declareRights(b.Name+"-execution", b.roles.execution, pulumi.All(
-		b.Partition, b.RepositoryARNs, groups, b.secrets.of(b.Task, settings.StoreParameter), b.secrets.of(b.Task, settings.StoreSecret),
+		b.Partition, b.RepositoryARNs, b.GivenRepositoryARNs, groups, b.secrets.of(b.Task, settings.StoreParameter), b.secrets.of(b.Task, settings.StoreSecret),
 	).ApplyT(func(values []any) (string, error) {
 		return task.ExecutionRights{
-			Partition: values[0].(string), Region: b.Region, Repositories: values[1].([]string), LogGroups: values[2].([]string),
-			Parameters: values[3].([]string), Secrets: values[4].([]string), Key: b.KMSKeyARN,
+			Partition: values[0].(string), Region: b.Region, Repositories: values[1].([]string), Given: values[2].([]string),
+			LogGroups: values[3].([]string), Parameters: values[4].([]string), Secrets: values[5].([]string), Key: b.KMSKeyARN,
 		}.Policy()
 	}).(pulumi.StringOutput))
 	if err != nil {

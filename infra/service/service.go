@@ -38,8 +38,9 @@ type Args struct {
 	Ingress         Ingress
 
 	NginxImage, AppImage pulumi.StringInput
-	// RepositoryARNs are the ECR repositories from which tasks pull their images.
-	RepositoryARNs pulumi.StringArrayInput
+	// RepositoryARNs are the ECR repositories from which tasks pull their images, and GivenRepositoryARNs those of them to which
+	// the stack does not push.
+	RepositoryARNs, GivenRepositoryARNs pulumi.StringArrayInput
 	// RollbackAlarms are the names of CloudWatch alarms, or nil if there are none. With RollbackOnAlarms, ECS rolls a
 	// deployment back if one of them goes off during it.
 	RollbackAlarms   pulumi.StringArrayInput

@@ -32,8 +32,10 @@ func TrustPolicy(partition, region, account string) (string, error) {
 type ExecutionRights struct {
 	Partition, Region       string
 	Repositories, LogGroups []string
-	Parameters, Secrets     []string
-	Key                     string
+	// Given are those repositories whose images something else than the stack puts there.
+	Given               []string
+	Parameters, Secrets []string
+	Key                 string
 }
 
 // agentRepository holds the agent of GuardDuty's Runtime Monitoring. It belongs to an AWS account that differs from
@@ -68,6 +70,13 @@ func (r ExecutionRights) Policy() (string, error) {
 	if len(r.Repositories) > 0 {
 		statements = append(statements, policy.Statement{
 			Sid: "PullImages", Effect: "Allow", Action: pull, Resource: sorted(r.Repositories),
+		})
+	}
+	if len(r.Given) > 0 {
+		// A repository may be a pull-through cache, which fetches an image when it is first pulled.
+		// https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-iam.html
+		statements = append(statements, policy.Statement{
+			Sid: "FillCaches", Effect: "Allow", Action: []string{"ecr:BatchImportUpstreamImage"}, Resource: sorted(r.Given),
 		})
 	}
 	statements = append(statements, policy.Statement{
