@@ -82,6 +82,11 @@ func configuration() fields {
 	}
 }
 
+// ofRole takes the role's name for the id.
+func ofRole() info.ComputeID {
+	return tfbridge.DelegateIDField("roleName", name, "https://github.com/pulumi/pulumi-aws")
+}
+
 // resourceOverrides says where the official plugin departs from the bridge's rules: names, blocks that are a single
 // object or a list, automatic names, and resources that must go before their replacement comes.
 func resourceOverrides() map[string]*info.Resource {
@@ -112,6 +117,9 @@ func resourceOverrides() map[string]*info.Resource {
 			"name": tfbridge.AutoName("name", 64, "-"),
 		}},
 		"aws_iam_role_policy_attachment": {DeleteBeforeReplace: true},
+		// They have no id of their own.
+		"aws_iam_role_policies_exclusive":           {ComputeID: ofRole()},
+		"aws_iam_role_policy_attachments_exclusive": {ComputeID: ofRole()},
 		"aws_kms_alias": {Fields: fields{
 			"name": tfbridge.AutoNameWithCustomOptions("name", tfbridge.AutoNameOptions{
 				Separator: "-", Maxlen: 238, Randlen: 7,

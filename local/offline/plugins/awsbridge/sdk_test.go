@@ -19,6 +19,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/scheduler"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/secretsmanager"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/servicediscovery"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/servicequotas"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sns"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sqs"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ssm"
@@ -47,6 +48,8 @@ var sdkResources = map[string]types{
 	"aws:cloudwatch/dashboard:Dashboard":                                        {cloudwatch.DashboardArgs{}, cloudwatch.Dashboard{}},
 	"aws:cloudwatch/eventRule:EventRule":                                        {cloudwatch.EventRuleArgs{}, cloudwatch.EventRule{}},
 	"aws:cloudwatch/eventTarget:EventTarget":                                    {cloudwatch.EventTargetArgs{}, cloudwatch.EventTarget{}},
+	"aws:iam/rolePoliciesExclusive:RolePoliciesExclusive":                       {iam.RolePoliciesExclusiveArgs{}, iam.RolePoliciesExclusive{}},
+	"aws:iam/rolePolicyAttachmentsExclusive:RolePolicyAttachmentsExclusive":     {iam.RolePolicyAttachmentsExclusiveArgs{}, iam.RolePolicyAttachmentsExclusive{}},
 	"aws:scheduler/schedule:Schedule":                                           {scheduler.ScheduleArgs{}, scheduler.Schedule{}},
 	"aws:scheduler/scheduleGroup:ScheduleGroup":                                 {scheduler.ScheduleGroupArgs{}, scheduler.ScheduleGroup{}},
 	"aws:sqs/queue:Queue":                                                       {sqs.QueueArgs{}, sqs.Queue{}},
@@ -121,6 +124,9 @@ var sdkFunctions = map[string]types{
 	"aws:index/getDefaultTags:getDefaultTags":                {aws.GetDefaultTagsArgs{}, aws.GetDefaultTagsResult{}},
 	"aws:index/getPartition:getPartition":                    {aws.GetPartitionArgs{}, aws.GetPartitionResult{}},
 	"aws:index/getRegion:getRegion":                          {aws.GetRegionArgs{}, aws.GetRegionResult{}},
+	"aws:vpc/getSecurityGroupRule:getSecurityGroupRule":      {vpc.GetSecurityGroupRuleArgs{}, vpc.GetSecurityGroupRuleResult{}},
+	"aws:vpc/getSecurityGroupRules:getSecurityGroupRules":    {vpc.GetSecurityGroupRulesArgs{}, vpc.GetSecurityGroupRulesResult{}},
+	"aws:servicequotas/getServiceQuota:getServiceQuota":      {servicequotas.LookupServiceQuotaArgs{}, servicequotas.LookupServiceQuotaResult{}},
 	"aws:acm/getCertificate:getCertificate":                  {acm.LookupCertificateArgs{}, acm.LookupCertificateResult{}},
 	"aws:cloudwatch/getLogGroup:getLogGroup":                 {cloudwatch.LookupLogGroupArgs{}, cloudwatch.LookupLogGroupResult{}},
 	"aws:ec2/getManagedPrefixList:getManagedPrefixList":      {ec2.LookupManagedPrefixListArgs{}, ec2.LookupManagedPrefixListResult{}},

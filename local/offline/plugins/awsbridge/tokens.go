@@ -55,11 +55,13 @@ var resources = map[string]string{
 	"aws_ecs_service":                    "aws:ecs/service:Service",
 	"aws_ecs_task_definition":            "aws:ecs/taskDefinition:TaskDefinition",
 
-	"aws_iam_openid_connect_provider": "aws:iam/openIdConnectProvider:OpenIdConnectProvider",
-	"aws_iam_policy":                  "aws:iam/policy:Policy",
-	"aws_iam_role":                    "aws:iam/role:Role",
-	"aws_iam_role_policy":             "aws:iam/rolePolicy:RolePolicy",
-	"aws_iam_role_policy_attachment":  "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+	"aws_iam_openid_connect_provider":           "aws:iam/openIdConnectProvider:OpenIdConnectProvider",
+	"aws_iam_role_policies_exclusive":           "aws:iam/rolePoliciesExclusive:RolePoliciesExclusive",
+	"aws_iam_role_policy_attachments_exclusive": "aws:iam/rolePolicyAttachmentsExclusive:RolePolicyAttachmentsExclusive",
+	"aws_iam_policy":                            "aws:iam/policy:Policy",
+	"aws_iam_role":                              "aws:iam/role:Role",
+	"aws_iam_role_policy":                       "aws:iam/rolePolicy:RolePolicy",
+	"aws_iam_role_policy_attachment":            "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
 
 	"aws_kms_alias": "aws:kms/alias:Alias",
 	"aws_kms_key":   "aws:kms/key:Key",
@@ -121,13 +123,15 @@ var functions = map[string]string{ //nolint:gosec // names, no credentials
 
 	"aws_cloudwatch_log_group": "aws:cloudwatch/getLogGroup:getLogGroup",
 
-	"aws_ec2_managed_prefix_list": "aws:ec2/getManagedPrefixList:getManagedPrefixList",
-	"aws_route_table":             "aws:ec2/getRouteTable:getRouteTable",
-	"aws_route_tables":            "aws:ec2/getRouteTables:getRouteTables",
-	"aws_security_group":          "aws:ec2/getSecurityGroup:getSecurityGroup",
-	"aws_subnet":                  "aws:ec2/getSubnet:getSubnet",
-	"aws_subnets":                 "aws:ec2/getSubnets:getSubnets",
-	"aws_vpc":                     "aws:ec2/getVpc:getVpc",
+	"aws_ec2_managed_prefix_list":  "aws:ec2/getManagedPrefixList:getManagedPrefixList",
+	"aws_route_table":              "aws:ec2/getRouteTable:getRouteTable",
+	"aws_route_tables":             "aws:ec2/getRouteTables:getRouteTables",
+	"aws_security_group":           "aws:ec2/getSecurityGroup:getSecurityGroup",
+	"aws_subnet":                   "aws:ec2/getSubnet:getSubnet",
+	"aws_subnets":                  "aws:ec2/getSubnets:getSubnets",
+	"aws_vpc":                      "aws:ec2/getVpc:getVpc",
+	"aws_vpc_security_group_rule":  "aws:vpc/getSecurityGroupRule:getSecurityGroupRule",
+	"aws_vpc_security_group_rules": "aws:vpc/getSecurityGroupRules:getSecurityGroupRules",
 
 	"aws_ecr_authorization_token": "aws:ecr/getAuthorizationToken:getAuthorizationToken",
 	"aws_ecr_image":               "aws:ecr/getImage:getImage",
@@ -158,6 +162,8 @@ var functions = map[string]string{ //nolint:gosec // names, no credentials
 	"aws_secretsmanager_secret":          "aws:secretsmanager/getSecret:getSecret",
 	"aws_secretsmanager_secret_version":  "aws:secretsmanager/getSecretVersion:getSecretVersion",
 	"aws_secretsmanager_secret_versions": "aws:secretsmanager/getSecretVersions:getSecretVersions",
+
+	"aws_servicequotas_service_quota": "aws:servicequotas/getServiceQuota:getServiceQuota",
 
 	"aws_sns_topic": "aws:sns/getTopic:getTopic",
 
