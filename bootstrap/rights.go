@@ -77,7 +77,7 @@ var rights = []right{
 			"PutMetricFilter", "DeleteMetricFilter", "CreateLogDelivery", "UpdateLogDelivery", "DeleteLogDelivery", "PutResourcePolicy", "TagResource", "UntagResource",
 		},
 	},
-	{"route53", []string{"Get*", "List*"}, []string{"ChangeResourceRecordSets", "ChangeTagsForResource", "CreateHostedZone", "DeleteHostedZone"}},
+	{"route53", []string{"Get*", "List*"}, []string{"ChangeResourceRecordSets", "ChangeTagsForResource", "CreateHostedZone", "DeleteHostedZone", "AssociateVPCWithHostedZone"}},
 	{
 		"s3", []string{"ListBucket", "ListBucketVersions", "GetBucket*", "GetEncryptionConfiguration", "GetLifecycleConfiguration", "GetAccelerateConfiguration", "GetReplicationConfiguration"},
 		[]string{
@@ -87,6 +87,7 @@ var rights = []right{
 	},
 	{"scheduler", []string{"Get*", "List*"}, []string{"CreateScheduleGroup", "DeleteScheduleGroup", "CreateSchedule", "UpdateSchedule", "DeleteSchedule", "TagResource", "UntagResource"}},
 	{"secretsmanager", []string{"DescribeSecret", "GetResourcePolicy", "ListSecretVersionIds"}, nil},
+	{"servicequotas", []string{"GetServiceQuota", "GetAWSDefaultServiceQuota"}, nil},
 	{
 		"servicediscovery", []string{"Get*", "List*"},
 		[]string{"CreatePrivateDnsNamespace", "DeleteNamespace", "CreateService", "UpdateService", "DeleteService", "DeregisterInstance", "TagResource", "UntagResource"},

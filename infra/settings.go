@@ -171,7 +171,11 @@ func readServiceName(r *settings.Reader) string {
 
 // warn reports settings that are allowed, but hardly ever intended.
 func warn(ctx *pulumi.Context, r *settings.Reader, s *Settings) {
-	for _, problem := range doubtful(r.Production(), s) {
+	problems := doubtful(r.Production(), s)
+	if s.App.Prebuilt == "" || s.Nginx.Prebuilt == "" {
+		problems = append(problems, image.EngineProblems(string(s.Task.Architecture))...)
+	}
+	for _, problem := range problems {
 		_ = ctx.Log.Warn(problem, nil) // a warning that cannot be written is no reason to stop
 	}
 }
