@@ -256,7 +256,7 @@ func address(t testing.TB, container, port string) string {
 // wait returns once a request is answered, or shows the log and fails.
 func (task *Task) wait(t testing.TB) {
 	t.Helper()
-	deadline := time.Now().Add(15 * time.Second)
+	deadline := time.Now().Add(time.Minute) // a busy machine starts a container slowly
 	for time.Now().Before(deadline) {
 		if resp, err := task.client.Get("http://" + task.Addr + "/"); err == nil { //nolint:noctx // the client has a time-out
 			_ = resp.Body.Close()

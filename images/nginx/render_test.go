@@ -49,9 +49,13 @@ func TestEveryDirectiveHasItsReasonAndLink(t *testing.T) {
 	}
 	// The line above a directive is a comment, another directive of the same kind, or the opening of its block.
 	kinds := map[string]bool{}
-	previous := ""
+	previous, entries := "", false
 	for i, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
+		if entries = strings.HasPrefix(line, "map ") || entries && line != "}"; entries {
+			previous = line
+			continue
+		}
 		words := strings.Fields(line)
 		single := strings.HasSuffix(line, ";") && len(words) > 1 && !strings.HasPrefix(line, "#")
 		if single && !kinds[words[0]] && isDirective(words[0]) && !strings.HasPrefix(previous, "#") && !strings.HasPrefix(previous, words[0]) {
