@@ -268,7 +268,7 @@ type chosenKey struct{}
 // forward sends the request to a target of a group.
 func (s *server) forward(w http.ResponseWriter, r *http.Request, arn string) {
 	g := s.balancer.find(arn)
-	t := g.pick()
+	t := g.stick(w, r)
 	if t == nil {
 		refuse(w, http.StatusServiceUnavailable)
 		return

@@ -68,6 +68,8 @@ type groupSettings struct {
 	used  bool // some rule forwards to it
 	delay time.Duration
 	check checkSettings
+	// sticky is how long a client stays with its target; zero is not at all.
+	sticky time.Duration
 }
 
 // source reads the ELB API.
@@ -138,10 +140,19 @@ func (s *source) group(ctx context.Context, g types.TargetGroup) (groupSettings,
 		https: g.Protocol == types.ProtocolEnumHttps,
 		delay: defaultDeregistrationDelay,
 	}
+	enabled, duration := false, defaultCookieDuration
 	for _, a := range found.Attributes {
-		if aws.ToString(a.Key) == "deregistration_delay.timeout_seconds" {
-			settings.delay = secondsOr(aws.ToString(a.Value), settings.delay)
+		switch value := aws.ToString(a.Value); aws.ToString(a.Key) {
+		case "deregistration_delay.timeout_seconds":
+			settings.delay = secondsOr(value, settings.delay)
+		case "stickiness.enabled":
+			enabled = value == "true"
+		case "stickiness.lb_cookie.duration_seconds":
+			duration = secondsOr(value, duration)
 		}
+	}
+	if enabled {
+		settings.sticky = duration
 	}
 	settings.check, err = newCheckSettings(g)
 	return settings, err
