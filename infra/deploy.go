@@ -186,6 +186,7 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 			IdleTimeout:    s.settings.Ingress.IdleTimeout,
 			TLS:            s.settings.Ingress.TargetTLS,
 			ClientName:     s.settings.Ingress.Traits().Client,
+			Host:           s.settings.Ingress.Domain,
 			RequestsLabel:  s.ingress.RequestsLabel,
 		},
 		NginxImage:     s.nginx.Reference,

@@ -660,3 +660,17 @@ func manyRanges(count int) string {
 
 	return "[" + strings.Join(ranges, ",") + "]"
 }
+
+// Without the setting the target group has no such attribute, as before.
+func TestAClientStaysWithItsTaskWhereTheIngressIsSticky(t *testing.T) {
+	plain := one(t, run(t, defaults(t, nil)), targetGroup)
+	if _, given := plain.Inputs["stickiness"]; given {
+		t.Errorf("by default: %v", plain.Inputs["stickiness"])
+	}
+	group := one(t, run(t, defaults(t, map[string]string{"ingress.sticky": "1h"})), targetGroup)
+	for name, want := range map[string]any{"type": "lb_cookie", "enabled": true, "cookieDuration": 3600.0} {
+		if got := at(t, group, "stickiness", name); got != want {
+			t.Errorf("%s: got %v, want %v", name, got, want)
+		}
+	}
+}

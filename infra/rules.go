@@ -47,7 +47,7 @@ func checkDefinition(r *settings.Reader, s *Settings) {
 	}
 	size, err := task.Size(task.Args{
 		Settings: s.Task, Service: s.ServiceName, Region: s.Region, IdleTimeout: s.Ingress.IdleTimeout, TLS: s.Ingress.TargetTLS,
-		LoginPaths: s.Ingress.LoginPaths(), Overrides: s.Overrides.Containers,
+		Host: s.Ingress.Domain, LoginPaths: s.Ingress.LoginPaths(), Overrides: s.Overrides.Containers,
 	})
 	if err != nil {
 		r.Refuse("http", err.Error())

@@ -74,6 +74,24 @@ func TestTheSidecarGetsTheFormsOfPathsThatAreAllowed(t *testing.T) {
 	run(t, defaults(t, with(encrypted, map[string]string{"login": login(""), "http.headerLimit": "16KiB", "http.allow": `["encoded-slash"]`})))
 }
 
+// Django and Rails answer 400 to a Host that they do not serve.
+func TestTheHealthCheckOfTheAppIsForAHostThatItServes(t *testing.T) {
+	for _, c := range []struct {
+		settings map[string]string
+		want     string
+	}{
+		{nil, ""},
+		{encrypted, encrypted["domain.name"]},
+		{map[string]string{"http.hosts": `["*.example.com","shop.example.com"]`}, "shop.example.com"},
+		{map[string]string{"http.hosts": `["*.example.com"]`}, ""},
+	} {
+		graph := run(t, defaults(t, c.settings))
+		if got := environment(containers(t, graph)["nginx"])["NGINX_APP_HEALTH_HOST"]; got != c.want {
+			t.Errorf("%v: got %q; want %q", c.settings, got, c.want)
+		}
+	}
+}
+
 // NGINX's own page gives way to a site, and the load balancer's check follows it.
 func TestASiteMovesTheHealthPage(t *testing.T) {
 	for settings, want := range map[string]string{"null": "/.sidecar/health", "/": "/", "/up": "/up"} {

@@ -2,6 +2,7 @@ package nginx
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -34,11 +35,11 @@ func (s Settings) explain(status int, body string, err error) error {
 	case err != nil:
 		answer = err.Error()
 	case status == 502:
-		answer = askApp(network, address, s.AppHealthPath)
+		answer = askApp(network, address, s.healthHost(), s.AppHealthPath)
 	case status == 400 && wantsTLS.MatchString(body):
 		answer = "no HTTP answer: it expects HTTPS"
 	case status == 400:
-		answer = "status 400 for Host localhost"
+		answer = "status 400 for Host " + s.healthHost()
 	default:
 		answer = fmt.Sprintf("status %d", status)
 	}
@@ -48,6 +49,9 @@ func (s Settings) explain(status int, body string, err error) error {
 
 // wantsTLS matches what servers answer in clear on a port for TLS: Go's, NGINX and Apache.
 var wantsTLS = regexp.MustCompile(`HTTPS (?:server|port)|SSL-enabled server port`)
+
+// healthHost is the Host of the health check's request.
+func (s Settings) healthHost() string { return cmp.Or(s.AppHealthHost, "localhost") }
 
 func (s Settings) appAddress() (network, address string) {
 	if s.AppSocket != "" {
@@ -61,7 +65,7 @@ func (s Settings) appAddress() (network, address string) {
 const askTimeout = 500 * time.Millisecond
 
 // askApp requests the app's health path without NGINX, which answers 502 for everything that is no HTTP.
-func askApp(network, address, path string) string {
+func askApp(network, address, host, path string) string {
 	connection, err := net.DialTimeout(network, address, askTimeout) //nolint:noctx // bounded by its time-out
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -73,7 +77,7 @@ func askApp(network, address, path string) string {
 	}
 	defer connection.Close() //nolint:errcheck // the answer is there or not
 	_ = connection.SetDeadline(time.Now().Add(askTimeout))
-	if _, err := io.WriteString(connection, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(connection, "GET "+path+" HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n"); err != nil {
 		return err.Error()
 	}
 	line, err := bufio.NewReader(io.LimitReader(connection, largestPage)).ReadString('\n')

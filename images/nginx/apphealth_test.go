@@ -62,7 +62,7 @@ func TestWhatTheAppAnsweredIsNamed(t *testing.T) {
 		if strings.HasPrefix(address, "/") {
 			network = "unix"
 		}
-		if got := askApp(network, address, "/"); !strings.HasPrefix(got, want) {
+		if got := askApp(network, address, "localhost", "/"); !strings.HasPrefix(got, want) {
 			t.Errorf("%s: got %q; want %q", address, got, want)
 		}
 	}

@@ -88,6 +88,9 @@ func (s Settings) contradictions() (errs []error) {
 	}
 	refuse(s.SPAFallback && len(s.StaticPaths) == 0, "NGINX_SPA_FALLBACK", "on", "off without NGINX_STATIC_FILES")
 
+	refuse(s.StripPrefix && slices.Contains(s.PathPrefixes, Site), "NGINX_STRIP_PREFIX", "on", "off with the prefix /")
+	refuse(s.CORSPreflight && len(s.CORSOrigins) == 0, "NGINX_CORS_PREFLIGHT", "on", "off without NGINX_CORS_ORIGINS")
+
 	// An application may take /api%2Flogin or /api//login for /api/login. What is only for that path, and decided by
 	// something that does not read it like that, would not hold. So it is one or the other.
 	refuse(len(s.Allow) > 0 && len(s.PathRates) > 0, Allow.Name, Allow.write(s), "none with NGINX_PATH_RATES, which such a path would evade")

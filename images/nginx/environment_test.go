@@ -148,6 +148,10 @@ func someSettings(r *rand.Rand) Settings {
 	} else {
 		s.LoginPaths = some("/api/admin", "/v1")
 	}
+	s.CORSOrigins = some("https://a.example.com", "http://localhost:5173")
+	s.CORSPreflight = len(s.CORSOrigins) > 0 && r.IntN(2) == 0
+	s.StripPrefix = !slices.Contains(s.PathPrefixes, Site) && r.IntN(2) == 0
+	s.AppHealthHost = []string{"", "www.example.com"}[r.IntN(2)]
 	s.AppSocket, s.AppHealthPath = []string{"", "/run/app/http.sock"}[r.IntN(2)], []string{"", "/healthz"}[r.IntN(2)]
 	return s
 }

@@ -544,3 +544,119 @@ func TestTheLogIsCompleteWhenTheContainerStops(t *testing.T) {
 		t.Errorf("got %d lines, want 20", n)
 	}
 }
+
+// An application that compares tags exactly gets its own back, compressed or not.
+func TestAConditionalRequestHasTheApplicationsOwnTag(t *testing.T) {
+	task := defaults(t)
+	big := "/api/big?bytes=5000"
+	tag := func(target string, headers ...string) string {
+		return task.Get(t, target, headers...).Header.Get("ETag")
+	}
+	compressed := tag(big, "Accept-Encoding: gzip", `X-Reply: ETag: "abc"`)
+	if compressed != `W/"abc~gzip"` {
+		t.Fatalf("a compressed answer: got the tag %s", compressed)
+	}
+	for name, got := range map[string]string{
+		"not compressed": tag(big, `X-Reply: ETag: "abc"`),
+		"too small":      tag("/api/x", "Accept-Encoding: gzip", `X-Reply: ETag: "abc"`),
+		"a picture":      tag(big+"&type=image/png", "Accept-Encoding: gzip", `X-Reply: ETag: "abc"`),
+		"not accepted":   tag(big, "Accept-Encoding: gzip;q=0", `X-Reply: ETag: "abc"`),
+	} {
+		if got != `"abc"` {
+			t.Errorf("%s: got the tag %s", name, got)
+		}
+	}
+	if got := tag(big, "Accept-Encoding: gzip", `X-Reply: ETag: W/"abc"`); got != `W/"abc"` {
+		t.Errorf("a weak tag: got %s", got)
+	}
+	if got := tag(big, "Accept-Encoding: gzip"); got != "" {
+		t.Errorf("an answer without a tag: got %s", got)
+	}
+	for _, header := range []string{"If-None-Match", "If-Match"} {
+		for sent, want := range map[string]string{
+			compressed: `"abc"`, `"abc"`: `"abc"`, `W/"abc"`: `W/"abc"`, "*": "*",
+			compressed + ", " + strings.Replace(compressed, "abc", "def", 1): `"abc", "def"`,
+		} {
+			task.Reset(t, true)
+			task.Get(t, "/api/304", "Accept-Encoding: gzip", header+": "+sent)
+			if got, _ := task.Seen(t).Requests[0].Header(header); got != want {
+				t.Errorf("%s: %s: the application got %s, want %s", header, sent, got, want)
+			}
+		}
+	}
+	if got := task.Get(t, "/api/304", "If-None-Match: "+compressed, `X-Reply: ETag: "abc"`); got.Status != 304 || got.Header.Get("ETag") != compressed {
+		t.Errorf("an answer without a body: got %d with the tag %s", got.Status, got.Header.Get("ETag"))
+	}
+}
+
+// A page of an allowed origin can read the sidecar's refusals and failures; another one cannot.
+func TestAnAllowedOriginReadsTheSidecarsAnswers(t *testing.T) {
+	const origin = "https://shop.example.com"
+	const wanted = "Access-Control-Allow-Origin"
+	errors := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_CORS_ORIGINS=" + origin}})
+	whole := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_CORS_ORIGINS=" + origin + ",http://localhost:5173", "NGINX_CORS_PREFLIGHT=on"}})
+	preflight := []string{"Origin: " + origin, "Access-Control-Request-Method: PUT", "Access-Control-Request-Headers: x-token"}
+	for _, c := range []struct {
+		name    string
+		task    *imagetest.Task
+		line    string
+		headers []string
+		status  int
+		origins string
+	}{
+		{"a body that is too large", errors, "POST /api/x HTTP/1.1", []string{"Origin: " + origin, "Content-Length: 2000000"}, 413, origin},
+		{"an unknown path", errors, "GET /other HTTP/1.1", []string{"Origin: " + origin}, 404, origin},
+		{"an application that fails", errors, "GET /api/reset HTTP/1.1", []string{"Origin: " + origin}, 502, origin},
+		{"another origin", errors, "GET /api/reset HTTP/1.1", []string{"Origin: https://other.example.com"}, 502, ""},
+		{"no origin", errors, "GET /api/reset HTTP/1.1", nil, 502, ""},
+		{"the application's answer", errors, "GET /api/x HTTP/1.1", []string{"Origin: " + origin}, 200, ""},
+		{"the application's own header", errors, "GET /api/x HTTP/1.1", []string{"Origin: " + origin, "X-Reply: " + wanted + ": *"}, 200, "*"},
+		{"the application's preflight", errors, "OPTIONS /api/x HTTP/1.1", preflight, 200, ""},
+		{"a preflight", whole, "OPTIONS /api/x HTTP/1.1", preflight, 204, origin},
+		{"an answer with preflights", whole, "GET /api/x HTTP/1.1", []string{"Origin: http://localhost:5173"}, 200, "http://localhost:5173"},
+		{"its own header with preflights", whole, "GET /api/x HTTP/1.1", []string{"Origin: " + origin, "X-Reply: " + wanted + ": *"}, 200, "*"},
+		{"another origin's preflight", whole, "OPTIONS /api/x HTTP/1.1", []string{"Origin: https://other.example.com", "Access-Control-Request-Method: PUT"}, 200, ""},
+	} {
+		got := c.task.Send(t, c.line, c.headers...)
+		if all := strings.Join(got.Header.Values(wanted), "|"); got.Status != c.status || all != c.origins {
+			t.Errorf("%s: got %d and %q, want %d and %q", c.name, got.Status, all, c.status, c.origins)
+		}
+		if got.Header.Get("Vary") == "" {
+			t.Errorf("%s: no Vary", c.name)
+		}
+	}
+	got := whole.Send(t, "OPTIONS /api/x HTTP/1.1", preflight...).Header
+	if got.Get("Access-Control-Allow-Headers") != "x-token" || !strings.Contains(got.Get("Access-Control-Allow-Methods"), "PUT") {
+		t.Errorf("a preflight: got %v", got)
+	}
+}
+
+// The prefix is cut off from the form that was checked.
+func TestTheApplicationGetsPathsWithoutTheirPrefix(t *testing.T) {
+	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_STRIP_PREFIX=on", "NGINX_PATH_PREFIXES=/api,/api/v2", "NGINX_ALLOW=double-slash,encoded-slash"}})
+	for target, want := range map[string]string{
+		"/api/users?a=/api": "/users?a=/api", "/api": "/", "/api/": "/", "/api?a=b": "/?a=b", "/api/v2/users/": "/users/", "/api/v2": "/", "/api/v20": "/v20",
+		"/api//evil.example": "/evil.example", "/api/a%20b%2Fc": "/a%20b%2Fc", "/api/a//b": "/a//b",
+	} {
+		task.Reset(t, true)
+		task.Get(t, target, "X-Forwarded-Prefix: /evil")
+		seen := task.Seen(t)
+		if len(seen.Requests) != 1 || seen.Requests[0].Line() != "GET "+want+" HTTP/1.1" {
+			t.Errorf("%s: the application saw %q, want %s", target, lines(seen), want)
+			continue
+		}
+		prefix := "/api"
+		if strings.HasPrefix(target+"/", "/api/v2/") {
+			prefix = "/api/v2"
+		}
+		if got, times := seen.Requests[0].Header("X-Forwarded-Prefix"); got != prefix || times != 1 {
+			t.Errorf("%s: X-Forwarded-Prefix: got %d × %q", target, times, got)
+		}
+	}
+	for _, target := range []string{"/api/../x", "/other", "/apifoo"} {
+		task.Reset(t, true)
+		if got := task.Get(t, target); got.Status < 400 || task.Seen(t).Total != 0 {
+			t.Errorf("%s: got %d, the application saw %q", target, got.Status, lines(task.Seen(t)))
+		}
+	}
+}

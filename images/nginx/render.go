@@ -4,6 +4,7 @@ import (
 	_ "embed" // for the template
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,6 +42,15 @@ type configuration struct {
 	ClientHeader, ForwardedScheme string
 	// Below is what may follow a prefix of the app in a request target, StaticBelow one of static files.
 	Below, StaticBelow string
+	// CORS is what of the settings the headers for pages of other origins depend on.
+	CORS cors
+	// LongestPrefixes are the patterns of the app's prefixes, the longest first.
+	LongestPrefixes string
+	// GzipTypes are the content types that are compressed beside HTML, GzipTypesPattern fits all. Conditions are the
+	// variables of the headers that hold ETags in a request.
+	GzipTypes        []string
+	GzipTypesPattern string
+	Conditions       []string
 	// PathReasons tell why a path is refused, BodyLimitText and HeadersLimit the limits in words and in KiB.
 	PathReasons   []pathReason
 	BodyLimitText string
@@ -62,6 +72,13 @@ type staticPath struct {
 	// BelowApp says that the path lies below a prefix of the app.
 	BelowApp                   bool
 	SPAFallback, StaticHistory bool
+	CORS                       cors
+}
+
+// cors are the pages of other origins that may read answers.
+type cors struct {
+	CORSOrigins   []string
+	CORSPreflight bool
 }
 
 var templateFunctions = template.FuncMap{
@@ -106,6 +123,10 @@ func (s Settings) configuration(openFiles int) configuration {
 		Static:          s.staticPaths(),
 		Below:           belowPattern(s.allowsForm),
 		StaticBelow:     belowPattern(func(PathForm) bool { return false }),
+		CORS:            cors{s.CORSOrigins, s.CORSPreflight},
+		LongestPrefixes: longestFirst(s.PathPrefixes),
+		GzipTypes:       gzipTypes,
+		Conditions:      []string{"if_match", "if_none_match"},
 		PathReasons:     pathReasons(s.allowsForm),
 		BodyLimitText:   kibibytes(s.BodyLimit),
 		HeadersLimit:    4 * s.HeaderLimit,
@@ -122,6 +143,11 @@ func (s Settings) configuration(openFiles int) configuration {
 		c.ClientHeader, c.ForwardedScheme = "Sidecar-Client", "https"
 	}
 	c.AccessLogTo, c.RefusedLogTo = s.logs()
+	patterns := []string{"text/html"}
+	for _, kind := range gzipTypes {
+		patterns = append(patterns, regexp.QuoteMeta(kind))
+	}
+	c.GzipTypesPattern = strings.Join(patterns, "|")
 
 	return c
 }
@@ -163,6 +189,13 @@ func alternatives(paths []string) string {
 	return strings.Join(patterns, "|")
 }
 
+func longestFirst(paths []string) string {
+	paths = slices.Clone(paths)
+	slices.SortStableFunc(paths, func(a, b string) int { return len(b) - len(a) })
+
+	return alternatives(paths)
+}
+
 // loginPattern fits the targets of the login's paths. Without any it fits nothing.
 func (s Settings) loginPattern() string {
 	patterns := []string{"(?!)"}
@@ -200,7 +233,7 @@ func (s Settings) staticPaths() []staticPath {
 		}
 		paths = append(paths, staticPath{
 			Number: i + 1, Path: strings.TrimSuffix(path, Site), Pattern: s.withoutApp(path, "(?:/|$)"), BelowApp: below,
-			SPAFallback: s.SPAFallback, StaticHistory: s.StaticHistory,
+			SPAFallback: s.SPAFallback, StaticHistory: s.StaticHistory, CORS: cors{s.CORSOrigins, s.CORSPreflight},
 		})
 	}
 	slices.SortFunc(paths, func(a, b staticPath) int { return strings.Compare(b.Path, a.Path) })
@@ -232,6 +265,15 @@ func (s Settings) withoutApp(path, end string) string {
 
 	return "(?!(?:" + alternatives(deeper) + ")" + end + ")" + pathToPattern(path)
 }
+
+// gzipTypes are what an API and a site send, beside HTML: text, and formats that are not compressed themselves. Never
+// text/event-stream, whose readers may not decompress.
+var gzipTypes = strings.Fields(`
+	text/plain text/css text/javascript text/xml text/csv text/markdown application/json application/x-ndjson
+	application/problem+json application/ld+json application/vnd.api+json application/geo+json
+	application/manifest+json application/javascript application/xml application/rss+xml application/atom+xml
+	application/xhtml+xml application/wasm image/svg+xml image/x-icon font/ttf font/otf application/vnd.ms-
+	fontobject`)
 
 // kibibytes writes a size in KiB in the largest unit that keeps it whole.
 func kibibytes(size int) string {

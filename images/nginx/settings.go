@@ -16,6 +16,7 @@ type Settings struct {
 	AppSocket     string
 
 	AppHealthPath    string
+	AppHealthHost    string
 	AppHealthTimeout int
 
 	Workers, Connections int
@@ -42,6 +43,10 @@ type Settings struct {
 
 	PathPrefixes, Methods []string
 	Allow                 []PathForm
+	StripPrefix           bool
+
+	CORSOrigins   []string
+	CORSPreflight bool
 
 	StaticPaths, HashedPaths   []string
 	SPAFallback, StaticHistory bool
@@ -173,6 +178,9 @@ var (
 	LoginPaths = list("NGINX_LOGIN_PATHS", "", "/, or a path such as /api or /v1/orders, of letters, digits, dots, hyphens and underscores",
 		func(s *Settings) *[]string { return &s.LoginPaths }, isPrefix,
 		"paths with what lies below them, `/` for all, on which the load balancer's X-Amzn-Oidc headers reach the application")
+	CORSOrigins = list("NGINX_CORS_ORIGINS", "", "an origin such as https://shop.example.com, with a port unless it is the scheme's",
+		func(s *Settings) *[]string { return &s.CORSOrigins }, isOrigin,
+		"origins whose pages may read the sidecar's own answers, such as a 413 or 502, and static files")
 	TrustedProxies = List[netip.Prefix]{
 		Name: "NGINX_TRUSTED_PROXIES", at: func(s *Settings) *[]netip.Prefix { return &s.TrustedProxies }, parse: parseRange, format: netip.Prefix.String,
 		Each:    "an address range without host bits, such as 130.176.0.0/16 or 2600:9000::/28, with IPv4 addresses in their own form",
@@ -194,6 +202,8 @@ var (
 	AppHealthPath = text("NGINX_APP_HEALTH_PATH", "path that the application answers", "a path such as /healthz, of letters, digits and . _ ~ - /",
 		func(s *Settings) *string { return &s.AppHealthPath }, isHealthPath,
 		"where the container's health check requests the application, through nginx; until it has answered once, the health page is 503. None: the check requests nginx alone")
+	AppHealthHost = text("NGINX_APP_HEALTH_HOST", "host name", AllowedHosts.Each, func(s *Settings) *string { return &s.AppHealthHost }, isHost,
+		"Host of that request. None: localhost, which an application that is only for its own names refuses")
 )
 
 // all are the settings in the order in which they are read: a default may follow from one before.
@@ -209,7 +219,11 @@ var all = []setting{
 		"whose word that is. A balancer's X-Forwarded-For and X-Forwarded-Proto, or the header Sidecar-Client of an api, which has no http", Balancer, API),
 	onOff("NGINX_SPA_FALLBACK", func(s *Settings) *bool { return &s.SPAFallback },
 		"whether a path of static files that has no file and no dot in its last segment is answered with the path's index.html"),
+	onOff("NGINX_STRIP_PREFIX", func(s *Settings) *bool { return &s.StripPrefix },
+		"whether the application gets paths without their prefix, which is then in X-Forwarded-Prefix"),
+	onOff("NGINX_CORS_PREFLIGHT", func(s *Settings) *bool { return &s.CORSPreflight },
+		"whether the sidecar answers browsers that ask what a page of NGINX_CORS_ORIGINS may send, and adds the origin to the application's answers that have none"),
 	onOff("NGINX_STATIC_HISTORY", func(s *Settings) *bool { return &s.StaticHistory },
 		"whether files whose names have a hash are kept at `/srv/static/history`, a volume of all tasks, and looked for there"),
-	PathPrefixes, Allow, StaticPaths, HashedPaths, Methods, AllowedHosts, PathRates, TrustedProxies, LoginPaths, AppSocket, AppHealthPath,
+	PathPrefixes, Allow, StaticPaths, HashedPaths, Methods, AllowedHosts, PathRates, CORSOrigins, TrustedProxies, LoginPaths, AppSocket, AppHealthPath, AppHealthHost,
 }

@@ -48,7 +48,7 @@ var renderings = map[string][]string{
 		"NGINX_LOG_HEALTH_CHECKS=on", "NGINX_PATH_PREFIXES=/api,/v1/orders,/a-b_c,/socket.io,/.well-known", "NGINX_METHODS=OPTIONS,GET,HEAD",
 		"NGINX_TRUSTED_PROXIES=10.0.0.0/8,192.168.1.1,fd00::/8,::1", "NGINX_CACHE_SECONDS=3600", "NGINX_STOP_DELAY=110", "NGINX_STATUS_INTERVAL=3600",
 		"NGINX_APP_SOCKET=/" + strings.Repeat("s", 106), "NGINX_CONCURRENCY_LIMIT=65535",
-		"NGINX_APP_HEALTH_PATH=/healthz/v1.0_~-", "NGINX_APP_HEALTH_TIMEOUT=59", "NGINX_INGRESS=api", "NGINX_LOGIN_PATHS=/api/admin,/v1",
+		"NGINX_APP_HEALTH_PATH=/healthz/v1.0_~-", "NGINX_APP_HEALTH_TIMEOUT=59", "NGINX_APP_HEALTH_HOST=www.example.com", "NGINX_STRIP_PREFIX=on", "NGINX_CORS_ORIGINS=https://a.example.com,http://localhost:5173", "NGINX_CORS_PREFLIGHT=on", "NGINX_INGRESS=api", "NGINX_LOGIN_PATHS=/api/admin,/v1",
 		"NGINX_HEADER_KB=16", "NGINX_ALLOWED_HOSTS=example.com,*.shop.example.com,10.0.0.1", "NGINX_PATH_RATES=/api/login:999999:99999,/v1/orders:1:0",
 	},
 }

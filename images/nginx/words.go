@@ -16,6 +16,7 @@ var (
 	pathPattern   = regexp.MustCompile(`^(/\.?[A-Za-z0-9_-][A-Za-z0-9._-]*)+$`)
 	staticPattern = regexp.MustCompile(`^(/|(/[A-Za-z0-9_-]+)+)$`)
 	hostPattern   = regexp.MustCompile(`^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+	originPattern = regexp.MustCompile(`^https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?$`)
 	socketPattern = regexp.MustCompile(`^/[A-Za-z0-9._/-]*[A-Za-z0-9._-]$`)
 	healthPattern = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)*/?$`)
 )
@@ -35,6 +36,7 @@ func isPrefix(word string) bool     { return word == Site || isPath(word) }
 func isStaticPath(word string) bool { return staticPattern.MatchString(word) }
 func isMethod(word string) bool     { return slices.Contains(knownMethods, word) }
 func isHost(word string) bool       { return len(word) <= 253 && hostPattern.MatchString(word) }
+func isOrigin(word string) bool     { return len(word) <= 260 && originPattern.MatchString(word) }
 func isSocket(word string) bool     { return len(word) <= 107 && socketPattern.MatchString(word) }
 func isHealthPath(word string) bool { return healthPattern.MatchString(word) }
 

@@ -118,7 +118,14 @@ func (b *builder) newTargetGroup(name string, replace pulumi.ResourceOption) (*l
 	if b.TargetTLS {
 		protocol = "HTTPS"
 	}
+	var sticky lb.TargetGroupStickinessPtrInput
+	if b.Sticky > 0 {
+		sticky = lb.TargetGroupStickinessArgs{
+			Type: pulumi.String("lb_cookie"), Enabled: pulumi.Bool(true), CookieDuration: pulumi.Int(int(b.Sticky.Seconds())),
+		}
+	}
 	targets, err := lb.NewTargetGroup(b.ctx, name, &lb.TargetGroupArgs{
+		Stickiness:          sticky,
 		VpcId:               b.VPCID,
 		TargetType:          pulumi.String("ip"),
 		Port:                pulumi.Int(b.TargetPort),

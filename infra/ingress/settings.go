@@ -41,6 +41,8 @@ type Settings struct {
 	HealthCheck HealthCheck
 	// DeregistrationDelay is the time that requests have to finish when their task is removed.
 	DeregistrationDelay time.Duration
+	// Sticky is how long the load balancer sends the requests of a client to the same task; zero is not at all.
+	Sticky time.Duration
 	// IdleTimeout is the time after which a connection without traffic is closed.
 	IdleTimeout time.Duration
 }
@@ -143,6 +145,9 @@ func Read(r *settings.Reader) Settings {
 		DeregistrationDelay: g.Duration("drain", 30*time.Second, 0, time.Hour,
 			"Time that requests have to finish when their task is removed from the load balancer, at most `task.stopTimeout`.",
 			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html#deregistration-delay"),
+		Sticky: g.OrFalse().Else("false").Duration("sticky", 0, time.Second, 7*24*time.Hour,
+			"Time for which the load balancer sends the requests of a client to the same task, by a cookie of its own (`AWSALB`): for an app that keeps sessions in a task's memory, such as socket.io with polling. When the task ends, the client gets another one.",
+			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html#sticky-sessions"),
 		HealthCheck: readHealthCheck(g.Group("health", "")),
 		ThrottlePerSecond: g.Int("throttle", 1000, 1, 1000000, "requests a second",
 			"Requests per second that an API lets through on average, from all clients together, and half as many at once; it answers 429 to requests above that. The account's own quota also holds. Only with the kind `api-gateway`.",

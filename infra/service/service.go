@@ -70,6 +70,8 @@ type Ingress struct {
 	// ClientName is the name that the sidecar has for it, if it finds the client's address in another way than behind a load
 	// balancer.
 	ClientName string
+	// Host is the name of the service, or empty.
+	Host string
 	// LoginPaths are those whose requests name who has logged in.
 	LoginPaths []string
 	// IdleTimeout is how long it waits for an answer. TLS makes NGINX accept HTTPS from it instead of HTTP.

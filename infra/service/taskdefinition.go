@@ -65,7 +65,7 @@ func (b *builder) declareCommandDefinition() (err error) {
 func (b *builder) tasks() task.Args {
 	return task.Args{
 		Settings: b.Task, Service: b.Name, Region: b.Region, IdleTimeout: b.Ingress.IdleTimeout, TLS: b.Ingress.TLS,
-		Ingress: b.Ingress.ClientName, LoginPaths: b.Ingress.LoginPaths, Grace: b.grace(),
+		Ingress: b.Ingress.ClientName, Host: b.Ingress.Host, LoginPaths: b.Ingress.LoginPaths, Grace: b.grace(),
 		Overrides: b.Overrides.Containers,
 	}
 }

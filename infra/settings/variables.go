@@ -7,7 +7,8 @@ import (
 	"strconv"
 )
 
-var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+// variableName admits dots, as in spring.profiles.active: not every shell can set such a variable, but ECS can.
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.]*$`)
 
 // keyNames are variables that no setting may set. Everyone who may describe a task definition can read it, and a key in
 // it stays there after the key has been rotated. The tasks' role grants the same permissions without a key.
@@ -58,7 +59,7 @@ func (g Group) Secrets(name string, reserved map[string]string, meaning, source 
 func (r *Reader) checkVariable(path, name string, reserved map[string]string) {
 	switch {
 	case !variableName.MatchString(name):
-		r.Fail(path, strconv.Quote(name), "names of letters, digits and underscores that do not begin with a digit")
+		r.Fail(path, strconv.Quote(name), "names of letters, digits, dots and underscores that do not begin with a digit")
 	case slices.Contains(keyNames, name):
 		r.Fail(path+"."+name, "AWS keys are not passed to tasks", instead)
 	case reserved[name] != "":

@@ -78,7 +78,7 @@ func readApp(g settings.Group) App {
 		Command: g.Else("the image's").Command("command", "Command of the app's container, one word per item.",
 			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#container_definition_environment"),
 		HealthPath: g.Text("health", "/healthz", healthPath,
-			"Health-check path of the app. NGINX's own health check requests it every 5 s, on 127.0.0.1 or through the socket, with `Host: localhost`; any status from 200 to 399 within 2 s counts as healthy. The app's image needs no command for it. Clients reach the path only if `http.paths` covers it.",
+			"Health-check path of the app. NGINX's own health check requests it every 5 s, on 127.0.0.1 or through the socket, with the first name of `http.hosts` that has no `*.`, else `domain.name`, else localhost as its `Host`; any status from 200 to 399 within 2 s counts as healthy. The app's image needs no command for it. Clients reach the path only if `http.paths` covers it.",
 			"https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDependency.html"),
 		HealthCommand: readHealthCommand(g, "Command that exits with status 0 while the app is healthy, within 3 s: `CMD` followed by a program and its arguments, or `CMD-SHELL` followed by one command line. It runs inside the app's container, and NGINX starts once it has succeeded. It takes the place of `app.health`."),
 		User: g.Text("user", "1000:1000", user,

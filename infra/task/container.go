@@ -129,6 +129,8 @@ type Args struct {
 	TLS         bool
 	// Ingress is the name that the sidecar has for what sends requests, or empty for a load balancer.
 	Ingress string
+	// Host is the name of the service, or empty.
+	Host string
 	// LoginPaths are those on which the load balancer says who has logged in.
 	LoginPaths []string
 	// Grace is further time in which failed health checks do not count, where ECS has none of its own.

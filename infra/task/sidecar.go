@@ -26,6 +26,11 @@ type Sidecar struct {
 	SPAFallback   bool
 	// HashedPaths are where the name of each static file changes with its content.
 	HashedPaths []string
+	// StripPrefix cuts the prefix off the paths that the app gets.
+	StripPrefix bool
+	// CORSOrigins are those whose pages may read NGINX's own answers. With CORSPreflight NGINX does all of CORS.
+	CORSOrigins   []string
+	CORSPreflight bool
 	// Allow are ways to write a path that programs read differently, and that reach the app all the same.
 	Allow []nginx.PathForm
 	// BodyLimitKilobytes and HeaderLimitKilobytes are in KiB. The latter is for one line.
@@ -91,6 +96,9 @@ func readSidecar(app, http, task settings.Group) Sidecar {
 			"Whether NGINX answers a path of `http.static` that has no file, and no dot in its last part, with the `index.html` of that path: for an app whose pages are made in the browser.",
 			"https://nginx.org/en/docs/http/ngx_http_core_module.html#try_files"),
 		Allow: readAllow(http),
+		StripPrefix: http.Bool("stripPrefix", false,
+			"Whether the app gets paths without their prefix of `http.paths`: `/users` for `/api/users`. The prefix is then in the header `X-Forwarded-Prefix`, for the links and redirects that the app makes.",
+			"https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_pass"),
 		BodyLimitKilobytes: int(http.Size("bodyLimit", kib(nginx.BodyLimit.Default), kib(nginx.BodyLimit.Min), kib(nginx.BodyLimit.Max),
 			"Largest request body; NGINX answers 413 to a larger one.",
 			"https://nginx.org/en/docs/http/ngx_http_core_module.html#client_max_body_size") / settings.KiB),
@@ -127,6 +135,19 @@ func readSidecar(app, http, task settings.Group) Sidecar {
 		"Whether NGINX reaches the app through a Unix socket, which takes less CPU. The app gets its path in the variable `SOCKET` and has to listen there as well as on the port, which NGINX uses when the socket has a full backlog. The app's image has to declare `VOLUME /run/app` and give that directory to `app.user`.",
 		"https://nginx.org/en/docs/http/ngx_http_upstream_module.html#server") {
 		s.AppListen = OnSocket
+	}
+	cors := http.Group("cors", "What pages of other origins may read.")
+	s.CORSOrigins = cors.Texts("origins", nil, form(nginx.CORSOrigins),
+		"Origins whose pages may read NGINX's own answers, such as a 413, 429 or 502, and static files. The app's answers keep their own headers.",
+		"https://fetch.spec.whatwg.org/#http-cors-protocol")
+	s.CORSPreflight = cors.Bool("preflight", false,
+		"Whether NGINX answers the preflight requests of these origins, and adds the origin to the app's answers that have no such header, so that the app needs no CORS of its own.",
+		"https://fetch.spec.whatwg.org/#cors-preflight-fetch")
+	if s.CORSPreflight && len(s.CORSOrigins) == 0 {
+		cors.Conflict([]string{"preflight", "origins"}, "there are no origins to answer; allowed with: at least one origin")
+	}
+	if s.StripPrefix && slices.Contains(s.PathPrefixes, nginx.Site) {
+		http.Conflict([]string{"stripPrefix", "paths"}, "the prefix is /, which leaves nothing to cut off; allowed with: paths without it")
 	}
 	readLimits(http.Group("limits", "What one client may send. NGINX answers 429 to requests above a limit."), &s)
 	if len(s.PathPrefixes) > 1 && slices.Contains(s.PathPrefixes, nginx.Site) {
@@ -246,6 +267,7 @@ func (b builder) sidecarEnvironment() (map[string]string, error) {
 	s.ShutdownTimeout = inSeconds(b.TimeToStop() - sidecar.StopDelay)
 	s.StopDelay = inSeconds(sidecar.StopDelay)
 	s.PathPrefixes, s.Methods, s.Allow = sidecar.PathPrefixes, sidecar.Methods, sidecar.Allow
+	s.StripPrefix, s.CORSOrigins, s.CORSPreflight = sidecar.StripPrefix, sidecar.CORSOrigins, sidecar.CORSPreflight
 	s.BodyLimit, s.HeaderLimit, s.AllowedHosts = sidecar.BodyLimitKilobytes, sidecar.HeaderLimitKilobytes, sidecar.AllowedHosts
 	s.RateLimit, s.RateBurst, s.PathRates = sidecar.RatePerSecond, sidecar.RateBurst, sidecar.PathRates
 	s.ConcurrencyLimit = sidecar.ConcurrencyLimit
@@ -258,7 +280,7 @@ func (b builder) sidecarEnvironment() (map[string]string, error) {
 	s.HashedPaths = sidecar.HashedPaths
 	s.TLS, s.LoginPaths = b.TLS, b.LoginPaths
 	if !b.App.hasHealthCommand() {
-		s.AppHealthPath = b.App.HealthPath
+		s.AppHealthPath, s.AppHealthHost = b.App.HealthPath, b.healthHost()
 		s.AppHealthTimeout = inSeconds(b.Health.Timeout - time.Second) // the rest is for the check itself
 	}
 	if b.Ingress != "" {
@@ -273,6 +295,18 @@ func (b builder) sidecarEnvironment() (map[string]string, error) {
 	}
 
 	return s.Environment()
+}
+
+// healthHost is a name that the app serves, for its health check: many apps answer 400 to every other. Without one it is
+// empty, and the check uses localhost.
+func (a Args) healthHost() string {
+	for _, host := range a.Sidecar.AllowedHosts {
+		if !strings.HasPrefix(host, "*") {
+			return host
+		}
+	}
+
+	return a.Host
 }
 
 // trusted adds the given ranges to the load balancer's, which are separated by commas.
