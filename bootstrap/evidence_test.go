@@ -11,6 +11,10 @@ import (
 // otherNames are operations that IAM authorises under another name.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
 var otherNames = map[string]string{
+	"s3:DeleteBucketEncryption":           "s3:PutEncryptionConfiguration",
+	"s3:DeleteBucketLifecycle":            "s3:PutLifecycleConfiguration",
+	"s3:DeleteBucketOwnershipControls":    "s3:PutBucketOwnershipControls",
+	"s3:DeletePublicAccessBlock":          "s3:PutBucketPublicAccessBlock",
 	"s3:HeadBucket":                       "s3:ListBucket",
 	"s3:GetBucketAccelerateConfiguration": "s3:GetAccelerateConfiguration",
 	"s3:GetBucketCors":                    "s3:GetBucketCORS",
@@ -49,8 +53,8 @@ func authorised(request string) string {
 	return strings.Replace(request, "elbv2:", "elasticloadbalancing:", 1)
 }
 
-// testdata/actions.json is .build/aws-actions.json of a local run that has deployed Pulumi.prod.yaml with a domain: what the
-// provider really calls, whatever the documents say.
+// testdata/actions.json is .build/aws-actions.json of a local run that has deployed Pulumi.prod.yaml with a domain, lifted its
+// protection and destroyed it: what the provider really calls, whatever the documents say.
 func TestADeployRoleMayDoWhatARunHasDone(t *testing.T) {
 	text, err := os.ReadFile("testdata/actions.json")
 	if err != nil {

@@ -49,16 +49,21 @@ func takeDown(t *testing.T, c *checkout, settings string) {
 	assertNothingInAWS(t, c)
 }
 
-// put writes an object into a bucket, as a load balancer does.
+// put writes an object into a bucket, as a load balancer does. The bucket's policy goes first: the emulator reads its refusal of
+// connections without TLS as one of all requests.
 func (c *checkout) put(t *testing.T, bucket, key string) {
 	t.Helper()
 	current := c.current(t)
-	request := must[*http.Request](t)(http.NewRequestWithContext(t.Context(), http.MethodPut, current.Endpoint+"/"+bucket+"/"+key, strings.NewReader("a line")))
-	emulator.Address(request, current.Region, "s3")
-	response := must[*http.Response](t)(http.DefaultClient.Do(request))
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		t.Fatalf("%s %s: %s", request.Method, request.URL.Path, response.Status)
+	for _, step := range []struct{ method, path, body string }{
+		{http.MethodDelete, "/" + bucket + "?policy", ""}, {http.MethodPut, "/" + bucket + "/" + key, "a line"},
+	} {
+		request := must[*http.Request](t)(http.NewRequestWithContext(t.Context(), step.method, current.Endpoint+step.path, strings.NewReader(step.body)))
+		emulator.Address(request, current.Region, "s3")
+		response := must[*http.Response](t)(http.DefaultClient.Do(request))
+		_ = response.Body.Close()
+		if response.StatusCode/100 != 2 {
+			t.Fatalf("%s %s: %s", step.method, step.path, response.Status)
+		}
 	}
 }
 
