@@ -360,7 +360,7 @@ var controls = []control{
 		check: func(s subject) string { return s.having(repository, []any{"imageTagMutability"}, "IMMUTABLE") },
 	},
 	{
-		id: "ECR.3", asks: "repositories have a lifecycle policy", met: "the newest `storage.images` stay",
+		id: "ECR.3", asks: "repositories have a lifecycle policy", met: "the newest 30 stay",
 		check: func(s subject) string {
 			if got, want := len(s.graph.OfType(lifecyclePolicy)), len(s.graph.OfType(repository)); got != want {
 				return fmt.Sprintf("%d policies for %d repositories", got, want)

@@ -121,6 +121,9 @@ func (s *Stack) declareIngress(ctx *pulumi.Context) (err error) {
 		AccessLogBucket: s.archive.AccessLogBucket,
 		TargetPort:      s.settings.Task.ContainerPort,
 		TaskSubnetIDs:   s.network.TaskSubnetIDs,
+		HealthCheck:     s.settings.healthCheck(),
+		Drain:           ingress.Drain(s.settings.Task.StopTimeout),
+		Overrides:       s.settings.Overrides.TargetGroup,
 	}, s.provider)
 
 	return err
@@ -194,11 +197,10 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 		RepositoryARNs: joined(s.nginx.RepositoryARNs, s.app.RepositoryARNs, image.Repositories(s.partition, s.extraImages()...)),
 		GivenRepositoryARNs: image.Repositories(s.partition,
 			append(s.extraImages(), s.settings.App.Prebuilt, s.settings.Nginx.Prebuilt)...),
-		RollbackAlarms:   s.traffic.RollbackAlarms,
-		RollbackOnAlarms: s.settings.Observability.RollbackOnAlarms,
-		Clients:          clients,
-		OnSchedule:       len(s.settings.Schedule.Tasks) > 0,
-		After:            slices.Concat(s.ingress.Before, s.network.Routes),
+		RollbackAlarms: s.traffic.RollbackAlarms,
+		Clients:        clients,
+		OnSchedule:     len(s.settings.Schedule.Tasks) > 0,
+		After:          slices.Concat(s.ingress.Before, s.network.Routes),
 	}, s.provider)
 
 	return err
@@ -261,7 +263,7 @@ func (s *Stack) declareTasks(ctx *pulumi.Context) (err error) {
 		AppLogGroup:   s.service.AppLogGroup,
 		TaskCounts:    s.settings.Service.ContainerInsights != service.InsightsOff,
 
-		ConnectionCounts: s.settings.Task.Sidecar.ConnectionLog > 0,
+		ConnectionCounts: s.settings.Task.Sidecar.LogsConnections(),
 		LogsElsewhere:    s.settings.Task.RoutesLogs(),
 	}, s.provider)
 

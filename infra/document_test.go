@@ -12,7 +12,7 @@ func TestSettingsDocumentHoldsWhatTheProgramReads(t *testing.T) {
 	between(t, "docs/settings.md", "<!-- settings:begin -->", "<!-- settings:end -->", "\n"+reader(t).Markdown())
 }
 
-func TestSchemaHoldsWhatTheProgramReads(t *testing.T) {
+func TestTheSchemaDocumentHoldsWhatTheProgramReads(t *testing.T) {
 	want, err := reader(t).Schema(infratest.Project)
 	if err != nil {
 		t.Fatal(err)

@@ -7,7 +7,6 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
-	"strings"
 	"testing"
 
 	"fargate-nginx-sidecar/infra/infratest"
@@ -18,7 +17,7 @@ const (
 	collector = `"collector":{"image":"123456789012.dkr.ecr.eu-central-1.amazonaws.com/team/collector:2","user":"10001:10001",
 		"command":["--config=/etc/collector.yaml"],"environment":{"LEVEL":"debug","LIMIT":512},
 		"secrets":{"API_KEY":"secretsmanager:collector#key","REGION_KEY":"ssm:/collector/region"},"essential":true,"cpu":64,"memory":256,
-		"healthCommand":["CMD","/collector","health"],"writablePaths":["/tmp","/var/lib/collector"],"restartAfter":"120s"}`
+		"healthCommand":["CMD","/collector","health"],"writablePaths":["/tmp","/var/lib/collector"]}`
 	agent = `"agent":{"image":"public.ecr.aws/team/agent:7.1","user":"100"}`
 )
 
@@ -51,8 +50,7 @@ func TestFurtherContainersRunBesideNginxAndTheApp(t *testing.T) {
 				map[string]any{"sourceVolume": "writable-collector-1", "containerPath": "/tmp", "readOnly": false},
 				map[string]any{"sourceVolume": "writable-collector-2", "containerPath": "/var/lib/collector", "readOnly": false},
 			},
-			"healthCheck":   map[string]any{"command": []any{"CMD", "/collector", "health"}, "interval": 5.0, "timeout": 3.0, "retries": 3.0, "startPeriod": 10.0},
-			"restartPolicy": map[string]any{"enabled": true, "restartAttemptPeriod": 120.0},
+			"healthCheck": map[string]any{"command": []any{"CMD", "/collector", "health"}, "interval": 5.0, "timeout": 3.0, "retries": 3.0, "startPeriod": 10.0},
 			"dockerLabels": map[string]any{
 				"secret-version.API_KEY": infratest.SecretVersion(infratest.SecretARN("collector")), "secret-version.REGION_KEY": "3",
 			},
@@ -147,18 +145,15 @@ func TestASecretOfAFurtherContainerBringsItsEndpoint(t *testing.T) {
 
 // Whatever else runs in the task, the controls hold as without it.
 func TestFurtherContainersKeepEveryControl(t *testing.T) {
-	for name, test := range map[string]struct {
-		sidecars string
-		broken   []string
-	}{
-		"read-only": {furtherContainers["containers"], nil},
-		"writable":  {strings.Replace("{"+agent+"}", `"100"`, `"100","writableRoot":true`, 1), []string{"ECS.5"}},
+	for overrides, want := range map[string][]string{
+		`{}`: nil,
+		`{"agent":{"readonlyRootFilesystem":false}}`: {"ECS.5"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(overrides, func(t *testing.T) {
 			for _, stack := range controlledStacks {
 				settings := controlled(t, stack)
 				without := subject{t: t, graph: run(t, settings)}
-				settings = infratest.With(settings, map[string]string{"containers": test.sidecars})
+				settings = infratest.With(settings, map[string]string{"containers": furtherContainers["containers"], "overrides.containers": overrides})
 				with := subject{t: t, graph: run(t, settings)}
 				var broken []string
 				for _, c := range controls {
@@ -166,8 +161,8 @@ func TestFurtherContainersKeepEveryControl(t *testing.T) {
 						broken = append(broken, c.id)
 					}
 				}
-				if !slices.Equal(broken, test.broken) {
-					t.Errorf("%s: %v change; want %v", stack, broken, test.broken)
+				if !slices.Equal(broken, want) {
+					t.Errorf("%s: %v change; want %v", stack, broken, want)
 				}
 			}
 		})
@@ -177,7 +172,9 @@ func TestFurtherContainersKeepEveryControl(t *testing.T) {
 // A command that fails must not run again, and nothing beside it may keep its task alive or make it wait.
 func TestARestartOfTheAppIsNotForNginxNorForCommands(t *testing.T) {
 	settings := maps.Clone(furtherContainers)
-	maps.Copy(settings, map[string]string{"app.restartAfter": "90s", "deployment.command": `["migrate"]`})
+	maps.Copy(settings, map[string]string{
+		"overrides.containers": `{"app":{"restartPolicy":{"enabled":true,"restartAttemptPeriod":90}}}`, "deployment.command": `["migrate"]`,
+	})
 	graph := run(t, defaults(t, settings))
 	all := containers(t, graph)
 	if want := map[string]any{"enabled": true, "restartAttemptPeriod": 90.0}; !reflect.DeepEqual(all["app"]["restartPolicy"], want) {

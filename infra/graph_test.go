@@ -73,7 +73,7 @@ var behindAnother = map[string]string{
 }
 
 // behindAPI is a stack without a load balancer.
-var behindAPI = map[string]string{"ingress.kind": "api-gateway", "ingress.drain": "null", "ingress.health": "null"}
+var behindAPI = map[string]string{"ingress.kind": "api-gateway", "ingress.health": "null"}
 
 var prebuilt = map[string]string{
 	"app.image":  "public.ecr.aws/team/app:1.2.3",
@@ -119,7 +119,7 @@ func shapes(t *testing.T) map[string]map[string]string {
 		"dualstack": stackSettings(t, "prod", dualstack),
 		"restricted": stackSettings(t, "prod", map[string]string{
 			"domain.certificate": certificateARN, "ingress.http": "false", "ingress.firewall": webACLARN,
-			"ingress.clients": `["198.51.100.0/24","203.0.113.0/24"]`, "ingress.clientPrefixList": "pl-0123456789abcdef0",
+			"ingress.clients": `["198.51.100.0/24","203.0.113.0/24","pl-0123456789abcdef0"]`,
 		}),
 		"odd": stackSettings(t, "prod", map[string]string{
 			"app.name": "a-name-of-20-letters", "http.port": "8443", "app.port": "4000",
@@ -131,7 +131,7 @@ func shapes(t *testing.T) map[string]map[string]string {
 		}),
 		"commands": stackSettings(t, "prod", map[string]string{"deployment.command": `["migrate"]`, "schedule": nightly}),
 		"rights":   stackSettings(t, "prod", ownApp),
-		"further":  stackSettings(t, "prod", map[string]string{"containers": "{" + agent + "}", "app.restartAfter": "60s"}),
+		"further":  stackSettings(t, "prod", map[string]string{"containers": "{" + agent + "}"}),
 		"shared":   stackSettings(t, "prod", behindAnother),
 		"login": stackSettings(t, "prod", with(encrypted, map[string]string{
 			"login": login(`,"paths":["/api/admin"]`), "http.headerLimit": "16KiB",
@@ -438,9 +438,6 @@ func clientRules(t *testing.T, settings map[string]string) []string {
 		if err := json.Unmarshal([]byte(given), &sources); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if list := of(t, settings, "ingress.clientPrefixList"); list != "" {
-		sources = append(sources, list)
 	}
 	var ports []int
 	certified := of(t, settings, "domain.name")+of(t, settings, "domain.certificate") != ""
@@ -802,7 +799,7 @@ func TestRepositoriesKeepWhatRunsAndTheNewestImagesWhateverTheirTags(t *testing.
 				`"selection":{"tagStatus":"tagged","tagPrefixList":["%s"],"countType":"imageCountMoreThan","countNumber":1},`+
 				`"action":{"type":"expire"}},{"rulePriority":2,"description":"Keep the newest %[2]s images",`+
 				`"selection":{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":%[2]s},"action":{"type":"expire"}}]}`,
-				content, of(t, settings, "storage.images"))
+				content, "30")
 			if got := at(t, r, "policy"); got != want {
 				t.Errorf("%s: %v\nwant: %s", r.Name, got, want)
 			}

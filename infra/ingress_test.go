@@ -650,7 +650,7 @@ func TestMoreClientsThanASecurityGroupTakesAreRefused(t *testing.T) {
 	}
 }
 
-var someList = map[string]string{"ingress.clients": "[]", "ingress.clientPrefixList": "pl-0123456789abcdef0"}
+var someList = map[string]string{"ingress.clients": `["pl-0123456789abcdef0"]`}
 
 func manyRanges(count int) string {
 	ranges := make([]string, count)

@@ -60,7 +60,7 @@ func TestCommandsLogToCloudWatchInSpiteOfARouter(t *testing.T) {
 
 func TestTheDashboardShowsNoLinesThatAreElsewhere(t *testing.T) {
 	for settings, want := range map[string]bool{"null": true, router: false} {
-		graph := run(t, defaults(t, map[string]string{"monitoring.dashboard": "true", "http.connectionLog": "60s", "logRouter": settings}))
+		graph := run(t, defaults(t, map[string]string{"monitoring.dashboard": "true", "overrides.sidecar": `{"NGINX_STATUS_INTERVAL":60}`, "logRouter": settings}))
 		body := at(t, one(t, graph, dashboard), "dashboardBody").(string)
 		if got := strings.Contains(body, "SOURCE"); got != want {
 			t.Errorf("router %s: queries of log groups: %v; want %v", settings, got, want)
@@ -70,7 +70,6 @@ func TestTheDashboardShowsNoLinesThatAreElsewhere(t *testing.T) {
 
 func TestALogRouterKeepsEveryControl(t *testing.T) {
 	settings := controlled(t, "prod")
-	settings = infratest.With(settings, map[string]string{"monitoring.logMetrics": "false"})
 	without := subject{t: t, graph: run(t, settings)}
 	settings = infratest.With(settings, map[string]string{"logRouter": router})
 	with := subject{t: t, graph: run(t, settings)}

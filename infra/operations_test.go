@@ -25,7 +25,7 @@ const (
 	topicSubscription = "aws:sns/topicSubscription:TopicSubscription"
 )
 
-var operated = map[string]string{"monitoring.alarms": "true", "monitoring.logMetrics": "true", "monitoring.dashboard": "true"}
+var operated = map[string]string{"monitoring.alarms": "true", "monitoring.dashboard": "true"}
 
 // names are what AWS calls the watched resources in its metrics.
 type names struct{ balancer, targets, cluster, service string }
@@ -170,11 +170,6 @@ func TestADeploymentIsRolledBackOnAlarmsThatClientsNotice(t *testing.T) {
 
 	if slices.Contains(service.ReplaceOnChanges, "alarms") {
 		t.Errorf("replaced on changes of %v; want not alarms, because changed alarms need no new service", service.ReplaceOnChanges)
-	}
-
-	watched := one(t, run(t, defaults(t, map[string]string{"monitoring.alarms": "true", "monitoring.rollback": "false"})), ecsService)
-	if got := at(t, watched, "alarms"); !reflect.DeepEqual(got, map[string]any{"alarmNames": want, "enable": false, "rollback": false}) {
-		t.Errorf("alarms: %v; want %v without rollback", got, want)
 	}
 
 	alone := one(t, run(t, defaults(t, map[string]string{"monitoring.alarms": "false"})), ecsService)
@@ -406,7 +401,9 @@ func TestDashboardShowsEveryAlarmAndOnlyMetricsThatExist(t *testing.T) {
 }
 
 func TestDashboardLeavesOutWhatNobodyMeasures(t *testing.T) {
-	graph := run(t, defaults(t, map[string]string{"monitoring.dashboard": "true", "monitoring.containerInsights": "false"}))
+	graph := run(t, defaults(t, map[string]string{
+		"monitoring.dashboard": "true", "monitoring.containerInsights": "false", "overrides.sidecar": `{"NGINX_ACCESS_LOG":"text"}`,
+	}))
 	body := at(t, one(t, graph, dashboard), "dashboardBody").(string)
 	for _, absent := range []string{"ContainerInsights", "RejectedRequests", `"alarm"`} {
 		if strings.Contains(body, absent) {
@@ -416,8 +413,8 @@ func TestDashboardLeavesOutWhatNobodyMeasures(t *testing.T) {
 }
 
 func TestDashboardShowsTheConnectionsThatNginxLogs(t *testing.T) {
-	for interval, want := range map[string]bool{"false": false, "60s": true} {
-		graph := run(t, defaults(t, map[string]string{"monitoring.dashboard": "true", "http.connectionLog": interval}))
+	for interval, want := range map[string]bool{"0": false, "60": true} {
+		graph := run(t, defaults(t, map[string]string{"monitoring.dashboard": "true", "overrides.sidecar": `{"NGINX_STATUS_INTERVAL":` + interval + `}`}))
 		body := at(t, one(t, graph, dashboard), "dashboardBody").(string)
 		if shown := strings.Contains(body, `event = \"connections\"`); shown != want {
 			t.Errorf("an interval of %s: shown: %v; want %v", interval, shown, want)

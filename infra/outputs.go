@@ -15,7 +15,7 @@ func (s *Stack) Outputs() pulumi.Map {
 
 	outputs := pulumi.Map{
 		"url":                  s.ingress.URL,
-		"healthUrl":            pulumi.Sprintf("%s%s", s.ingress.URL, s.settings.Ingress.HealthCheck.Path),
+		"healthUrl":            pulumi.Sprintf("%s%s", s.ingress.URL, s.settings.healthCheck().Path),
 		"clusterName":          clusterName,
 		"serviceName":          serviceName,
 		"appImage":             s.app.Reference,

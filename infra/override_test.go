@@ -8,14 +8,19 @@ import (
 )
 
 // What the document shows is what the program makes of it.
-func TestOverridesReachTheServiceTheTaskDefinitionAndTheContainers(t *testing.T) {
+func TestOverridesReachEveryResourceTheyName(t *testing.T) {
 	graph := run(t, defaults(t, map[string]string{
 		"overrides.service":        `{"deploymentMaximumPercent":150,"enableEcsManagedTags":false}`,
 		"overrides.taskDefinition": `{"enableFaultInjection":true}`,
 		"overrides.containers": `{"app":{"ulimits":[{"name":"nofile","softLimit":4096,"hardLimit":8192}],"healthCheck":{"retries":5}},` +
 			`"nginx":{"healthCheck":{"retries":2},"dockerLabels":{"team":"shop"}}}`,
-		"deployment.command": `["migrate"]`,
+		"overrides.targetGroup": `{"slowStart":30,"stickiness":{"type":"lb_cookie","enabled":true}}`,
+		"deployment.command":    `["migrate"]`,
 	}))
+	group := one(t, graph, targetGroup)
+	if at(t, group, "slowStart") != 30.0 || at(t, group, "stickiness", "type") != "lb_cookie" || at(t, group, "healthCheck", "path") != "/" {
+		t.Errorf("target group: %v", group.Inputs)
+	}
 	service := one(t, graph, ecsService)
 	if at(t, service, "deploymentMaximumPercent") != 150.0 || at(t, service, "enableEcsManagedTags") != false {
 		t.Errorf("service: %v", service.Inputs)
@@ -46,6 +51,10 @@ func TestOverridesOfWhatTheProgramDependsOnAreRefused(t *testing.T) {
 		{"service", `{"deploymentMaximum":150}`}:                 "overrides.service.deploymentMaximum: there is no such argument",
 		{"service", `{"deploymentMaximumPercent":"much"}`}:       "overrides.service.deploymentMaximumPercent: not what the argument takes: ",
 		{"service", `[]`}:                                        "overrides.service: []; allowed: an object",
+		{"targetGroup", `{"healthCheck":{"interval":5}}`}:        "overrides.targetGroup.healthCheck: cannot be overridden; set ingress.health",
+		{"sidecar", `{"NGINX_GZPI":"safe"}`}:                     "overrides.sidecar.NGINX_GZPI: the sidecar has no such setting",
+		{"sidecar", `{"NGINX_GZIP":"max"}`}:                      `overrides.sidecar.NGINX_GZIP: got "max", allowed: all, safe`,
+		{"sidecar", `{"NGINX_PORT":80}`}:                         "overrides.sidecar.NGINX_PORT: cannot be overridden; set http.port",
 		{"taskDefinition", `{"containerDefinitions":"[]"}`}:      "overrides.taskDefinition.containerDefinitions: cannot be overridden; set overrides.containers",
 		{"taskDefinition", `{"cpu":"512"}`}:                      "overrides.taskDefinition.cpu: cannot be overridden; set task.cpu",
 		{"containers", `{"proxy":{"cpu":1}}`}:                    `overrides.containers: "proxy"; allowed: a container of the task: [nginx,app]`,

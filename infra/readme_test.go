@@ -71,10 +71,10 @@ func TestTheStackFileOfTheREADMEIsAccepted(t *testing.T) {
 }
 
 // Names in groups between backticks are settings, and names in camel case are outputs, fields or names of the two properties
-// of awsx's subnets.
+// of awsx's subnets, or of one of ECS's container definitions.
 func TestDocumentsNameSettingsAndOutputsThatExist(t *testing.T) {
 	known, groups := settingNames(t), map[string]bool{}
-	known["cidrBlocks"], known["cidrMask"] = true, true
+	known["cidrBlocks"], known["cidrMask"], known["readonlyRootFilesystem"] = true, true, true
 	for path := range declared(t) {
 		known[path[strings.LastIndex(path, ".")+1:]] = true
 		groups[strings.SplitN(path, ".", 2)[0]] = true

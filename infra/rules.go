@@ -1,13 +1,13 @@
 package infra
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -85,10 +85,11 @@ func checkRegions(r *settings.Reader, s *Settings) {
 func checkTimes(r *settings.Reader, s *Settings) {
 	sidecar, idle := s.Task.Sidecar, s.Ingress.IdleTimeout
 
-	if s.Ingress.Traits().Drains && s.Task.StopTimeout < s.Ingress.DeregistrationDelay {
-		r.Conflict([]string{"task.stopTimeout", "ingress.drain"},
-			fmt.Sprintf("%s is less than %s; a task would be killed while it may still be answering requests",
-				settings.Written(s.Task.StopTimeout), settings.Written(s.Ingress.DeregistrationDelay)))
+	delay, _ := strconv.Atoi(fmt.Sprint(s.Overrides.TargetGroup["deregistrationDelay"]))
+	if drain := time.Duration(delay) * time.Second; drain > s.Task.StopTimeout {
+		r.Conflict([]string{"overrides.targetGroup.deregistrationDelay", "task.stopTimeout"},
+			fmt.Sprintf("%s is more than %s; a task would be killed while it may still be answering requests",
+				settings.Written(drain), settings.Written(s.Task.StopTimeout)))
 	}
 	if sidecar.ReadTimeout >= idle {
 		r.Conflict([]string{"http.readTimeout", "ingress.idleTimeout"},
@@ -127,30 +128,25 @@ func checkStop(r *settings.Reader, s *Settings) {
 
 // checkNotice makes sure that the load balancer notices the stop from its health check.
 func checkNotice(r *settings.Reader, s *Settings) {
-	delay := s.Task.Sidecar.StopDelay
-	if check, page := s.Ingress.HealthCheck, s.Task.Sidecar.HealthPage(); check.Path != page {
-		r.Conflict([]string{"task.stopDelay", "ingress.health.path"},
-			fmt.Sprintf("the load balancer requests %s, but only the page at %s fails during a stop; allowed with: %s", check.Path, page, page))
-	} else if noticed := check.Interval * time.Duration(check.Unhealthy); delay < noticed {
-		r.Conflict([]string{"task.stopDelay", "ingress.health.interval", "ingress.health.unhealthyThreshold"},
-			fmt.Sprintf("%s is less than %s × %d; NGINX would stop before the load balancer has noticed",
-				settings.Written(delay), settings.Written(check.Interval), check.Unhealthy))
+	if path, page := s.healthCheck().Path, s.Task.Sidecar.HealthPage(); path != page {
+		r.Conflict([]string{"task.stopDelay", "ingress.health"},
+			fmt.Sprintf("the load balancer requests %s, but only the page at %s fails during a stop; allowed with: %s", path, page, page))
 	}
 }
 
 // checkHealthPath refuses a path that NGINX answers with 404, because no task would ever be healthy, and that of a file.
 func checkHealthPath(r *settings.Reader, s *Settings) {
-	path, sidecar := s.Ingress.HealthCheck.Path, s.Task.Sidecar
+	path, sidecar := s.healthCheck().Path, s.Task.Sidecar
 	if path == sidecar.HealthPage() || sidecar.Forwards(path) || r.Wrong("http.paths") {
 		return
 	}
 	if sidecar.ServesFiles(path) {
-		r.Conflict([]string{"ingress.health.path", "http.static"}, fmt.Sprintf(
+		r.Conflict([]string{"ingress.health", "http.static"}, fmt.Sprintf(
 			"%s is a path of static files, which NGINX serves whether the app is healthy or not; allowed: %s, or a path of the app's",
 			path, sidecar.HealthPage()))
 		return
 	}
-	r.Conflict([]string{"ingress.health.path", "http.paths"}, fmt.Sprintf("%s is neither %s (answered by NGINX) nor below %s (answered by the app)",
+	r.Conflict([]string{"ingress.health", "http.paths"}, fmt.Sprintf("%s is neither %s (answered by NGINX) nor below %s (answered by the app)",
 		path, sidecar.HealthPage(), strings.Join(sidecar.PathPrefixes, ", ")))
 }
 
@@ -159,8 +155,8 @@ func checkHealthPath(r *settings.Reader, s *Settings) {
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
 func checkHosts(r *settings.Reader, s *Settings) {
 	page := s.Task.Sidecar.HealthPage()
-	if path := s.Ingress.HealthCheck.Path; len(s.Task.Sidecar.AllowedHosts) > 0 && path != page {
-		r.Conflict([]string{"http.hosts", "ingress.health.path"}, fmt.Sprintf(
+	if path := s.healthCheck().Path; len(s.Task.Sidecar.AllowedHosts) > 0 && path != page {
+		r.Conflict([]string{"http.hosts", "ingress.health"}, fmt.Sprintf(
 			"the load balancer requests %s with the task's address as its Host, which is not among the names; allowed with: %s, which is for any Host", path, page))
 	}
 }
@@ -227,16 +223,8 @@ func checkEndpoints(r *settings.Reader, s *Settings) {
 	}
 }
 
-// checkWatching refuses alarms and metrics that would never get any data.
+// checkWatching refuses alarms that would never get any data.
 func checkWatching(r *settings.Reader, s *Settings) {
-	if log := s.Task.Sidecar.AccessLog; s.Observability.LogMetrics && log != nginx.LogJSON {
-		r.Conflict([]string{"monitoring.logMetrics", "http.accessLog"},
-			fmt.Sprintf("the metrics are made from lines in JSON, but http.accessLog is %s; allowed with: json", cmp.Or(log, "false")))
-	}
-	if s.Observability.LogMetrics && s.Task.RoutesLogs() {
-		r.Conflict([]string{"monitoring.logMetrics", "logRouter"},
-			"the metrics are made from NGINX's log in CloudWatch, but a log router sends it elsewhere; allowed with: logMetrics: false")
-	}
 	if !s.Observability.Alarms {
 		return
 	}

@@ -98,7 +98,7 @@ func TestSchemaRefusesWrongStackFiles(t *testing.T) {
 		"an old flat setting":        "@:appPort: 3000",
 		"a port out of range":        "@:app: {port: 70000}",
 		"a port that is text":        "@:app: {port: web}",
-		"a time without a unit":      "@:ingress: {drain: 30}",
+		"a time without a unit":      "@:ingress: {idleTimeout: 30}",
 		"a size without a unit":      "@:http: {bodyLimit: 1024}",
 		"a word that does not exist": "@:network: {kind: small}",
 		"another word for no":        "@:monitoring: {alarms: off-please}",

@@ -76,7 +76,7 @@ func describeGroups(r *settings.Reader) {
 		{"storage", "What is kept, for how long, and encrypted with which key.", false},
 		{"schedule", "Commands that run at given times, by name: each alone in a task with the app's image, variables, secrets, role and network. A dead-letter queue keeps failed starts, and with `monitoring.alarms` an alarm fires. Fargate does not time out commands.", false},
 		{"containers", "Extra containers of each task, such as a collector of traces, by name, at most 7. The app reaches them on 127.0.0.1, and nothing outside the task does. They start before the app and stop after it.", true},
-		{"logRouter", "Another target for the logs of NGINX and the app than CloudWatch, through Fluent Bit in a container of its own (FireLens). The router's own log goes to the app's log group. `monitoring.logMetrics` must be `false`.", true},
+		{"logRouter", "Another target for the logs of NGINX and the app than CloudWatch, through Fluent Bit in a container of its own (FireLens). The router's own log goes to the app's log group.", true},
 		{"overrides", "Properties of what the program renders, for a wish that has no setting. docs/overrides.md has examples. What the program depends on cannot be overridden.", false},
 	} {
 		r.Describe(group.name, group.meaning, group.keepsSecrets)
@@ -104,13 +104,16 @@ func read(ctx *pulumi.Context, r *settings.Reader) *Settings {
 		Observability: observability.Read(r),
 	}
 	s.Overrides = override.Read(r, s.Task.ContainerNames())
-	s.App, s.Nginx = image.Read(r.Group("app"), r.Group("http"), s.Storage.Images, s.Storage.ForceDelete)
+	s.App, s.Nginx = image.Read(r.Group("app"), r.Group("http"), s.Storage.ForceDelete)
 	s.App.Secret = r.Secret("app")
-	if s.Ingress.HealthCheck.Path == "" {
-		s.Ingress.HealthCheck.Path = s.Task.Sidecar.HealthPage()
-	}
+	s.Observability.LogMetrics = s.Observability.Dashboard && !s.Task.RoutesLogs() && s.Task.Sidecar.LogsJSON()
 
 	return s
+}
+
+// healthCheck is how the load balancer probes the tasks.
+func (s *Settings) healthCheck() ingress.HealthCheck {
+	return s.Ingress.HealthCheckOf(s.Task.Sidecar.HealthPage(), s.Task.Sidecar.StopDelay)
 }
 
 func readProtection(r *settings.Reader) bool {

@@ -27,17 +27,18 @@ func TestTheDefaultsAreThoseOfTheImage(t *testing.T) {
 func TestSidecarSettingsReachNginx(t *testing.T) {
 	graph := run(t, defaults(t, map[string]string{
 		"http.paths": `["/api","/v1/orders"]`, "http.methods": `["GET","POST"]`, "http.bodyLimit": "2048KiB",
-		"http.limits.perSecond": "50", "http.limits.burst": "5", "http.readTimeout": "7s", "app.keepAlive": "75s",
-		"http.cache": "2s", "http.accessLog": "text",
-		"http.trustedProxies": `["130.176.0.0/16","2600:9000::/28"]`, "ingress.health.path": "/v1/orders/health",
-		"http.limits.concurrent": "9", "http.gzip": "safe", "http.connectionLog": "60s", "http.headerLimit": "8KiB",
+		"http.limits.perSecond": "50", "http.readTimeout": "7s", "app.keepAlive": "75s",
+		"overrides.sidecar": `{"NGINX_RATE_BURST":5,"NGINX_CACHE_SECONDS":2,"NGINX_ACCESS_LOG":"text","NGINX_GZIP":"safe",` +
+			`"NGINX_STATUS_INTERVAL":60,"NGINX_WORKER_PROCESSES":3,"NGINX_CLIENT_TIMEOUT":20}`,
+		"http.trustedProxies": `["130.176.0.0/16","2600:9000::/28"]`, "ingress.health": "/v1/orders/health",
+		"http.limits.concurrent": "9", "http.headerLimit": "8KiB",
 		"http.limits.paths": `[{"path":"/api/login","perMinute":10,"burst":5},{"path":"/api/mail","perMinute":1}]`,
 	}))
 	got := environment(containers(t, graph)["nginx"])
 	for name, want := range map[string]string{
 		"NGINX_PATH_PREFIXES": "/api,/v1/orders", "NGINX_METHODS": "GET,POST", "NGINX_MAX_BODY_KB": "2048",
 		"NGINX_RATE_LIMIT": "50", "NGINX_RATE_BURST": "5", "NGINX_READ_TIMEOUT": "7", "KEEP_ALIVE_TIMEOUT_MS": "75000",
-		"NGINX_CACHE_SECONDS": "2", "NGINX_ACCESS_LOG": "text",
+		"NGINX_CACHE_SECONDS": "2", "NGINX_ACCESS_LOG": "text", "NGINX_WORKER_PROCESSES": "3", "NGINX_CLIENT_TIMEOUT": "20",
 		"NGINX_CONCURRENCY_LIMIT": "9", "NGINX_GZIP": "safe", "NGINX_STATUS_INTERVAL": "60",
 		"NGINX_HEADER_KB": "8", "NGINX_PATH_RATES": "/api/login:10:5,/api/mail:1:0",
 		"NGINX_TRUSTED_PROXIES": "10.0.0.0/19,10.0.32.0/19,130.176.0.0/16,2600:9000::/28",
@@ -95,9 +96,9 @@ func TestTheHealthCheckOfTheAppIsForAHostThatItServes(t *testing.T) {
 // NGINX's own page gives way to a site, and the load balancer's check follows it.
 func TestASiteMovesTheHealthPage(t *testing.T) {
 	for settings, want := range map[string]string{"null": "/.sidecar/health", "/": "/", "/up": "/up"} {
-		graph := run(t, defaults(t, map[string]string{"http.paths": `["/"]`, "ingress.health.path": settings}))
+		graph := run(t, defaults(t, map[string]string{"http.paths": `["/"]`, "ingress.health": settings}))
 		if got := at(t, one(t, graph, targetGroup), "healthCheck", "path"); got != want {
-			t.Errorf("ingress.health.path %s: the load balancer requests %v; want %s", settings, got, want)
+			t.Errorf("ingress.health %s: the load balancer requests %v; want %s", settings, got, want)
 		}
 		if got := environment(containers(t, graph)["nginx"])["NGINX_PATH_PREFIXES"]; got != "/" {
 			t.Errorf("NGINX forwards %s", got)
@@ -198,7 +199,7 @@ func TestEitherNginxOrTheImageChecksTheApp(t *testing.T) {
 
 // The delay is taken from the time that NGINX has for its last requests, not added to it.
 func TestADelayedStopFitsIntoTheStopTimeout(t *testing.T) {
-	graph := run(t, defaults(t, map[string]string{"task.stopDelay": "20s", "ingress.health.unhealthyThreshold": "3"}))
+	graph := run(t, defaults(t, map[string]string{"task.stopDelay": "20s"}))
 	nginx := containers(t, graph)["nginx"]
 	got := environment(nginx)
 	if got["NGINX_STOP_DELAY"] != "20" || got["NGINX_SHUTDOWN_TIMEOUT"] != "30" || nginx["stopTimeout"] != 60.0 {

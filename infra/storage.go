@@ -9,8 +9,6 @@ import (
 // Storage is how long data is kept, with which key it is encrypted, and what may delete it. Several topics keep data.
 type Storage struct {
 	LogRetentionDays int
-	// Images is the number of images in each repository that do not expire.
-	Images int
 	// ForceDelete lets repositories and buckets be deleted together with their content.
 	ForceDelete bool
 	// KMSKeyARN is the key that encrypts logs and images. If it is empty, AWS's own key is used.
@@ -34,9 +32,6 @@ func readStorage(r *settings.Reader, protected bool) Storage {
 		LogRetentionDays: int(g.InProd(365*settings.Day).DurationOf("logRetention", 30*settings.Day, retentions,
 			"Time after which CloudWatch deletes log events, and S3 access logs and flow logs.",
 			"https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html") / settings.Day),
-		Images: g.Int("images", 20, 2, 1000, "images",
-			"Number of images kept in each repository. The newest are kept; older ones expire, tagged or not. The image that runs does not expire, however old it is.",
-			"https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html"),
 		ForceDelete: g.Else("the opposite of `deployment.deletionProtection`").Bool("forceDelete", !protected,
 			"Whether repositories that hold images, and the buckets of access logs and flow logs, are deleted with their content when the stack is destroyed or a change removes them. With `false`, the destroy or update stops at them, half-way. Takes effect with an update, which must come before the change.",
 			"https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-delete.html"),

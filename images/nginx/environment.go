@@ -3,6 +3,7 @@ package nginx
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -11,7 +12,7 @@ import (
 var shown = []string{
 	Port.Name, AppPort.Name, Workers.Name, IdleTimeout.Name, ReadTimeout.Name, AppKeepAlive.Name, ClientTimeout.Name, ShutdownTimeout.Name,
 	BodyLimit.Name, RateLimit.Name, RateBurst.Name, GzipLevel.Name, CacheSeconds.Name, PathPrefixes.Name, Methods.Name, TrustedProxies.Name,
-	"NGINX_ACCESS_LOG", "NGINX_LOG_HEALTH_CHECKS", "NGINX_TLS",
+	AccessLog.Name, LogHealthChecks.Name, TLS.Name,
 }
 
 func (s Settings) shows(name string) bool {
@@ -49,6 +50,30 @@ func (s Settings) Environment() (map[string]string, error) {
 	_, err := Read(func(name string) string { return variables[name] })
 
 	return variables, err
+}
+
+// With writes the settings as Environment does, with other values for some of the variables. The error names everything that is
+// wrong with them together.
+func (s Settings) With(others map[string]string) (map[string]string, error) {
+	variables, err := s.Environment()
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(variables, others)
+	_, err = Read(func(name string) string { return variables[name] })
+
+	return variables, err
+}
+
+// Check returns what is wrong with the value of one variable by itself.
+func Check(name, value string) []error {
+	for _, each := range all {
+		if each.name() == name {
+			return each.read(new(Settings), value)
+		}
+	}
+
+	return []error{fmt.Errorf("%s: the sidecar has no such setting", name)}
 }
 
 // Read reads the settings from variables, of which an empty one is its default. The error names everything that is wrong.

@@ -206,24 +206,29 @@ var (
 		"Host of that request. None: localhost, which an application that is only for its own names refuses")
 )
 
+// The settings that are one of some words, or on or off.
+var (
+	Gzip = choice("NGINX_GZIP", func(s *Settings) *GzipMode { return &s.Gzip },
+		"safe: no compression of answers to requests with Cookie or Authorization", GzipAll, GzipSafe)
+	AccessLog       = choice("NGINX_ACCESS_LOG", func(s *Settings) *LogFormat { return &s.AccessLog }, "form of the access log", LogJSON, LogText, LogOff)
+	LogHealthChecks = onOff("NGINX_LOG_HEALTH_CHECKS", func(s *Settings) *bool { return &s.LogHealthChecks }, "whether the health page is logged")
+	TLS             = onOff("NGINX_TLS", func(s *Settings) *bool { return &s.TLS }, "whether the port speaks TLS, with a certificate made at the start")
+	Ingress         = choice("NGINX_INGRESS", func(s *Settings) *IngressKind { return &s.Ingress },
+		"whose word that is. A balancer's X-Forwarded-For and X-Forwarded-Proto, or the header Sidecar-Client of an api, which has no http", Balancer, API)
+	SPAFallback = onOff("NGINX_SPA_FALLBACK", func(s *Settings) *bool { return &s.SPAFallback },
+		"whether a path of static files that has no file and no dot in its last segment is answered with the path's index.html")
+	StripPrefix = onOff("NGINX_STRIP_PREFIX", func(s *Settings) *bool { return &s.StripPrefix },
+		"whether the application gets paths without their prefix, which is then in X-Forwarded-Prefix")
+	CORSPreflight = onOff("NGINX_CORS_PREFLIGHT", func(s *Settings) *bool { return &s.CORSPreflight },
+		"whether the sidecar answers browsers that ask what a page of NGINX_CORS_ORIGINS may send, and adds the origin to the application's answers that have none")
+	StaticHistory = onOff("NGINX_STATIC_HISTORY", func(s *Settings) *bool { return &s.StaticHistory },
+		"whether files whose names have a hash are kept at `/srv/static/history`, a volume of all tasks, and looked for there")
+)
+
 // all are the settings in the order in which they are read: a default may follow from one before.
 var all = []setting{
 	Port, AppPort, Workers, Connections, IdleTimeout, KeepAlive, ReadTimeout, AppIdle, AppKeepAlive, ClientTimeout, ShutdownTimeout, StopDelay,
 	AppConnections, BodyLimit, HeaderLimit, RateLimit, RateBurst, ConcurrencyLimit, GzipLevel, CacheSeconds, StatusInterval, AppHealthTimeout,
-	choice("NGINX_GZIP", func(s *Settings) *GzipMode { return &s.Gzip },
-		"safe: no compression of answers to requests with Cookie or Authorization", GzipAll, GzipSafe),
-	choice("NGINX_ACCESS_LOG", func(s *Settings) *LogFormat { return &s.AccessLog }, "form of the access log", LogJSON, LogText, LogOff),
-	onOff("NGINX_LOG_HEALTH_CHECKS", func(s *Settings) *bool { return &s.LogHealthChecks }, "whether the health page is logged"),
-	onOff("NGINX_TLS", func(s *Settings) *bool { return &s.TLS }, "whether the port speaks TLS, with a certificate made at the start"),
-	choice("NGINX_INGRESS", func(s *Settings) *IngressKind { return &s.Ingress },
-		"whose word that is. A balancer's X-Forwarded-For and X-Forwarded-Proto, or the header Sidecar-Client of an api, which has no http", Balancer, API),
-	onOff("NGINX_SPA_FALLBACK", func(s *Settings) *bool { return &s.SPAFallback },
-		"whether a path of static files that has no file and no dot in its last segment is answered with the path's index.html"),
-	onOff("NGINX_STRIP_PREFIX", func(s *Settings) *bool { return &s.StripPrefix },
-		"whether the application gets paths without their prefix, which is then in X-Forwarded-Prefix"),
-	onOff("NGINX_CORS_PREFLIGHT", func(s *Settings) *bool { return &s.CORSPreflight },
-		"whether the sidecar answers browsers that ask what a page of NGINX_CORS_ORIGINS may send, and adds the origin to the application's answers that have none"),
-	onOff("NGINX_STATIC_HISTORY", func(s *Settings) *bool { return &s.StaticHistory },
-		"whether files whose names have a hash are kept at `/srv/static/history`, a volume of all tasks, and looked for there"),
+	Gzip, AccessLog, LogHealthChecks, TLS, Ingress, SPAFallback, StripPrefix, CORSPreflight, StaticHistory,
 	PathPrefixes, Allow, StaticPaths, HashedPaths, Methods, AllowedHosts, PathRates, CORSOrigins, TrustedProxies, LoginPaths, AppSocket, AppHealthPath, AppHealthHost,
 }

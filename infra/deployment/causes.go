@@ -538,5 +538,5 @@ func onAlarm(e evidence) *finding {
 	}
 
 	return &finding{"an alarm fired during the deployment: " + strings.Join(e.deployment.Alarms.TriggeredAlarmNames, ", "),
-		"look at what the alarm measures; the tasks themselves were healthy (monitoring.rollback: false would keep such a deployment)"}
+		"look at what the alarm measures; the tasks themselves were healthy (monitoring.alarms: false would keep such a deployment)"}
 }

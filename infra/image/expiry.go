@@ -9,6 +9,11 @@ import (
 	"fargate-nginx-sidecar/infra/document"
 )
 
+// kept is the number of images in a repository that do not expire, the newest ones: enough for a month of daily deployments to
+// go back to. An image in ECR costs a few cents a month, because images of one app share most layers.
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html
+const kept = 30
+
 // Expire lets old images of the repository expire. running is any output that becomes known once tasks run the new image; it
 // stays unknown if ECS rolls the deployment back. Until it is known, the existing policy stays, and that one protects the
 // earlier image. A preview of a deployment never knows it, and would show the policies of all images as replaced.
@@ -17,7 +22,7 @@ func (i *Image) Expire(running pulumi.StringOutput, opts ...pulumi.ResourceOptio
 	if b.repository == nil {
 		return nil
 	}
-	policy, err := lifecyclePolicy(b.content.digest, b.Keep)
+	policy, err := lifecyclePolicy(b.content.digest)
 	if err != nil {
 		return fmt.Errorf("image %s: lifecycle policy: %w", b.name(), err)
 	}
@@ -73,7 +78,7 @@ type action struct {
 // runs.
 // https://github.com/aws/containers-roadmap/issues/2746
 // https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html#lp_evaluation_rules
-func lifecyclePolicy(content string, keep int) (string, error) {
+func lifecyclePolicy(content string) (string, error) {
 	return document.JSON(lifecycle{Rules: []rule{{
 		Priority:    1,
 		Description: "Keep the image that runs",
@@ -83,8 +88,8 @@ func lifecyclePolicy(content string, keep int) (string, error) {
 		Action: action{Type: "expire"},
 	}, {
 		Priority:    2,
-		Description: fmt.Sprintf("Keep the newest %d images", keep),
-		Selection:   selection{TagStatus: "any", CountType: "imageCountMoreThan", CountNumber: keep},
+		Description: fmt.Sprintf("Keep the newest %d images", kept),
+		Selection:   selection{TagStatus: "any", CountType: "imageCountMoreThan", CountNumber: kept},
 		Action:      action{Type: "expire"},
 	}}})
 }

@@ -16,7 +16,7 @@ import (
 
 func TestAContextThatIsGoneDeclaresNothing(t *testing.T) {
 	args := image.Args{
-		Info: stack.Info{Name: "web"}, Settings: image.Settings{Context: "gone", Dockerfile: "Dockerfile", Keep: 2},
+		Info: stack.Info{Name: "web"}, Settings: image.Settings{Context: "gone", Dockerfile: "Dockerfile"},
 		Container: "app", Architecture: "ARM64",
 	}
 	graph, err := infratest.Run(func(ctx *pulumi.Context) error {
@@ -66,7 +66,7 @@ func TestAContextIsCheckedWholeEvenWithoutADockerfile(t *testing.T) {
 	}
 	_, err := infratest.Run(func(ctx *pulumi.Context) error {
 		r := settings.New(ctx)
-		image.Read(r.Group("app"), r.Group("http"), 10, false)
+		image.Read(r.Group("app"), r.Group("http"), false)
 		return r.Err()
 	}, infratest.Options{Project: infratest.Project, Stack: "test", Settings: map[string]string{infratest.Project + ":app": `{"context":"app"}`}})
 	for _, want := range []string{`app.context: "app" contains no Dockerfile`, `app.context: "app" contains the symbolic link link, which points to missing`} {

@@ -21,8 +21,6 @@ type Settings struct {
 	BuildArgs          map[string]string
 	// Secret is true if one of these may be an encrypted value of the stack file.
 	Secret bool
-	// Keep is the number of images that do not expire, 2 or more.
-	Keep int
 	// ForceDelete lets the repository be deleted together with the images in it.
 	ForceDelete bool
 }
@@ -34,7 +32,7 @@ const (
 )
 
 // Read returns the settings of both images of a task, from the groups of their containers.
-func Read(app, http settings.Group, keep int, forceDelete bool) (ofApp, ofNginx Settings) {
+func Read(app, http settings.Group, forceDelete bool) (ofApp, ofNginx Settings) {
 	ofApp = Settings{
 		Prebuilt: readPrebuilt(app, "Prebuilt image of the app, with a tag or digest. Without it, the image is built from `app.context` and pushed to a repository of this stack; with it, the stack has no repository and no Docker resource for the app."),
 		Context: app.Text("context", "images/app", inside("a relative path inside the project, with forward slashes, such as images/app"),
@@ -49,11 +47,11 @@ func Read(app, http settings.Group, keep int, forceDelete bool) (ofApp, ofNginx 
 		BuildArgs: app.Variables("buildArgs", nil,
 			"Build arguments, as names with values. They can be read from the image, so never put a password here.",
 			"https://docs.docker.com/build/building/variables/"),
-		Keep: keep, ForceDelete: forceDelete,
+		ForceDelete: forceDelete,
 	}
 	ofNginx = Settings{
 		Prebuilt: readPrebuilt(http, "Prebuilt image of the sidecar, with a tag or digest. Without it, the image is built from `images/nginx`. With both images prebuilt, neither preview, update nor destroy needs a Docker engine."),
-		Context:  nginxContext, Dockerfile: dockerfile, Keep: keep, ForceDelete: forceDelete,
+		Context:  nginxContext, Dockerfile: dockerfile, ForceDelete: forceDelete,
 		BuildArgs: http.Variables("buildArgs", nil,
 			"Build arguments of the sidecar's image. `BASE_IMAGE` is another image to build it on; `make bases` keeps that of the Dockerfile up to date.",
 			"https://docs.docker.com/build/building/best-practices/#pin-base-image-versions"),

@@ -26,7 +26,7 @@ func project(t *testing.T, contents map[string]string) Args {
 
 	return Args{
 		Settings: Settings{
-			Context: "app", Dockerfile: "Dockerfile", BuildArgs: map[string]string{"A": "1"}, Keep: 2,
+			Context: "app", Dockerfile: "Dockerfile", BuildArgs: map[string]string{"A": "1"},
 		},
 		Architecture: "X86_64",
 	}
@@ -225,7 +225,6 @@ var rows = map[string]struct {
 	}, true},
 	"Target":           {func(_ *testing.T, a *Args) { a.Target = "run" }, true},
 	"BuildArgs":        {func(_ *testing.T, a *Args) { a.BuildArgs = map[string]string{"B": "1"} }, true},
-	"Keep":             {func(_ *testing.T, a *Args) { a.Keep = 3 }, false},
 	"ForceDelete":      {func(_ *testing.T, a *Args) { a.ForceDelete = true }, false},
 	"Name":             {func(_ *testing.T, a *Args) { a.Name = "other" }, false},
 	"Container":        {func(_ *testing.T, a *Args) { a.Container = "other" }, false},

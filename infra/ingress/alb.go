@@ -130,20 +130,17 @@ func (i *ownLoadBalancer) declareSecurityGroup() (err error) {
 // source does not touch the other rules.
 func (i *ownLoadBalancer) letIn(name string, port int) error {
 	rules := map[string]*vpc.SecurityGroupIngressRuleArgs{}
-	for _, cidr := range i.ClientCIDRs {
+	for _, cidr := range i.Clients {
 		from := name + "-from-" + strings.NewReplacer("/", "-", ":", ".").Replace(cidr)
 		switch {
+		case isPrefixList(cidr):
+			rules[from] = &vpc.SecurityGroupIngressRuleArgs{PrefixListId: pulumi.String(cidr)}
 		case cidr == anywhere:
 			rules[name] = &vpc.SecurityGroupIngressRuleArgs{CidrIpv4: pulumi.String(cidr)}
 		case isIPv6(cidr):
 			rules[from] = &vpc.SecurityGroupIngressRuleArgs{CidrIpv6: pulumi.String(cidr)}
 		default:
 			rules[from] = &vpc.SecurityGroupIngressRuleArgs{CidrIpv4: pulumi.String(cidr)}
-		}
-	}
-	if i.ClientPrefixListID != "" {
-		rules[name+"-from-"+i.ClientPrefixListID] = &vpc.SecurityGroupIngressRuleArgs{
-			PrefixListId: pulumi.String(i.ClientPrefixListID),
 		}
 	}
 

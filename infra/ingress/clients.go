@@ -58,19 +58,19 @@ func (s Settings) CheckClients(ctx *pulumi.Context, opts ...pulumi.InvokeOption)
 		return nil
 	}
 	ranges := map[string]int{}
-	for _, cidr := range s.ClientCIDRs {
-		if isIPv6(cidr) {
+	for _, source := range s.Clients {
+		switch {
+		case isPrefixList(source):
+			list, err := ec2.LookupManagedPrefixList(ctx, &ec2.LookupManagedPrefixListArgs{Id: &source}, opts...)
+			if err != nil {
+				return fmt.Errorf("ingress.clients: %s: %w", source, err)
+			}
+			ranges[list.AddressFamily] += countsAs(list)
+		case isIPv6(source):
 			ranges["IPv6"]++
-		} else {
+		default:
 			ranges["IPv4"]++
 		}
-	}
-	if s.ClientPrefixListID != "" {
-		list, err := ec2.LookupManagedPrefixList(ctx, &ec2.LookupManagedPrefixListArgs{Id: &s.ClientPrefixListID}, opts...)
-		if err != nil {
-			return fmt.Errorf("ingress.clientPrefixList: %s: %w", s.ClientPrefixListID, err)
-		}
-		ranges[list.AddressFamily] += countsAs(list)
 	}
 	needed := len(s.ports()) * max(ranges["IPv4"], ranges["IPv6"])
 	if needed <= mostRules {
@@ -94,7 +94,7 @@ func (s Settings) tooManyClients(needed, quota int) error {
 		out += fmt.Sprintf(", ingress.http: false (%d rules)", closed)
 	}
 
-	return fmt.Errorf("ingress.clients, ingress.clientPrefixList, ingress.http: %d rules in the load balancer's security group, whose quota is %d: one for each range and open port, and a prefix list "+
+	return fmt.Errorf("ingress.clients, ingress.http: %d rules in the load balancer's security group, whose quota is %d: one for each range and open port, and a prefix list "+
 		"counts as many; allowed: %s, or a higher quota: aws service-quotas request-service-quota-increase --service-code %s "+
 		"--quota-code %s --desired-value %d", needed, quota, out, quotaService, quotaOfRules, needed)
 }

@@ -6,11 +6,13 @@ package ingress
 import (
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"fargate-nginx-sidecar/infra/metric"
+	"fargate-nginx-sidecar/infra/override"
 	"fargate-nginx-sidecar/infra/stack"
 )
 
@@ -34,6 +36,12 @@ type Args struct {
 	TargetPort int
 	// TaskSubnetIDs are the subnets of the tasks, from which an API reaches them.
 	TaskSubnetIDs pulumi.StringArrayInput
+	// HealthCheck is how the load balancer probes the tasks, and Drain the time that requests have to finish when their task
+	// is removed.
+	HealthCheck HealthCheck
+	Drain       time.Duration
+	// Overrides are arguments of the target group, by the names that Pulumi gives them.
+	Overrides map[string]any
 }
 
 // Ingress is a way in, as the rest of the program sees it.
@@ -124,14 +132,14 @@ func (b *builder) newTargetGroup(name string, replace pulumi.ResourceOption) (*l
 			Type: pulumi.String("lb_cookie"), Enabled: pulumi.Bool(true), CookieDuration: pulumi.Int(int(b.Sticky.Seconds())),
 		}
 	}
-	targets, err := lb.NewTargetGroup(b.ctx, name, &lb.TargetGroupArgs{
+	args := &lb.TargetGroupArgs{
 		Stickiness:          sticky,
 		VpcId:               b.VPCID,
 		TargetType:          pulumi.String("ip"),
 		Port:                pulumi.Int(b.TargetPort),
 		Protocol:            pulumi.String(protocol),
 		ProtocolVersion:     pulumi.String("HTTP1"),
-		DeregistrationDelay: pulumi.Int(int(b.DeregistrationDelay.Seconds())),
+		DeregistrationDelay: pulumi.Int(int(b.Drain.Seconds())),
 		HealthCheck: lb.TargetGroupHealthCheckArgs{
 			Enabled:            pulumi.Bool(true),
 			Protocol:           pulumi.String(protocol),
@@ -143,7 +151,11 @@ func (b *builder) newTargetGroup(name string, replace pulumi.ResourceOption) (*l
 			HealthyThreshold:   pulumi.Int(b.HealthCheck.Healthy),
 			UnhealthyThreshold: pulumi.Int(b.HealthCheck.Unhealthy),
 		},
-	},
+	}
+	if err := override.Apply(args, b.Overrides); err != nil {
+		return nil, err
+	}
+	targets, err := lb.NewTargetGroup(b.ctx, name, args,
 		b.child, pulumi.Protect(b.Protect), replace,
 		// Tasks of the last release may answer 404 at another path, so they keep the group, and the path, with which they
 		// became healthy, until the new tasks have taken over.

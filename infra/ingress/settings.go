@@ -32,15 +32,12 @@ type Settings struct {
 	HTTP HTTP
 	// TargetTLS encrypts the connections between the load balancer and the tasks.
 	TargetTLS bool
-	// ClientCIDRs and ClientPrefixListID say from where clients may connect: IPv4 ranges, and a prefix list or empty.
-	ClientCIDRs        []string
-	ClientPrefixListID string
+	// Clients are the address ranges and the ids of prefix lists from which clients may connect.
+	Clients []string
 	// AccessLogs makes the load balancer log every request.
 	AccessLogs bool
-	// HealthCheck says how the load balancer probes the tasks.
-	HealthCheck HealthCheck
-	// DeregistrationDelay is the time that requests have to finish when their task is removed.
-	DeregistrationDelay time.Duration
+	// HealthPath is the path of the load balancer's health check; the health page of NGINX if it is empty.
+	HealthPath string
 	// Sticky is how long the load balancer sends the requests of a client to the same task; zero is not at all.
 	Sticky time.Duration
 	// IdleTimeout is the time after which a connection without traffic is closed.
@@ -79,14 +76,6 @@ const (
 	Closed HTTP = ""
 )
 
-// HealthCheck says how targets are probed, in whole seconds and probes in a row.
-// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
-type HealthCheck struct {
-	Path               string
-	Interval, Timeout  time.Duration
-	Healthy, Unhealthy int
-}
-
 // Encrypted says whether there is a certificate, and therefore a listener on port 443.
 func (s Settings) Encrypted() bool { return s.Domain != "" || s.CertificateARN != "" }
 
@@ -119,12 +108,9 @@ func Read(r *settings.Reader) Settings {
 	s := Settings{
 		Kind:               kind,
 		SharedLoadBalancer: readShared(r, g),
-		ClientCIDRs: g.Texts("clients", []string{anywhere}, settings.Form{Allowed: "a range without host bits, such as 203.0.113.0/24 or 2001:db8::/32", Check: isRange},
-			"Ranges from which clients may connect, IPv4 and, with `ingress.ipv6`, IPv6. `0.0.0.0/0` and `::/0` admit every client and cannot be combined with other ranges of their kind or with a prefix list. Each range takes one rule per open port in the load balancer's security group, which by default holds at most 60 rules. Only with the kind `alb`.",
+		Clients: g.SomeTexts("clients", []string{anywhere}, settings.Form{Allowed: "a range without host bits, such as 203.0.113.0/24 or 2001:db8::/32, or the id of a prefix list, such as pl-0123456789abcdef0", Check: isSource},
+			"Ranges from which clients may connect, IPv4 and, with `ingress.ipv6`, IPv6, and ids of managed prefix lists, such as CloudFront's. `0.0.0.0/0` and `::/0` admit every client and cannot be combined with other ranges of their kind or with a prefix list. Each range takes one rule per open port in the load balancer's security group, which by default holds at most 60 rules; a prefix list takes as many as its maximum of entries. Only with the kind `alb`.",
 			"https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html#vpc-limits-security-groups"),
-		ClientPrefixListID: g.Text("clientPrefixList", "", settings.Pattern("pl- and 8 or 17 hexadecimal digits", `^pl-([0-9a-f]{8}|[0-9a-f]{17})$`),
-			"Id of a managed prefix list, from whose ranges clients may connect, such as CloudFront's. It adds to `ingress.clients`; to admit only the list, set that to `[]`. Only with the kind `alb`.",
-			"https://docs.aws.amazon.com/vpc/latest/userguide/managed-prefix-lists.html"),
 		AddressType: addressType(g.Bool("ipv6", false,
 			"Whether clients also reach the load balancer over IPv6. Needs an existing network with public subnets that have IPv6 ranges, and an IPv6 range in `ingress.clients`, such as `::/0`; the domain then also gets an AAAA record. The load balancer reaches the tasks over IPv4. Only with the kind `alb`.",
 			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#ip-address-type")),
@@ -142,13 +128,12 @@ func Read(r *settings.Reader) Settings {
 		IdleTimeout: g.Duration("idleTimeout", 30*time.Second, 5*time.Second, 4000*time.Second,
 			"Time after which the load balancer closes an idle connection. The idle timeouts of NGINX and the app are derived from it, so that the side that sends requests on a connection always closes it first. With the kind `shared`, that of the load balancer; the program compares them. With `api-gateway`, the time after which API Gateway answers 503, at most 30s.",
 			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#connection-idle-timeout"),
-		DeregistrationDelay: g.Duration("drain", 30*time.Second, 0, time.Hour,
-			"Time that requests have to finish when their task is removed from the load balancer, at most `task.stopTimeout`.",
-			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html#deregistration-delay"),
 		Sticky: g.OrFalse().Else("false").Duration("sticky", 0, time.Second, 7*24*time.Hour,
 			"Time for which the load balancer sends the requests of a client to the same task, by a cookie of its own (`AWSALB`): for an app that keeps sessions in a task's memory, such as socket.io with polling. When the task ends, the client gets another one.",
 			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html#sticky-sessions"),
-		HealthCheck: readHealthCheck(g.Group("health", "")),
+		HealthPath: g.Else("NGINX's page").Text("health", "", HealthPath,
+			"Path of the load balancer's health check. By default NGINX answers it itself, at `/`, or at `/.sidecar/health` if `http.paths` or `http.static` has `/`. Otherwise a path that `http.paths` covers, which the app answers; the load balancer then sends a task no more requests after two failed checks, 6 s apart.",
+			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html"),
 		ThrottlePerSecond: g.Int("throttle", 1000, 1, 1000000, "requests a second",
 			"Requests per second that an API lets through on average, from all clients together, and half as many at once; it answers 429 to requests above that. The account's own quota also holds. Only with the kind `api-gateway`.",
 			"https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-throttling.html"),
@@ -203,36 +188,20 @@ func isRange(value string) bool {
 	return err == nil && !prefix.Addr().Is4In6() && prefix == prefix.Masked() && prefix.String() == value
 }
 
-func isIPv6(cidr string) bool { return strings.Contains(cidr, ":") }
+var prefixListPattern = regexp.MustCompile(`^pl-([0-9a-f]{8}|[0-9a-f]{17})$`)
 
-// healthyThreshold is the fewest checks that a load balancer accepts, so that new tasks serve early. A check that takes longer
-// than longestCheck would hardly succeed, and must end before the next begins.
-// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
-const (
-	healthyThreshold = 2
-	longestCheck     = 5 * time.Second
-)
+// isSource reports whether a value is an address range or the id of a prefix list.
+// https://docs.aws.amazon.com/vpc/latest/userguide/managed-prefix-lists.html
+func isSource(value string) bool { return isPrefixList(value) || isRange(value) }
+
+func isPrefixList(value string) bool { return prefixListPattern.MatchString(value) }
+
+func isIPv6(cidr string) bool { return strings.Contains(cidr, ":") }
 
 // HealthPath is the form of a path that a health check requests.
 var HealthPath = settings.Form{
 	Allowed: "a path of letters, digits, dots, hyphens, underscores and tildes, at most 1024 characters",
 	Pattern: regexp.MustCompile(`^/([A-Za-z0-9._~-]+/?)*$`), Check: func(path string) bool { return len(path) <= 1024 },
-}
-
-func readHealthCheck(g settings.Group) HealthCheck {
-	const source = "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html"
-	check := HealthCheck{
-		Path: g.Else("NGINX's page").Text("path", "", HealthPath,
-			"Path of the load balancer's health check. By default NGINX answers it itself, at `/`, or at `/.sidecar/health` if `http.paths` or `http.static` has `/`. Otherwise a path that `http.paths` covers, which the app answers.", source),
-		Interval: g.Duration("interval", 6*time.Second, 5*time.Second, 300*time.Second,
-			"Time between two health checks of a task by the load balancer. A check may take 5 s, and less than this.", source),
-		Unhealthy: g.Int("unhealthyThreshold", 10, 2, 10, "checks",
-			"Failed health checks in a row after which the load balancer counts a task as unhealthy.", source),
-		Healthy: healthyThreshold,
-	}
-	check.Timeout = min(longestCheck, check.Interval-time.Second)
-
-	return check
 }
 
 func checkCertificate(r *settings.Reader, s Settings) {
@@ -269,8 +238,8 @@ func checkAliases(r *settings.Reader, s Settings) {
 // checkAddresses refuses ranges that no client can come from, and a choice of protocols that lets nobody in over one of them.
 func checkAddresses(r *settings.Reader, s Settings) {
 	keys := []string{"ingress.ipv6", "ingress.clients"}
-	switch ranges := slices.ContainsFunc(s.ClientCIDRs, isIPv6); {
-	case s.AddressType == Dualstack && !ranges && s.ClientPrefixListID == "":
+	switch ranges := slices.ContainsFunc(s.Clients, isIPv6); {
+	case s.AddressType == Dualstack && !ranges && !slices.ContainsFunc(s.Clients, isPrefixList):
 		r.Conflict(keys, "true, but no IPv6 range may connect; allowed with: such a range, as in [0.0.0.0/0, ::/0]")
 	case s.AddressType == IPv4 && ranges:
 		r.Conflict(keys, "an IPv6 range is given, but the load balancer has IPv4 addresses alone; allowed with: ipv6: true")
@@ -278,16 +247,12 @@ func checkAddresses(r *settings.Reader, s Settings) {
 }
 
 func checkClients(r *settings.Reader, s Settings) {
-	keys := []string{"ingress.clients", "ingress.clientPrefixList"}
-
-	if len(s.ClientCIDRs) == 0 && s.ClientPrefixListID == "" {
-		r.Conflict(keys, "both are empty, so no client could reach the load balancer; allowed: at least one range or a list")
-	}
 	for _, everybody := range []string{anywhere, anywhereIPv6} {
-		sameKind := func(cidr string) bool { return isIPv6(cidr) == isIPv6(everybody) }
-		others := slices.ContainsFunc(s.ClientCIDRs, func(cidr string) bool { return cidr != everybody && sameKind(cidr) })
-		if slices.Contains(s.ClientCIDRs, everybody) && (s.ClientPrefixListID != "" || others) {
-			r.Conflict(keys, fmt.Sprintf("%s admits every client, so another range or list would restrict nothing; allowed: %[1]s alone, or others without it", everybody))
+		restricts := func(source string) bool {
+			return source != everybody && (isPrefixList(source) || isIPv6(source) == isIPv6(everybody))
+		}
+		if slices.Contains(s.Clients, everybody) && slices.ContainsFunc(s.Clients, restricts) {
+			r.Conflict([]string{"ingress.clients"}, fmt.Sprintf("%s admits every client, so another range or list would restrict nothing; allowed: %[1]s alone, or others without it", everybody))
 		}
 	}
 }

@@ -19,11 +19,9 @@ type Settings struct {
 	Latency time.Duration
 	// UtilizationPercent is the use of the tasks' CPU or memory that sets off an alarm.
 	UtilizationPercent int
-	// RollbackOnAlarms lets ECS roll back a deployment during which clients notice failures.
-	RollbackOnAlarms bool
-	// LogMetrics turns lines of the sidecar's JSON log into metrics.
-	LogMetrics bool
-	Dashboard  bool
+	// Dashboard declares the dashboard. LogMetrics turns lines of the sidecar's JSON log into metrics for it, if they are
+	// in CloudWatch.
+	Dashboard, LogMetrics bool
 }
 
 // An alarm on a share of 5 % tolerates single failures; 85 % of CPU or memory leaves time to react before the tasks slow down
@@ -43,7 +41,7 @@ func Read(r *settings.Reader) Settings {
 	}}
 	s := Settings{
 		Alarms: g.InProd(true).Bool("alarms", false,
-			"Whether there are CloudWatch alarms, with an SNS topic that they notify, on 5xx answers of the load balancer and of the tasks, slow answers, unhealthy tasks, rejected connections, CPU, memory and missing tasks. Each alarm costs money. Alarms need `monitoring.containerInsights`, which counts the tasks.",
+			"Whether there are CloudWatch alarms, with an SNS topic that they notify, on 5xx answers of the load balancer and of the tasks, slow answers, unhealthy tasks, rejected connections, CPU, memory and missing tasks. Each alarm costs money. ECS rolls back a deployment during which an alarm on 5xx answers or on slow answers fires, because tasks can be healthy and still answer wrongly; the update then fails. Alarms need `monitoring.containerInsights`, which counts the tasks.",
 			"https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html"),
 		Email: g.Text("email", "", address,
 			"E-mail address that gets every alarm, after it has confirmed AWS's first message. Without it, alarms notify only what subscribes to the topic in the output `alarmTopicArn`.",
@@ -51,19 +49,13 @@ func Read(r *settings.Reader) Settings {
 		Latency: g.Duration("latency", time.Second, time.Millisecond, time.Hour,
 			"Response time of the slowest 1 % of requests (p99) above which an alarm fires. It must be less than `ingress.idleTimeout` minus one second, after which NGINX answers 504.",
 			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html"),
-		RollbackOnAlarms: g.Bool("rollback", true,
-			"Whether ECS rolls back a deployment during which an alarm on 5xx answers or on slow answers fires, because tasks can be healthy and still answer wrongly. The update then fails.",
-			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-alarm-failure.html"),
-		LogMetrics: g.InProd(true).Bool("logMetrics", false,
-			"Whether CloudWatch counts, from the sidecar's log, the requests that NGINX refused and the failures of the app.",
-			"https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/MonitoringLogData.html"),
 		Dashboard: g.InProd(true).Bool("dashboard", false,
-			"Whether there is a CloudWatch dashboard with alarms, requests, errors, response times, tasks, refused requests and the last log lines. The first three dashboards of an account cost nothing.",
+			"Whether there is a CloudWatch dashboard with alarms, requests, errors, response times, tasks, refused requests, failures of the app and the last log lines. CloudWatch counts these requests and failures in the sidecar's log, unless `logRouter` sends it elsewhere. The first three dashboards of an account cost nothing.",
 			"https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Dashboards.html"),
 		ErrorPercent:       errorPercent,
 		UtilizationPercent: utilizationPercent,
 	}
-	for _, path := range []string{"monitoring.email", "monitoring.latency", "monitoring.rollback"} {
+	for _, path := range []string{"monitoring.email", "monitoring.latency"} {
 		if !s.Alarms && r.Given(path) {
 			r.Conflict([]string{path, "monitoring.alarms"}, "set, but there are no alarms; allowed with: alarms: true")
 		}

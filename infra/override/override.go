@@ -1,5 +1,5 @@
-// Package override changes what the program renders, for a wish that is too rare for a setting: properties of the service, of
-// the task definition and of single containers. What the program itself depends on cannot be overridden.
+// Package override changes what the program renders, for a wish that is too rare for a setting: arguments of the service,
+// the task definition and the target group, and members of single containers. What the program itself depends on cannot be overridden.
 package override
 
 import (
@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"fargate-nginx-sidecar/infra/settings"
@@ -20,7 +21,7 @@ import (
 
 // Settings are the properties to set, by their names.
 type Settings struct {
-	Service, TaskDefinition map[string]any
+	Service, TaskDefinition, TargetGroup map[string]any
 	// Containers are properties of container definitions, by the names of the containers.
 	Containers task.Overrides
 }
@@ -33,8 +34,7 @@ var ofService = map[string]string{
 	"deploymentController": programs, "schedulingStrategy": programs, "waitForSteadyState": programs, "forceNewDeployment": programs,
 	"propagateTags": programs, "iamRole": programs, "region": "set aws:region", "tags": "set aws:defaultTags",
 	"networkConfiguration": "set network", "desiredCount": "set scale.min", "launchType": "set scale.spot",
-	"capacityProviderStrategies": "set scale.spot", "deploymentMinimumHealthyPercent": "set deployment.minimumHealthy",
-	"deploymentCircuitBreaker": "set deployment.circuitBreaker", "enableExecuteCommand": "set task.exec", "alarms": "set monitoring.rollback",
+	"capacityProviderStrategies": "set scale.spot", "enableExecuteCommand": "set task.exec",
 }
 
 var ofTaskDefinition = map[string]string{
@@ -44,13 +44,19 @@ var ofTaskDefinition = map[string]string{
 	"volumes": "set app.volumes or app.writablePaths", "region": "set aws:region", "tags": "set aws:defaultTags",
 }
 
+var ofTargetGroup = map[string]string{
+	"name": programs, "namePrefix": programs, "vpcId": programs, "targetType": programs, "protocolVersion": programs,
+	"ipAddressType": programs, "protocol": "set ingress.targetTls", "port": "set http.port", "healthCheck": "set ingress.health",
+	"region": "set aws:region", "tags": "set aws:defaultTags",
+}
+
 var ofContainers = map[string]string{
 	"name": programs, "portMappings": programs, "dependsOn": programs, "logConfiguration": programs, "firelensConfiguration": programs,
 	"volumesFrom": programs, "essential": programs,
 	"image": "set the image of the container's group", "mountPoints": "set app.volumes or app.writablePaths",
 	"environment": "set the environment of the container's group", "secrets": "set the secrets of the container's group",
 	"command": "set the command of the container's group", "user": "set the user of the container's group",
-	"restartPolicy": "set restartAfter of the container's group", "stopTimeout": "set task.stopTimeout",
+	"stopTimeout": "set task.stopTimeout",
 }
 
 // Read returns the overrides. containers are the names of those that a task has.
@@ -61,12 +67,15 @@ func Read(r *settings.Reader, containers []string) Settings {
 			"https://www.pulumi.com/registry/packages/aws/api-docs/ecs/service/#inputs"),
 		TaskDefinition: g.Object("taskDefinition", "Arguments of `aws.ecs.TaskDefinition`, as in `{enableFaultInjection: true}`.",
 			"https://www.pulumi.com/registry/packages/aws/api-docs/ecs/taskdefinition/#inputs"),
+		TargetGroup: g.Object("targetGroup", "Arguments of `aws.lb.TargetGroup`, as in `{deregistrationDelay: 60}`. Not with `ingress.kind: api-gateway`.",
+			"https://www.pulumi.com/registry/packages/aws/api-docs/lb/targetgroup/#inputs"),
 		Containers: task.Overrides{},
 	}
 	each := g.Object("containers", "Members of container definitions, by the names of the containers (`nginx`, `app`, `log-router` and those of `containers`), as ECS spells them. An object is merged into the one that the program renders; another value takes its place.",
 		"https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html")
 	checkArguments(g, "service", s.Service, ofService, ecs.ServiceArgs{}.ElementType())
 	checkArguments(g, "taskDefinition", s.TaskDefinition, ofTaskDefinition, ecs.TaskDefinitionArgs{}.ElementType())
+	checkArguments(g, "targetGroup", s.TargetGroup, ofTargetGroup, lb.TargetGroupArgs{}.ElementType())
 	for _, name := range slices.Sorted(maps.Keys(each)) {
 		members, isObject := each[name].(map[string]any)
 		switch {

@@ -20,10 +20,10 @@ type Scaling struct {
 	// A target of zero is off. CPU and memory are in percent, requests are per task and minute.
 	CPUPercent, MemoryPercent, RequestsPerTask int
 	Schedules                                  []Schedule
-	// SpotPercent is the share of the tasks beyond OnDemandBase that run on Fargate Spot, which AWS may stop with two
+	// SpotPercent is the share of the tasks beyond the first that run on Fargate Spot, which AWS may stop with two
 	// minutes' notice.
 	// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
-	SpotPercent, OnDemandBase int
+	SpotPercent int
 }
 
 // Schedule sets the limits of scaling at given times. An empty time zone is UTC.
@@ -39,6 +39,11 @@ const (
 	inCooldown  = 300
 	outCooldown = 60
 )
+
+// onDemandTasks is the number of tasks that never run on Spot: without one, a shortage of Spot capacity would take the service
+// down, and with more of them, scale.spot would no longer be the share that it says.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CapacityProviderStrategyItem.html
+const onDemandTasks = 1
 
 // mostTasks is the quota of a service.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
@@ -62,12 +67,8 @@ func readScaling(g settings.Group) Scaling {
 			"https://docs.aws.amazon.com/autoscaling/application/APIReference/API_PredefinedMetricSpecification.html"),
 		Schedules: readSchedules(g),
 		SpotPercent: g.OrFalse().Else("false").Int("spot", 0, 1, 100, "percent",
-			"Share of the tasks above `scale.onDemand` that run on Fargate Spot. Spot is cheaper, but AWS may stop a task with two minutes' notice. Setting or removing it replaces the ECS service: the new one takes over before the old one is removed.",
+			"Share of the tasks that run on Fargate Spot, except for the first, which never does. Spot is cheaper, but AWS may stop a task with two minutes' notice. Setting or removing it replaces the ECS service: the new one takes over before the old one is removed.",
 			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html"),
-		// Without a task on demand, a shortage of Spot capacity would take the service down.
-		OnDemandBase: g.Int("onDemand", 1, 1, mostTasks, "tasks",
-			"Number of tasks that never run on Spot.",
-			"https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CapacityProviderStrategyItem.html"),
 	}
 	if s.Max == 0 {
 		s.Max = s.Min
@@ -117,13 +118,10 @@ func checkScaling(r *settings.Reader, s Settings) {
 		r.Conflict([]string{"scale.max", "scale.cpu", "scale.memory", "scale.requests", "scale.schedules"},
 			"the number of tasks may change, but there is nothing to scale on; allowed: one target, or a schedule")
 	}
-	if scaling.SpotPercent > 0 && scaling.OnDemandBase >= scaling.Max {
-		r.Conflict([]string{"scale.spot", "scale.onDemand", "scale.max"},
-			fmt.Sprintf("%d of at most %d tasks run on demand, so %d %% Spot would have no effect",
-				scaling.OnDemandBase, scaling.Max, scaling.SpotPercent))
-	}
-	if scaling.SpotPercent == 0 && r.Given("scale.onDemand") {
-		r.Conflict([]string{"scale.onDemand", "scale.spot"}, "set, but all tasks run on demand; allowed with: scale.spot")
+	if scaling.SpotPercent > 0 && scaling.Max <= onDemandTasks {
+		r.Conflict([]string{"scale.spot", "scale.max"},
+			fmt.Sprintf("there is at most %d task, which runs on demand, so %d %% Spot would have no effect; allowed with: two tasks or more",
+				onDemandTasks, scaling.SpotPercent))
 	}
 }
 
@@ -139,7 +137,7 @@ func (s Scaling) placeOn(args *ecs.ServiceArgs) {
 	args.CapacityProviderStrategies = ecs.ServiceCapacityProviderStrategyArray{
 		ecs.ServiceCapacityProviderStrategyArgs{
 			CapacityProvider: pulumi.String("FARGATE"),
-			Base:             pulumi.Int(s.OnDemandBase),
+			Base:             pulumi.Int(onDemandTasks),
 			Weight:           pulumi.Int(100 - s.SpotPercent),
 		},
 		ecs.ServiceCapacityProviderStrategyArgs{

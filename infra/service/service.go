@@ -41,10 +41,9 @@ type Args struct {
 	// RepositoryARNs are the ECR repositories from which tasks pull their images, and GivenRepositoryARNs those of them to which
 	// the stack does not push.
 	RepositoryARNs, GivenRepositoryARNs pulumi.StringArrayInput
-	// RollbackAlarms are the names of CloudWatch alarms, or nil if there are none. With RollbackOnAlarms, ECS rolls a
-	// deployment back if one of them goes off during it.
-	RollbackAlarms   pulumi.StringArrayInput
-	RollbackOnAlarms bool
+	// RollbackAlarms are the names of CloudWatch alarms, or nil if there are none. ECS rolls a deployment back if
+	// one of them fires during it.
+	RollbackAlarms pulumi.StringArrayInput
 	// Clients run the deployment command, wait for the end of a deployment and explain why it failed.
 	deployment.Clients
 
@@ -201,10 +200,10 @@ func (b *builder) declareService() (err error) {
 		DesiredCount:                    b.startCount(),
 		DeploymentController:            ecs.ServiceDeploymentControllerArgs{Type: pulumi.String("ECS")},
 		DeploymentMaximumPercent:        pulumi.Int(maximumPercent),
-		DeploymentMinimumHealthyPercent: pulumi.Int(b.MinimumHealthyPercent),
+		DeploymentMinimumHealthyPercent: pulumi.Int(minimumHealthyPercent),
 		DeploymentCircuitBreaker: ecs.ServiceDeploymentCircuitBreakerArgs{
-			Enable:   pulumi.Bool(b.CircuitBreaker != BreakerOff),
-			Rollback: pulumi.Bool(b.CircuitBreaker == BreakerRollback),
+			Enable:   pulumi.Bool(circuitBreaker),
+			Rollback: pulumi.Bool(circuitBreaker),
 		},
 		AvailabilityZoneRebalancing: pulumi.String(zoneRebalancing),
 		NetworkConfiguration: ecs.ServiceNetworkConfigurationArgs{
@@ -224,8 +223,8 @@ func (b *builder) declareService() (err error) {
 	if b.RollbackAlarms != nil {
 		args.Alarms = ecs.ServiceAlarmsArgs{
 			AlarmNames: b.RollbackAlarms,
-			Enable:     pulumi.Bool(b.RollbackOnAlarms),
-			Rollback:   pulumi.Bool(b.RollbackOnAlarms),
+			Enable:     pulumi.Bool(true),
+			Rollback:   pulumi.Bool(true),
 		}
 	}
 	if err := override.Apply(args, b.Overrides.Service); err != nil {

@@ -14,9 +14,7 @@ type Settings struct {
 	EgressGroups []EgressGroup
 	Scaling      Scaling
 
-	ContainerInsights     Insights
-	MinimumHealthyPercent int
-	CircuitBreaker        Breaker
+	ContainerInsights Insights
 	// DeploymentTimeout is how long an update waits for a steady service.
 	DeploymentTimeout time.Duration
 	// DeployCommand runs with each new revision of the task definition before the service gets it, unless it is empty.
@@ -34,26 +32,21 @@ const (
 	InsightsEnhanced Insights = "enhanced"
 )
 
-// Breaker is what ECS does with a deployment whose tasks do not become healthy.
-type Breaker string
-
-// The modes of the circuit breaker.
-const (
-	BreakerRollback Breaker = "rollback"
-	BreakerStop     Breaker = "stop"
-	BreakerOff      Breaker = ""
-)
-
 // httpsPort is where AWS's services are.
 const httpsPort = 443
 
-// maximumPercent lets ECS start a whole new set of tasks beside the old one, so that a deployment is over soon. Zones are
-// rebalanced, because a service that has all its tasks in one zone fails with it.
+// What overrides.service can change. maximumPercent lets ECS start a whole new set of tasks beside the old one, so that a
+// deployment is over soon; with minimumHealthyPercent, rounded up, two tasks stay two while it lasts. The circuit breaker takes
+// a service whose new tasks do not become healthy back to the last deployment that worked. Zones are rebalanced, because a
+// service that has all its tasks in one zone fails with it.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-rebalancing.html
 const (
-	maximumPercent  = 200
-	zoneRebalancing = "ENABLED"
+	maximumPercent        = 200
+	minimumHealthyPercent = 75
+	circuitBreaker        = true
+	zoneRebalancing       = "ENABLED"
 )
 
 // Read returns the settings of the service.
@@ -75,12 +68,6 @@ func Read(r *settings.Reader) Settings {
 		DeploymentTimeout: g.Duration("timeout", 20*time.Minute, 5*time.Minute, 120*time.Minute,
 			"Time that an update waits for `deployment.command` and for the deployment to end. A deployment that fails ends the update at once.",
 			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-deployment.html"),
-		MinimumHealthyPercent: g.Int("minimumHealthy", 75, 0, 100, "percent",
-			"Fewest healthy tasks that must run during a deployment, in percent of the tasks, rounded up.",
-			"https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html"),
-		CircuitBreaker: settings.OneOf(g.OrFalse(), "circuitBreaker", BreakerRollback, []Breaker{BreakerRollback, BreakerStop},
-			"What ECS does with a deployment whose tasks do not become healthy: `rollback` returns to the last deployment that worked, `stop` stops the deployment, and `false` starts tasks until `deployment.timeout` has passed. The update fails in all three cases.",
-			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html"),
 	}
 	checkEgress(r, s)
 	checkScaling(r, s)

@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"fargate-nginx-sidecar/infra/settings"
 )
@@ -27,8 +26,6 @@ type App struct {
 	Environment   map[string]string
 	// Secrets are variables whose values ECS reads from a store when it starts a task.
 	Secrets map[string]settings.Secret
-	// Restart is how long the app must have run for ECS to start it again in its task after it has ended; zero is never.
-	Restart time.Duration
 }
 
 var (
@@ -54,12 +51,6 @@ func isHealthCommand(words []string) bool {
 func readHealthCommand(g settings.Group, meaning string) []string {
 	return g.Words("healthCommand", healthCommandAllowed, isHealthCommand, meaning,
 		"https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html")
-}
-
-// readRestart returns how long a container must have run for ECS to start it again in its task; zero is never.
-func readRestart(g settings.Group, meaning string) time.Duration {
-	return g.OrFalse().Else("false").Duration("restartAfter", 0, 60*time.Second, 1800*time.Second, meaning,
-		"https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerRestartPolicy.html")
 }
 
 // hasHealthCommand reports whether a command in the app's own container determines its health.
@@ -93,7 +84,6 @@ func readApp(g settings.Group) App {
 		Secrets: g.Secrets("secrets", ownVariables,
 			"Environment variables of the app whose values ECS reads from a store when a task starts. Each maps a variable to `ssm:<parameter>`, `secretsmanager:<secret>` or `secretsmanager:<secret>#<field>`, by name. ECS gets the permission to read these values and no others. For values encrypted with your own KMS key, set `storage.kmsKey` to that key.",
 			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/specifying-sensitive-data.html"),
-		Restart: readRestart(g, "Time that the app must have run for ECS to start it again in the same task when it ends, whatever its exit code. An app that ends sooner still ends its task, and ECS replaces the task. With `false`, the task ends in each case."),
 	}
 	for _, name := range slices.Sorted(maps.Keys(app.Secrets)) {
 		if _, both := app.Environment[name]; both {

@@ -60,7 +60,6 @@ type container struct {
 	DockerLabels     map[string]string `json:"dockerLabels,omitempty"`
 	DependsOn        []dependency      `json:"dependsOn,omitempty"`
 	HealthCheck      *healthCheck      `json:"healthCheck,omitempty"`
-	RestartPolicy    *restartPolicy    `json:"restartPolicy,omitempty"`
 	FireLens         *fireLens         `json:"firelensConfiguration,omitempty"`
 	LogConfiguration logConfiguration  `json:"logConfiguration"`
 }
@@ -99,12 +98,6 @@ type healthCheck struct {
 	Timeout     int      `json:"timeout"`
 	Retries     int      `json:"retries"`
 	StartPeriod int      `json:"startPeriod"`
-}
-
-// restartPolicy makes ECS start a container again that has ended after at least that many seconds.
-type restartPolicy struct {
-	Enabled              bool `json:"enabled"`
-	RestartAttemptPeriod int  `json:"restartAttemptPeriod"`
 }
 
 // fireLens marks the container to which ECS sends the lines of others.
@@ -214,7 +207,7 @@ func CommandDefinition(args Args, values Values) (string, error) {
 
 	b := builder{args, values, args.references(values.Secrets)}
 	alone := b.app()
-	alone.HealthCheck, alone.RestartPolicy, alone.DependsOn = nil, nil, nil
+	alone.HealthCheck, alone.DependsOn = nil, nil
 	alone.LogConfiguration = b.logs(Commands, values.AppLogGroup)
 
 	return render([]container{alone}, args.Overrides.ofCommands())
@@ -299,7 +292,6 @@ func (b builder) app() container {
 	for _, extra := range b.Extra {
 		c.DependsOn = append(c.DependsOn, extra.dependency())
 	}
-	c.RestartPolicy = restart(int(b.App.Restart.Seconds()))
 	b.logging(&c, b.AppLogGroup)
 
 	return c
@@ -329,16 +321,6 @@ func (b builder) healthCheck(command ...string) *healthCheck {
 		Retries:     b.Health.Retries,
 		StartPeriod: int(min(b.Health.StartPeriod+b.Grace, longestStart).Seconds()),
 	}
-}
-
-// restart returns no policy for zero seconds.
-// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/container-restart-policy.html
-func restart(seconds int) *restartPolicy {
-	if seconds == 0 {
-		return nil
-	}
-
-	return &restartPolicy{Enabled: true, RestartAttemptPeriod: seconds}
 }
 
 // logs sends a container's output to its log group without ever blocking the container: if CloudWatch is slow and the

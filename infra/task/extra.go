@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"fargate-nginx-sidecar/infra/settings"
 )
@@ -14,20 +13,18 @@ import (
 // it on 127.0.0.1, and nothing outside the task does. It starts before the app and stops after it.
 type ExtraContainer struct {
 	Name, Image string
-	// Command, User and WritablePaths are like the app's. WritableRoot makes the whole file system writable.
+	// Command, User and WritablePaths are like the app's.
 	Command       []string
 	User          string
 	WritablePaths []string
-	WritableRoot  bool
 	Environment   map[string]string
 	// Essential makes the task stop when the container does. Otherwise the task goes on without it.
 	Essential bool
 	// CPU is the share that the container gets even if the others want more, in CPU units; zero is what they leave. If the
 	// container takes more than Memory, in MiB, it is killed; zero is no limit. Both come out of the task's.
 	CPU, Memory int
-	// HealthCommand is like the app's, and Restart like App.Restart.
+	// HealthCommand is like the app's.
 	HealthCommand []string
-	Restart       time.Duration
 
 	secrets map[string]settings.Secret
 }
@@ -63,8 +60,6 @@ func readExtra(g settings.Group) []ExtraContainer {
 			Memory:        g.Else("no limit").Int("memory", 0, leastMemory, 122880, "MiB", "Memory above which the container is killed.", source),
 			HealthCommand: readHealthCommand(g, "Command as in `app.healthCommand`."),
 			WritablePaths: g.Texts("writablePaths", nil, writablePath, "Directories that the container may write to.", source),
-			WritableRoot:  g.Bool("writableRoot", false, "Whether the whole file system is writable.", source),
-			Restart:       readRestart(g, "As in `app.restartAfter`."),
 		}
 		for _, variable := range slices.Sorted(maps.Keys(f.secrets)) {
 			if _, both := f.Environment[variable]; both {
@@ -120,7 +115,6 @@ func (b builder) extra(f ExtraContainer) container {
 	c := b.common(f.Name, f.Image)
 	c.Command = f.Command
 	c.User = f.User
-	c.ReadOnly = c.ReadOnly && !f.WritableRoot
 	c.Essential = f.Essential
 	c.CPU, c.Memory = f.CPU, f.Memory
 	c.Environment = environment(f.Environment)
@@ -131,7 +125,6 @@ func (b builder) extra(f ExtraContainer) container {
 	if len(f.HealthCommand) > 0 {
 		c.HealthCheck = b.healthCheck(f.HealthCommand...)
 	}
-	c.RestartPolicy = restart(int(f.Restart.Seconds()))
 	c.LogConfiguration = b.logs(f.Name, b.AppLogGroup)
 
 	return c

@@ -62,10 +62,11 @@ func merge(into, changes map[string]any) {
 	}
 }
 
-// ofCommands are the overrides of a command's task, in which nothing checks the app's health or starts it again.
+// ofCommands are the overrides of a command's task. A command has no health to check, and one that has failed must not run again.
 func (o Overrides) ofCommands() Overrides {
 	app := maps.Clone(o[AppContainer])
 	delete(app, "healthCheck")
+	delete(app, "restartPolicy")
 
 	return Overrides{AppContainer: app}
 }

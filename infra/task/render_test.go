@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"fargate-nginx-sidecar/images/nginx"
 )
 
 func someArgs() Args {
@@ -18,8 +16,7 @@ func someArgs() Args {
 			Health:             ContainerHealth{Interval: 5 * time.Second, Timeout: 3 * time.Second, StartPeriod: 10 * time.Second, Retries: 3},
 			LogBufferMegabytes: 25,
 			Sidecar: Sidecar{
-				PathPrefixes: []string{"/api", "/v1"}, Methods: []string{"GET", "HEAD"}, BodyLimitKilobytes: 1024, HeaderLimitKilobytes: 8, RateBurst: 20,
-				Gzip: nginx.GzipAll, AccessLog: nginx.LogJSON,
+				PathPrefixes: []string{"/api", "/v1"}, Methods: []string{"GET", "HEAD"}, BodyLimitKilobytes: 1024, HeaderLimitKilobytes: 16,
 				TrustedProxies: []netip.Prefix{netip.MustParsePrefix("130.176.0.0/16")},
 			},
 			App: App{User: "1000:1000", HealthCommand: []string{"CMD", "node", "healthcheck.js"}},

@@ -92,7 +92,7 @@ func Read(r *settings.Reader) Settings {
 			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html"),
 		Volumes: readVolumes(app),
 
-		Sidecar: readSidecar(app, http, g),
+		Sidecar: readSidecar(app, http, g, r.Group("overrides")),
 		ContainerPort: http.Int("port", 8080, 1024, 65535, "",
 			"TCP port on which NGINX receives requests. AWS's pattern uses 80; this sidecar does not run as root, and not every host lets such a process open a port below 1024. A change replaces the target group and the ECS service: the old ones answer until the new tasks are healthy.",
 			"https://man7.org/linux/man-pages/man7/capabilities.7.html"),
@@ -102,7 +102,7 @@ func Read(r *settings.Reader) Settings {
 			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-arm64.html"),
 		EphemeralStorageGiB: readEphemeralStorage(g),
 		StopTimeout: g.Duration("stopTimeout", 60*time.Second, 2*time.Second, 120*time.Second,
-			"Time between the stop signal and the kill signal for each container. It must not be less than `ingress.drain`, so that requests under way are answered.",
+			"Time between the stop signal and the kill signal for each container. Before the signal, the load balancer gives requests under way half of this time to finish, or all but 30s of it if that is more.",
 			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#container_definition_timeout"),
 		Exec: g.Bool("exec", false,
 			"Whether ECS Exec is on, with which users who have the permission `ecs:ExecuteCommand` can open a shell in a running container. Its agent writes to the file system, so the containers' root file systems become writable.",
@@ -156,6 +156,7 @@ func check(r *settings.Reader, s Settings) {
 		r.Conflict([]string{"task.memory"},
 			fmt.Sprintf("the buffers of %d containers, %d MB each, would need more than half of %d MiB", buffers, s.LogBufferMegabytes, s.Memory))
 	}
+	checkSidecarOverrides(r, s.Sidecar)
 	checkStaticFiles(r, s)
 	checkVolumes(r, s)
 	checkExtra(r, s)

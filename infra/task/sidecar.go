@@ -1,7 +1,6 @@
 package task
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -37,22 +36,14 @@ type Sidecar struct {
 	BodyLimitKilobytes, HeaderLimitKilobytes int
 	// AllowedHosts are the names that a request may be for; without any, every name is.
 	AllowedHosts []string
-	// RatePerSecond is the number of requests that a client may send per second, RateBurst the number that it may send
-	// at once beyond that. A rate of zero is no limit.
-	RatePerSecond, RateBurst int
-	PathRates                []nginx.PathRate
+	// RatePerSecond is the number of requests that a client may send per second; zero is no limit.
+	RatePerSecond int
+	PathRates     []nginx.PathRate
 	// ReadTimeout is how long NGINX waits for the app, AppKeepAlive how long the app keeps an idle connection open. If
 	// either is zero, it is derived from the load balancer's idle timeout.
 	ReadTimeout, AppKeepAlive time.Duration
 	// ConcurrencyLimit is the requests that a client may have under way at once; zero is no limit.
 	ConcurrencyLimit int
-	// CacheTime is how long an answer is reused; zero is no cache.
-	CacheTime time.Duration
-	// Gzip is which answers are compressed; none if it is empty. AccessLog is empty for no log.
-	Gzip      nginx.GzipMode
-	AccessLog nginx.LogFormat
-	// ConnectionLog is the interval at which NGINX's own counts go into its log; zero is never.
-	ConnectionLog time.Duration
 	// StopDelay is how long NGINX goes on serving after the stop signal, while its health page answers 503.
 	StopDelay time.Duration
 	// AppListen is where NGINX reaches the app.
@@ -60,7 +51,13 @@ type Sidecar struct {
 	// TrustedProxies are the address ranges of proxies in front of the load balancer. NGINX trusts what they say about
 	// the client's address.
 	TrustedProxies []netip.Prefix
+	// Overrides are settings of the sidecar's own, by the names of its variables.
+	Overrides map[string]string
 }
+
+// leastStopDelay is the time in which a load balancer notices that a task stops: two failed checks, 5 s apart, are the fewest.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
+const leastStopDelay = 10 * time.Second
 
 // AppListen is where NGINX reaches the app.
 type AppListen string
@@ -77,7 +74,7 @@ var pathOfRate = settings.Form{
 	Check:   func(path string) bool { return path != nginx.Site && nginx.PathPrefixes.Allows(path) },
 }
 
-func readSidecar(app, http, task settings.Group) Sidecar {
+func readSidecar(app, http, task, overrides settings.Group) Sidecar {
 	s := Sidecar{
 		PathPrefixes: http.SomeTexts("paths", nginx.PathPrefixes.Defaults(), beginsWithSlash(form(nginx.PathPrefixes)),
 			"Paths that NGINX forwards to the app, each with everything below it; all others get 404. `[/]` forwards a whole site: every path but those below `/.sidecar`, where the health page then is (`/.sidecar/health` instead of `/`).",
@@ -111,25 +108,14 @@ func readSidecar(app, http, task settings.Group) Sidecar {
 		AppKeepAlive: app.Else("35s more than ingress.idleTimeout").Duration("keepAlive", 0, 2*time.Second, sec(nginx.AppKeepAlive.Max/1000),
 			"Time that the app keeps an idle connection open. The app gets it as `KEEP_ALIVE_TIMEOUT_MS`; if the app's own time is fixed, set this to that time. NGINX closes an idle connection to the app before the app does: after `ingress.idleTimeout`, or one second earlier than the app if the app's time is not longer than that.",
 			"https://nginx.org/en/docs/http/ngx_http_upstream_module.html#keepalive_timeout"),
-		Gzip: settings.OneOf(http.OrFalse(), "gzip", nginx.GzipAll, []nginx.GzipMode{nginx.GzipAll, nginx.GzipSafe},
-			"Which answers NGINX compresses: `all`, or with `safe` only those to requests without `Cookie` and `Authorization`. Choose `safe` if answers hold secrets beside text that comes from the request: the length of a compressed answer can reveal them.",
-			"https://www.breachattack.com/"),
-		CacheTime: http.OrFalse().Else("false").Duration("cache", 0, time.Second, sec(nginx.CacheSeconds.Max),
-			"Time that NGINX reuses an answer to GET or HEAD without a request to the app. Only answers that the app marks with `Cache-Control: public`, and only for requests without cookies and credentials. While one request renews an expired answer, the others get the old one.",
-			"https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_cache_valid"),
-		AccessLog: settings.OneOf(http.OrFalse(), "accessLog", nginx.LogJSON, []nginx.LogFormat{nginx.LogJSON, nginx.LogText},
-			"Format of NGINX's access log. The load balancer's health checks are not logged.",
-			"https://nginx.org/en/docs/http/ngx_http_log_module.html"),
-		ConnectionLog: http.OrFalse().Else("false").Duration("connectionLog", 0, time.Second, sec(nginx.StatusInterval.Max),
-			"Interval at which NGINX writes its numbers of connections and requests into its log. The dashboard shows them.",
-			"https://nginx.org/en/docs/http/ngx_http_stub_status_module.html"),
 		TrustedProxies: http.Ranges("trustedProxies", form(nginx.TrustedProxies),
 			"Address ranges of proxies in front of the load balancer, such as a CDN, whose `X-Forwarded-For` header NGINX trusts, as it does the load balancer's own ranges.",
 			"https://nginx.org/en/docs/http/ngx_http_realip_module.html"),
-		StopDelay: task.OrFalse().Else("false").Duration("stopDelay", 0, time.Second, sec(nginx.StopDelay.Max),
-			"Time that NGINX keeps answering after the stop signal while its health page answers 503. ECS may stop a task on Spot while the load balancer still sends requests to it; the delay lets the load balancer's checks fail first. It must not be less than `ingress.health.interval` times `ingress.health.unhealthyThreshold`, and must leave time for the longest request within `task.stopTimeout`.",
+		StopDelay: task.OrFalse().Else("false").Duration("stopDelay", 0, leastStopDelay, sec(nginx.StopDelay.Max),
+			"Time that NGINX keeps answering after the stop signal while its health page answers 503. ECS may stop a task on Spot while the load balancer still sends requests to it; the delay lets the load balancer's checks fail first, which then follow 5 s apart. It must leave time for the longest request within `task.stopTimeout`.",
 			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html"),
 		AppListen: OnPort,
+		Overrides: readSidecarOverrides(overrides),
 	}
 	if app.Bool("socket", false,
 		"Whether NGINX reaches the app through a Unix socket, which takes less CPU. The app gets its path in the variable `SOCKET` and has to listen there as well as on the port, which NGINX uses when the socket has a full backlog. The app's image has to declare `VOLUME /run/app` and give that directory to `app.user`.",
@@ -181,7 +167,6 @@ func readLimits(g settings.Group, s *Sidecar) {
 
 	s.RatePerSecond = g.OrFalse().Else("false").Int("perSecond", 0, 1, nginx.RateLimit.Max, "requests a second",
 		"Requests per second that one client may send to one task. All clients behind a proxy that is not in `http.trustedProxies` count as one.", source)
-	s.RateBurst = g.Int("burst", nginx.RateBurst.Default, nginx.RateBurst.Min, nginx.RateBurst.Max, "requests", "Requests above `http.limits.perSecond` that a client may send at once.", source+"#limit_req")
 	s.ConcurrencyLimit = g.OrFalse().Else("false").Int("concurrent", 0, 1, nginx.ConcurrencyLimit.Max, "requests at once",
 		"Requests that one client may have under way at once in one task. An open WebSocket counts as one, and all addresses of an IPv6 /64 network count as one client.",
 		"https://nginx.org/en/docs/http/ngx_http_limit_conn_module.html")
@@ -196,9 +181,6 @@ func readLimits(g settings.Group, s *Sidecar) {
 		})
 	if len(s.PathRates) > most {
 		g.Fail("paths", fmt.Sprintf("%d limits", len(s.PathRates)), fmt.Sprintf("at most %d", most))
-	}
-	if g.Has("burst") && s.RatePerSecond == 0 {
-		g.Conflict([]string{"burst", "perSecond"}, "a burst is set, but no rate; allowed with: perSecond")
 	}
 }
 
@@ -269,13 +251,8 @@ func (b builder) sidecarEnvironment() (map[string]string, error) {
 	s.PathPrefixes, s.Methods, s.Allow = sidecar.PathPrefixes, sidecar.Methods, sidecar.Allow
 	s.StripPrefix, s.CORSOrigins, s.CORSPreflight = sidecar.StripPrefix, sidecar.CORSOrigins, sidecar.CORSPreflight
 	s.BodyLimit, s.HeaderLimit, s.AllowedHosts = sidecar.BodyLimitKilobytes, sidecar.HeaderLimitKilobytes, sidecar.AllowedHosts
-	s.RateLimit, s.RateBurst, s.PathRates = sidecar.RatePerSecond, sidecar.RateBurst, sidecar.PathRates
+	s.RateLimit, s.PathRates = sidecar.RatePerSecond, sidecar.PathRates
 	s.ConcurrencyLimit = sidecar.ConcurrencyLimit
-	if s.Gzip = sidecar.Gzip; s.Gzip == "" {
-		s.Gzip, s.GzipLevel = nginx.GzipAll, 0
-	}
-	s.AccessLog = cmp.Or(sidecar.AccessLog, nginx.LogOff)
-	s.CacheSeconds, s.StatusInterval = inSeconds(sidecar.CacheTime), inSeconds(sidecar.ConnectionLog)
 	s.StaticPaths, s.StaticHistory, s.SPAFallback = sidecar.staticPaths(), sidecar.StaticHistory.given(), sidecar.SPAFallback
 	s.HashedPaths = sidecar.HashedPaths
 	s.TLS, s.LoginPaths = b.TLS, b.LoginPaths
@@ -294,7 +271,7 @@ func (b builder) sidecarEnvironment() (map[string]string, error) {
 		return nil, err
 	}
 
-	return s.Environment()
+	return s.With(sidecar.Overrides)
 }
 
 // healthHost is a name that the app serves, for its health check: many apps answer 400 to every other. Without one it is

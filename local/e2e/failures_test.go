@@ -105,7 +105,7 @@ const failStack = "fail"
 // stackFile is the stack's, with the settings of a case.
 func (f failing) stackFile() string {
 	all := "config:\n  aws:region: eu-central-1\n  fargate-nginx-sidecar:scale: {min: 3}\n" +
-		"  fargate-nginx-sidecar:task: {cpu: 256, memory: 512, stopTimeout: 5s}\n  fargate-nginx-sidecar:ingress: {drain: 5s}\n"
+		"  fargate-nginx-sidecar:task: {cpu: 256, memory: 512, stopTimeout: 10s}\n"
 	if f.deployment != "" {
 		all += "  fargate-nginx-sidecar:deployment: {" + f.deployment + "}\n"
 	}

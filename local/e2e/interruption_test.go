@@ -10,7 +10,6 @@ import (
 // delaySettings let NGINX serve on after the signal to stop, for longer than the load balancer takes to notice: three
 // checks, one every 6 s.
 const delaySettings = `
-  fargate-nginx-sidecar:ingress: {health: {unhealthyThreshold: 3}}
   fargate-nginx-sidecar:task: {stopDelay: 20s}
 `
 

@@ -38,7 +38,7 @@ func standIns(t *testing.T, c *checkout) given {
 	text := func(setting string) string { return c.deployed(t, setting).(string) }
 	g := given{
 		key: text("storage.kmsKey"), certificate: text("domain.certificate"), webACL: text("ingress.firewall"),
-		prefixList: text("ingress.clientPrefixList"), policy: c.deployed(t, "app.policies").([]any)[0].(string),
+		prefixList: c.deployed(t, "ingress.clients").([]any)[0].(string), policy: c.deployed(t, "app.policies").([]any)[0].(string),
 	}
 	if g.key == owners.key || g.certificate == owners.certificate || g.webACL == owners.webACL || g.prefixList == owners.prefixList || g.policy == owners.policy {
 		t.Errorf("the run uses an id that the emulator did not choose: %+v", g)
@@ -53,12 +53,11 @@ const alarmAddress = "on-call@example.test"
 func (g given) settings() string {
 	return fmt.Sprintf(`
   fargate-nginx-sidecar:domain: {certificate: "%s"}
-  fargate-nginx-sidecar:ingress: {http: false, clients: [], clientPrefixList: %s, firewall: "%s"}
+  fargate-nginx-sidecar:ingress: {http: false, clients: [%s], firewall: "%s"}
   fargate-nginx-sidecar:storage: {kmsKey: "%s"}
   fargate-nginx-sidecar:app: {policies: ["%s"], environment: {GREETING: "hello, world", LEVEL: 3}}
   fargate-nginx-sidecar:task: {exec: true}
   fargate-nginx-sidecar:scale:
-    onDemand: 2
     schedules:
       - {name: night, at: "cron(0 20 * * ? *)", timezone: Europe/Berlin, min: 1, max: 2}
       - {name: morning, at: "cron(0 6 * * ? *)", min: 2, max: 4}

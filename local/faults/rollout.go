@@ -51,7 +51,7 @@ func (l *Lab) Rollouts(ctx context.Context, name string, deploys int) (Rollout, 
 // patternSettings are those of AWS's pattern: no time for requests to finish, and ECS's own stop timeout.
 // https://github.com/aws-samples/container-patterns/blob/main/pattern/nginx-reverse-proxy-sidecar-ecs-fargate-task/files/service.yml
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html (stopTimeout)
-var patternSettings = map[string]string{"ingress.drain": "0s", "task.stopTimeout": "30s"}
+var patternSettings = map[string]string{"overrides.targetGroup": `{"deregistrationDelay":0}`, "task.stopTimeout": "30s"}
 
 // BecomePattern gives the stack the directives and settings of AWS's pattern, until back.
 func (l *Lab) BecomePattern(ctx context.Context) (back func(context.Context) error, err error) {

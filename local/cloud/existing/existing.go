@@ -90,7 +90,7 @@ func (a *Account) Provide(ctx context.Context, settings func(name string) any) (
 		{"network.privateSubnets", "", p.subnet()},
 		{"network.groups", "id", p.securityGroup()},
 		{"ingress.shared.listener", "", p.listener()},
-		{"ingress.clientPrefixList", "", p.prefixList()},
+		{"ingress.clients", "", p.prefixList()},
 		{"domain.zone", "", p.hostedZone()},
 		{"domain.certificate", "", p.certificate()},
 		{"ingress.firewall", "", p.webACL()},

@@ -19,17 +19,17 @@ const region = "eu-central-1"
 func production() map[string]any {
 	return map[string]any{
 		"domain.name": "www.shop.example.com", "domain.aliases": []any{"shop.example.com"}, "domain.zone": "Z0123456789ABCDEFGHIJ",
-		"domain.certificate":       "arn:aws:acm:eu-central-1:111122223333:certificate/12345678-1234-1234-1234-123456789012",
-		"storage.kmsKey":           "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
-		"ingress.firewall":         "arn:aws:wafv2:eu-central-1:111122223333:regional/webacl/edge/a1b2c3d4-5678-90ab-cdef-111111111111",
-		"ingress.clientPrefixList": "pl-0123456789abcdef0",
-		"app.policies":             []any{"arn:aws:iam::aws:policy/AmazonSQSFullAccess", "arn:aws:iam::111122223333:policy/shop/queue"},
-		"network.vpc":              "vpc-0a1b2c3d4e5f60718",
-		"network.publicSubnets":    `["subnet-0a1b2c3d4e5f60711","subnet-0a1b2c3d4e5f60712"]`, // as `pulumi config set` writes it
-		"network.privateSubnets":   []any{"subnet-0a1b2c3d4e5f60713", "subnet-0a1b2c3d4e5f60714"},
-		"network.groups":           []any{map[string]any{"port": 5432, "id": "sg-0a1b2c3d4e5f60715"}},
-		"ingress.shared.listener":  "arn:aws:elasticloadbalancing:eu-central-1:111122223333:listener/app/prod/50dc6c495c0c9188/f2f7dc8efc522ab2",
-		"ingress.idleTimeout":      "75s",
+		"domain.certificate":      "arn:aws:acm:eu-central-1:111122223333:certificate/12345678-1234-1234-1234-123456789012",
+		"storage.kmsKey":          "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+		"ingress.firewall":        "arn:aws:wafv2:eu-central-1:111122223333:regional/webacl/edge/a1b2c3d4-5678-90ab-cdef-111111111111",
+		"ingress.clients":         []any{"203.0.113.0/24", "pl-0123456789abcdef0"},
+		"app.policies":            []any{"arn:aws:iam::aws:policy/AmazonSQSFullAccess", "arn:aws:iam::111122223333:policy/shop/queue"},
+		"network.vpc":             "vpc-0a1b2c3d4e5f60718",
+		"network.publicSubnets":   `["subnet-0a1b2c3d4e5f60711","subnet-0a1b2c3d4e5f60712"]`, // as `pulumi config set` writes it
+		"network.privateSubnets":  []any{"subnet-0a1b2c3d4e5f60713", "subnet-0a1b2c3d4e5f60714"},
+		"network.groups":          []any{map[string]any{"port": 5432, "id": "sg-0a1b2c3d4e5f60715"}},
+		"ingress.shared.listener": "arn:aws:elasticloadbalancing:eu-central-1:111122223333:listener/app/prod/50dc6c495c0c9188/f2f7dc8efc522ab2",
+		"ingress.idleTimeout":     "75s",
 	}
 }
 
@@ -152,7 +152,7 @@ func TestWhatTheProgramRefusesStaysAsItIs(t *testing.T) {
 	}
 	for _, settings := range []map[string]any{
 		{},
-		{"network.vpc": "vpc-main", "network.publicSubnets": []any{"subnet-0123456789abcdef0"}, "domain.zone": "example.com", "ingress.firewall": "managed", "ingress.clientPrefixList": "cloudfront"},
+		{"network.vpc": "vpc-main", "network.publicSubnets": []any{"subnet-0123456789abcdef0"}, "domain.zone": "example.com", "ingress.firewall": "managed", "ingress.clients": []any{"cloudfront", "0.0.0.0/0"}},
 		{"domain.certificate": "arn:aws:acm:us-east-1:111122223333:certificate/12345678-1234-1234-1234-123456789012"}, // another region's
 		{"storage.kmsKey": "alias/logs", "app.policies": "queue", "network.groups": []any{map[string]any{"port": 5432}, "sg-0123456789abcdef0"}},
 		{"network.publicSubnets": "[subnet-", "network.vpc": 12},
