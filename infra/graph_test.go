@@ -603,15 +603,17 @@ func policies(t *testing.T, graph *infratest.Graph, token, property string, name
 func TestExecutionRoleMayPullTheseImagesAndWriteTheseLogsAndNothingElse(t *testing.T) {
 	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
 		pull := []string{}
+		want := map[string][]string{"ecr:GetAuthorizationToken": {"*"}}
 		for _, r := range graph.OfType(repository) {
 			pull = append(pull, graph.Outputs[r.URN]["arn"].StringValue())
 		}
 		if of(t, settings, "http.image") != "" {
-			pull = append(pull, "arn:aws:ecr:eu-west-1:"+infratest.Account+":repository/team/nginx")
+			given := "arn:aws:ecr:eu-west-1:" + infratest.Account + ":repository/team/nginx"
+			pull = append(pull, given)
+			want["ecr:BatchImportUpstreamImage"] = []string{given} // it may be a pull-through cache
 		}
 		// AWS's own agent for GuardDuty, which may be added to any task.
 		pull = append(pull, "arn:aws:ecr:eu-central-1:*:repository/aws-guardduty-agent-fargate")
-		want := map[string][]string{"ecr:GetAuthorizationToken": {"*"}}
 		for _, action := range []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"} {
 			want[action] = pull
 		}

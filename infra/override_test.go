@@ -14,11 +14,11 @@ func TestOverridesReachEveryResourceTheyName(t *testing.T) {
 		"overrides.taskDefinition": `{"enableFaultInjection":true}`,
 		"overrides.containers": `{"app":{"ulimits":[{"name":"nofile","softLimit":4096,"hardLimit":8192}],"healthCheck":{"retries":5}},` +
 			`"nginx":{"healthCheck":{"retries":2},"dockerLabels":{"team":"shop"}}}`,
-		"overrides.targetGroup": `{"slowStart":30,"stickiness":{"type":"lb_cookie","enabled":true}}`,
+		"overrides.targetGroup": `{"slowStart":30,"loadBalancingAlgorithmType":"least_outstanding_requests"}`,
 		"deployment.command":    `["migrate"]`,
 	}))
 	group := one(t, graph, targetGroup)
-	if at(t, group, "slowStart") != 30.0 || at(t, group, "stickiness", "type") != "lb_cookie" || at(t, group, "healthCheck", "path") != "/" {
+	if at(t, group, "slowStart") != 30.0 || at(t, group, "loadBalancingAlgorithmType") != "least_outstanding_requests" || at(t, group, "healthCheck", "path") != "/" {
 		t.Errorf("target group: %v", group.Inputs)
 	}
 	service := one(t, graph, ecsService)
@@ -52,6 +52,7 @@ func TestOverridesOfWhatTheProgramDependsOnAreRefused(t *testing.T) {
 		{"service", `{"deploymentMaximumPercent":"much"}`}:       "overrides.service.deploymentMaximumPercent: not what the argument takes: ",
 		{"service", `[]`}:                                        "overrides.service: []; allowed: an object",
 		{"targetGroup", `{"healthCheck":{"interval":5}}`}:        "overrides.targetGroup.healthCheck: cannot be overridden; set ingress.health",
+		{"targetGroup", `{"stickiness":{"enabled":true}}`}:       "overrides.targetGroup.stickiness: cannot be overridden; set ingress.sticky",
 		{"sidecar", `{"NGINX_GZPI":"safe"}`}:                     "overrides.sidecar.NGINX_GZPI: the sidecar has no such setting",
 		{"sidecar", `{"NGINX_GZIP":"max"}`}:                      `overrides.sidecar.NGINX_GZIP: got "max", allowed: all, safe`,
 		{"sidecar", `{"NGINX_PORT":80}`}:                         "overrides.sidecar.NGINX_PORT: cannot be overridden; set http.port",

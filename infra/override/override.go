@@ -47,7 +47,8 @@ var ofTaskDefinition = map[string]string{
 var ofTargetGroup = map[string]string{
 	"name": programs, "namePrefix": programs, "vpcId": programs, "targetType": programs, "protocolVersion": programs,
 	"ipAddressType": programs, "protocol": "set ingress.targetTls", "port": "set http.port", "healthCheck": "set ingress.health",
-	"region": "set aws:region", "tags": "set aws:defaultTags",
+	"stickiness": "set ingress.sticky",
+	"region":     "set aws:region", "tags": "set aws:defaultTags",
 }
 
 var ofContainers = map[string]string{
