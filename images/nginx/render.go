@@ -272,8 +272,8 @@ var gzipTypes = strings.Fields(`
 	text/plain text/css text/javascript text/xml text/csv text/markdown application/json application/x-ndjson
 	application/problem+json application/ld+json application/vnd.api+json application/geo+json
 	application/manifest+json application/javascript application/xml application/rss+xml application/atom+xml
-	application/xhtml+xml application/wasm image/svg+xml image/x-icon font/ttf font/otf application/vnd.ms-
-	fontobject`)
+	application/xhtml+xml application/wasm image/svg+xml image/x-icon font/ttf font/otf
+	application/vnd.ms-fontobject`)
 
 // kibibytes writes a size in KiB in the largest unit that keeps it whole.
 func kibibytes(size int) string {

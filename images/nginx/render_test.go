@@ -32,6 +32,19 @@ func TestAllTimeoutsFollowFromOneNumber(t *testing.T) {
 	}
 }
 
+func TestCompressedTypesAreWholeNames(t *testing.T) {
+	directive := regexp.MustCompile(`\n    gzip_types ([^;]+);`).FindStringSubmatch(rendered(t, Defaults()))
+	if directive == nil || !strings.Contains(directive[1], "application/vnd.ms-fontobject") {
+		t.Fatalf("gzip_types: %q", directive)
+	}
+	name := regexp.MustCompile(`^[a-z]+/[a-z0-9.+-]*[a-z0-9]$`)
+	for _, kind := range strings.Fields(directive[1]) {
+		if !name.MatchString(kind) {
+			t.Errorf("gzip_types: %q is no content type", kind)
+		}
+	}
+}
+
 // everything turns on all that can be.
 func everything() Settings {
 	s := Defaults()
