@@ -1,6 +1,9 @@
 package nginx
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // PathForm is a way to write a path that some programs read in another way than others, so that it is refused unless it is
 // allowed. What is allowed still leaves no way out of a prefix, however often and by whom the path is decoded.
@@ -43,13 +46,7 @@ const (
 
 // allowsForm reports whether a form is allowed.
 func (s Settings) allowsForm(form PathForm) bool {
-	for _, each := range s.Allow {
-		if each == form {
-			return true
-		}
-	}
-
-	return false
+	return slices.Contains(s.Allow, form)
 }
 
 // belowPattern is what may follow a prefix in a request target: segments that mean the same to everyone, and a query.

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -55,10 +56,7 @@ func (m machine) context() string {
 	if given := m.getenv("DOCKER_CONTEXT"); given != "" {
 		return given
 	}
-	folder := m.getenv("DOCKER_CONFIG")
-	if folder == "" {
-		folder = filepath.Join(m.getenv("HOME"), ".docker")
-	}
+	folder := cmp.Or(m.getenv("DOCKER_CONFIG"), filepath.Join(m.getenv("HOME"), ".docker"))
 	var config struct{ CurrentContext string }
 	text, err := m.read(filepath.Join(folder, "config.json"))
 	if err != nil || json.Unmarshal(text, &config) != nil {

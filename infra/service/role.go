@@ -56,7 +56,7 @@ func (b *builder) declareTaskRole() (err error) {
 	if b.roles.task, err = b.declareRole("task", "Rights of the tasks"); err != nil {
 		return err
 	}
-	attached, inline := pulumi.StringArray{}, pulumi.StringArray{}
+	var attached, inline pulumi.StringArray
 	for _, arn := range b.Task.PolicyARNs {
 		attachment, err := iam.NewRolePolicyAttachment(b.ctx, b.Name+"-task-"+policyName(arn), &iam.RolePolicyAttachmentArgs{
 			Role:      b.roles.task.Name,
