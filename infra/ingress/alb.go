@@ -269,7 +269,7 @@ func (i *ownLoadBalancer) httpsListener() (*lb.Listener, error) {
 // The listener's default action already points to the new group, which is still empty, but the rule takes precedence.
 func (i *ownLoadBalancer) publish(ready pulumi.StringInput) error {
 	traffic, err := i.declareTraffic(
-		rule{priority: lastPriority, conditions: lb.ListenerRuleConditionArray{onPaths("/*")}, targets: i.readyTargets(ready)},
+		rule{priority: lastPriority, conditions: lb.ListenerRuleConditionArray{onPaths("/*")}, targets: i.once(ready, i.TargetGroupARN)},
 		lb.ListenerRuleConditionArray{onPaths(i.OIDC.patterns()...)})
 	if err != nil || i.HostedZoneID == "" {
 		return err

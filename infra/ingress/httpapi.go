@@ -216,15 +216,10 @@ func accessLogLine() string {
 
 // publish declares the route that sends clients to the tasks, and the domain. Before, API Gateway answers 404.
 func (h *httpAPI) publish(ready pulumi.StringInput) error {
-	target := pulumi.Sprintf("integrations/%s", h.integration.ID())
-	if !h.ctx.DryRun() {
-		// In a preview of a deployment, ready is unknown, and the route would always seem to change.
-		target = pulumi.StringArray{target, ready}.ToStringArrayOutput().Index(pulumi.Int(0))
-	}
 	route, err := apigatewayv2.NewRoute(h.ctx, h.Name+"-api", &apigatewayv2.RouteArgs{
 		ApiId:    h.api.ID(),
 		RouteKey: pulumi.String(everything),
-		Target:   target,
+		Target:   h.once(ready, pulumi.Sprintf("integrations/%s", h.integration.ID())),
 	}, h.child, pulumi.Protect(h.Protect))
 	if err != nil {
 		return fmt.Errorf("route: %w", err)

@@ -12,14 +12,14 @@ import (
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html
 const lastPriority = 50000
 
-// readyTargets is the ARN of the target group, known once the service is ready. In a preview of a deployment, ready is
-// unknown, and whatever waits for it would always seem to change.
-func (b *builder) readyTargets(ready pulumi.StringInput) pulumi.StringOutput {
+// once is the value, known once the service is ready. In a preview of a deployment, ready is unknown, and whatever waits for it
+// would always seem to change.
+func (b *builder) once(ready, value pulumi.StringInput) pulumi.StringOutput {
 	if b.ctx.DryRun() {
-		return b.TargetGroupARN.ToStringOutput()
+		return value.ToStringOutput()
 	}
 
-	return pulumi.StringArray{b.TargetGroupARN, ready}.ToStringArrayOutput().Index(pulumi.Int(0))
+	return pulumi.StringArray{value, ready}.ToStringArrayOutput().Index(pulumi.Int(0))
 }
 
 // rule is a rule of the listener that forwards requests to a target group.

@@ -160,7 +160,7 @@ func (s *sharedLoadBalancer) conditions(paths ...string) lb.ListenerRuleConditio
 // publish declares the rule that sends clients to the tasks. Until then they get the answer of the owner's last rule.
 func (s *sharedLoadBalancer) publish(ready pulumi.StringInput) error {
 	_, err := s.declareTraffic(
-		rule{priority: s.first + trafficRule, conditions: s.conditions(s.SharedLoadBalancer.Paths...), targets: s.readyTargets(ready)},
+		rule{priority: s.first + trafficRule, conditions: s.conditions(s.SharedLoadBalancer.Paths...), targets: s.once(ready, s.TargetGroupARN)},
 		s.conditions(s.OIDC.patterns()...))
 
 	return err
