@@ -105,7 +105,7 @@ func (s *Stack) declareNetwork(ctx *pulumi.Context) (err error) {
 		Info:             s.info(),
 		Settings:         s.settings.Network,
 		Services:         s.settings.Task.AWSServices(),
-		Unusable:         network.Unusable(s.settings.Ingress.Traits().Unusable),
+		Unusable:         s.settings.Ingress.Traits().Unusable,
 		FlowLogBucketARN: s.archive.FlowLogBucketARN,
 	}, s.provider)
 

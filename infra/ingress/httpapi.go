@@ -48,7 +48,7 @@ var apiKind = description{
 		Name: "VPC link", FromTaskSubnets: true, Client: "api", PrivateZones: 1,
 		// The zones that have Fargate, but no VPC links.
 		// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-vpc-links.html
-		Unusable: Unusable{ZoneIDs: []string{"use1-az3", "ape1-az1"}, Lacking: "VPC links"},
+		Unusable: stack.Unusable{ZoneIDs: []string{"use1-az3", "ape1-az1"}, Lacking: "VPC links"},
 	},
 	of: func(b *builder) way { return &httpAPI{builder: b} },
 }

@@ -10,6 +10,7 @@ import (
 
 	"fargate-nginx-sidecar/infra/metric"
 	"fargate-nginx-sidecar/infra/settings"
+	"fargate-nginx-sidecar/infra/stack"
 )
 
 // kinds has one line for each kind of ingress. All else about a kind is in its file.
@@ -46,15 +47,9 @@ type Traits struct {
 	// Firewall is true if a web ACL can be associated with it.
 	Firewall bool
 	// Unusable are zones in which it cannot reach the tasks.
-	Unusable Unusable
+	Unusable stack.Unusable
 	// LoadBalancers and PrivateZones are what it costs.
 	LoadBalancers, PrivateZones int
-}
-
-// Unusable are the ids of zones that lack something, and what that is.
-type Unusable struct {
-	ZoneIDs []string
-	Lacking string
 }
 
 // Beside are settings of other topics that not every kind of ingress allows.

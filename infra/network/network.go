@@ -26,15 +26,9 @@ type Args struct {
 	// Services are the AWS services, such as ecr.api, that get interface endpoints if Egress is Endpoints.
 	Services []string
 	// Unusable are zones without something that the ingress needs.
-	Unusable Unusable
+	Unusable stack.Unusable
 	// FlowLogBucketARN is the bucket that flow logs are written to, or nil if there are none.
 	FlowLogBucketARN pulumi.StringInput
-}
-
-// Unusable are the ids of zones that lack something, and what that is.
-type Unusable struct {
-	ZoneIDs []string
-	Lacking string
 }
 
 // Network is where a service runs.

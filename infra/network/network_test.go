@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
+
+	"fargate-nginx-sidecar/infra/stack"
 )
 
 func TestSubnetsAreEighthsOfTheVPC(t *testing.T) {
@@ -28,7 +30,7 @@ func TestGivenSubnetsMustWorkTogether(t *testing.T) {
 		{Id: "c", VpcId: "vpc", AvailabilityZone: "2", CidrBlock: "10.0.2.0/24"},
 	}
 	args := Args{Settings: Settings{Mode: Existing, VPCID: "vpc", PublicSubnetIDs: []string{"a", "b"}, PrivateSubnetIDs: []string{"c"}}}
-	args.Unusable = Unusable{ZoneIDs: []string{"use1-az3"}, Lacking: "VPC links"}
+	args.Unusable = stack.Unusable{ZoneIDs: []string{"use1-az3"}, Lacking: "VPC links"}
 	ranges, err := checkSubnets(args, good)
 	if err != nil || !slices.Equal(ranges, []string{"10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24"}) {
 		t.Errorf("ranges %v, error %v; want those of all subnets", ranges, err)

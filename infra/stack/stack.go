@@ -23,6 +23,12 @@ type Info struct {
 	LogRetentionDays int
 }
 
+// Unusable are the ids of availability zones that lack something, and what that is.
+type Unusable struct {
+	ZoneIDs []string
+	Lacking string
+}
+
 // LogGroup declares a log group.
 func (i Info) LogGroup(ctx *pulumi.Context, name string, opts ...pulumi.ResourceOption) (*cloudwatch.LogGroup, error) {
 	args := &cloudwatch.LogGroupArgs{RetentionInDays: pulumi.Int(i.LogRetentionDays)}
