@@ -28,7 +28,7 @@ func (g *group) stick(w http.ResponseWriter, r *http.Request) *target {
 	if cookie, err := r.Cookie(stickyCookie); err == nil {
 		value = cookie.Value
 	}
-	t := g.pickFor(value)
+	t := g.pick(value)
 	g.mu.Lock()
 	sticky := g.settings.sticky
 	g.mu.Unlock()

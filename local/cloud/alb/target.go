@@ -173,10 +173,9 @@ func (g *group) forget(t *target) {
 // Requests go round robin over the healthy targets. When there is none, they go to all unhealthy ones: ELB fails
 // open. Targets whose first check is still to come get nothing.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
-func (g *group) pick() *target { return g.pickFor("") }
-
-// pickFor is pick for a client that has been with a target before, whose name its cookie gives.
-func (g *group) pickFor(cookie string) *target {
+//
+// A client that has been with a target before stays there if the group is sticky: its cookie names the target.
+func (g *group) pick(cookie string) *target {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	candidates := g.inState(types.TargetHealthStateEnumHealthy)
@@ -188,8 +187,10 @@ func (g *group) pickFor(cookie string) *target {
 	}
 	g.turn++
 	chosen := candidates[g.turn%len(candidates)]
-	if i := slices.IndexFunc(candidates, func(t *target) bool { return t.cookie() == cookie }); g.settings.sticky > 0 && i >= 0 {
-		chosen = candidates[i]
+	if g.settings.sticky > 0 && cookie != "" {
+		if i := slices.IndexFunc(candidates, func(t *target) bool { return t.cookie() == cookie }); i >= 0 {
+			chosen = candidates[i]
+		}
 	}
 	chosen.inFlight++
 	return chosen

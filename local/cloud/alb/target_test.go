@@ -87,7 +87,7 @@ func waitFor(t *testing.T, what string, is func() bool) {
 
 func TestHealthChecksDecideWhoGetsRequestsAndFailOpen(t *testing.T) {
 	g := testGroup(t)
-	if g.pick() != nil {
+	if g.pick("") != nil {
 		t.Error("no targets: one was picked")
 	}
 	one, oneCode := backend(t)
@@ -98,7 +98,7 @@ func TestHealthChecksDecideWhoGetsRequestsAndFailOpen(t *testing.T) {
 	waitFor(t, "both healthy", func() bool { return state(0) == "healthy" && state(1) == "healthy" })
 	picked := map[string]int{}
 	for range 10 {
-		target := g.pick()
+		target := g.pick("")
 		picked[target.address]++
 		g.release(target)
 	}
@@ -108,7 +108,7 @@ func TestHealthChecksDecideWhoGetsRequestsAndFailOpen(t *testing.T) {
 	oneCode.Store(500)
 	waitFor(t, "one unhealthy", func() bool { return state(0) == "unhealthy" })
 	for range 5 {
-		target := g.pick()
+		target := g.pick("")
 		if target.address != two {
 			t.Error("the unhealthy target got a request while another was healthy")
 		}
@@ -116,7 +116,7 @@ func TestHealthChecksDecideWhoGetsRequestsAndFailOpen(t *testing.T) {
 	}
 	twoCode.Store(500)
 	waitFor(t, "both unhealthy", func() bool { return state(1) == "unhealthy" })
-	if target := g.pick(); target == nil {
+	if target := g.pick(""); target == nil {
 		t.Error("all unhealthy: no target was picked; ELB fails open")
 	}
 }
@@ -124,7 +124,7 @@ func TestHealthChecksDecideWhoGetsRequestsAndFailOpen(t *testing.T) {
 func TestTargetWithoutAVerdictGetsNothing(t *testing.T) {
 	g := testGroup(t)
 	g.register(key{"10.0.0.1", 80}, "127.0.0.1:1")
-	if g.pick() != nil {
+	if g.pick("") != nil {
 		t.Error("a target in its first check got a request")
 	}
 	waitFor(t, "unhealthy", func() bool { return g.health()[0].TargetHealth.State == "unhealthy" })
@@ -140,7 +140,7 @@ func TestDrainEndsWithTheLastRequestOrTheDelay(t *testing.T) {
 	add := func() *target {
 		g.register(k, address)
 		waitFor(t, "healthy", func() bool { return g.health()[0].TargetHealth.State == "healthy" })
-		return g.pick()
+		return g.pick("")
 	}
 	closed := func(c <-chan struct{}) bool {
 		select {
@@ -155,7 +155,7 @@ func TestDrainEndsWithTheLastRequestOrTheDelay(t *testing.T) {
 	if got := g.health()[0].TargetHealth; got.State != "draining" || got.Reason != "Target.DeregistrationInProgress" {
 		t.Errorf("draining: got %+v", got)
 	}
-	if g.pick() != nil {
+	if g.pick("") != nil {
 		t.Error("a draining target got a new request")
 	}
 	if closed(done) {
