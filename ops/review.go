@@ -97,7 +97,7 @@ func hosts(conditions []types.RuleCondition) (all []string) {
 // rulesOfAStack is how many numbers in a row a stack takes, and lastPriority the highest first one; infra/ingress has both.
 const (
 	rulesOfAStack = 3
-	lastPriority  = 49_993
+	lastPriority  = 1 + (50_000-2*rulesOfAStack)/rulesOfAStack*rulesOfAStack
 )
 
 // numbersApart is how far apart two pull requests must be to be given the same places. So many are never open at once.
