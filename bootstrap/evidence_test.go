@@ -71,12 +71,7 @@ func TestADeployRoleMayDoWhatARunHasDone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var granted []string
-	for _, statement := range c.document(t, rolePolicy+"prod", "policy").Statement {
-		if statement.Effect == "Allow" {
-			granted = append(granted, statement.Action...)
-		}
-	}
+	granted := c.grantedToProd(t)
 	for command, requests := range recorded {
 		for _, request := range requests {
 			if wanted := authorised(request); !slices.ContainsFunc(granted, func(g string) bool { return covers(g, wanted) }) {

@@ -81,6 +81,17 @@ func (c *cloud) document(t *testing.T, key string, property resource.PropertyKey
 	return d
 }
 
+// grantedToProd are the actions that the role of prod is allowed.
+func (c *cloud) grantedToProd(t *testing.T) (granted []string) {
+	t.Helper()
+	for _, statement := range c.document(t, rolePolicy+"prod", "policy").Statement {
+		if statement.Effect == "Allow" {
+			granted = append(granted, statement.Action...)
+		}
+	}
+	return granted
+}
+
 const (
 	role       = "aws:iam/role:Role "
 	rolePolicy = "aws:iam/rolePolicy:RolePolicy "
@@ -169,12 +180,7 @@ func TestADeployRoleMayDoWhatTheFirstDeploymentNeeds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var granted []string
-	for _, statement := range c.document(t, rolePolicy+"prod", "policy").Statement {
-		if statement.Effect == "Allow" {
-			granted = append(granted, statement.Action...)
-		}
-	}
+	granted := c.grantedToProd(t)
 	services := 0
 	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z0-9-]+)` \\| ([^|]*) \\|").FindAllStringSubmatch(string(text), -1) {
 		services++
