@@ -1,4 +1,4 @@
-// Command fargate-nginx-sidecar is the Pulumi program.
+// Command main is the Pulumi program.
 package main
 
 import "fargate-nginx-sidecar/infra"

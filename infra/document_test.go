@@ -4,8 +4,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-
-	"fargate-nginx-sidecar/infra/infratest"
 )
 
 func TestSettingsDocumentHoldsWhatTheProgramReads(t *testing.T) {
@@ -13,7 +11,7 @@ func TestSettingsDocumentHoldsWhatTheProgramReads(t *testing.T) {
 }
 
 func TestTheSchemaDocumentHoldsWhatTheProgramReads(t *testing.T) {
-	want, err := reader(t).Schema(infratest.Project)
+	want, err := reader(t).Schema(projectName(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -302,7 +302,7 @@ const (
 	vpcEndpoint     = "aws:ec2/vpcEndpoint:VpcEndpoint"
 	vpc             = "awsx:ec2:Vpc"
 	getToken        = "aws:ecr/getAuthorizationToken:getAuthorizationToken"
-	ownComponents   = infratest.Project + ":"
+	ownComponents   = "fargate-nginx-sidecar:" // of whatever project
 )
 
 func TestEveryResourceBelongsToAComponent(t *testing.T) {

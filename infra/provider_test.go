@@ -74,7 +74,7 @@ func TestEverySettingOfTheAWSProviderIsPassedOn(t *testing.T) {
 		got := at(t, one(t, graph, provider), key)
 		if key == "defaultTags" {
 			want = map[string]any{"tags": map[string]any{
-				"name": "value", "Project": "fargate-nginx-sidecar", "Stack": "test", "Service": "web", "ManagedBy": "pulumi",
+				"name": "value", "Project": infratest.Project, "Stack": "test", "Service": "web", "ManagedBy": "pulumi",
 			}}
 		}
 		if secret, ok := got.(*resource.Secret); ok {

@@ -1,36 +1,18 @@
 package infra_test
 
 import (
-	"encoding/json"
 	"reflect"
 	"strings"
 	"testing"
-
-	"gopkg.in/yaml.v3"
 )
 
 // goSample are the settings that the Go sample's README tells its reader to set.
 func goSample(t *testing.T) map[string]string {
 	t.Helper()
 
-	var given map[string]any
-	if err := yaml.Unmarshal(yamlBlock(t, "images/app-go/README.md"), &given); err != nil {
-		t.Fatal(err)
-	}
+	block := strings.TrimSpace(string(yamlBlock(t, "images/app-go/README.md")))
 
-	settings := map[string]string{}
-	for key, value := range given {
-		settings[key], _ = value.(string)
-		if _, isText := value.(string); !isText {
-			list, err := json.Marshal(value)
-			if err != nil {
-				t.Fatal(err)
-			}
-			settings[key] = string(list)
-		}
-	}
-
-	return settings
+	return settingsOf(t, []byte("config:\n  "+strings.ReplaceAll(block, "\n", "\n  ")+"\n"))
 }
 
 // The second sample is written in another language, and its task definition agrees with its Dockerfile.

@@ -9,7 +9,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"gopkg.in/yaml.v3"
 
-	"fargate-nginx-sidecar/infra/infratest"
+	"fargate-nginx-sidecar/infra/stackfile"
 )
 
 const schemaFile = "docs/settings.schema.json"
@@ -34,6 +34,21 @@ func stackFiles(t *testing.T) []string {
 	}
 
 	return all
+}
+
+// projectName is the name that Pulumi.yaml gives, with which the keys of stack files begin.
+func projectName(t *testing.T) string {
+	t.Helper()
+
+	if err := goToProject(); err != nil {
+		t.Fatal(err)
+	}
+	read, err := stackfile.Read("Pulumi.yaml", "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return read.Project
 }
 
 func schema(t *testing.T) *jsonschema.Schema {
@@ -113,7 +128,7 @@ func TestSchemaRefusesWrongStackFiles(t *testing.T) {
 		"a name that is wrong":       "@:schedule: {Report: {at: rate(1 day), command: [a]}}",
 	} {
 		t.Run(name, func(t *testing.T) {
-			text := "config:\n  aws:region: eu-central-1\n  " + strings.ReplaceAll(body, "@", infratest.Project) + "\n"
+			text := "config:\n  aws:region: eu-central-1\n  " + strings.ReplaceAll(body, "@", projectName(t)) + "\n"
 			if validate(t, schema, []byte(text)) == nil {
 				t.Errorf("the schema accepts %s", body)
 			}
@@ -133,7 +148,7 @@ config:
   docker:host: unix:///var/run/docker.sock
   @:app: {environment: {TOKEN: {secure: AAAB}, LEVEL: info}, buildArgs: {KEY: {secure: AAAB}}}
   @:logRouter: {secure: AAAB}
-`, "@", infratest.Project)
+`, "@", projectName(t))
 	if err := validate(t, schema(t), []byte(text)); err != nil {
 		t.Error(err)
 	}

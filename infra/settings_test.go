@@ -753,7 +753,7 @@ func TestUnknownSettingsAreRefusedWithTheNearestKnown(t *testing.T) {
 		"app.prot": "8081", "app.bodyLimit": "1MiB", "network.groups": `[{"port":5432,"id":"` + databaseGroup + `","addIngresRule":true}]`,
 		"containers": `{"agent":{"image":"a:1","user":"1","memroy":64}}`, "scale.colour": "red",
 		"appPort": "3001", "desiredCount": "3", "aws:profil": "team", "docker:host": "unix:///x",
-		"shop:app": "{}", "shop:task": "{}",
+		"other:app": "{}", "other:task": "{}",
 	})
 	text, err := json.Marshal(settings)
 	if err != nil {
@@ -765,7 +765,7 @@ func TestUnknownSettingsAreRefusedWithTheNearestKnown(t *testing.T) {
 		"aws:profil: unknown setting; nearest: aws:profile",
 		"appPort: unknown setting; nearest: app.port",
 		"desiredCount: unknown setting; known here: profile, app, http, task, scale, deployment, ingress, domain, login, network, monitoring, storage, schedule, containers, logRouter, overrides",
-		"shop:app, shop:task: namespace shop is neither the project's, " + infratest.Project + ", nor a provider's; after a change of name in Pulumi.yaml, change it in the stack files, too",
+		"other:app, other:task: namespace other is neither the project's, " + infratest.Project + ", nor a provider's; after a change of name in Pulumi.yaml, change it in the stack files, too",
 		"app.bodyLimit: unknown setting; nearest: http.bodyLimit",
 		"app.prot: unknown setting; nearest: app.port",
 		"containers.agent.memroy: unknown setting; nearest: containers.agent.memory",

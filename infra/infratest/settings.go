@@ -11,12 +11,13 @@ import (
 	"fargate-nginx-sidecar/infra/stackfile"
 )
 
-// Project is the name that Pulumi.yaml gives.
-const Project = "fargate-nginx-sidecar"
+// Project is the name under which tests run the program, whatever name Pulumi.yaml gives: what they expect then holds in a
+// renamed copy, too.
+const Project = "project"
 
 // Settings reads Pulumi.yaml and the file of a stack in the given directory, and returns the configuration that the Pulumi
-// command would pass to the program: a text of JSON for each group. Without a stack, there is none. Changes are applied
-// last, by their paths, such as app.port.
+// command would pass to the program, with the groups as those of Project: a text of JSON for each. Without a stack, there is
+// none. Changes are applied last, by their paths, such as app.port.
 func Settings(t *testing.T, directory, stack string, changes map[string]string) map[string]string {
 	t.Helper()
 
@@ -28,7 +29,15 @@ func Settings(t *testing.T, directory, stack string, changes map[string]string) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return With(read.Values, changes)
+	values := map[string]string{}
+	for key, value := range read.Values {
+		if group, own := strings.CutPrefix(key, read.Project+":"); own {
+			key = Project + ":" + group
+		}
+		values[key] = value
+	}
+
+	return With(values, changes)
 }
 
 // With returns a configuration with changes. A key without a namespace is the path of a setting; its value is JSON, or the
