@@ -37,6 +37,7 @@ func TestTheEstimateCountsWhatTheProgramDeclares(t *testing.T) {
 	forEveryShape(t, func(t *testing.T, settings map[string]string, graph *infratest.Graph) {
 		got := counted(t, settings)
 		want := cost.Stack{
+			Region:     got.Region, // in no resource
 			Dashboards: len(graph.OfType(dashboard)), CustomMetrics: len(graph.OfType(logMetricFilter)),
 			WebACLs:     len(graph.OfType(webACL)),
 			PublicTasks: at(t, one(t, graph, ecsService), "networkConfiguration", "assignPublicIp").(bool),
@@ -84,24 +85,30 @@ func TestTheEstimateCountsWhatTheProgramDeclares(t *testing.T) {
 
 func TestTheEstimateIsAnOutput(t *testing.T) {
 	settings := defaults(t, nil)
-	if got, want := outputs(t, settings)["monthlyEstimate"], cost.Sentence(cost.Estimate(counted(t, settings))); got != want {
+	if got, want := outputs(t, settings)["monthlyEstimate"], cost.Sentence(counted(t, settings)); got != want {
 		t.Errorf("monthlyEstimate: %s\nwant: %s", got, want)
 	}
 }
 
 func TestCostDocumentHoldsPricesAndEstimates(t *testing.T) {
 	var table strings.Builder
-	fmt.Fprintf(&table, "\nUS dollars a month, list prices of %s in %s. Other regions mostly cost more.\n", cost.Date, cost.Region)
+	table.WriteString("\nUS dollars a month, list prices of the stack files' own region.\n")
 	for _, stack := range []string{"dev", "staging", "prod"} {
-		lines := cost.Estimate(counted(t, stackSettings(t, stack, nil)))
-		fmt.Fprintf(&table, "\n**%s: about %.0f USD**, and %.4f for each hour that a command runs\n\n| What | Quantity | Price | USD a month |\n|---|---|---|---|\n", stack, cost.Total(lines), cost.TaskHour(counted(t, stackSettings(t, stack, nil))))
+		priced := counted(t, stackSettings(t, stack, nil))
+		lines := cost.Estimate(priced)
+		fmt.Fprintf(&table, "\n**%s: about %.0f USD** (%s), and %.4f for each hour that a command runs\n\n| What | Quantity | Price | USD a month |\n|---|---|---|---|\n",
+			stack, cost.Total(lines), cost.AsOf(priced.Region), cost.TaskHour(priced))
 		for _, line := range lines {
 			fmt.Fprintf(&table, "| %s | %g | %g an %s | %.2f |\n", line.What, line.Quantity, line.Price.USD, line.Price.Per, line.USD)
 		}
 	}
-	fmt.Fprintf(&table, "\n### Prices\n\n| Item | USD | per | Source |\n|---|---|---|---|\n")
+	fmt.Fprintf(&table, "\n### Prices\n\n| Item | USD, %s | USD, %s | per | Source |\n|---|---|---|---|---|\n", cost.AsOf(cost.Virginia), cost.AsOf(cost.Frankfurt))
 	for _, price := range cost.Prices() {
-		fmt.Fprintf(&table, "| %s | %g | %s | [aws.amazon.com](%s) |\n", price.Name, price.USD, price.Per, price.Source)
+		there := "–"
+		if price.KnownIn(cost.Frankfurt) {
+			there = fmt.Sprint(price.In(cost.Frankfurt).USD)
+		}
+		fmt.Fprintf(&table, "| %s | %g | %s | %s | [aws.amazon.com](%s) |\n", price.Name, price.USD, there, price.Per, price.Source)
 	}
 
 	between(t, "docs/cost.md", "<!-- cost:begin -->", "<!-- cost:end -->", strings.ReplaceAll(table.String(), "an month", "a month")+"\n")
@@ -114,9 +121,12 @@ func TestTheWaysInAreComparedByTheirPrices(t *testing.T) {
 		t.Fatal(err)
 	}
 	document := strings.Join(strings.Fields(string(text)), " ")
-	own := cost.Total(cost.Estimate(counted(t, stackSettings(t, "dev", nil))))
-	api := cost.Total(cost.Estimate(counted(t, stackSettings(t, "dev", behindAPI))))
-	shared := cost.Total(cost.Estimate(counted(t, stackSettings(t, "dev", with(behindAnother, map[string]string{"network.privateSubnets": "[]"})))))
+	total := func(changes map[string]string) float64 {
+		priced := counted(t, stackSettings(t, "dev", changes))
+		priced.Region = cost.Virginia // of Frankfurt, the table lacks the price of requests
+		return cost.Total(cost.Estimate(priced))
+	}
+	own, api, shared := total(nil), total(behindAPI), total(with(behindAnother, map[string]string{"network.privateSubnets": "[]"}))
 	millions := (own - api) / cost.APIRequests.USD
 	for _, want := range []string{
 		fmt.Sprintf("load balancer and an address in each zone: %.2f US dollars a month", own-shared),

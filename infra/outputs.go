@@ -33,7 +33,7 @@ func (s *Stack) Outputs() pulumi.Map {
 		"taskSecurityGroupId": s.service.SecurityGroupID,
 		"clusterArn":          s.service.ClusterARN,
 
-		"monthlyEstimate": pulumi.String(cost.Sentence(cost.Estimate(Priced(s.settings)))),
+		"monthlyEstimate": pulumi.String(cost.Sentence(Priced(s.settings))),
 	}
 	maps.Copy(outputs, s.ingress.Outputs)
 	if zones := s.network.AvailabilityZones; len(zones) > 0 {

@@ -13,7 +13,8 @@ import (
 // with what Deploy declares. Gateways and endpoints of an existing VPC are not counted: they do not belong to the stack.
 func Priced(s *Settings) cost.Stack {
 	stack := cost.Stack{
-		Tasks: s.Service.Scaling.Min, CPU: s.Task.CPU, Memory: s.Task.Memory,
+		Region: s.Region,
+		Tasks:  s.Service.Scaling.Min, CPU: s.Task.CPU, Memory: s.Task.Memory,
 		Disk: max(0, s.Task.EphemeralStorageGiB-task.DefaultStorageGiB), ARM: s.Task.Architecture == task.ARM,
 		PublicTasks: s.Network.PublicTasks(),
 	}

@@ -5,20 +5,53 @@ package cost
 
 import "fmt"
 
-// The table's prices are list prices of one region at one time. Elsewhere, and later, they differ.
+// The table has the list prices of two regions at one time each. Elsewhere, and later, they differ.
 const (
-	Region = "us-east-1"
-	Date   = "March 2026"
+	Virginia  = "us-east-1"
+	Frankfurt = "eu-central-1"
 )
+
+var dates = map[string]string{Virginia: "March 2026", Frankfurt: "September 2026"}
+
+// PricedAs is the region whose prices count for one: its own if the table has it, else that of Virginia.
+func PricedAs(region string) string {
+	if _, known := dates[region]; known {
+		return region
+	}
+
+	return Virginia
+}
+
+// AsOf says of when a region's prices are, and of which region, for people to read.
+func AsOf(region string) string {
+	region = PricedAs(region)
+
+	return fmt.Sprintf("%s in %s", dates[region], region)
+}
 
 // HoursPerMonth is the number of hours that AWS's own price pages count for a month.
 const HoursPerMonth = 730
 
 // Price is a list price in US dollars.
 type Price struct {
-	USD    float64
-	Per    string
-	Source string
+	// USD is the price in Virginia, and inFrankfurt that in Frankfurt, or 0 if it is not known here: then Virginia's counts.
+	USD, inFrankfurt float64
+	Per              string
+	Source           string
+}
+
+// KnownIn says whether the table has the price in a region.
+func (p Price) KnownIn(region string) bool {
+	return region == Virginia || region == Frankfurt && p.inFrankfurt != 0
+}
+
+// In is the price in a region.
+func (p Price) In(region string) Price {
+	if region == Frankfurt && p.inFrankfurt != 0 {
+		p.USD = p.inFrankfurt
+	}
+
+	return p
 }
 
 const (
@@ -26,30 +59,31 @@ const (
 	month = "month"
 )
 
-// The prices, in the order in which they are shown.
+// The prices, in the order in which they are shown. AWS also publishes them as files, for Fargate in Frankfurt for example at
+// https://pricing.us-east-1.amazonaws.com/offers/v1.0/aws/AmazonECS/current/eu-central-1/index.json
 var (
-	VCPU = Price{0.04048, hour, "https://aws.amazon.com/fargate/pricing/"}
-	GB   = Price{0.004445, hour, "https://aws.amazon.com/fargate/pricing/"}
+	VCPU = Price{0.04048, 0.04656, hour, "https://aws.amazon.com/fargate/pricing/"}
+	GB   = Price{0.004445, 0.00511, hour, "https://aws.amazon.com/fargate/pricing/"}
 	// On ARM64 both are a fifth lower.
-	VCPUOnARM     = Price{0.03238, hour, "https://aws.amazon.com/fargate/pricing/"}
-	GBOnARM       = Price{0.00356, hour, "https://aws.amazon.com/fargate/pricing/"}
-	Disk          = Price{0.000111, hour, "https://aws.amazon.com/fargate/pricing/"}
-	LoadBalancer  = Price{0.0225, hour, "https://aws.amazon.com/elasticloadbalancing/pricing/"}
-	NATGateway    = Price{0.045, hour, "https://aws.amazon.com/vpc/pricing/"}
-	PublicAddress = Price{0.005, hour, "https://aws.amazon.com/vpc/pricing/"}
-	Endpoint      = Price{0.01, hour, "https://aws.amazon.com/privatelink/pricing/"}
-	AlarmMetric   = Price{0.10, month, "https://aws.amazon.com/cloudwatch/pricing/"}
-	CustomMetric  = Price{0.30, month, "https://aws.amazon.com/cloudwatch/pricing/"}
-	Dashboard     = Price{3.00, month, "https://aws.amazon.com/cloudwatch/pricing/"}
-	PrivateZone   = Price{0.50, month, "https://aws.amazon.com/route53/pricing/"}
+	VCPUOnARM     = Price{0.03238, 0.03725, hour, "https://aws.amazon.com/fargate/pricing/"}
+	GBOnARM       = Price{0.00356, 0.00409, hour, "https://aws.amazon.com/fargate/pricing/"}
+	Disk          = Price{0.000111, 0, hour, "https://aws.amazon.com/fargate/pricing/"}
+	LoadBalancer  = Price{0.0225, 0.027, hour, "https://aws.amazon.com/elasticloadbalancing/pricing/"}
+	NATGateway    = Price{0.045, 0.052, hour, "https://aws.amazon.com/vpc/pricing/"}
+	PublicAddress = Price{0.005, 0.005, hour, "https://aws.amazon.com/vpc/pricing/"}
+	Endpoint      = Price{0.01, 0.012, hour, "https://aws.amazon.com/privatelink/pricing/"}
+	AlarmMetric   = Price{0.10, 0.10, month, "https://aws.amazon.com/cloudwatch/pricing/"}
+	CustomMetric  = Price{0.30, 0.30, month, "https://aws.amazon.com/cloudwatch/pricing/"}
+	Dashboard     = Price{3.00, 3.00, month, "https://aws.amazon.com/cloudwatch/pricing/"}
+	PrivateZone   = Price{0.50, 0.50, month, "https://aws.amazon.com/route53/pricing/"}
 	// APIRequests is for the first 300 million requests to an HTTP API in a month, each of at most 512 KiB.
-	APIRequests = Price{1.00, "million requests", "https://aws.amazon.com/api-gateway/pricing/"}
+	APIRequests = Price{1.00, 0, "million requests", "https://aws.amazon.com/api-gateway/pricing/"}
 	// A file system costs for what lies in it, and, with elastic throughput, for what is read and written.
-	FileStorage = Price{0.30, month, "https://aws.amazon.com/efs/pricing/"}
-	FileReads   = Price{0.03, "GB", "https://aws.amazon.com/efs/pricing/"}
-	FileWrites  = Price{0.06, "GB", "https://aws.amazon.com/efs/pricing/"}
-	WebACL      = Price{5.00, month, "https://aws.amazon.com/waf/pricing/"}
-	WebACLRule  = Price{1.00, month, "https://aws.amazon.com/waf/pricing/"}
+	FileStorage = Price{0.30, 0, month, "https://aws.amazon.com/efs/pricing/"}
+	FileReads   = Price{0.03, 0, "GB", "https://aws.amazon.com/efs/pricing/"}
+	FileWrites  = Price{0.06, 0, "GB", "https://aws.amazon.com/efs/pricing/"}
+	WebACL      = Price{5.00, 5.00, month, "https://aws.amazon.com/waf/pricing/"}
+	WebACLRule  = Price{1.00, 1.00, month, "https://aws.amazon.com/waf/pricing/"}
 )
 
 func (p Price) monthly() float64 {
@@ -93,6 +127,8 @@ func Prices() []struct {
 
 // Stack counts the parts of a stack that cost money even without traffic.
 type Stack struct {
+	// Region is where the stack is.
+	Region string
 	// Tasks is the number of tasks that always run. CPU is in CPU units, 1024 to a vCPU; Memory in MiB.
 	Tasks, CPU, Memory int
 	ARM                bool
@@ -132,7 +168,7 @@ func Estimate(s Stack) []Line {
 
 	var lines []Line
 	add := func(what string, quantity float64, price Price) {
-		if quantity > 0 {
+		if price = price.In(s.Region); quantity > 0 {
 			lines = append(lines, Line{what, quantity, price, quantity * price.monthly()})
 		}
 	}
@@ -164,9 +200,9 @@ func (s Stack) taskPrices() (vCPU, gb Price) {
 // TaskHour is what one more task costs for an hour, in US dollars: that of a command, for example.
 func TaskHour(s Stack) float64 {
 	vCPU, gb := s.taskPrices()
-	sum := float64(s.CPU)/1024*vCPU.USD + float64(s.Memory)/1024*gb.USD + float64(s.Disk)*Disk.USD
+	sum := float64(s.CPU)/1024*vCPU.In(s.Region).USD + float64(s.Memory)/1024*gb.In(s.Region).USD + float64(s.Disk)*Disk.In(s.Region).USD
 	if s.PublicTasks {
-		sum += PublicAddress.USD
+		sum += PublicAddress.In(s.Region).USD
 	}
 
 	return sum
@@ -182,8 +218,8 @@ func Total(lines []Line) float64 {
 	return sum
 }
 
-// Sentence states an estimate in one line, and says what it leaves out.
-func Sentence(lines []Line) string {
-	return fmt.Sprintf("about %.0f USD a month at list prices of %s in %s, without traffic, data and logs; "+
-		"an estimate, not a bill: see docs/cost.md", Total(lines), Date, Region)
+// Sentence states the estimate of a stack in one line, and says what it leaves out.
+func Sentence(s Stack) string {
+	return fmt.Sprintf("about %.0f USD a month at list prices of %s, without traffic, data and logs; "+
+		"an estimate, not a bill: see docs/cost.md", Total(Estimate(s)), AsOf(s.Region))
 }
