@@ -82,6 +82,10 @@ status: ops ## Show tasks, deployments and the last events of a stack (STACK=pro
 verify: ops ## Send a deployment the pattern's requests (URL=https://www.example.com, PATHS=/api; or STACK=prod)
 	@$(if $(URL),$(OPS) verify --url '$(URL)' --paths '$(or $(PATHS),/api)' $(if $(filter environment command,$(firstword $(origin STACK))),--stack '$(STACK)'),$(call ofStack,verify))
 
+.PHONY: rename
+rename: ## Give the project another name: Pulumi.yaml, Go module, stack files, documents (NAME=shop)
+	@go run ./ops/rename '$(NAME)'
+
 # Both need a Docker engine, which they start for as long as they run. The gate is what every change has to pass: each claim once,
 # within minutes. All tests are the gate's and those that take long: floods, jumps of the clock, the benchmark, apps of
 # others, interruptions, faults. A part that fails hides no other.
@@ -137,7 +141,7 @@ test-local: ## Test the parts of the local run (needs Docker)
 .PHONY: test-program
 test-program: ## Test the program under mocks
 	# Last the firewall against the SDK's own types, whose package takes a minute to compile: not for every run of the others.
-	$(call timed,$@,go test ./infra/... ./ops/... ./bootstrap/... ./examples/... && go test -tags wafv2 ./infra/waf)
+	$(call timed,$@,go test $(if $(SHORT),-short) ./infra/... ./ops/... ./bootstrap/... ./examples/... && go test -tags wafv2 ./infra/waf)
 
 .PHONY: test-plugins
 test-plugins: ## Test the stand-ins for Pulumi's plugins (needs Docker)

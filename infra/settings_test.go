@@ -765,7 +765,7 @@ func TestUnknownSettingsAreRefusedWithTheNearestKnown(t *testing.T) {
 		"aws:profil: unknown setting; nearest: aws:profile",
 		"appPort: unknown setting; nearest: app.port",
 		"desiredCount: unknown setting; known here: profile, app, http, task, scale, deployment, ingress, domain, login, network, monitoring, storage, schedule, containers, logRouter, overrides",
-		"other:app, other:task: namespace other is neither the project's, " + infratest.Project + ", nor a provider's; after a change of name in Pulumi.yaml, change it in the stack files, too",
+		"other:app, other:task: namespace other is neither the project's, " + infratest.Project + ", nor a provider's; to rename the project, run make rename NAME=…, which also renames these",
 		"app.bodyLimit: unknown setting; nearest: http.bodyLimit",
 		"app.prot: unknown setting; nearest: app.port",
 		"containers.agent.memroy: unknown setting; nearest: containers.agent.memory",

@@ -2,14 +2,15 @@ package stage
 
 import (
 	"context"
-	"fargate-nginx-sidecar/bench/cgroup"
-	"fargate-nginx-sidecar/bench/opponent"
 	"fmt"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
 	"syscall"
+
+	"fargate-nginx-sidecar/bench/cgroup"
+	"fargate-nginx-sidecar/bench/opponent"
 )
 
 // start starts the namespace, the agents, the recording backend and the proxies.

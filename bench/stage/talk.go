@@ -3,12 +3,13 @@ package stage
 import (
 	"context"
 	"errors"
-	"fargate-nginx-sidecar/bench/contract"
-	"fargate-nginx-sidecar/bench/load"
-	"fargate-nginx-sidecar/bench/logs"
 	"fmt"
 	"strings"
 	"time"
+
+	"fargate-nginx-sidecar/bench/contract"
+	"fargate-nginx-sidecar/bench/load"
+	"fargate-nginx-sidecar/bench/logs"
 )
 
 // Check asks every port variant for the contract, with the recording backend as

@@ -40,7 +40,7 @@ func (r *Reader) unknown() []error {
 		}
 	}
 	for _, namespace := range slices.Sorted(maps.Keys(foreign)) {
-		errs = append(errs, fmt.Errorf("%s: namespace %s is neither the project's, %s, nor a provider's; after a change of name in Pulumi.yaml, change it in the stack files, too",
+		errs = append(errs, fmt.Errorf("%s: namespace %s is neither the project's, %s, nor a provider's; to rename the project, run make rename NAME=…, which also renames these",
 			strings.Join(foreign[namespace], ", "), namespace, r.ctx.Project()))
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.groups)) {

@@ -32,14 +32,14 @@ func shapes(t *testing.T, c *checkout) map[string]string {
 	for _, way := range waysOut {
 		all["staging-"+way.egress] = strings.Replace(staging, "egress: "+waysOut[0].egress, "egress: "+way.egress, 1)
 	}
-	const small = "config:\n  aws:region: eu-central-1\n  fargate-nginx-sidecar:"
+	const small = "config:\n  aws:region: eu-central-1\n"
 	for _, network := range []string{"low-cost", "large"} {
 		for _, ingress := range []string{"alb", "api-gateway"} {
-			all[network+"-"+ingress] = small + "network: {kind: " + network + "}\n  fargate-nginx-sidecar:ingress: {kind: " + ingress + ", idleTimeout: 30s}\n"
+			all[network+"-"+ingress] = small + "  fargate-nginx-sidecar:network: {kind: " + network + "}\n  fargate-nginx-sidecar:ingress: {kind: " + ingress + ", idleTimeout: 30s}\n"
 		}
 	}
 	all["of-"+filesStack] = merged(t, all["of-"+filesStack], "  fargate-nginx-sidecar:app: {context: "+imageWithFiles(t, c)+"}\n")
-	existing := "network:\n    kind: existing\n    vpc: vpc-0a1b2c3d4e5f60718\n" +
+	existing := "  fargate-nginx-sidecar:network:\n    kind: existing\n    vpc: vpc-0a1b2c3d4e5f60718\n" +
 		"    publicSubnets: [subnet-0a1b2c3d4e5f60711, subnet-0a1b2c3d4e5f60712]\n" +
 		"    privateSubnets: [subnet-0a1b2c3d4e5f60713, subnet-0a1b2c3d4e5f60714]\n"
 	all["existing"] = small + existing
@@ -93,7 +93,7 @@ func previewAll(t *testing.T, c *checkout) {
 func previewDatabase(t *testing.T, c *checkout) {
 	folder := "PULUMI_OPTION_CWD=" + filepath.Join(c.root, "examples", "database")
 	script := "export PULUMI_STACK=database && pulumi stack init database && pulumi config set aws:region eu-central-1" +
-		" && pulumi config set webStack organization/fargate-nginx-sidecar/" + patternStack +
+		" && pulumi config set webStack organization/" + c.project(t) + "/" + patternStack +
 		" && pulumi config set --secret password local && pulumi preview --non-interactive"
 	output, err := c.shell(t, "export "+shellWord(folder)+" && "+script)
 	if err != nil || !strings.Contains(output, "aws:rds:Instance") {

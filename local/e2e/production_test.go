@@ -154,8 +154,18 @@ func (c *checkout) deployed(t *testing.T, setting string) any {
 	if err := yaml.Unmarshal([]byte(c.read(t, ".local/project/Pulumi."+patternStack+".yaml")), &file); err != nil {
 		t.Fatal(err)
 	}
-	value, _ := pulumi.Lookup(file.Config, "fargate-nginx-sidecar:"+setting)
+	value, _ := pulumi.Lookup(file.Config, c.project(t)+":"+setting)
 	return value
+}
+
+// project is the name that Pulumi.yaml gives.
+func (c *checkout) project(t *testing.T) string {
+	t.Helper()
+	var file struct{ Name string }
+	if err := yaml.Unmarshal([]byte(c.read(t, "Pulumi.yaml")), &file); err != nil {
+		t.Fatal(err)
+	}
+	return file.Name
 }
 
 // merged is a stack's file with more settings in it, which are the lines below config.
