@@ -84,7 +84,7 @@ verify: ops ## Send a deployment the pattern's requests (URL=https://www.example
 
 .PHONY: rename
 rename: ## Give the project another name: Pulumi.yaml, Go module, stack files, documents (NAME=shop)
-	@go run ./ops/rename '$(NAME)'
+	@go run ./ops/project rename '$(NAME)'
 
 # Both need a Docker engine, which they start for as long as they run. The gate is what every change has to pass: each claim once,
 # within minutes. All tests are the gate's and those that take long: floods, jumps of the clock, the benchmark, apps of

@@ -1,8 +1,3 @@
-// Command rename gives the project another name: in Pulumi.yaml, as Go's module, as the namespace of the groups in stack files,
-// and wherever a document, an example or a test names one of these. It changes the files that Git knows, and commits nothing.
-//
-// The types of the components, the labels of the local run and its cache keep the name that they have: they belong to the
-// program, whatever a project that uses it is called.
 package main
 
 import (
@@ -18,20 +13,10 @@ import (
 	"strings"
 )
 
-func main() {
-	name := ""
-	if len(os.Args) > 1 {
-		name = os.Args[1]
-	}
-	said, err := rename(".", name)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "error:", err)
-		os.Exit(1)
-	}
-	fmt.Println(said)
-}
-
-// rename renames the project in a directory and returns what it did.
+// rename gives the project in a directory another name: in Pulumi.yaml, as Go's module, as the namespace of the groups in stack
+// files, and wherever a document, an example or a test names one of these. It changes the files that Git knows, commits nothing, and
+// returns what it did. The types of the components, the labels of the local run and its caches keep the name that they have: they
+// belong to the program, whatever a project that uses it is called.
 func rename(root, name string) (string, error) {
 	if err := checkName(name); err != nil {
 		return "", err
