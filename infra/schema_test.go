@@ -2,6 +2,7 @@ package infra_test
 
 import (
 	"bytes"
+	"maps"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -134,6 +135,35 @@ func TestSchemaRefusesWrongStackFiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Pulumi takes a key without a namespace for one of the project's.
+func TestTheProjectsNameMayBeLeftOut(t *testing.T) {
+	with := readStack(t, "prod")
+	without := strings.ReplaceAll(with, projectName(t)+":", "")
+	if with == without {
+		t.Fatal("the stack file has no key of the project")
+	}
+	if err := validate(t, schema(t), []byte(without)); err != nil {
+		t.Error(err)
+	}
+	if got, want := settingsOf(t, []byte(without)), settingsOf(t, []byte(with)); !maps.Equal(got, want) {
+		t.Errorf("%v; want %v", got, want)
+	}
+	if validate(t, schema(t), []byte("config: {app: {prot: 3000}}")) == nil {
+		t.Error("the schema does not check keys without the project's name")
+	}
+}
+
+func readStack(t *testing.T, name string) string {
+	t.Helper()
+
+	text, err := readFile(t, "Pulumi."+name+".yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return string(text)
 }
 
 // What Pulumi itself writes into a stack file is allowed.

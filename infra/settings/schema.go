@@ -12,9 +12,13 @@ import (
 // with the project's name in front, beside those of providers and what Pulumi itself writes.
 // https://json-schema.org/draft-07
 func (r *Reader) Schema(project string) ([]byte, error) {
-	config := map[string]any{}
+	config, definitions := map[string]any{}, map[string]any{"encrypted": encryptedSchema}
 	for _, m := range r.root.members {
-		config[project+":"+m.name()] = m.schema(m.object != nil && m.object.secrets)
+		definitions[m.name()] = m.schema(m.object != nil && m.object.secrets)
+		// Pulumi takes a key without a namespace for the project's.
+		for _, key := range []string{m.name(), project + ":" + m.name()} {
+			config[key] = map[string]any{"$ref": "#/definitions/" + m.name()}
+		}
 	}
 	patterns := map[string]any{}
 	for namespace := range r.providers {
@@ -25,7 +29,7 @@ func (r *Reader) Schema(project string) ([]byte, error) {
 		"$schema":     "http://json-schema.org/draft-07/schema#",
 		"title":       "Stack file of " + project,
 		"type":        "object",
-		"definitions": map[string]any{"encrypted": encryptedSchema},
+		"definitions": definitions,
 		"properties": map[string]any{
 			"config": map[string]any{
 				"type": "object", "properties": config, "patternProperties": patterns, "additionalProperties": false,

@@ -76,7 +76,7 @@ func (s Stack) Images() (Images, error) {
 		return Images{}, fmt.Errorf("%s: %w", s.File(), err)
 	}
 	image := func(group string) string {
-		if node := member(member(config, project+":"+group), "image"); node != nil {
+		if node := member(member(config, keyOf(config, project, group)), "image"); node != nil {
 			return node.Value
 		}
 		return ""
@@ -92,7 +92,7 @@ func setImages(content []byte, project string, images Images) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		e := editor{lines: strings.Split(string(content), "\n"), key: project + ":" + group.name}
+		e := editor{lines: strings.Split(string(content), "\n"), key: keyOf(config, project, group.name)}
 		if err := e.set(config, group.image); err != nil {
 			return nil, err
 		}
@@ -116,6 +116,15 @@ func configOf(content []byte) (*yaml.Node, error) {
 	}
 
 	return config, nil
+}
+
+// keyOf is the key of a group in a file. Pulumi takes a key without a namespace for the project's.
+func keyOf(config *yaml.Node, project, group string) string {
+	if member(config, group) != nil {
+		return group
+	}
+
+	return project + ":" + group
 }
 
 // member returns the value of a key, or nil.

@@ -28,6 +28,10 @@ func TestOnlyTheImagesOfAFileChange(t *testing.T) {
 			"config:\n  shop:app:\n    # The port.\n    port: 3000\n  shop:http:\n    paths:\n      - /api\n",
 			"config:\n  shop:app:\n    image: APP\n    # The port.\n    port: 3000\n  shop:http:\n    image: NGINX\n    paths:\n      - /api\n",
 		},
+		"groups without the project's name": {
+			"config:\n  app: {port: 3000}\n  http:\n    image: OLD\n",
+			"config:\n  app: {image: APP, port: 3000}\n  http:\n    image: NGINX\n",
+		},
 		"images that are there": {
 			"config:\n  shop:app: {\"für\": 1, image: \"OLD\", port: 3000} # pinned\n  shop:http:\n    image: 'OLD'   # pinned\n",
 			"config:\n  shop:app: {\"für\": 1, image: APP, port: 3000} # pinned\n  shop:http:\n    image: NGINX   # pinned\n",
@@ -47,7 +51,13 @@ func TestOnlyTheImagesOfAFileChange(t *testing.T) {
 				Config map[string]map[string]any
 			}
 			_ = yaml.Unmarshal(got, &file) // other settings are no groups
-			if file.Config["shop:app"]["image"] != newApp || file.Config["shop:http"]["image"] != newNginx {
+			image := func(group string) any {
+				if g, ok := file.Config["shop:"+group]; ok {
+					return g["image"]
+				}
+				return file.Config[group]["image"]
+			}
+			if image("app") != newApp || image("http") != newNginx {
 				t.Errorf("read again: %v", file.Config)
 			}
 			if again, err := setImages(got, "shop", Images{newApp, newNginx}); err != nil || string(again) != string(got) {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -104,7 +105,7 @@ const escKey = "environment"
 // encrypted this stack's secrets.
 func (s *Stack) WriteSettings(values map[string]any) (path string, err error) {
 	name := "Pulumi." + s.Name + ".yaml"
-	file, err := readYAML(filepath.Join(s.Root, name))
+	file, err := s.readStack(name)
 	if err != nil {
 		return "", err
 	}
@@ -135,7 +136,7 @@ func (s *Stack) WriteSettings(values map[string]any) (path string, err error) {
 
 // StackConfig returns the values of a stack's file in the checkout, and whether it imports more of them from Pulumi ESC.
 func (s *Stack) StackConfig() (config map[string]any, imports bool, err error) {
-	file, err := readYAML(filepath.Join(s.Root, "Pulumi."+s.Name+".yaml"))
+	file, err := s.readStack("Pulumi." + s.Name + ".yaml")
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, false, fmt.Errorf("stack %s: there is no Pulumi.%[1]s.yaml; the stacks are: %s", s.Name, strings.Join(s.stacks(), ", "))
 	}
@@ -145,6 +146,27 @@ func (s *Stack) StackConfig() (config map[string]any, imports bool, err error) {
 	config, _ = file["config"].(map[string]any)
 	_, imports = file[escKey]
 	return config, imports, nil
+}
+
+// readStack reads a stack's file of the checkout. A key without a namespace is one of the project's, as the Pulumi CLI takes it.
+func (s *Stack) readStack(name string) (map[string]any, error) {
+	file, err := readYAML(filepath.Join(s.Root, name))
+	if err != nil {
+		return nil, err
+	}
+	config, _ := file["config"].(map[string]any)
+	for key, value := range maps.Clone(config) {
+		if strings.Contains(key, ":") {
+			continue
+		}
+		project, err := s.ProjectName()
+		if err != nil {
+			return nil, err
+		}
+		delete(config, key)
+		config[project+":"+key] = value
+	}
+	return file, nil
 }
 
 // ProjectName returns the name in Pulumi.yaml, which is also the namespace of the project's settings.

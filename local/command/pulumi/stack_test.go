@@ -31,7 +31,10 @@ func TestTheCopyOfAStacksFileHasItsOwnEncryptionAndImportsNothing(t *testing.T) 
 	if err := os.MkdirAll(s.ProjectDir(), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	write(s.Root, "secretsprovider: awskms://alias/pulumi\nencryptedkey: AQEC\nencryptionsalt: owners\nenvironment: [shop/prod]\nconfig:\n  shop:task: {cpu: 1024, memory: 2048}\n  aws:profile: production\n  aws:region: eu-central-1\n")
+	if err := os.WriteFile(filepath.Join(s.Root, "Pulumi.yaml"), []byte("name: shop\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	write(s.Root, "secretsprovider: awskms://alias/pulumi\nencryptedkey: AQEC\nencryptionsalt: owners\nenvironment: [shop/prod]\nconfig:\n  task: {cpu: 1024, memory: 2048}\n  aws:profile: production\n  aws:region: eu-central-1\n")
 	if _, imports, err := s.StackConfig(); err != nil || !imports {
 		t.Errorf("what the file imports is not seen: %v", err)
 	}
