@@ -425,8 +425,10 @@ func appHealth(e evidence) *finding {
 		return &finding{fmt.Sprintf("the app gives %s on %s", answer, address),
 			"set app.health to a path that the app answers at once, or let it answer within 2 s; if it only lacks CPU, raise task.cpu"}
 	case strings.HasPrefix(answer, "status 400"):
+		_, host, _ := strings.Cut(answer, " for Host ")
+
 		return &finding{fmt.Sprintf("the app answers %s on %s", answer, address),
-			"let it accept the Host localhost (Django: ALLOWED_HOSTS, Rails: config.hosts), or set app.healthCommand to a check with another Host"}
+			fmt.Sprintf("let it accept the Host %s (Django: ALLOWED_HOSTS, Rails: config.hosts), or put first in http.hosts a name that it accepts", host)}
 	case strings.HasPrefix(answer, "status 404"):
 		return &finding{fmt.Sprintf("the app answers %s on %s", answer, address), "set app.health to a path that the app answers with a status from 200 to 399"}
 	case strings.HasPrefix(answer, "status 401"), strings.HasPrefix(answer, "status 403"):
