@@ -58,7 +58,7 @@ func runAffected(_ context.Context, o options) error {
 }
 
 // beside are folders and files that no stack's result depends on.
-var beside = []string{"docs/", "local/", "bench/", "bootstrap/", "ops/", "examples/", ".github/", ".ci/", "Makefile", "LICENSE", ".golangci.yml", ".gitignore", ".editorconfig", ".gitattributes", "renovate.json"}
+var beside = []string{"docs/", "local/", "bench/", "bootstrap/", "ops/", "examples/", ".github/", ".ci/", "Makefile", "project.mk", "LICENSE", ".golangci.yml", ".gitignore", ".editorconfig", ".gitattributes", "renovate.json"}
 
 // affected are the stacks whose own file has changed, or all of them if the program or an image has.
 func affected(stackFiles, changed []string) []string {

@@ -19,7 +19,7 @@ func TestAChangedFileIsPreviewedInTheStacksItIsFor(t *testing.T) {
 		"the project's settings":       {[]string{"Pulumi.yaml"}, all},
 		"a dependency":                 {[]string{"go.mod"}, all},
 		"documents and tests":          {[]string{"README.md", "docs/cost.md", "infra/cost/cost_test.go", "infra/testdata/graph.dev.json"}, nil},
-		"what runs the program":        {[]string{"local/main.go", "ops/main.go", ".github/workflows/test.yml", "Makefile"}, nil},
+		"what runs the program":        {[]string{"local/main.go", "ops/main.go", ".github/workflows/test.yml", "Makefile", "project.mk"}, nil},
 		"a document and a stack":       {[]string{"README.md", "Pulumi.dev.yaml"}, []string{"dev"}},
 		"a folder that sounds like it": {[]string{"documents/app.go"}, all},
 	} {

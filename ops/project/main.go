@@ -9,7 +9,8 @@ import (
 
 const usage = `usage: project COMMAND
 
-  rename NAME     give the project in this folder another name`
+  rename NAME     give the project in this folder another name
+  template DIR    write a folder from which pulumi new makes projects`
 
 func main() {
 	said, err := dispatch(os.Args[1:])
@@ -27,6 +28,8 @@ func dispatch(arguments []string) (string, error) {
 	switch command, argument := arguments[0], arguments[1]; command {
 	case "rename":
 		return rename(".", argument)
+	case "template":
+		return template(".", argument)
 	default:
 		return "", fmt.Errorf("unknown command %q\n%s", command, usage)
 	}

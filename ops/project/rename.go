@@ -98,17 +98,31 @@ func projectName(root string) (string, error) {
 	return string(found[1]), nil
 }
 
-// checkout returns the files that Git knows. Whatever is not committed could no more be told from what the renaming changed, and a
+// git runs a command of Git's in a checkout.
+func git(root string, arguments ...string) (string, error) {
+	output, err := exec.Command("git", append([]string{"-C", root}, arguments...)...).CombinedOutput() //nolint:gosec // only from here
+	if err != nil {
+		return "", fmt.Errorf("git %s: %w: %s", arguments[0], err, bytes.TrimSpace(output))
+	}
+
+	return string(output), nil
+}
+
+// known returns the files that Git knows, and those that it would take.
+func known(root string) ([]string, error) {
+	names, err := git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	files := strings.FieldsFunc(names, func(r rune) bool { return r == 0 })
+
+	return slices.DeleteFunc(files, func(name string) bool {
+		_, err := os.Lstat(filepath.Join(root, filepath.FromSlash(name)))
+		return err != nil // deleted, and not yet committed
+	}), err
+}
+
+// checkout returns the files of a checkout without changes. Whatever is not committed could no more be told from what the renaming changed, and a
 // local run would remain under the former name.
 func checkout(root string) ([]string, error) {
-	git := func(arguments ...string) (string, error) {
-		output, err := exec.Command("git", append([]string{"-C", root}, arguments...)...).CombinedOutput() //nolint:gosec // only from here
-		if err != nil {
-			return "", fmt.Errorf("git %s: %w: %s", arguments[0], err, bytes.TrimSpace(output))
-		}
-		return string(output), nil
-	}
-	status, err := git("status", "--porcelain")
+	status, err := git(root, "status", "--porcelain")
 	if err != nil {
 		return nil, err
 	}
@@ -118,13 +132,21 @@ func checkout(root string) ([]string, error) {
 	if _, err := os.Stat(filepath.Join(root, ".local")); err == nil {
 		return nil, errors.New("a local run of this checkout has the former name; end it first: make local-down")
 	}
-	files, err := git("ls-files", "-z")
 
-	return strings.FieldsFunc(files, func(r rune) bool { return r == 0 }), err
+	return known(root)
 }
 
 // form is one way in which files name the project: the name is its second group. Only files that match have it.
 type form struct{ file, text *regexp.Regexp }
+
+// replace puts another name into the text of a file.
+func (f form) replace(file string, text []byte, name string) []byte {
+	if !f.file.MatchString(file) {
+		return text
+	}
+
+	return f.text.ReplaceAll(text, []byte("${1}"+strings.ReplaceAll(name, "$", "$$")+"${3}"))
+}
 
 // formsOf returns all of them. The name alone is none, because it may be a word that the documents use, such as shop.
 func formsOf(root, old string, files []string) ([]form, error) {
@@ -203,9 +225,7 @@ func rewrite(path, file, name string, forms []form) (bool, error) {
 	}
 	renamed := text
 	for _, f := range forms {
-		if f.file.MatchString(file) {
-			renamed = f.text.ReplaceAll(renamed, []byte("${1}"+name+"${3}"))
-		}
+		renamed = f.replace(file, renamed, name)
 	}
 	if bytes.Equal(text, renamed) {
 		return false, nil

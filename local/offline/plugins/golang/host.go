@@ -1,10 +1,15 @@
 package golang
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
@@ -74,6 +79,21 @@ func (h *host) until(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(h.running, cancel)
 	return ctx, func() { stop(); cancel() }
+}
+
+// InstallDependencies downloads the modules that the program needs, after `pulumi new` and in `pulumi install`.
+func (h *host) InstallDependencies(
+	req *pulumirpc.InstallDependenciesRequest, stream grpc.ServerStreamingServer[pulumirpc.InstallDependenciesResponse],
+) error {
+	ctx, stop := h.until(stream.Context())
+	defer stop()
+	cmd := exec.CommandContext(ctx, "go", "list", "-deps", ".")
+	var problems bytes.Buffer
+	cmd.Dir, cmd.Stderr = req.GetInfo().GetProgramDirectory(), &problems
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("go list -deps in %s: %w\n%s", cmd.Dir, err, strings.TrimSpace(problems.String()))
+	}
+	return nil
 }
 
 // Cancel stops a program or a build under way.

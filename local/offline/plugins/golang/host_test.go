@@ -12,6 +12,7 @@ import (
 	"time"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/structpb"
 )
@@ -148,6 +149,27 @@ func TestAProgramThatDoesNotCompileSaysWhere(t *testing.T) {
 	got := run(t, &pulumirpc.RunRequest{Pwd: dir, Info: &pulumirpc.ProgramInfo{ProgramDirectory: dir}}).GetError()
 	if !strings.HasPrefix(got, "go build in "+dir+": exit status 1\n") || !strings.Contains(got, "./main.go:3:22: too many return values") {
 		t.Errorf("got %s", got)
+	}
+}
+
+// stream is that of an answer which has no messages.
+type stream struct {
+	grpc.ServerStreamingServer[pulumirpc.InstallDependenciesResponse]
+	ctx context.Context
+}
+
+func (s stream) Context() context.Context { return s.ctx }
+
+func TestModulesThatAProgramNeedsAreThereOrNamed(t *testing.T) {
+	for source, want := range map[string]string{
+		"package main\n\nfunc main() {}\n":                                      "",
+		"package main\n\nimport _ \"example.test/missing\"\n\nfunc main() {}\n": "example.test/missing",
+	} {
+		info := &pulumirpc.ProgramInfo{ProgramDirectory: module(t, source)}
+		err := newHost("").InstallDependencies(&pulumirpc.InstallDependenciesRequest{Info: info}, stream{ctx: t.Context()})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", source, err)
+		}
 	}
 }
 
