@@ -53,14 +53,15 @@ base-images: driver
 	@$(LOCAL) base-images
 
 # Tests of the images that are not in the gate: they flood, wait for minutes, time, or repeat the attacks in more modes and on older releases.
-SLOW_IMAGES := Flood|SlowReaders|JumpOfTheClock|ClockJumps|FollowsTheClock|ClockThatIsSetBack|Within100Milliseconds|Thousands|OlderReleases|OutsideTheContract/(behind|with|beside)
+SLOW_IMAGES := Flood|SlowReaders|JumpOfTheClock|ClockJumps|FollowsTheClock|ClockThatIsSetBack|Within100Milliseconds|Thousands|OlderReleases|DocumentRoot|FrontController|Django|OutsideTheContract/(behind|with|beside)
 
 .PHONY: gate-images
 gate-images:
 	$(call timed,$@,go test -p 1 -timeout 30m -skip '$(SLOW_IMAGES)' ./images/... && cd images/app-go && go test ./...)
 
 .PHONY: test-images
-test-images: ## Attack, flood and measure the images (needs Docker)
+test-images: driver ## Attack, flood and measure the images (needs Docker)
+	@$(LOCAL) base-images images/nginx/testdata/php/Dockerfile
 	$(call timed,$@,go test -p 1 -timeout 30m ./images/... && cd images/app-go && go test ./...)
 
 .PHONY: test-local

@@ -166,8 +166,14 @@ var declaresVolume = regexp.MustCompile(`(?mi)^\s*VOLUME\s+(.+)$`)
 // checkStaticVolumes refuses directories that the app's Dockerfile does not declare as a VOLUME: they would be empty, for
 // NGINX and for the app. Of an image that exists already nothing can be read here; NGINX says it when a task starts.
 func checkStaticVolumes(r *settings.Reader, s *Settings) {
-	files := s.Task.Sidecar.StaticFiles
-	if len(files) == 0 || s.App.Prebuilt != "" || r.Wrong("app.context") {
+	directories := map[string]string{}
+	for _, files := range s.Task.Sidecar.StaticFiles {
+		directories[files.Directory] = "http.static"
+	}
+	if root := s.Task.App.DocumentRoot; root != "" {
+		directories[root] = "app.documentRoot"
+	}
+	if len(directories) == 0 || s.App.Prebuilt != "" || r.Wrong("app.context") {
 		return
 	}
 	text, err := os.ReadFile(filepath.Join(s.App.Context, s.App.Dockerfile))
@@ -180,11 +186,11 @@ func checkStaticVolumes(r *settings.Reader, s *Settings) {
 			declared[path] = true
 		}
 	}
-	for _, each := range files {
-		if !declared[each.Directory] {
-			r.Conflict([]string{"http.static", "app.context"}, fmt.Sprintf(
+	for _, directory := range slices.Sorted(maps.Keys(directories)) {
+		if !declared[directory] {
+			r.Conflict([]string{directories[directory], "app.context"}, fmt.Sprintf(
 				"%s/%s does not declare VOLUME %s, without which the directory would be empty; allowed: directories that it declares",
-				s.App.Context, s.App.Dockerfile, each.Directory))
+				s.App.Context, s.App.Dockerfile, directory))
 		}
 	}
 }

@@ -92,6 +92,8 @@ var wrong = []struct{ key, value, want string }{
 	{"app.user", "0:1000", `app.user: "0:1000"; allowed: a number above 0, or two with a colon between them, such as 1000:1000`},
 	{"app.writablePaths", `["/"]`, `app.writablePaths: "/"; allowed: a list of: an absolute path below /, such as /tmp`},
 	{"app.writablePaths", `["/tmp","/tmp"]`, `app.writablePaths: "/tmp" twice; allowed: each once`},
+	{"app.protocol", "grpc", `app.protocol: "grpc"; allowed: http, fastcgi, uwsgi; not grpc, which needs HTTP/2 as far as the app: gRPC-Web and Connect work with http`},
+	{"app.documentRoot", "/app/../public", `app.documentRoot: "/app/../public"; allowed: an absolute path below /, such as /tmp`},
 	{"app.environment", `{"A":["b"]}`, "app.environment.A: not a single value; allowed: a string, a number or a boolean"},
 	{"app.environment", `{"1ST":"a"}`, `app.environment: "1ST"; allowed: names of letters, digits, dots and underscores that do not begin with a digit`},
 	{"app.environment", `{"AWS_ACCESS_KEY_ID":"a"}`, "app.environment.AWS_ACCESS_KEY_ID: AWS keys are not passed to tasks; allowed: permissions granted through app.policies"},
@@ -557,6 +559,25 @@ var contradictory = map[string]struct {
 			"http.stripPrefix, http.paths: the prefix is /, which leaves nothing to cut off; allowed with: paths without it",
 		},
 	},
+	"fastcgi without a document root, with a prefix and a cache": {
+		map[string]string{"app.protocol": "fastcgi", "http.stripPrefix": "true", "overrides.sidecar": `{"NGINX_CACHE_SECONDS":5}`},
+		[]string{
+			"app.protocol, app.documentRoot: fastcgi needs a document root, and no other protocol has one; allowed: both or none",
+			"app.protocol, http.stripPrefix: the scripts of fastcgi are files at their paths, which have no prefix to cut off; allowed: one of them",
+			"app.protocol, overrides.sidecar.NGINX_CACHE_SECONDS: only answers of an app that speaks http are cached; allowed: one of them",
+		},
+	},
+	"a document root that is no volume, or one for something else": {
+		map[string]string{"app.protocol": "fastcgi", "app.documentRoot": "/app/public", "app.writablePaths": `["/app/public/uploads"]`, "http.static": `{"/build":"/app/public/build"}`,
+			"network.groups": toEFS, "app.volumes": strings.Replace(uploads, "/srv/uploads", "/app/public/files", 1)},
+		[]string{
+			"app.documentRoot, app.writablePaths: the directories /app/public and /app/public/uploads overlap, but each is a volume; allowed: separate ones",
+			"http.static, app.documentRoot: the directories /app/public/build and /app/public overlap, but each is a volume; allowed: separate ones",
+			"app.volumes, app.documentRoot: /app/public/files of uploads and /app/public overlap, so the app and NGINX would see different files there; allowed: separate ones",
+			"app.documentRoot, app.context: images/app/Dockerfile does not declare VOLUME /app/public, without which the directory would be empty; allowed: directories that it declares",
+			"http.static, app.context: images/app/Dockerfile does not declare VOLUME /app/public/build, without which the directory would be empty; allowed: directories that it declares",
+		},
+	},
 	"a limit on a path that can be written in two ways": {
 		map[string]string{"http.allow": `["dots"]`, "http.limits.paths": `[{"path":"/api/login","perMinute":10}]`},
 		[]string{"http.allow, http.limits.paths: an app may read such a path as the plain one, which would evade the limit; allowed: one of them"},
@@ -971,6 +992,8 @@ var others = map[string]another{
 	"logRouter.user":      {"2", routed},
 	"logRouter.output":    {`{"Name":"http","Host":"other.example.com"}`, routed},
 	"logRouter.secrets":   {`{"http_Passwd":"ssm:/other"}`, routed},
+	"app.protocol":        {"uwsgi", nil},
+	"app.documentRoot":    {"/app/web", map[string]string{"app.image": "app:1", "app.protocol": "fastcgi", "app.documentRoot": "/app/public"}},
 	"ingress.sticky":      {"1h", nil},
 	"http.stripPrefix":    {"true", nil},
 	"http.cors.origins":   {`["https://shop.example.com"]`, nil},

@@ -35,7 +35,9 @@ func (s Settings) explain(status int, body string, err error) error {
 	case err != nil:
 		answer = err.Error()
 	case status == 502:
-		answer = askApp(network, address, s.healthHost(), s.AppHealthPath)
+		answer = s.inProtocol(askApp(network, address, s.healthHost(), s.AppHealthPath))
+	case status == 404 && s.AppProtocol == FastCGI && strings.Contains(body, "File not found."):
+		answer = "php-fpm has no such script: " + s.AppRoot + frontController + ", or its user may not read it"
 	case status == 400 && wantsTLS.MatchString(body):
 		answer = "no HTTP answer: it expects HTTPS"
 	case status == 400:
@@ -45,6 +47,20 @@ func (s Settings) explain(status int, body string, err error) error {
 	}
 
 	return appError{address + s.AppHealthPath, answer}
+}
+
+// inProtocol corrects what an app that does not speak HTTP was found to answer to a request in HTTP.
+func (s Settings) inProtocol(answer string) string {
+	switch {
+	case s.AppProtocol != FastCGI && s.AppProtocol != UWSGI:
+		return answer
+	case strings.HasPrefix(answer, "status "):
+		return "no " + string(s.AppProtocol) + " answer: it speaks HTTP"
+	case strings.HasPrefix(answer, "no HTTP answer"):
+		return "no " + string(s.AppProtocol) + " answer"
+	}
+
+	return answer
 }
 
 // wantsTLS matches what servers answer in clear on a port for TLS: Go's, NGINX and Apache.

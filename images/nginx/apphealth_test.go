@@ -84,3 +84,17 @@ func TestTheLineNamesAddressPathAndAnswer(t *testing.T) {
 		t.Errorf("got %q; want %q", got, want)
 	}
 }
+
+// The second request is in HTTP, which an app of another protocol does not speak.
+func TestAnAppOfAnotherProtocolIsToldFromOneThatIsMissing(t *testing.T) {
+	for answer, want := range map[string]string{
+		"status 404": "no fastcgi answer: it speaks HTTP", `no HTTP answer: the connection ended (EOF)`: "no fastcgi answer", "connection refused": "connection refused",
+	} {
+		if got := (Settings{AppProtocol: FastCGI}).inProtocol(answer); got != want {
+			t.Errorf("%s: got %q; want %q", answer, got, want)
+		}
+		if got := (Settings{}).inProtocol(answer); got != answer {
+			t.Errorf("%s over HTTP: got %q", answer, got)
+		}
+	}
+}

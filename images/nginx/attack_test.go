@@ -28,6 +28,17 @@ type mode struct {
 	reads []func(path string) string
 	// empty segments are admitted.
 	empty bool
+	// protocol is what the application speaks, if it is not HTTP.
+	protocol string
+}
+
+// start runs the mode with the recording backend.
+func (m mode) start(t *testing.T) *imagetest.Task {
+	t.Helper()
+	if m.protocol == "" {
+		return imagetest.Start(t, imagetest.Options{Env: m.env})
+	}
+	return startSpeaking(t, m.protocol, m.env...)
 }
 
 var modes = []mode{
@@ -44,6 +55,9 @@ var modes = []mode{
 		reads: []func(string) string{withoutParameters, withoutBlanks}, empty: true},
 	// Whoever has signed in is the load balancer's word on the login's paths alone; the cases take others.
 	{name: "beside a login", env: []string{everyPeer, "NGINX_LOGIN_PATHS=/api/admin"}, admits: belowAPI},
+	{name: "with fastcgi", protocol: "fastcgi", admits: belowAPI},
+	{name: "with uwsgi and all forms of a site", protocol: "uwsgi", env: []string{"NGINX_PATH_PREFIXES=/", "NGINX_ALLOW=" + everyForm}, admits: ofASiteInAnyForm,
+		reads: []func(string) string{withoutParameters, withoutBlanks}, empty: true},
 }
 
 const everyForm = "encoded-slash,encoded-percent,dots,double-slash,semicolon"
@@ -336,7 +350,7 @@ func TestNothingOutsideTheContractReachesTheApplication(t *testing.T) {
 // attack sends every group of cases to a sidecar in one mode.
 func attack(t *testing.T, m mode) {
 	t.Helper()
-	task := imagetest.Start(t, imagetest.Options{Env: m.env})
+	task := m.start(t)
 	for _, group := range []struct {
 		name  string
 		cases func(testing.TB) []string
@@ -410,7 +424,7 @@ func TestTheApplicationSeesExactlyTheRequestsThatNginxForwarded(t *testing.T) {
 
 func countForwarded(t *testing.T, m mode) {
 	t.Helper()
-	task := imagetest.Start(t, imagetest.Options{Env: m.env})
+	task := m.start(t)
 	cases := append(rawCases(t), bytesInPlaces(t)...)
 	send(task, cases)
 	time.Sleep(1500 * time.Millisecond) // the log is flushed after a second

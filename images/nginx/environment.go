@@ -116,6 +116,11 @@ func (s Settings) contradictions() (errs []error) {
 	refuse(s.StripPrefix && slices.Contains(s.PathPrefixes, Site), "NGINX_STRIP_PREFIX", "on", "off with the prefix /")
 	refuse(s.CORSPreflight && len(s.CORSOrigins) == 0, "NGINX_CORS_PREFLIGHT", "on", "off without NGINX_CORS_ORIGINS")
 
+	refuse(s.AppProtocol == FastCGI && s.AppRoot == "", AppRoot.Name, "", "the document root of an application that speaks fastcgi")
+	refuse(s.AppProtocol != FastCGI && s.AppRoot != "", AppRoot.Name, s.AppRoot, "none unless NGINX_APP_PROTOCOL is fastcgi")
+	refuse(s.AppProtocol == FastCGI && s.StripPrefix, "NGINX_STRIP_PREFIX", "on", "off with fastcgi, whose scripts are files at their paths")
+	refuse(s.AppProtocol != HTTP && s.CacheSeconds > 0, CacheSeconds.Name, CacheSeconds.write(s), "0 unless NGINX_APP_PROTOCOL is http")
+
 	// An application may take /api%2Flogin or /api//login for /api/login. What is only for that path, and decided by
 	// something that does not read it like that, would not hold. So it is one or the other.
 	refuse(len(s.Allow) > 0 && len(s.PathRates) > 0, Allow.Name, Allow.write(s), "none with NGINX_PATH_RATES, which such a path would evade")

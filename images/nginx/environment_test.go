@@ -104,6 +104,10 @@ func TestSettingsThatContradictEachOther(t *testing.T) {
 		{"NGINX_STATIC_FILES=/a NGINX_STATIC_HASHED=/b", `NGINX_STATIC_HASHED: got "/b", allowed: a path of NGINX_STATIC_FILES, or one below it`},
 		{"NGINX_ALLOW=dots NGINX_PATH_RATES=/api/login:10:5", `NGINX_ALLOW: got "dots", allowed: none with NGINX_PATH_RATES, which such a path would evade`},
 		{"NGINX_ALLOW=semicolon NGINX_LOGIN_PATHS=/api/admin", `NGINX_ALLOW: got "semicolon", allowed: none with NGINX_LOGIN_PATHS other than /, which such a path would evade`},
+		{"NGINX_APP_PROTOCOL=fastcgi", `NGINX_APP_ROOT: got "", allowed: the document root of an application that speaks fastcgi`},
+		{"NGINX_APP_ROOT=/app", `NGINX_APP_ROOT: got "/app", allowed: none unless NGINX_APP_PROTOCOL is fastcgi`},
+		{"NGINX_APP_PROTOCOL=fastcgi NGINX_APP_ROOT=/app NGINX_STRIP_PREFIX=on", `NGINX_STRIP_PREFIX: got "on", allowed: off with fastcgi, whose scripts are files at their paths`},
+		{"NGINX_APP_PROTOCOL=uwsgi NGINX_CACHE_SECONDS=5", `NGINX_CACHE_SECONDS: got "5", allowed: 0 unless NGINX_APP_PROTOCOL is http`},
 		{"NGINX_ALLOW=slash", `NGINX_ALLOW: got "slash", allowed: one of encoded-slash, encoded-percent, dots, double-slash, semicolon; several are separated by commas`},
 	} {
 		if _, err := reading(strings.Fields(c.lines)...); err == nil || err.Error() != c.want {
@@ -151,6 +155,12 @@ func someSettings(r *rand.Rand) Settings {
 	s.CORSOrigins = some("https://a.example.com", "http://localhost:5173")
 	s.CORSPreflight = len(s.CORSOrigins) > 0 && r.IntN(2) == 0
 	s.StripPrefix = !slices.Contains(s.PathPrefixes, Site) && r.IntN(2) == 0
+	switch s.AppProtocol = []Protocol{HTTP, FastCGI, UWSGI}[r.IntN(3)]; s.AppProtocol {
+	case FastCGI:
+		s.AppRoot, s.StripPrefix, s.CacheSeconds = "/app/public", false, 0
+	case UWSGI:
+		s.CacheSeconds = 0
+	}
 	s.AppHealthHost = []string{"", "www.example.com"}[r.IntN(2)]
 	s.AppSocket, s.AppHealthPath = []string{"", "/run/app/http.sock"}[r.IntN(2)], []string{"", "/healthz"}[r.IntN(2)]
 	return s

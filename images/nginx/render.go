@@ -42,8 +42,11 @@ type configuration struct {
 	ClientHeader, ForwardedScheme string
 	// Below is what may follow a prefix of the app in a request target, StaticBelow one of static files.
 	Below, StaticBelow string
-	// CORS is what of the settings the headers for pages of other origins depend on.
-	CORS cors
+	// CORS is what of the settings the headers for pages of other origins depend on. Files are answers with static files,
+	// and Root with those of a document root, which DocumentRoot says that there is.
+	CORS         cors
+	Files, Root  files
+	DocumentRoot bool
 	// LongestPrefixes are the patterns of the app's prefixes, the longest first.
 	LongestPrefixes string
 	// GzipTypes are the content types that are compressed beside HTML, GzipTypesPattern fits all. Conditions are the
@@ -72,7 +75,13 @@ type staticPath struct {
 	// BelowApp says that the path lies below a prefix of the app.
 	BelowApp                   bool
 	SPAFallback, StaticHistory bool
-	CORS                       cors
+	Files                      files
+}
+
+// files are what answers with files depend on: no link in them leads out of Volumes.
+type files struct {
+	cors
+	Volumes string
 }
 
 // cors are the pages of other origins that may read answers.
@@ -80,6 +89,8 @@ type cors struct {
 	CORSOrigins   []string
 	CORSPreflight bool
 }
+
+func (s Settings) cors() cors { return cors{s.CORSOrigins, s.CORSPreflight} }
 
 var templateFunctions = template.FuncMap{
 	"join":    strings.Join,
@@ -100,7 +111,13 @@ func (c configuration) write(w io.Writer) error {
 		return fmt.Errorf("template: %w", err)
 	}
 
-	return t.Execute(w, c)
+	var text strings.Builder
+	if err := t.Execute(&text, c); err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, c.AppProtocol.inModule(text.String()))
+
+	return err
 }
 
 // connectionFiles are the descriptors of a worker beside its connections: for large bodies and static files.
@@ -123,7 +140,10 @@ func (s Settings) configuration(openFiles int) configuration {
 		Static:          s.staticPaths(),
 		Below:           belowPattern(s.allowsForm),
 		StaticBelow:     belowPattern(func(PathForm) bool { return false }),
-		CORS:            cors{s.CORSOrigins, s.CORSPreflight},
+		CORS:            s.cors(),
+		Files:           files{s.cors(), staticRoot},
+		Root:            files{s.cors(), DocumentRoot},
+		DocumentRoot:    s.AppRoot != "",
 		LongestPrefixes: longestFirst(s.PathPrefixes),
 		GzipTypes:       gzipTypes,
 		Conditions:      []string{"if_match", "if_none_match"},
@@ -233,7 +253,7 @@ func (s Settings) staticPaths() []staticPath {
 		}
 		paths = append(paths, staticPath{
 			Number: i + 1, Path: strings.TrimSuffix(path, Site), Pattern: s.withoutApp(path, "(?:/|$)"), BelowApp: below,
-			SPAFallback: s.SPAFallback, StaticHistory: s.StaticHistory, CORS: cors{s.CORSOrigins, s.CORSPreflight},
+			SPAFallback: s.SPAFallback, StaticHistory: s.StaticHistory, Files: files{s.cors(), staticRoot},
 		})
 	}
 	slices.SortFunc(paths, func(a, b staticPath) int { return strings.Compare(b.Path, a.Path) })

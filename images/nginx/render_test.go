@@ -56,7 +56,9 @@ func everything() Settings {
 }
 
 func TestEveryDirectiveHasItsReasonAndLink(t *testing.T) {
-	text := rendered(t, everything())
+	php := everything()
+	php.AppProtocol, php.AppRoot, php.CacheSeconds, php.Allow = FastCGI, "/app/public", 0, PathForms
+	text := rendered(t, everything()) + rendered(t, php)
 	if n := strings.Count(text, "https://nginx.org/"); n < 60 {
 		t.Errorf("got %d links to nginx.org, want one for each kind of directive: at least 60", n)
 	}

@@ -14,6 +14,8 @@ import (
 type Settings struct {
 	Port, AppPort int
 	AppSocket     string
+	AppProtocol   Protocol
+	AppRoot       string
 
 	AppHealthPath    string
 	AppHealthHost    string
@@ -199,6 +201,9 @@ var (
 	AppSocket = text("NGINX_APP_SOCKET", "path of a Unix socket", "a path such as /run/app/http.sock, of at most 107 letters, digits and . _ - /",
 		func(s *Settings) *string { return &s.AppSocket }, isSocket,
 		"where the application listens as well, on a volume that both containers share: it costs less than the port, which stays for what the socket has no room for")
+	AppRoot = text("NGINX_APP_ROOT", "directory", "a directory such as /app/public, of letters, digits and . _ - /",
+		func(s *Settings) *string { return &s.AppRoot }, isDirectory,
+		"document root of an application that speaks FastCGI, as its own container sees it; nginx has the same volume at `/srv/app`")
 	AppHealthPath = text("NGINX_APP_HEALTH_PATH", "path that the application answers", "a path such as /healthz, of letters, digits and . _ ~ - /",
 		func(s *Settings) *string { return &s.AppHealthPath }, isHealthPath,
 		"where the container's health check requests the application, through nginx; until it has answered once, the health page is 503. None: the check requests nginx alone")
@@ -208,6 +213,8 @@ var (
 
 // The settings that are one of some words, or on or off.
 var (
+	AppProtocol = choice("NGINX_APP_PROTOCOL", func(s *Settings) *Protocol { return &s.AppProtocol },
+		"what the application speaks on its port or socket; with fastcgi, nginx serves the files of NGINX_APP_ROOT that are no scripts", HTTP, FastCGI, UWSGI)
 	Gzip = choice("NGINX_GZIP", func(s *Settings) *GzipMode { return &s.Gzip },
 		"safe: no compression of answers to requests with Cookie or Authorization", GzipAll, GzipSafe)
 	AccessLog       = choice("NGINX_ACCESS_LOG", func(s *Settings) *LogFormat { return &s.AccessLog }, "form of the access log", LogJSON, LogText, LogOff)
@@ -230,5 +237,5 @@ var all = []setting{
 	Port, AppPort, Workers, Connections, IdleTimeout, KeepAlive, ReadTimeout, AppIdle, AppKeepAlive, ClientTimeout, ShutdownTimeout, StopDelay,
 	AppConnections, BodyLimit, HeaderLimit, RateLimit, RateBurst, ConcurrencyLimit, GzipLevel, CacheSeconds, StatusInterval, AppHealthTimeout,
 	Gzip, AccessLog, LogHealthChecks, TLS, Ingress, SPAFallback, StripPrefix, CORSPreflight, StaticHistory,
-	PathPrefixes, Allow, StaticPaths, HashedPaths, Methods, AllowedHosts, PathRates, CORSOrigins, TrustedProxies, LoginPaths, AppSocket, AppHealthPath, AppHealthHost,
+	PathPrefixes, Allow, StaticPaths, HashedPaths, Methods, AllowedHosts, PathRates, CORSOrigins, TrustedProxies, LoginPaths, AppSocket, AppProtocol, AppRoot, AppHealthPath, AppHealthHost,
 }

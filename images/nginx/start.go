@@ -91,6 +91,10 @@ func (s Settings) checkVolumes() error {
 		_, err := os.Stat(filepath.Join(directory, "index.html"))
 		fallback = fallback || err == nil
 	}
+	if s.AppRoot != "" && empty(DocumentRoot) {
+		errs = append(errs, wrong(AppRoot.Name, s.AppRoot,
+			"a directory with files in "+DocumentRoot+"; the application's image has to declare it as a VOLUME"))
+	}
 	if s.SPAFallback && !fallback {
 		errs = append(errs, wrong("NGINX_SPA_FALLBACK", "on", "off, or an index.html directly below one of the paths of static files"))
 	}

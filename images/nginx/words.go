@@ -38,6 +38,7 @@ func isMethod(word string) bool     { return slices.Contains(knownMethods, word)
 func isHost(word string) bool       { return len(word) <= 253 && hostPattern.MatchString(word) }
 func isOrigin(word string) bool     { return len(word) <= 260 && originPattern.MatchString(word) }
 func isSocket(word string) bool     { return len(word) <= 107 && socketPattern.MatchString(word) }
+func isDirectory(word string) bool  { return isSocket(word) && !strings.Contains(word, "/..") }
 func isHealthPath(word string) bool { return healthPattern.MatchString(word) }
 
 // covers reports whether a path is another one or lies below it.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"fargate-nginx-sidecar/images/nginx"
 	"fargate-nginx-sidecar/infra/settings"
 )
 
@@ -18,6 +19,9 @@ type App struct {
 	// in the app's container instead, unless it is empty.
 	HealthPath    string
 	HealthCommand []string
+	// Protocol is what the app speaks. DocumentRoot is where an app that speaks FastCGI has its scripts and files.
+	Protocol     nginx.Protocol
+	DocumentRoot string
 	// User is the number of a user other than root, optionally followed by a colon and the number of a group.
 	User string
 	// WritablePaths are directories that the app may write to; the rest of its file system is read-only. Each is empty
@@ -41,6 +45,12 @@ var (
 		Check: func(path string) bool { return !strings.Contains(path, "..") },
 	}
 )
+
+// protocol refuses grpc with the way out, because it is the one that is looked for.
+var protocol = settings.Form{
+	Allowed: "http, fastcgi, uwsgi; not grpc, which needs HTTP/2 as far as the app: gRPC-Web and Connect work with http",
+	Pattern: regexp.MustCompile(`^(http|fastcgi|uwsgi)$`),
+}
 
 const healthCommandAllowed = "CMD, a program and its arguments, or CMD-SHELL and one line"
 
@@ -72,6 +82,12 @@ func readApp(g settings.Group) App {
 			"Health-check path of the app. NGINX's own health check requests it every 5 s, on 127.0.0.1 or through the socket, with the first name of `http.hosts` that has no `*.`, else `domain.name`, else localhost as its `Host`; any status from 200 to 399 within 2 s counts as healthy. The app's image needs no command for it. Clients reach the path only if `http.paths` covers it.",
 			"https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDependency.html"),
 		HealthCommand: readHealthCommand(g, "Command that exits with status 0 while the app is healthy, within 3 s: `CMD` followed by a program and its arguments, or `CMD-SHELL` followed by one command line. It runs inside the app's container, and NGINX starts once it has succeeded. It takes the place of `app.health`."),
+		Protocol: nginx.Protocol(g.Text("protocol", string(nginx.HTTP), protocol,
+			"What the app speaks on its port or socket: `fastcgi` for php-fpm, `uwsgi` for uWSGI. The app then gets the variables of CGI, with the client's address, scheme and host in them.",
+			"https://nginx.org/en/docs/http/ngx_http_fastcgi_module.html")),
+		DocumentRoot: g.Text("documentRoot", "", writablePath,
+			"Directory of the app's image with the scripts and files of an app that speaks FastCGI, such as `/app/public`. A path of `http.paths` that names a script which exists is answered by it, a file such as a style sheet or picture by NGINX, and everything else by `/index.php`. The image has to declare the directory as a `VOLUME`; if its files belong to root, the app cannot add scripts.",
+			"https://www.php.net/manual/en/install.fpm.php"),
 		User: g.Text("user", "1000:1000", user,
 			"User that the app runs as: a numeric user id, optionally followed by a colon and a numeric group id. Root is refused.",
 			"https://docs.aws.amazon.com/securityhub/latest/userguide/ecs-controls.html#ecs-20"),
@@ -85,6 +101,9 @@ func readApp(g settings.Group) App {
 			"Environment variables of the app whose values ECS reads from a store when a task starts. Each maps a variable to `ssm:<parameter>`, `secretsmanager:<secret>` or `secretsmanager:<secret>#<field>`, by name. ECS gets the permission to read these values and no others. For values encrypted with your own KMS key, set `storage.kmsKey` to that key.",
 			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/specifying-sensitive-data.html"),
 	}
+	if fast := app.Protocol == nginx.FastCGI; fast != (app.DocumentRoot != "") && !g.Wrong("protocol") && !g.Wrong("documentRoot") {
+		g.Conflict([]string{"protocol", "documentRoot"}, "fastcgi needs a document root, and no other protocol has one; allowed: both or none")
+	}
 	for _, name := range slices.Sorted(maps.Keys(app.Secrets)) {
 		if _, both := app.Environment[name]; both {
 			g.Conflict([]string{"environment", "secrets"}, name+" is in both; allowed: in one of them")
@@ -96,6 +115,9 @@ func readApp(g settings.Group) App {
 
 	return app
 }
+
+// documentRootVolume has the files of the document root, as those of static files are had.
+const documentRootVolume = "app-root"
 
 // appVolume names the volume of the app's writable path with the given index.
 func appVolume(index int) string {

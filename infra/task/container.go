@@ -242,6 +242,9 @@ func (b builder) sidecar() (container, error) {
 	for i, files := range b.Sidecar.StaticFiles {
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: staticVolume(i), ContainerPath: nginx.StaticDirectory(i, files.Path), ReadOnly: true})
 	}
+	if b.App.DocumentRoot != "" {
+		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: documentRootVolume, ContainerPath: nginx.DocumentRoot, ReadOnly: true})
+	}
 	if b.Sidecar.StaticHistory.given() {
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: historyVolume, ContainerPath: nginx.HistoryDirectory})
 	}
@@ -281,6 +284,9 @@ func (b builder) app() container {
 	}
 	for i, files := range b.Sidecar.StaticFiles {
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: staticVolume(i), ContainerPath: files.Directory})
+	}
+	if b.App.DocumentRoot != "" {
+		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: documentRootVolume, ContainerPath: b.App.DocumentRoot})
 	}
 	for _, volume := range b.Volumes {
 		c.MountPoints = append(c.MountPoints,

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"fargate-nginx-sidecar/images/nginx"
 	"fargate-nginx-sidecar/infra/settings"
 )
 
@@ -157,6 +158,12 @@ func check(r *settings.Reader, s Settings) {
 			fmt.Sprintf("the buffers of %d containers, %d MB each, would need more than half of %d MiB", buffers, s.LogBufferMegabytes, s.Memory))
 	}
 	checkSidecarOverrides(r, s.Sidecar)
+	if s.App.Protocol == nginx.FastCGI && s.Sidecar.StripPrefix {
+		r.Conflict([]string{"app.protocol", "http.stripPrefix"}, "the scripts of fastcgi are files at their paths, which have no prefix to cut off; allowed: one of them")
+	}
+	if seconds, given := s.Sidecar.Overrides[nginx.CacheSeconds.Name]; given && seconds != "0" && s.App.Protocol != nginx.HTTP {
+		r.Conflict([]string{"app.protocol", "overrides.sidecar." + nginx.CacheSeconds.Name}, "only answers of an app that speaks http are cached; allowed: one of them")
+	}
 	checkStaticFiles(r, s)
 	checkVolumes(r, s)
 	checkExtra(r, s)

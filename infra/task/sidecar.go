@@ -263,6 +263,7 @@ func (b builder) sidecarEnvironment() (map[string]string, error) {
 	if b.Ingress != "" {
 		s.Ingress = nginx.IngressKind(b.Ingress)
 	}
+	s.AppProtocol, s.AppRoot = b.App.Protocol, b.App.DocumentRoot
 	if sidecar.AppListen == OnSocket {
 		s.AppSocket = socketPath
 	}

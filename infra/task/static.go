@@ -82,6 +82,14 @@ func checkStaticFiles(r *settings.Reader, s Settings) {
 	if s.Sidecar.AppListen == OnSocket {
 		taken[socketDirectory] = "app.socket"
 	}
+	if root := s.App.DocumentRoot; root != "" {
+		for _, other := range slices.Sorted(maps.Keys(taken)) {
+			if within(root, other) || within(other, root) {
+				r.Conflict([]string{"app.documentRoot", taken[other]}, fmt.Sprintf("the directories %s and %s overlap, but each is a volume; allowed: separate ones", root, other))
+			}
+		}
+		taken[root] = "app.documentRoot"
+	}
 	for _, each := range files {
 		if slices.Contains(s.Sidecar.PathPrefixes, each.Path) {
 			r.Conflict([]string{"http.static", "http.paths"}, each.Path+" is in both; allowed: in one of them")

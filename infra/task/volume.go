@@ -80,6 +80,10 @@ func checkVolumes(r *settings.Reader, s Settings) {
 					volume.MountPath, volume.Name, files.Directory))
 			}
 		}
+		if root := s.App.DocumentRoot; root != "" && (within(volume.MountPath, root) || within(root, volume.MountPath)) {
+			r.Conflict([]string{"app.volumes", "app.documentRoot"}, fmt.Sprintf(
+				"%s of %s and %s overlap, so the app and NGINX would see different files there; allowed: separate ones", volume.MountPath, volume.Name, root))
+		}
 		checkMount(r, s, "app.volumes", volume.Name, volume.AccessPoint)
 	}
 }
@@ -106,7 +110,7 @@ type VolumeDefinition struct {
 func (v VolumeDefinition) IsOwn() bool { return !v.FileSystem.given() }
 
 // CommandVolumes are the volumes of a task that runs a command: NGINX's, the socket's where there is one, one for each path
-// that the app may write to, for each directory of static files and for each path that an extra container may write to.
+// that the app may write to, for each directory of static files, for the document root and for each path that an extra container may write to.
 // Those of file systems come last.
 func (s Settings) CommandVolumes() []VolumeDefinition {
 	all := []VolumeDefinition{{Name: temporaryVolume}}
@@ -118,6 +122,9 @@ func (s Settings) CommandVolumes() []VolumeDefinition {
 	}
 	for i := range s.Sidecar.StaticFiles {
 		all = append(all, VolumeDefinition{Name: staticVolume(i)})
+	}
+	if s.App.DocumentRoot != "" {
+		all = append(all, VolumeDefinition{Name: documentRootVolume})
 	}
 	for _, container := range s.Extra {
 		for i := range container.WritablePaths {

@@ -53,6 +53,7 @@ type recorder struct {
 	total    int
 	keep     bool          // keep every head; off for floods
 	idle     time.Duration // close idle connections after this; 0 is never
+	protocol string
 }
 
 func main() {
@@ -61,6 +62,7 @@ func main() {
 	control := flag.String("control", ":3001", "where tests read what came in")
 	down := flag.Bool("down", false, "wait for POST /up before being the application")
 	idle := flag.Duration("idle", 0, "close connections that are idle for this long; 0: never")
+	protocol := flag.String("protocol", "http", "what the application speaks: http, fastcgi or uwsgi")
 	attack := flag.String("flood", "", "instead of all that: send this flood to -to and print how often")
 	to := flag.String("to", "127.0.0.1:8080", "where the flood goes")
 	n := flag.Int("n", 4, "connections of the flood")
@@ -72,7 +74,7 @@ func main() {
 		}
 		return
 	}
-	r := &recorder{addr: *addr, open: map[net.Conn]bool{}, keep: true, idle: *idle}
+	r := &recorder{addr: *addr, open: map[net.Conn]bool{}, keep: true, idle: *idle, protocol: *protocol}
 	if *addr != "" && !*down {
 		if err := r.up(); err != nil {
 			log.Fatal(err)
@@ -133,7 +135,11 @@ func (r *recorder) accept(l net.Listener) {
 		n := r.conns
 		r.open[c] = true
 		r.mu.Unlock()
-		go r.serve(c, n)
+		if r.protocol == "http" {
+			go r.serve(c, n)
+		} else {
+			go r.serveCGI(c, n)
+		}
 	}
 }
 
