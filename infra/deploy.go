@@ -117,7 +117,7 @@ func (s *Stack) declareIngress(ctx *pulumi.Context) (err error) {
 		Info:            s.info(),
 		Settings:        s.settings.Ingress,
 		VPCID:           s.network.VPCID,
-		SubnetIDs:       s.network.PublicSubnetIDs,
+		SubnetIDs:       s.balancerSubnets(),
 		AccessLogBucket: s.archive.AccessLogBucket,
 		TargetPort:      s.settings.Task.ContainerPort,
 		TaskSubnetIDs:   s.network.TaskSubnetIDs,
@@ -146,9 +146,18 @@ func (s *Stack) declareTraffic(ctx *pulumi.Context) (err error) {
 	return err
 }
 
+// balancerSubnets are those of the stack's own load balancer.
+func (s *Stack) balancerSubnets() pulumi.StringArrayInput {
+	if s.settings.Ingress.Internal {
+		return s.network.TaskSubnetIDs
+	}
+
+	return s.network.PublicSubnetIDs
+}
+
 // ingressRanges are the address ranges from which requests to the tasks come.
 func (s *Stack) ingressRanges() pulumi.StringArrayInput {
-	if s.settings.Ingress.Traits().FromTaskSubnets {
+	if s.settings.Ingress.Traits().FromTaskSubnets || s.settings.Ingress.Internal {
 		return s.network.TaskRanges
 	}
 
@@ -210,7 +219,7 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 func (s *Stack) info() stack.Info {
 	return stack.Info{
 		Name: s.settings.ServiceName, Partition: s.partition, Account: s.account, Region: s.settings.Region,
-		KMSKeyARN: s.settings.Storage.KMSKeyARN, Protect: s.settings.DeletionProtection,
+		KMSKeyARN: s.settings.Storage.KMSKeyARN, BoundaryARN: s.settings.Task.BoundaryARN, Protect: s.settings.DeletionProtection,
 		LogRetentionDays: s.settings.Storage.LogRetentionDays,
 	}
 }

@@ -207,7 +207,7 @@ func TestEveryPartOfALoginIsChecked(t *testing.T) {
 		{`"issuer":"https:`, `"issuer":"http:`}:                `login.issuer: "http://login.example.com"; allowed: ` + address,
 		{`https://login.example.com/token`, ``}:                `login.tokenEndpoint: ""; allowed: ` + address,
 		{`"clientId":"shop"`, `"clientId":""`}:                 `login.clientId: ""; allowed: the id that the provider gave this application`,
-		{`ssm:/shop/login`, `hunter2`}:                         `login.clientSecret: not what is allowed; allowed: ssm:<name of a parameter>, secretsmanager:<name of a secret> or secretsmanager:<name>#<field>`,
+		{`ssm:/shop/login`, `hunter2`}:                         `login.clientSecret: not what is allowed; allowed: ssm:<name of a parameter>, secretsmanager:<name or ARN of a secret> or secretsmanager:<name>#<field>`,
 		{`"clientId"`, `"scopes":["email"],"clientId"`}:        `login.scopes: email; allowed: a list that contains openid`,
 		{`"clientId"`, `"scopes":["openid","a b"],"clientId"`}: `login.scopes: "a b"; allowed: a list of: words such as openid and email`,
 		{`"clientId"`, `"paths":["/admin/*"],"clientId"`}:      `login.paths: "/admin/*"; allowed: a list of: paths such as /admin or /api/admin, of letters, digits, dots, hyphens and underscores`,

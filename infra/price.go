@@ -35,6 +35,10 @@ func Priced(s *Settings) cost.Stack {
 		stack.NATGateways = 1
 	}
 
+	if s.Ingress.Internal {
+		stack.Zones = 0 // without public addresses
+	}
+
 	if s.WAF.Mode == waf.Managed {
 		stack.WebACLs, stack.WebACLRules = 1, 1+len(waf.ManagedRules)
 	}

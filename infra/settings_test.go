@@ -75,8 +75,12 @@ var wrong = []struct{ key, value, want string }{
 	{"app.image", "localhost:5000/app", `app.image: "localhost:5000/app"; allowed: an image with a tag or digest, such as public.ecr.aws/team/app:1.2.3`},
 	{"http.image", "app@sha256:1234", `http.image: "app@sha256:1234"; allowed: an image with a tag or digest, such as public.ecr.aws/team/app:1.2.3`},
 	{"http.image", "nginx:1 2", `http.image: "nginx:1 2"; allowed: an image with a tag or digest, such as public.ecr.aws/team/app:1.2.3`},
-	{"app.context", "/srv/app", `app.context: "/srv/app"; allowed: a relative path inside the project, with forward slashes, such as images/app`},
-	{"app.context", "../app", `app.context: "../app"; allowed: a relative path inside the project, with forward slashes, such as images/app`},
+	{"app.context", "/srv/app", `app.context: "/srv/app"; allowed: a relative path with forward slashes, such as images/app or ../..`},
+	{"app.context", "images/../../app", `app.context: "images/../../app"; allowed: a relative path with forward slashes, such as images/app or ../..`},
+	{"app.secretKeys", `["alias/shop"]`, `app.secretKeys: "alias/shop"; allowed: a list of: the ARN of a key, arn:aws:kms:<region>:<account>:key/<id>`},
+	{"app.imageSecret", "ssm:/ghcr", `app.imageSecret: not what is allowed; allowed: secretsmanager:<name or ARN of a secret>`},
+	{"task.permissionsBoundary", "boundary", `task.permissionsBoundary: "boundary"; allowed: the ARN of an IAM policy`},
+	{"ingress.internal", "private", `ingress.internal: "private"; allowed: true, false`},
 	{"app.dockerfile", "/Dockerfile", `app.dockerfile: "/Dockerfile"; allowed: a relative path inside app.context, with forward slashes`},
 	{"app.dockerfile", "../Dockerfile", `app.dockerfile: "../Dockerfile"; allowed: a relative path inside app.context, with forward slashes`},
 	{"app.target", "a b", `app.target: "a b"; allowed: the name of a stage: letters, digits, dots, hyphens, underscores`},
@@ -103,8 +107,8 @@ var wrong = []struct{ key, value, want string }{
 	{"app.environment", `{"KEY":"` + exampleKey + `"}`, `app.environment.KEY: holds an AWS access key; allowed: permissions granted through app.policies`},
 	{"app.environment", `{"PORT":"80"}`, "app.environment.PORT: reserved: set by the program; set app.port"},
 	{"app.secrets", `{"AWS_SECRET_ACCESS_KEY":"ssm:/key"}`, "app.secrets.AWS_SECRET_ACCESS_KEY: AWS keys are not passed to tasks; allowed: permissions granted through app.policies"},
-	{"app.secrets", `{"DATABASE_URL":"/shop/database"}`, "app.secrets.DATABASE_URL: not the name of a secret; allowed: ssm:<name of a parameter>, secretsmanager:<name of a secret> or secretsmanager:<name>#<field>"},
-	{"app.secrets", `{"DATABASE_URL":"ssm:/shop/database#field"}`, "app.secrets.DATABASE_URL: not the name of a secret; allowed: ssm:<name of a parameter>, secretsmanager:<name of a secret> or secretsmanager:<name>#<field>"},
+	{"app.secrets", `{"DATABASE_URL":"/shop/database"}`, "app.secrets.DATABASE_URL: not the name of a secret; allowed: ssm:<name of a parameter>, secretsmanager:<name or ARN of a secret> or secretsmanager:<name>#<field>"},
+	{"app.secrets", `{"DATABASE_URL":"ssm:/shop/database#field"}`, "app.secrets.DATABASE_URL: not the name of a secret; allowed: ssm:<name of a parameter>, secretsmanager:<name or ARN of a secret> or secretsmanager:<name>#<field>"},
 	{"containers", `[]`, `containers: "[]"; allowed: a group of settings, as in {name: value}`},
 	{"containers", `{"a":{"image":"a:1","user":"1","port":80}}`, "containers.a.port: unknown setting; nearest: app.port"},
 	{"containers", `{"app":{"image":"a:1","user":"1"}}`, "containers.app: reserved: the name of another container or log stream; reserved are nginx, app, commands, log-router"},
@@ -120,7 +124,7 @@ var wrong = []struct{ key, value, want string }{
 	{"containers", `{"a":{"image":"a:1","user":"1","memory":5}}`, "containers.a.memory: 5; allowed: 6 to 122880 MiB"},
 	{"containers", `{"a":{"image":"a:1","user":"1","environment":{"A-B":"1"}}}`, `containers.a.environment: "A-B"; allowed: names of letters, digits, dots and underscores that do not begin with a digit`},
 	{"containers", `{"a":{"image":"a:1","user":"1","environment":{"AWS_SECRET_ACCESS_KEY":"1"}}}`, "containers.a.environment.AWS_SECRET_ACCESS_KEY: AWS keys are not passed to tasks; allowed: permissions granted through app.policies"},
-	{"containers", `{"a":{"image":"a:1","user":"1","secrets":{"KEY":"key"}}}`, "containers.a.secrets.KEY: not the name of a secret; allowed: ssm:<name of a parameter>, secretsmanager:<name of a secret> or secretsmanager:<name>#<field>"},
+	{"containers", `{"a":{"image":"a:1","user":"1","secrets":{"KEY":"key"}}}`, "containers.a.secrets.KEY: not the name of a secret; allowed: ssm:<name of a parameter>, secretsmanager:<name or ARN of a secret> or secretsmanager:<name>#<field>"},
 	{"containers", `{"a":{"image":"a:1","user":"1","environment":{"KEY":"1"},"secrets":{"KEY":"ssm:/key"}}}`, "containers.a.secrets: KEY is in environment, too; allowed: each variable once"},
 	{"containers", `{"a":{"image":"a:1","user":"1","environment":{"A":["b"]}}}`, "containers.a.environment.A: not a single value; allowed: a string, a number or a boolean"},
 	{"containers", `{"a":{},"b":{},"c":{},"d":{},"e":{},"f":{},"g":{},"h":{}}`, `containers.a.image: missing; allowed: an image with a tag or digest, such as public.ecr.aws/team/app:1.2.3
@@ -154,7 +158,7 @@ logRouter.outputs: unknown setting; nearest: logRouter.output`},
 	{"logRouter", `{"image":"r:1","user":"1","output":{"Name":"http","Host":"a\n[INPUT]"}}`, `logRouter.output.Host: "a\n[INPUT]"; allowed: one line`},
 	{"logRouter", `{"image":"r:1","user":"1","output":{"Name":"http","Key":"` + exampleKey + `"}}`, `logRouter.output.Key: holds an AWS access key; allowed: permissions granted through app.policies`},
 	{"logRouter", `{"image":"r:1","user":"1","output":{"Name":"http","Key":"1"},"secrets":{"Key":"ssm:/key"}}`, `logRouter.output.Key: in secrets, too; allowed: each option once`},
-	{"logRouter", `{"image":"r:1","user":"1","output":{"Name":"http"},"secrets":{"Key":"key"}}`, "logRouter.secrets.Key: not the name of a secret; allowed: ssm:<name of a parameter>, secretsmanager:<name of a secret> or secretsmanager:<name>#<field>"},
+	{"logRouter", `{"image":"r:1","user":"1","output":{"Name":"http"},"secrets":{"Key":"key"}}`, "logRouter.secrets.Key: not the name of a secret; allowed: ssm:<name of a parameter>, secretsmanager:<name or ARN of a secret> or secretsmanager:<name>#<field>"},
 	{"network.groups", `[{"port":5432,"group":"sg-1"}]`, `network.groups[0].id: missing; allowed: sg- and 8 or 17 hexadecimal digits
 network.groups[0].group: unknown setting; nearest: network.groups`},
 	{"network.groups", `[{"port":0,"id":"` + databaseGroup + `"}]`, `network.groups[0].port: 0; allowed: 1 to 65535`},
@@ -207,7 +211,7 @@ app.volumes[0].path: unknown setting; nearest: http.limits.paths[].path`},
 	{"scale.schedules", `[{"cron":"x"}]`, `scale.schedules[0].name: missing; allowed: 1 to 20 of a-z, 0-9 and hyphens, beginning with a letter
 scale.schedules[0].at: missing; allowed: at(2030-01-31T08:00:00), rate(5 minutes) or cron(0 8 ? * MON-FRI *)
 scale.schedules[0].min: missing; allowed: 0 to 5000 tasks
-scale.schedules[0].max: missing; allowed: 1 to 5000 tasks
+scale.schedules[0].max: missing; allowed: 0 to 5000 tasks
 scale.schedules[0].cron: unknown setting; known here: name, at, timezone, min, max`},
 	{"scale.schedules", `[{"name":"Night","at":"rate(1 day)","max":1}]`, `scale.schedules[0].name: "Night"; allowed: 1 to 20 of a-z, 0-9 and hyphens, beginning with a letter
 scale.schedules[0].min: missing; allowed: 0 to 5000 tasks`},
@@ -223,7 +227,7 @@ login.authorizationEndpoint: missing; allowed: an address such as https://login.
 login.tokenEndpoint: missing; allowed: an address such as https://login.example.com/token, as the provider's /.well-known/openid-configuration has it
 login.userInfoEndpoint: missing; allowed: an address such as https://login.example.com/token, as the provider's /.well-known/openid-configuration has it
 login.clientId: missing; allowed: the id that the provider gave this application
-login.clientSecret: missing; allowed: ssm:<name of a parameter>, secretsmanager:<name of a secret> or secretsmanager:<name>#<field>
+login.clientSecret: missing; allowed: ssm:<name of a parameter>, secretsmanager:<name or ARN of a secret> or secretsmanager:<name>#<field>
 login.domain: unknown setting; known here: issuer, authorizationEndpoint, tokenEndpoint, userInfoEndpoint, clientId, clientSecret, scopes, paths`},
 	{"ingress.throttle", "0", "ingress.throttle: 0; allowed: 1 to 1000000 requests a second"},
 	{"ingress.health", "health", `ingress.health: "health"; allowed: a path of letters, digits, dots, hyphens, underscores and tildes, at most 1024 characters`},
@@ -653,6 +657,14 @@ var contradictory = map[string]struct {
 		with(dualstack, map[string]string{"ingress.clients": `["0.0.0.0/0"]`}),
 		[]string{"ingress.ipv6, ingress.clients: true, but no IPv6 range may connect; allowed with: such a range, as in [0.0.0.0/0, ::/0]"},
 	},
+	"an internal load balancer with IPv6": {
+		with(dualstack, map[string]string{"ingress.internal": "true"}),
+		[]string{"ingress.ipv6, ingress.internal: both are set, but the subnets of the tasks are looked up for IPv4 alone; allowed: one of them"},
+	},
+	"credentials of a registry for an image that is built": {
+		map[string]string{"app.imageSecret": "secretsmanager:ghcr"},
+		[]string{"app.imageSecret, app.image: an image that is built lies in ECR, which needs no such secret; allowed with: image"},
+	},
 	"IPv6 in a network without": {
 		map[string]string{"ingress.ipv6": "true", "ingress.clients": `["0.0.0.0/0","::/0"]`},
 		[]string{"ingress.ipv6, network.kind: true, but the network is low-cost, whose subnets have no IPv6 ranges; allowed with: existing"},
@@ -988,16 +1000,21 @@ var others = map[string]another{
 	"containers.*.healthCommand": beside(`"healthCommand":["CMD","/agent","health"]`),
 	"containers.*.writablePaths": beside(`"writablePaths":["/tmp"]`),
 
-	"logRouter.image":     {"public.ecr.aws/team/fluent-bit:2", routed},
-	"logRouter.user":      {"2", routed},
-	"logRouter.output":    {`{"Name":"http","Host":"other.example.com"}`, routed},
-	"logRouter.secrets":   {`{"http_Passwd":"ssm:/other"}`, routed},
-	"app.protocol":        {"uwsgi", nil},
-	"app.documentRoot":    {"/app/web", map[string]string{"app.image": "app:1", "app.protocol": "fastcgi", "app.documentRoot": "/app/public"}},
-	"ingress.sticky":      {"1h", nil},
-	"http.stripPrefix":    {"true", nil},
-	"http.cors.origins":   {`["https://shop.example.com"]`, nil},
-	"http.cors.preflight": {"true", map[string]string{"http.cors.origins": `["https://shop.example.com"]`}},
+	"logRouter.image":          {"public.ecr.aws/team/fluent-bit:2", routed},
+	"logRouter.user":           {"2", routed},
+	"logRouter.output":         {`{"Name":"http","Host":"other.example.com"}`, routed},
+	"logRouter.secrets":        {`{"http_Passwd":"ssm:/other"}`, routed},
+	"app.protocol":             {"uwsgi", nil},
+	"app.imageSecret":          {"secretsmanager:other", map[string]string{"app.image": "ghcr.io/team/app:1", "app.imageSecret": "secretsmanager:ghcr"}},
+	"app.secretKeys":           {`["` + someKey + `"]`, map[string]string{"app.secrets": `{"TOKEN":"ssm:/token"}`}},
+	"containers.*.imageSecret": beside(`"imageSecret":"secretsmanager:ghcr"`),
+	"ingress.internal":         {"true", nil},
+	"task.permissionsBoundary": {"arn:aws:iam::123456789012:policy/bounds", nil},
+	"app.documentRoot":         {"/app/web", map[string]string{"app.image": "app:1", "app.protocol": "fastcgi", "app.documentRoot": "/app/public"}},
+	"ingress.sticky":           {"1h", nil},
+	"http.stripPrefix":         {"true", nil},
+	"http.cors.origins":        {`["https://shop.example.com"]`, nil},
+	"http.cors.preflight":      {"true", map[string]string{"http.cors.origins": `["https://shop.example.com"]`}},
 }
 
 // A setting in a list or in a group of named objects is changed by another list or group.

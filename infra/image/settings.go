@@ -35,8 +35,8 @@ const (
 func Read(app, http settings.Group, forceDelete bool) (ofApp, ofNginx Settings) {
 	ofApp = Settings{
 		Prebuilt: readPrebuilt(app, "Prebuilt image of the app, with a tag or digest. Without it, the image is built from `app.context` and pushed to a repository of this stack; with it, the stack has no repository and no Docker resource for the app."),
-		Context: app.Text("context", "images/app", inside("a relative path inside the project, with forward slashes, such as images/app"),
-			"Build context of the app: a directory inside the project that holds the Dockerfile.",
+		Context: app.Text("context", "images/app", settings.Form{Allowed: "a relative path with forward slashes, such as images/app or ../..", Check: isContext},
+			"Build context of the app: a directory that holds the Dockerfile. It may lie above the project, as in a monorepo: `../..` with `app.dockerfile: apps/web/Dockerfile`. What .dockerignore does not exclude is read for each preview.",
 			"https://docs.docker.com/build/concepts/context/"),
 		Dockerfile: app.Text("dockerfile", dockerfile, inside("a relative path inside app.context, with forward slashes"),
 			"Dockerfile of the app: a path inside `app.context`.",
@@ -60,6 +60,9 @@ func Read(app, http settings.Group, forceDelete bool) (ofApp, ofNginx Settings) 
 	checkContext(http, ofNginx, "image", "image")
 	onlyBuilt(app, ofApp, "context", "dockerfile", "target", "buildArgs")
 	onlyBuilt(http, ofNginx, "buildArgs")
+	if ofApp.Prebuilt == "" && app.Has("imageSecret") && !app.Wrong("image") {
+		app.Conflict([]string{"imageSecret", "image"}, "an image that is built lies in ECR, which needs no such secret; allowed with: image")
+	}
 
 	return ofApp, ofNginx
 }
@@ -108,6 +111,16 @@ func checkFiles(g settings.Group, image Settings, context string) {
 func insideProject(directory string) bool {
 	return directory != "" && !strings.HasPrefix(directory, "/") && !strings.Contains(directory, `\`) &&
 		!slices.Contains(strings.Split(directory, "/"), "..")
+}
+
+// isContext reports whether a path is relative, and leaves the project upwards only at its beginning.
+func isContext(directory string) bool {
+	parts := strings.Split(directory, "/")
+	for len(parts) > 0 && parts[0] == ".." {
+		parts = parts[1:]
+	}
+
+	return len(parts) == 0 || insideProject(strings.Join(parts, "/"))
 }
 
 // onlyBuilt refuses settings of the build of an image that is not built.

@@ -72,6 +72,20 @@ func stage(args Args) (staged, error) {
 	return done, nil
 }
 
+// isStages reports whether a path of a context is the folder of copies.
+func isStages(path string) bool {
+	if filepath.Base(path) != stages {
+		return false
+	}
+	folder, err := os.Stat(stages)
+	if err != nil {
+		return false
+	}
+	info, err := os.Stat(path)
+
+	return err == nil && os.SameFile(folder, info)
+}
+
 var stagePattern = regexp.MustCompile(`^(draft-[0-9]+|[0-9a-f]{64})$`)
 
 // sweep removes copies that were last asked for before the given time. Errors are ignored, because an old copy that stays
@@ -104,7 +118,7 @@ func copyContext(args Args, into string) error {
 		if err != nil {
 			return err
 		}
-		if path == stages { // the context is the whole project
+		if isStages(path) { // the project lies in the context
 			return filepath.SkipDir
 		}
 		return copyItem(context, path, into, item, ignore)
@@ -220,7 +234,7 @@ func unusable(directory, dockerfile string) (wrong []problem, err error) {
 		switch {
 		case err != nil:
 			return err
-		case path == stages, out && item.IsDir() && !ignore.Exclusions():
+		case isStages(path), out && item.IsDir() && !ignore.Exclusions():
 			return filepath.SkipDir
 		case out, item.IsDir(), item.Type() == 0:
 		case item.Type() != fs.ModeSymlink:

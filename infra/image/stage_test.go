@@ -234,6 +234,7 @@ var rows = map[string]struct {
 	"LogRetentionDays": {func(_ *testing.T, a *Args) { a.LogRetentionDays = 1 }, false},
 	"Architecture":     {func(_ *testing.T, a *Args) { a.Architecture = "ARM64" }, true},
 	"KMSKeyARN":        {func(_ *testing.T, a *Args) { a.KMSKeyARN = "arn:aws:kms:eu-central-1:123456789012:key/1" }, false},
+	"BoundaryARN":      {func(_ *testing.T, a *Args) { a.BoundaryARN = "arn:aws:iam::123456789012:policy/a" }, false},
 	"Secret":           {func(_ *testing.T, a *Args) { a.Secret = true }, false},
 	"Protect":          {func(_ *testing.T, a *Args) { a.Protect = true }, false},
 }
@@ -332,6 +333,30 @@ func TestTheWholeProjectCanBeTheContext(t *testing.T) {
 	first := staging(t, args)
 	if again := staging(t, args); again != first {
 		t.Error("the copy of the first run is in that of the second")
+	}
+}
+
+// A monorepo's context lies above the project, whose copies of it are no part of it.
+func TestAContextMayLieAboveTheProject(t *testing.T) {
+	args := project(t, sample())
+	write(t, "shared/lib.js", "x")
+	write(t, "apps/web/Dockerfile", "FROM scratch\n")
+	write(t, "infra/Pulumi.yaml", "name: a\n")
+	t.Chdir("infra")
+	args.Context, args.Dockerfile = "..", "apps/web/Dockerfile"
+	first := staging(t, args)
+	if again := staging(t, args); again != first {
+		t.Error("the copy of the first run is in that of the second")
+	}
+	for _, name := range []string{"shared/lib.js", "apps/web/Dockerfile"} {
+		if _, err := os.Stat(filepath.Join(first.folder, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	for path, allowed := range map[string]bool{"..": true, "../..": true, "../../apps": true, "../": false, "a/..": false, "../a/../b": false, "/..": false, `..\a`: false, "": false} {
+		if isContext(path) != allowed {
+			t.Errorf("%q: %v; want %v", path, !allowed, allowed)
+		}
 	}
 }
 

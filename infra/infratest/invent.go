@@ -360,6 +360,9 @@ func (r *recorder) answer(token string, args resource.PropertyMap) (resource.Pro
 			version("previous", "AWSPREVIOUS"), version(SecretVersion(args["secretId"].StringValue()), "AWSCURRENT"),
 		})}, nil
 	case "aws:secretsmanager/getSecret:getSecret":
+		if arn, given := args["arn"]; given && arn.IsString() {
+			return resource.PropertyMap{"arn": arn}, nil
+		}
 		return resource.PropertyMap{"arn": resource.NewProperty(SecretARN(args["name"].StringValue()))}, nil
 	default:
 		return nil, fmt.Errorf("call of %s: no answer is known", token)

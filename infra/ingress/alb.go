@@ -160,7 +160,7 @@ func (i *ownLoadBalancer) letIn(name string, port int) error {
 func (i *ownLoadBalancer) declareLoadBalancer() (err error) {
 	i.loadBalancer, err = lb.NewLoadBalancer(i.ctx, i.Name+"-alb", &lb.LoadBalancerArgs{
 		LoadBalancerType: pulumi.String("application"),
-		Internal:         pulumi.Bool(false),
+		Internal:         pulumi.Bool(i.Internal),
 		IpAddressType:    pulumi.String(string(i.AddressType)),
 		Subnets:          i.SubnetIDs,
 		SecurityGroups:   pulumi.StringArray{stack.OwnRulesOnly(i.ctx, i.group, i.child)},

@@ -38,7 +38,7 @@ var apiKind = description{
 	Kind:    "api-gateway",
 	meaning: "an HTTP API of API Gateway without a load balancer",
 	lacks: map[string]string{
-		"ingress.shared": "", "ingress.firewall": none, "ingress.sticky": none, "login": none, "ingress.ipv6": "", "ingress.http": "", "domain.aliases": "",
+		"ingress.shared": "", "ingress.firewall": none, "ingress.sticky": none, "login": none, "ingress.ipv6": "", "ingress.internal": "an HTTP API has public addresses alone", "ingress.http": "", "domain.aliases": "",
 		"ingress.clients": "an HTTP API is open to every address", "overrides.targetGroup": none,
 		"ingress.targetTls": "API Gateway accepts no certificate that a task has made itself",
 		"ingress.health":    "without a load balancer there is no such check",

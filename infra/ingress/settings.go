@@ -28,6 +28,8 @@ type Settings struct {
 	DomainAliases []string
 	// AddressType says over which protocols clients can connect.
 	AddressType AddressType
+	// Internal gives the load balancer private addresses alone, in the subnets of the tasks.
+	Internal bool
 	// HTTP says what port 80 does if there is a certificate.
 	HTTP HTTP
 	// TargetTLS encrypts the connections between the load balancer and the tasks.
@@ -114,6 +116,9 @@ func Read(r *settings.Reader) Settings {
 		AddressType: addressType(g.Bool("ipv6", false,
 			"Whether clients also reach the load balancer over IPv6. Needs an existing network with public subnets that have IPv6 ranges, and an IPv6 range in `ingress.clients`, such as `::/0`; the domain then also gets an AAAA record. The load balancer reaches the tasks over IPv4. Only with the kind `alb`.",
 			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#ip-address-type")),
+		Internal: g.Bool("internal", false,
+			"Whether the load balancer has private addresses alone, in the subnets of the tasks: for clients in the VPC, or in networks that are connected to it. An existing network then needs no public subnets, but private ones in two zones. A change replaces the load balancer. Only with the kind `alb`.",
+			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#load-balancer-scheme"),
 		HTTP: settings.OneOf(g.OrFalse(), "http", Redirect, []HTTP{Redirect},
 			"What port 80 does if there is a certificate: `redirect` sends clients to port 443, `false` closes the port. Without a certificate, port 80 serves the app unencrypted. Only with the kind `alb`.",
 			"https://docs.aws.amazon.com/securityhub/latest/userguide/elb-controls.html#elb-1"),
@@ -241,6 +246,8 @@ func checkAddresses(r *settings.Reader, s Settings) {
 	switch ranges := slices.ContainsFunc(s.Clients, isIPv6); {
 	case s.AddressType == Dualstack && !ranges && !slices.ContainsFunc(s.Clients, isPrefixList):
 		r.Conflict(keys, "true, but no IPv6 range may connect; allowed with: such a range, as in [0.0.0.0/0, ::/0]")
+	case s.AddressType == Dualstack && s.Internal:
+		r.Conflict([]string{"ingress.ipv6", "ingress.internal"}, "both are set, but the subnets of the tasks are looked up for IPv4 alone; allowed: one of them")
 	case s.AddressType == IPv4 && ranges:
 		r.Conflict(keys, "an IPv6 range is given, but the load balancer has IPv4 addresses alone; allowed with: ipv6: true")
 	}

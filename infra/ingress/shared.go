@@ -23,7 +23,7 @@ var sharedKind = description{
 	Kind:    "shared",
 	meaning: "rules on an existing load balancer, which `ingress.shared` describes",
 	lacks: map[string]string{
-		"ingress.throttle": "", "ingress.firewall": owners, "ingress.clients": owners, "ingress.ipv6": owners,
+		"ingress.throttle": "", "ingress.firewall": owners, "ingress.clients": owners, "ingress.ipv6": owners, "ingress.internal": owners,
 		"ingress.http": owners, "ingress.accessLogs": owners, "domain.name": owners, "domain.aliases": owners, "domain.zone": owners,
 		"domain.certificate": owners,
 	},

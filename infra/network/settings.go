@@ -99,7 +99,7 @@ func Read(r *settings.Reader) Settings {
 			"Id of the VPC for the kind `existing`. DNS support and DNS hostnames must be on in it.",
 			"https://docs.aws.amazon.com/vpc/latest/userguide/vpc-dns.html"),
 		PublicSubnetIDs: g.Texts("publicSubnets", nil, subnet,
-			"Ids of the load balancer's subnets for the kind `existing`: at least two, each in a different availability zone, with a route to an internet gateway.",
+			"Ids of the load balancer's subnets for the kind `existing`: at least two, each in a different availability zone, with a route to an internet gateway. None with `ingress.internal`, if there are two private subnets.",
 			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#subnets-load-balancer"),
 		PrivateSubnetIDs: g.Texts("privateSubnets", nil, subnet,
 			"Ids of the tasks' subnets for the kind `existing`, from which ECR and CloudWatch must be reachable. Without them, the tasks run in `network.publicSubnets` with public addresses.",
@@ -163,6 +163,9 @@ func words(kinds []Mode) string {
 func checkExisting(r *settings.Reader, s Settings) {
 	if s.VPCID == "" {
 		r.Conflict([]string{"network.kind", "network.vpc"}, "the kind is existing, but no VPC is set; allowed: vpc-…")
+	}
+	if internal := r.Given("ingress.internal"); internal && len(s.PublicSubnetIDs) == 0 && len(s.PrivateSubnetIDs) >= Zones {
+		return
 	}
 	if len(s.PublicSubnetIDs) < Zones {
 		r.Conflict([]string{"network.kind", "network.publicSubnets"},

@@ -157,7 +157,8 @@ func overrides(container string, command []string) (string, error) {
 func (b *builder) declareRole() (err error) {
 	name := b.Name + "-schedule"
 	b.role, err = iam.NewRole(b.ctx, name, &iam.RoleArgs{
-		Description: pulumi.String("Lets EventBridge Scheduler start tasks"),
+		Description:         pulumi.String("Lets EventBridge Scheduler start tasks"),
+		PermissionsBoundary: b.PermissionsBoundary(),
 		AssumeRolePolicy: pulumi.All(b.group.Arn, b.Account).ApplyT(func(values []any) (string, error) {
 			return trustPolicy(values[0].(string), values[1].(string))
 		}).(pulumi.StringOutput),

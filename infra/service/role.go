@@ -37,7 +37,7 @@ func (b *builder) declareExecutionRole() (err error) {
 	).ApplyT(func(values []any) (string, error) {
 		return task.ExecutionRights{
 			Partition: values[0].(string), Region: b.Region, Repositories: values[1].([]string), Given: values[2].([]string),
-			LogGroups: values[3].([]string), Parameters: values[4].([]string), Secrets: values[5].([]string), Key: b.KMSKeyARN,
+			LogGroups: values[3].([]string), Parameters: values[4].([]string), Secrets: values[5].([]string), Keys: b.keys(),
 		}.Policy()
 	}).(pulumi.StringOutput))
 	if err != nil {
@@ -45,6 +45,15 @@ func (b *builder) declareExecutionRole() (err error) {
 	}
 
 	return stack.NothingElse(b.ctx, b.Name+"-execution", b.roles.execution, pulumi.StringArray{rights.Name}, nil, b.child)
+}
+
+// keys are those that may have encrypted secret values.
+func (b *builder) keys() []string {
+	if b.KMSKeyARN == "" {
+		return b.Task.SecretKeyARNs
+	}
+
+	return append([]string{b.KMSKeyARN}, b.Task.SecretKeyARNs...)
 }
 
 // declareTaskRole declares the role of the tasks themselves. Tasks that call no AWS service have no role.
@@ -85,7 +94,8 @@ func (b *builder) declareTaskRole() (err error) {
 // declareRole declares a role that ECS alone may assume, for tasks of this account.
 func (b *builder) declareRole(suffix, description string) (*iam.Role, error) {
 	role, err := iam.NewRole(b.ctx, b.Name+"-"+suffix, &iam.RoleArgs{
-		Description: pulumi.String(description),
+		Description:         pulumi.String(description),
+		PermissionsBoundary: b.PermissionsBoundary(),
 		AssumeRolePolicy: text(pulumi.StringArray{b.Partition, b.Account},
 			func(values []string) (string, error) { return task.TrustPolicy(values[0], b.Region, values[1]) }),
 	}, b.child)

@@ -88,7 +88,7 @@ func readSchedules(g settings.Group) []Schedule {
 				Schedule: g.Required("at", settings.Schedule, "When the limits change.", source),
 				Timezone: g.Else("UTC").Text("timezone", "", settings.Timezone, "Time zone of the schedule.", source),
 				Min:      g.RequiredInt("min", 0, mostTasks, "tasks", "Fewest tasks from then on.", source),
-				Max:      g.RequiredInt("max", 1, mostTasks, "tasks", "Most tasks from then on.", source),
+				Max:      g.RequiredInt("max", 0, mostTasks, "tasks", "Most tasks from then on; with 0 there are none, and clients get 503 until another action.", source),
 			}
 		})
 	for i, schedule := range all {

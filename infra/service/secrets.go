@@ -50,7 +50,11 @@ const current = "AWSCURRENT"
 // findSecret looks up the ARN of a secret, which ends in six characters that AWS has chosen, and the id of its current
 // version.
 func (b *builder) findSecret(name string) (arn, version pulumi.StringOutput) {
-	arn = secretsmanager.LookupSecretOutput(b.ctx, secretsmanager.LookupSecretOutputArgs{Name: pulumi.StringPtr(name)}, b.child).Arn()
+	by := secretsmanager.LookupSecretOutputArgs{Name: pulumi.StringPtr(name)}
+	if strings.HasPrefix(name, "arn:") { // of another account
+		by = secretsmanager.LookupSecretOutputArgs{Arn: pulumi.StringPtr(name)}
+	}
+	arn = secretsmanager.LookupSecretOutput(b.ctx, by, b.child).Arn()
 	found := secretsmanager.GetSecretVersionsOutput(b.ctx, secretsmanager.GetSecretVersionsOutputArgs{SecretId: arn}, b.child)
 	version = found.Versions().ApplyT(func(all []secretsmanager.GetSecretVersionsVersion) (string, error) {
 		for _, one := range all {

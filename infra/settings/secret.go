@@ -9,7 +9,7 @@ const (
 )
 
 // SecretAllowed says what ParseSecret takes.
-const SecretAllowed = "ssm:<name of a parameter>, secretsmanager:<name of a secret> or secretsmanager:<name>#<field>" //nolint:gosec // A form, not a credential.
+const SecretAllowed = "ssm:<name of a parameter>, secretsmanager:<name or ARN of a secret> or secretsmanager:<name>#<field>" //nolint:gosec // A form, not a credential.
 
 // Secret names a value in a store. Key picks one field of a secret that holds JSON, or is empty.
 type Secret struct{ Store, Name, Key string }
@@ -18,7 +18,7 @@ type Secret struct{ Store, Name, Key string }
 // https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
 // https://docs.aws.amazon.com/secretsmanager/latest/APIReference/API_CreateSecret.html
 var secretPattern = regexp.MustCompile(
-	`^(?:(ssm):(/?[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*)|(secretsmanager):([A-Za-z0-9/_+=.@-]{1,512})(?:#([A-Za-z0-9_.-]+))?)$`)
+	`^(?:(ssm):(/?[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*)|(secretsmanager):([A-Za-z0-9/_+=.@-]{1,512}|arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]{1,519})(?:#([A-Za-z0-9_.-]+))?)$`)
 
 // ParseSecret returns the secret that a text names.
 func ParseSecret(text string) (Secret, bool) {

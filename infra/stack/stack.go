@@ -17,10 +17,21 @@ type Info struct {
 	Region             string
 	// KMSKeyARN is the key that encrypts logs and images. If it is empty, AWS's own key is used.
 	KMSKeyARN string
+	// BoundaryARN is the policy that bounds every role, or empty.
+	BoundaryARN string
 	// Protect makes the engine refuse to delete what serves clients and what holds data.
 	Protect bool
 	// LogRetentionDays is how long CloudWatch keeps logs.
 	LogRetentionDays int
+}
+
+// PermissionsBoundary is that of every role.
+func (i Info) PermissionsBoundary() pulumi.StringPtrInput {
+	if i.BoundaryARN == "" {
+		return nil
+	}
+
+	return pulumi.String(i.BoundaryARN)
 }
 
 // Unusable are the ids of availability zones that lack something, and what that is.

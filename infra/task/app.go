@@ -28,6 +28,8 @@ type App struct {
 	// when a task starts.
 	WritablePaths []string
 	Environment   map[string]string
+	// ImageSecret is where the credentials of the image's registry are, or empty.
+	ImageSecret settings.Secret
 	// Secrets are variables whose values ECS reads from a store when it starts a task.
 	Secrets map[string]settings.Secret
 }
@@ -98,12 +100,13 @@ func readApp(g settings.Group) App {
 			"Environment variables of the app, as names with values. ECS shows them to every user who may describe a task definition, so passwords belong in `app.secrets`. An encrypted value stays encrypted in the stack's state, but not in ECS. The program itself sets `HOST`, `PORT` and `KEEP_ALIVE_TIMEOUT_MS`, and `NODE_ENV` to `production` unless you set it. AWS access keys are refused; use `app.policies` instead.",
 			"https://docs.aws.amazon.com/securityhub/latest/userguide/ecs-controls.html#ecs-8"),
 		Secrets: g.Secrets("secrets", ownVariables,
-			"Environment variables of the app whose values ECS reads from a store when a task starts. Each maps a variable to `ssm:<parameter>`, `secretsmanager:<secret>` or `secretsmanager:<secret>#<field>`, by name. ECS gets the permission to read these values and no others. For values encrypted with your own KMS key, set `storage.kmsKey` to that key.",
+			"Environment variables of the app whose values ECS reads from a store when a task starts. Each maps a variable to `ssm:<parameter>`, `secretsmanager:<secret>` or `secretsmanager:<secret>#<field>`, by name; a secret of another account in this region by its ARN, and its policy must let ECS read it. ECS gets the permission to read these values and no others. For values encrypted with a KMS key of your own, list that key in `app.secretKeys`, unless it is `storage.kmsKey`.",
 			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/specifying-sensitive-data.html"),
 	}
 	if fast := app.Protocol == nginx.FastCGI; fast != (app.DocumentRoot != "") && !g.Wrong("protocol") && !g.Wrong("documentRoot") {
 		g.Conflict([]string{"protocol", "documentRoot"}, "fastcgi needs a document root, and no other protocol has one; allowed: both or none")
 	}
+	app.ImageSecret = readImageSecret(g)
 	for _, name := range slices.Sorted(maps.Keys(app.Secrets)) {
 		if _, both := app.Environment[name]; both {
 			g.Conflict([]string{"environment", "secrets"}, name+" is in both; allowed: in one of them")
@@ -114,6 +117,20 @@ func readApp(g settings.Group) App {
 	}
 
 	return app
+}
+
+// readImageSecret returns where the credentials of a private registry are, which ECS takes from Secrets Manager alone.
+func readImageSecret(g settings.Group) settings.Secret {
+	form := settings.Form{Allowed: "secretsmanager:<name or ARN of a secret>", Check: func(text string) bool {
+		secret, ok := settings.ParseSecret(text)
+		return ok && secret.Store == settings.StoreSecret && secret.Key == ""
+	}}
+	text := g.Hidden().Text("imageSecret", "", form,
+		"Secret that holds the `username` and `password`, as JSON, of the private registry of `image`, such as ghcr.io. Not for ECR, whose images ECS pulls with its own role. The local run pulls with the engine's own login.",
+		"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/private-auth.html")
+	secret, _ := settings.ParseSecret(text) // a wrong one has been refused
+
+	return secret
 }
 
 // documentRootVolume has the files of the document root, as those of static files are had.

@@ -57,11 +57,13 @@ type container struct {
 	VolumesFrom       []struct{}    `json:"volumesFrom"`
 	SystemControls    []struct{}    `json:"systemControls"`
 	// DockerLabels are the versions of the secret values.
-	DockerLabels     map[string]string `json:"dockerLabels,omitempty"`
-	DependsOn        []dependency      `json:"dependsOn,omitempty"`
-	HealthCheck      *healthCheck      `json:"healthCheck,omitempty"`
-	FireLens         *fireLens         `json:"firelensConfiguration,omitempty"`
-	LogConfiguration logConfiguration  `json:"logConfiguration"`
+	DockerLabels map[string]string `json:"dockerLabels,omitempty"`
+	DependsOn    []dependency      `json:"dependsOn,omitempty"`
+	HealthCheck  *healthCheck      `json:"healthCheck,omitempty"`
+	FireLens     *fireLens         `json:"firelensConfiguration,omitempty"`
+	// RepositoryCredentials are for an image in a private registry other than ECR.
+	RepositoryCredentials *repositoryCredentials `json:"repositoryCredentials,omitempty"`
+	LogConfiguration      logConfiguration       `json:"logConfiguration"`
 }
 
 type portMapping struct {
@@ -79,6 +81,10 @@ type variable struct {
 type source struct {
 	Name      string `json:"name"`
 	ValueFrom string `json:"valueFrom"`
+}
+
+type repositoryCredentials struct {
+	CredentialsParameter string `json:"credentialsParameter"`
 }
 
 type mountPoint struct {

@@ -26,7 +26,8 @@ type ExtraContainer struct {
 	// HealthCommand is like the app's.
 	HealthCommand []string
 
-	secrets map[string]settings.Secret
+	imageSecret settings.Secret
+	secrets     map[string]settings.Secret
 }
 
 const extraKey = "containers"
@@ -61,6 +62,7 @@ func readExtra(g settings.Group) []ExtraContainer {
 			HealthCommand: readHealthCommand(g, "Command as in `app.healthCommand`."),
 			WritablePaths: g.Texts("writablePaths", nil, writablePath, "Directories that the container may write to.", source),
 		}
+		f.imageSecret = readImageSecret(g)
 		for _, variable := range slices.Sorted(maps.Keys(f.secrets)) {
 			if _, both := f.Environment[variable]; both {
 				g.Fail("secrets", variable+" is in environment, too", "each variable once")

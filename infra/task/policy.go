@@ -28,14 +28,14 @@ func TrustPolicy(partition, region, account string) (string, error) {
 }
 
 // ExecutionRights are what ECS needs to start a task: images from repositories, log groups to write to, and the parameters
-// and secrets of its variables, with the key that may have encrypted them. All are ARNs.
+// and secrets of its variables, with the keys that may have encrypted them. All are ARNs.
 type ExecutionRights struct {
 	Partition, Region       string
 	Repositories, LogGroups []string
 	// Given are those repositories whose images something else than the stack puts there.
 	Given               []string
 	Parameters, Secrets []string
-	Key                 string
+	Keys                []string
 }
 
 // agentRepository holds the agent of GuardDuty's Runtime Monitoring. It belongs to an AWS account that differs from
@@ -109,9 +109,9 @@ func (r ExecutionRights) toReadSecrets() []policy.Statement {
 	}
 	// Values that are encrypted with AWS's own keys need no further right.
 	// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html#task-execution-secrets
-	if len(all) > 0 && r.Key != "" {
+	if len(all) > 0 && len(r.Keys) > 0 {
 		all = append(all, policy.Statement{
-			Sid: "DecryptThem", Effect: "Allow", Action: []string{"kms:Decrypt"}, Resource: []string{r.Key},
+			Sid: "DecryptThem", Effect: "Allow", Action: []string{"kms:Decrypt"}, Resource: sorted(r.Keys),
 		})
 	}
 

@@ -160,7 +160,7 @@ func TestNginxEndsBeforeItIsKilled(t *testing.T) {
 func TestPoliciesAreSortedAndNameEachResourceOnce(t *testing.T) {
 	text, err := ExecutionRights{
 		Repositories: []string{"r2", "r1", "r2"}, LogGroups: []string{"g2", "g1"},
-		Parameters: []string{"p2", "p1"}, Secrets: []string{"s1", "s1"}, Key: "k",
+		Parameters: []string{"p2", "p1"}, Secrets: []string{"s1", "s1"}, Keys: []string{"k"},
 	}.Policy()
 	if err != nil {
 		t.Fatal(err)

@@ -7,7 +7,8 @@ import (
 	"fargate-nginx-sidecar/infra/settings"
 )
 
-// Secret is one secret value, and the container and variable it is for.
+// Secret is one secret value, and the container and variable it is for. Without a variable, it is for the registry of the
+// container's image.
 type Secret struct {
 	Container, Variable string
 	settings.Secret
@@ -15,16 +16,19 @@ type Secret struct {
 
 // Secrets are the secret values of all containers, in the order of the containers and then of the variables.
 func (s Settings) Secrets() []Secret {
-	all := secretsOf(AppContainer, s.App.Secrets)
+	all := secretsOf(AppContainer, s.App.ImageSecret, s.App.Secrets)
 	for _, extra := range s.Extra {
-		all = append(all, secretsOf(extra.Name, extra.secrets)...)
+		all = append(all, secretsOf(extra.Name, extra.imageSecret, extra.secrets)...)
 	}
 
-	return append(all, secretsOf(logRouterName, s.LogRouter.secrets)...)
+	return append(all, secretsOf(logRouterName, settings.Secret{}, s.LogRouter.secrets)...)
 }
 
-func secretsOf(container string, named map[string]settings.Secret) []Secret {
+func secretsOf(container string, image settings.Secret, named map[string]settings.Secret) []Secret {
 	var all []Secret
+	if image != (settings.Secret{}) {
+		all = append(all, Secret{container, "", image})
+	}
 	for _, variable := range slices.Sorted(maps.Keys(named)) {
 		all = append(all, Secret{container, variable, named[variable]})
 	}
@@ -43,7 +47,9 @@ type Found struct{ ARN, Version string }
 
 // references are those of one container to secret values.
 type references struct {
-	sources []source
+	// registry is where the credentials of the image's registry are.
+	registry *repositoryCredentials
+	sources  []source
 	// versions are labels of the container. ECS reads a value only when a task starts, so a rotated value reaches running
 	// tasks with the deployment that a changed label makes. The version is in a label and not in the reference itself: a
 	// task that starts later, after the next rotation, needs the value that is current by then, and a reference to a
@@ -66,6 +72,11 @@ func (s Settings) references(values []Found) map[string]references {
 			from += ":" + secret.Key + "::"
 		}
 		of := all[secret.Container]
+		if secret.Variable == "" {
+			of.registry = &repositoryCredentials{from}
+			all[secret.Container] = of
+			continue
+		}
 		if of.versions == nil {
 			of.versions = map[string]string{}
 		}
@@ -79,5 +90,6 @@ func (s Settings) references(values []Found) map[string]references {
 
 // refer gives a container its secret values.
 func (b builder) refer(c *container) {
+	c.RepositoryCredentials = b.secrets[c.Name].registry
 	c.Secrets, c.DockerLabels = b.secrets[c.Name].sources, b.secrets[c.Name].versions
 }

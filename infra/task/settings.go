@@ -28,6 +28,9 @@ type Settings struct {
 	LogBufferMegabytes int
 	// PolicyARNs are the IAM policies of the tasks. Without any, and without Exec, the tasks have no role.
 	PolicyARNs []string
+	// SecretKeyARNs are KMS keys that have encrypted secret values. BoundaryARN is the policy that bounds every role, or empty.
+	SecretKeyARNs []string
+	BoundaryARN   string
 	// Exec lets people open a shell in a container. Its agent has to write files, so the root file systems are writable
 	// with it. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html
 	Exec bool
@@ -91,6 +94,12 @@ func Read(r *settings.Reader) Settings {
 		PolicyARNs: app.Texts("policies", nil, policy,
 			"ARNs of IAM policies for the tasks' role, for an app that calls AWS. Without any, the tasks have no role, unless `task.exec` needs one.",
 			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html"),
+		SecretKeyARNs: app.Texts("secretKeys", nil, settings.Pattern("the ARN of a key, arn:aws:kms:<region>:<account>:key/<id>", `^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$`),
+			"KMS keys that have encrypted values of `app.secrets` or other secrets of the containers, beside `storage.kmsKey`: ECS gets the permission to decrypt with them. The policy of a key in another account must allow that, too.",
+			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html#task-execution-secrets"),
+		BoundaryARN: g.Text("permissionsBoundary", "", settings.Form{Allowed: "the ARN of an IAM policy", Pattern: policyPattern},
+			"IAM policy that bounds the permissions of every role that the stack creates, for accounts that require one.",
+			"https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html"),
 		Volumes: readVolumes(app),
 
 		Sidecar: readSidecar(app, http, g, r.Group("overrides")),

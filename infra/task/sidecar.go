@@ -1,6 +1,7 @@
 package task
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -263,7 +264,7 @@ func (b builder) sidecarEnvironment() (map[string]string, error) {
 	if b.Ingress != "" {
 		s.Ingress = nginx.IngressKind(b.Ingress)
 	}
-	s.AppProtocol, s.AppRoot = b.App.Protocol, b.App.DocumentRoot
+	s.AppProtocol, s.AppRoot = cmp.Or(b.App.Protocol, nginx.HTTP), b.App.DocumentRoot
 	if sidecar.AppListen == OnSocket {
 		s.AppSocket = socketPath
 	}

@@ -85,8 +85,8 @@ func checkContainer(c types.ContainerDefinition) []error {
 		"links, extraHosts, dnsServers, dnsSearchDomains, hostname, disableNetworking: not supported with awsvpc on Fargate")
 	refuse(len(c.DockerSecurityOptions) > 0, "dockerSecurityOptions: not supported on Fargate")
 	refuse(aws.ToInt32(c.StopTimeout) > maximumStopTimeout, "stopTimeout: %d s; Fargate allows at most %d", aws.ToInt32(c.StopTimeout), maximumStopTimeout)
-	refuse(len(c.EnvironmentFiles) > 0 || c.FirelensConfiguration != nil || c.RepositoryCredentials != nil || len(c.ResourceRequirements) > 0 || len(c.VolumesFrom) > 0,
-		"environmentFiles, firelensConfiguration, repositoryCredentials, resourceRequirements, volumesFrom: not supported by the local run")
+	refuse(len(c.EnvironmentFiles) > 0 || c.FirelensConfiguration != nil || len(c.ResourceRequirements) > 0 || len(c.VolumesFrom) > 0,
+		"environmentFiles, firelensConfiguration, resourceRequirements, volumesFrom: not supported by the local run")
 	if l := c.LogConfiguration; l != nil {
 		refuse(l.LogDriver != types.LogDriverAwslogs, "log driver %q; supported by the local run: awslogs", l.LogDriver)
 	}

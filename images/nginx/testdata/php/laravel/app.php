@@ -5,6 +5,7 @@ if ($_SERVER['REQUEST_URI'] === '/accel') {
 }
 if ($_SERVER['REQUEST_URI'] === '/stream') {
     header('Content-Type: text/html');
+    ob_end_clean(); // PHP's own buffer
     foreach (['first', 'second'] as $piece) {
         echo $piece, str_repeat(' ', 1100);
         flush();
