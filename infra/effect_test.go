@@ -84,26 +84,55 @@ func stackIsRefused(t *testing.T, stack map[string]string) bool {
 // The value of an encrypted setting, which is found nowhere by accident.
 const hidden = "e2e-hidden-7"
 
+// hiding are the settings that stay secret: for each, a stack that sets it to the value.
+var hiding = map[string]map[string]string{
+	"app.buildArgs":              {"app.buildArgs": `{"TOKEN":"` + hidden + `"}`},
+	"app.command":                {"app.command": `["serve","` + hidden + `"]`},
+	"app.environment":            {"app.environment": `{"TOKEN":"` + hidden + `"}`, "deployment.command": `["migrate"]`},
+	"app.health":                 {"app.health": "/" + hidden},
+	"app.healthCommand":          {"app.healthCommand": `["CMD","check","` + hidden + `"]`},
+	"app.image":                  {"app.image": "team/" + hidden + ":1"},
+	"app.target":                 {"app.target": hidden},
+	"app.volumes[].mountPath":    with(efs, map[string]string{"app.volumes": volume("/" + hidden)}),
+	"app.writablePaths":          {"app.writablePaths": `["/` + hidden + `"]`},
+	"containers.*.command":       {"containers": container(`"command":["` + hidden + `"]`)},
+	"containers.*.environment":   {"containers": container(`"environment":{"TOKEN":"` + hidden + `"}`)},
+	"containers.*.healthCommand": {"containers": container(`"healthCommand":["CMD","` + hidden + `"]`)},
+	"containers.*.image":         {"containers": `{"a":{"image":"` + hidden + `:1","user":"1"}}`},
+	"containers.*.writablePaths": {"containers": container(`"writablePaths":["/` + hidden + `"]`)},
+	"logRouter.image":            {"logRouter": `{"image":"` + hidden + `:1","user":"1","output":{"Name":"http"}}`},
+	"logRouter.output":           {"logRouter": `{"image":"r:1","user":"1","output":{"Name":"http","Token":"` + hidden + `"}}`},
+}
+
+// naming are the settings that name something which is no secret, and where it stands in clear.
+var naming = map[string]string{
+	"app.name":                  "the names of all resources begin with it",
+	"app.context":               "a folder of the project",
+	"app.dockerfile":            "a file of the project",
+	"app.policies":              "the attachments to the role",
+	"app.secrets":               "the policy that allows to read the value, which is not there",
+	"containers.*.secrets":      "the same policy",
+	"logRouter.secrets":         "the same policy",
+	"app.volumes[].accessPoint": "the policy that allows to mount it",
+	"app.volumes[].fileSystem":  "the policy that allows to mount it",
+	"app.volumes[].name":        "the task definition's list of volumes",
+}
+
+var efs = map[string]string{"network.groups": `[{"port":2049,"id":"sg-0123456789abcdef0"}]`}
+
+func volume(mountPath string) string {
+	return `[{"name":"files","fileSystem":"fs-01234567","accessPoint":"fsap-01234567","mountPath":"` + mountPath + `"}]`
+}
+
+func container(member string) string { return `{"a":{"image":"a:1","user":"1",` + member + `}}` }
+
 // An encrypted value is in no resource in clear, whichever setting holds it.
 func TestEncryptedValuesStaySecret(t *testing.T) {
-	for name, test := range map[string]struct {
-		group    string
-		settings map[string]string
-	}{
-		"environment":                    {"app", map[string]string{"app.environment": `{"TOKEN":"` + hidden + `"}`}},
-		"build arguments":                {"app", map[string]string{"app.buildArgs": `{"TOKEN":"` + hidden + `"}`}},
-		"command":                        {"app", map[string]string{"app.command": `["serve","` + hidden + `"]`}},
-		"health command":                 {"app", map[string]string{"app.healthCommand": `["CMD","check","` + hidden + `"]`}},
-		"health path":                    {"app", map[string]string{"app.health": "/" + hidden}},
-		"writable path":                  {"app", map[string]string{"app.writablePaths": `["/` + hidden + `"]`}},
-		"environment of a command":       {"app", map[string]string{"app.environment": `{"TOKEN":"` + hidden + `"}`, "deployment.command": `["migrate"]`}},
-		"environment of a container":     {"containers", map[string]string{"containers": `{"a":{"image":"a:1","user":"1","environment":{"TOKEN":"` + hidden + `"}}}`}},
-		"command of a container":         {"containers", map[string]string{"containers": `{"a":{"image":"a:1","user":"1","command":["` + hidden + `"]}}`}},
-		"options of the router's output": {"logRouter", map[string]string{"logRouter": `{"image":"r:1","user":"1","output":{"Name":"http","Token":"` + hidden + `"}}`}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			run := options(defaults(t, test.settings))
-			run.Encrypted = []string{infratest.Project + ":" + test.group}
+	for path, settings := range hiding {
+		t.Run(path, func(t *testing.T) {
+			group, _, _ := strings.Cut(path, ".")
+			run := options(defaults(t, settings))
+			run.Encrypted = []string{infratest.Project + ":" + group}
 			graph, err := infratest.Run(infra.Program, run)
 			if err != nil {
 				t.Fatal(err)
@@ -117,11 +146,42 @@ func TestEncryptedValuesStaySecret(t *testing.T) {
 	}
 }
 
+// The two tables above have every setting of the groups that may hold an encrypted value, but for numbers, switches and times.
+func TestEverySettingThatMayBeEncryptedIsShownToStaySecret(t *testing.T) {
+	for path, setting := range declared(t) {
+		group, _, _ := strings.Cut(path, ".")
+		_, hides := hiding[path]
+		_, names := naming[path]
+		switch {
+		case !slices.Contains(keepSecrets, group):
+			if hides || names {
+				t.Errorf("%s: its group may hold no encrypted value", path)
+			}
+		case holdsNoSecret(setting.Schema):
+			if hides || names {
+				t.Errorf("%s is a number, a switch or a time; it needs no line", path)
+			}
+		case hides == names:
+			t.Errorf("%s is in both tables, or in none: does an encrypted value stay secret there?", path)
+		}
+	}
+}
+
+// keepSecrets are the groups that may hold encrypted values.
+var keepSecrets = []string{"app", "containers", "logRouter"}
+
+// holdsNoSecret reports whether a setting takes only numbers and units.
+func holdsNoSecret(schema map[string]any) bool {
+	pattern, _ := schema["pattern"].(string)
+
+	return schema["type"] == "integer" || schema["type"] == "boolean" || strings.HasPrefix(pattern, "^[0-9]") || strings.HasPrefix(pattern, "^[1-9]")
+}
+
 // What other groups hold ends up where AWS and the state show it, so encryption there would only look like a secret.
 func TestEncryptedValuesAreRefusedWhereTheyCannotStaySecret(t *testing.T) {
 	for path := range declared(t) {
 		group, _, _ := strings.Cut(path, ".")
-		if slices.Contains([]string{"app", "containers", "logRouter", "profile"}, group) {
+		if slices.Contains(keepSecrets, group) || group == "profile" {
 			continue
 		}
 		run := options(defaults(t, nil))
