@@ -292,7 +292,7 @@ func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Too
 	if err != nil {
 		return err
 	}
-	checks, err := verify.Stack(ctx, verify.Options{
+	asked := verify.Options{
 		URL:        url,
 		Reaches:    reaches,
 		Prefixes:   list(variables["NGINX_PATH_PREFIXES"]),
@@ -301,7 +301,8 @@ func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Too
 		Patience:   30 * time.Second,
 		Logs:       client.appLogs,
 		Containers: len(tasks),
-	})
+	}
+	checks, err := verify.Stack(ctx, asked)
 	l.Progress.Line("")
 	for _, check := range checks {
 		l.Progress.Line("  %-26s %s", check.Request, check.Got)
@@ -309,11 +310,23 @@ func (l *Local) deploy(ctx context.Context, current run.Run, found toolchain.Too
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
+	l.printRefusals(verify.Refusals(ctx, asked))
 	l.Progress.Line("\n%d tasks serve stack %s; deployed in %s, the whole command took %s\n", len(tasks), stack, deployed, l.Progress.Elapsed())
 	l.Progress.Line("  %s%s", url, withHost(host))
 	l.Progress.Line("  AWS CLI and pulumi in this shell:  . %s/env", filepath.Base(l.dir()))
 	l.Progress.Line("  make local-status · make local-logs · make local-down")
 	return nil
+}
+
+// printRefusals shows what a browser would miss of the app's own pages.
+func (l *Local) printRefusals(refused []string) {
+	if len(refused) == 0 {
+		return
+	}
+	l.Progress.Line("\nNGINX refuses what the app's own pages link to; the reason ends with the setting that allows it:")
+	for _, each := range refused {
+		l.Progress.Line("  %s", each)
+	}
 }
 
 // actionsFile has the AWS actions that each command of the last run called. It stays when the run goes, so that it also has
