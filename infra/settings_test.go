@@ -13,6 +13,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"fargate-nginx-sidecar/images/nginx"
 	"fargate-nginx-sidecar/infra"
 	"fargate-nginx-sidecar/infra/infratest"
 	"fargate-nginx-sidecar/infra/settings"
@@ -80,6 +81,9 @@ var wrong = []struct{ key, value, want string }{
 	{"app.secretKeys", `["alias/shop"]`, `app.secretKeys: "alias/shop"; allowed: a list of: the ARN of a key, arn:aws:kms:<region>:<account>:key/<id>`},
 	{"app.imageSecret", "ssm:/ghcr", `app.imageSecret: not what is allowed; allowed: secretsmanager:<name or ARN of a secret>`},
 	{"task.permissionsBoundary", "boundary", `task.permissionsBoundary: "boundary"; allowed: the ARN of an IAM policy`},
+	{"http.headers", `{"Content-Length":"1"}`, `http.headers: "Content-Length: 1"; allowed: ` + nginx.AnswerHeaders.Each},
+	{"http.headers", `{"X-A":"$host"}`, `http.headers: "X-A: $host"; allowed: ` + nginx.AnswerHeaders.Each},
+	{"http.streamUploads", `["v2"]`, `http.streamUploads: "v2"; allowed: a list of: /, or a path such as /api or /v1/orders, of letters, digits, dots, hyphens and underscores`},
 	{"ingress.internal", "private", `ingress.internal: "private"; allowed: true, false`},
 	{"app.dockerfile", "/Dockerfile", `app.dockerfile: "/Dockerfile"; allowed: a relative path inside app.context, with forward slashes`},
 	{"app.dockerfile", "../Dockerfile", `app.dockerfile: "../Dockerfile"; allowed: a relative path inside app.context, with forward slashes`},
@@ -563,6 +567,13 @@ var contradictory = map[string]struct {
 			"http.stripPrefix, http.paths: the prefix is /, which leaves nothing to cut off; allowed with: paths without it",
 		},
 	},
+	"uploads that reach no app, or one that needs their length": {
+		map[string]string{"http.streamUploads": `["/files","/api/v2"]`, "app.protocol": "uwsgi"},
+		[]string{
+			"http.streamUploads, http.paths: /files does not reach the app; allowed: a path of http.paths, or one below it",
+			"http.streamUploads, app.protocol: the variables of CGI hold the length of a body, which is known once it has come; allowed: one of them",
+		},
+	},
 	"fastcgi without a document root, with a prefix and a cache": {
 		map[string]string{"app.protocol": "fastcgi", "http.stripPrefix": "true", "overrides.sidecar": `{"NGINX_CACHE_SECONDS":5}`},
 		[]string{
@@ -1009,6 +1020,8 @@ var others = map[string]another{
 	"app.secretKeys":           {`["` + someKey + `"]`, map[string]string{"app.secrets": `{"TOKEN":"ssm:/token"}`}},
 	"containers.*.imageSecret": beside(`"imageSecret":"secretsmanager:ghcr"`),
 	"ingress.internal":         {"true", nil},
+	"http.headers":             {`{"X-Frame-Options":"DENY"}`, nil},
+	"http.streamUploads":       {`["/api/v2"]`, nil},
 	"task.permissionsBoundary": {"arn:aws:iam::123456789012:policy/bounds", nil},
 	"app.documentRoot":         {"/app/web", map[string]string{"app.image": "app:1", "app.protocol": "fastcgi", "app.documentRoot": "/app/public"}},
 	"ingress.sticky":           {"1h", nil},

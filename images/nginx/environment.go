@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // shown are the settings that are written although they have their defaults, so that they can be seen in the task
@@ -120,6 +121,15 @@ func (s Settings) contradictions() (errs []error) {
 	refuse(s.AppProtocol != FastCGI && s.AppRoot != "", AppRoot.Name, s.AppRoot, "none unless NGINX_APP_PROTOCOL is fastcgi")
 	refuse(s.AppProtocol == FastCGI && s.StripPrefix, "NGINX_STRIP_PREFIX", "on", "off with fastcgi, whose scripts are files at their paths")
 	refuse(s.AppProtocol != HTTP && s.CacheSeconds > 0, CacheSeconds.Name, CacheSeconds.write(s), "0 unless NGINX_APP_PROTOCOL is http")
+
+	for _, path := range s.StreamedPaths {
+		refuse(!slices.ContainsFunc(s.PathPrefixes, func(prefix string) bool { return covers(prefix, path) }), StreamedPaths.Name, path, "a path of NGINX_PATH_PREFIXES, or one below it")
+	}
+	refuse(s.AppProtocol != HTTP && len(s.StreamedPaths) > 0, StreamedPaths.Name, StreamedPaths.write(s), "none unless NGINX_APP_PROTOCOL is http: the variables of CGI hold the length")
+	for i, header := range s.AnswerHeaders {
+		twice := slices.ContainsFunc(s.AnswerHeaders[:i], func(h AnswerHeader) bool { return strings.EqualFold(h.Name, header.Name) })
+		refuse(twice, AnswerHeaders.Name, header.String(), "each header once")
+	}
 
 	// An application may take /api%2Flogin or /api//login for /api/login. What is only for that path, and decided by
 	// something that does not read it like that, would not hold. So it is one or the other.

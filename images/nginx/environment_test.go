@@ -108,6 +108,8 @@ func TestSettingsThatContradictEachOther(t *testing.T) {
 		{"NGINX_APP_ROOT=/app", `NGINX_APP_ROOT: got "/app", allowed: none unless NGINX_APP_PROTOCOL is fastcgi`},
 		{"NGINX_APP_PROTOCOL=fastcgi NGINX_APP_ROOT=/app NGINX_STRIP_PREFIX=on", `NGINX_STRIP_PREFIX: got "on", allowed: off with fastcgi, whose scripts are files at their paths`},
 		{"NGINX_APP_PROTOCOL=uwsgi NGINX_CACHE_SECONDS=5", `NGINX_CACHE_SECONDS: got "5", allowed: 0 unless NGINX_APP_PROTOCOL is http`},
+		{"NGINX_STREAMED_PATHS=/files", `NGINX_STREAMED_PATHS: got "/files", allowed: a path of NGINX_PATH_PREFIXES, or one below it`},
+		{"NGINX_APP_PROTOCOL=uwsgi NGINX_STREAMED_PATHS=/api", `NGINX_STREAMED_PATHS: got "/api", allowed: none unless NGINX_APP_PROTOCOL is http: the variables of CGI hold the length`},
 		{"NGINX_ALLOW=slash", `NGINX_ALLOW: got "slash", allowed: one of encoded-slash, encoded-percent, dots, double-slash, semicolon; several are separated by commas`},
 	} {
 		if _, err := reading(strings.Fields(c.lines)...); err == nil || err.Error() != c.want {
@@ -152,6 +154,9 @@ func someSettings(r *rand.Rand) Settings {
 	} else {
 		s.LoginPaths = some("/api/admin", "/v1")
 	}
+	if r.IntN(2) == 0 {
+		s.AnswerHeaders = []AnswerHeader{{"Strict-Transport-Security", "max-age=31536000"}, {"Permissions-Policy", `geolocation=(self "https://a.example"), camera=()`}}
+	}
 	s.CORSOrigins = some("https://a.example.com", "http://localhost:5173")
 	s.CORSPreflight = len(s.CORSOrigins) > 0 && r.IntN(2) == 0
 	s.StripPrefix = !slices.Contains(s.PathPrefixes, Site) && r.IntN(2) == 0
@@ -160,6 +165,9 @@ func someSettings(r *rand.Rand) Settings {
 		s.AppRoot, s.StripPrefix, s.CacheSeconds = "/app/public", false, 0
 	case UWSGI:
 		s.CacheSeconds = 0
+	}
+	if s.AppProtocol == HTTP {
+		s.StreamedPaths = some(s.PathPrefixes...)
 	}
 	s.AppHealthHost = []string{"", "www.example.com"}[r.IntN(2)]
 	s.AppSocket, s.AppHealthPath = []string{"", "/run/app/http.sock"}[r.IntN(2)], []string{"", "/healthz"}[r.IntN(2)]
@@ -227,4 +235,20 @@ func FuzzEnvironment(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A value becomes a word of NGINX's configuration.
+func TestAHeaderOfEveryAnswerIsOneLineThatNginxTakesForText(t *testing.T) {
+	for line, allowed := range map[string]bool{
+		"Strict-Transport-Security: max-age=31536000; includeSubDomains": true, `Permissions-Policy: geolocation=(self "https://a.example"), camera=()`: true,
+		"Content-Security-Policy: default-src 'self'; img-src *": true, "X-Powered: a$host": false, `X-A: a\b`: false, "X-A: ": false, "X-A:a": false,
+		"X A: a": false, "X-A: a\rb": false, "Content-Length: 1": false, "access-control-allow-origin: *": false, "Cache-Control: no-store": false, "X-A: \u00fc": false,
+	} {
+		if AnswerHeaders.Allows(line) != allowed {
+			t.Errorf("%q: %v; want %v", line, !allowed, allowed)
+		}
+	}
+	if _, err := reading("NGINX_ANSWER_HEADERS=X-A: a\nx-a: b"); err == nil {
+		t.Error("the same header twice")
+	}
 }

@@ -1,6 +1,7 @@
 package nginx
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -170,6 +171,7 @@ func (w Switch) read(s *Settings, value string) []error {
 type List[T any] struct {
 	Name, Default string
 	Each          string // what one word may be
+	separator     string // if it is no comma
 	Meaning       string
 
 	at     func(*Settings) *[]T
@@ -202,7 +204,7 @@ func (l List[T]) write(s Settings) string {
 	for _, each := range *l.at(&s) {
 		words = append(words, l.format(each))
 	}
-	return strings.Join(words, ",")
+	return strings.Join(words, cmp.Or(l.separator, ","))
 }
 
 func (l List[T]) read(s *Settings, value string) (errs []error) {
@@ -213,10 +215,14 @@ func (l List[T]) read(s *Settings, value string) (errs []error) {
 	if value == "" {
 		return nil
 	}
-	for _, word := range strings.Split(value, ",") {
+	allowed := l.Each + "; several are separated by commas"
+	if l.separator != "" {
+		allowed = l.Each + "; one a line"
+	}
+	for _, word := range strings.Split(value, cmp.Or(l.separator, ",")) {
 		each, ok := l.parse(word)
 		if !ok {
-			errs = append(errs, wrong(l.Name, word, l.Each+"; several are separated by commas"))
+			errs = append(errs, wrong(l.Name, word, allowed))
 			continue
 		}
 		*l.at(s) = append(*l.at(s), each)
@@ -228,6 +234,9 @@ func (l List[T]) row() Row {
 	fallback := l.Default
 	if fallback == "" {
 		fallback = "none"
+	}
+	if l.separator != "" {
+		return Row{l.Name, fallback, "one a line", l.Meaning}
 	}
 	return Row{l.Name, fallback, "list with commas", l.Meaning}
 }

@@ -47,6 +47,8 @@ type configuration struct {
 	CORS         cors
 	Files, Root  files
 	DocumentRoot bool
+	// Bodies are the app's paths by what becomes of a request's body.
+	Bodies []bodies
 	// LongestPrefixes are the patterns of the app's prefixes, the longest first.
 	LongestPrefixes string
 	// GzipTypes are the content types that are compressed beside HTML, GzipTypesPattern fits all. Conditions are the
@@ -88,9 +90,16 @@ type files struct {
 type cors struct {
 	CORSOrigins   []string
 	CORSPreflight bool
+	AnswerHeaders []AnswerHeader
 }
 
-func (s Settings) cors() cors { return cors{s.CORSOrigins, s.CORSPreflight} }
+// bodies are paths whose request bodies are dealt with in the same way.
+type bodies struct {
+	Prefixes string // a pattern
+	Streamed bool
+}
+
+func (s Settings) cors() cors { return cors{s.CORSOrigins, s.CORSPreflight, s.AnswerHeaders} }
 
 var templateFunctions = template.FuncMap{
 	"join":    strings.Join,
@@ -144,12 +153,16 @@ func (s Settings) configuration(openFiles int) configuration {
 		Files:           files{s.cors(), staticRoot},
 		Root:            files{s.cors(), DocumentRoot},
 		DocumentRoot:    s.AppRoot != "",
+		Bodies:          []bodies{{alternatives(s.PathPrefixes), false}},
 		LongestPrefixes: longestFirst(s.PathPrefixes),
 		GzipTypes:       gzipTypes,
 		Conditions:      []string{"if_match", "if_none_match"},
 		PathReasons:     pathReasons(s.allowsForm),
 		BodyLimitText:   kibibytes(s.BodyLimit),
 		HeadersLimit:    4 * s.HeaderLimit,
+	}
+	if len(s.StreamedPaths) > 0 {
+		c.Bodies = append([]bodies{{alternatives(s.StreamedPaths), true}}, c.Bodies...)
 	}
 	c.AllPrefixes = c.Prefixes
 	if len(s.StaticPaths) > 0 {

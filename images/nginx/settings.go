@@ -47,6 +47,8 @@ type Settings struct {
 	Allow                 []PathForm
 	StripPrefix           bool
 
+	AnswerHeaders []AnswerHeader
+	StreamedPaths []string
 	CORSOrigins   []string
 	CORSPreflight bool
 
@@ -183,6 +185,15 @@ var (
 	CORSOrigins = list("NGINX_CORS_ORIGINS", "", "an origin such as https://shop.example.com, with a port unless it is the scheme's",
 		func(s *Settings) *[]string { return &s.CORSOrigins }, isOrigin,
 		"origins whose pages may read the sidecar's own answers, such as a 413 or 502, and static files")
+	AnswerHeaders = List[AnswerHeader]{
+		Name: "NGINX_ANSWER_HEADERS", at: func(s *Settings) *[]AnswerHeader { return &s.AnswerHeaders }, parse: parseHeader, format: AnswerHeader.String,
+		separator: "\n",
+		Each:      `a name and a value of printable ASCII without $ and \, such as "Strict-Transport-Security: max-age=31536000"; not one that nginx or another setting writes`,
+		Meaning:   "headers of every answer, unless the application has set one of that name",
+	}
+	StreamedPaths = list("NGINX_STREAMED_PATHS", "", "/, or a path such as /api or /v1/orders, of letters, digits, dots, hyphens and underscores",
+		func(s *Settings) *[]string { return &s.StreamedPaths }, isPrefix,
+		"paths with what lies below them whose request bodies reach the application as they come, without a limit: they are not stored first")
 	TrustedProxies = List[netip.Prefix]{
 		Name: "NGINX_TRUSTED_PROXIES", at: func(s *Settings) *[]netip.Prefix { return &s.TrustedProxies }, parse: parseRange, format: netip.Prefix.String,
 		Each:    "an address range without host bits, such as 130.176.0.0/16 or 2600:9000::/28, with IPv4 addresses in their own form",
@@ -237,5 +248,5 @@ var all = []setting{
 	Port, AppPort, Workers, Connections, IdleTimeout, KeepAlive, ReadTimeout, AppIdle, AppKeepAlive, ClientTimeout, ShutdownTimeout, StopDelay,
 	AppConnections, BodyLimit, HeaderLimit, RateLimit, RateBurst, ConcurrencyLimit, GzipLevel, CacheSeconds, StatusInterval, AppHealthTimeout,
 	Gzip, AccessLog, LogHealthChecks, TLS, Ingress, SPAFallback, StripPrefix, CORSPreflight, StaticHistory,
-	PathPrefixes, Allow, StaticPaths, HashedPaths, Methods, AllowedHosts, PathRates, CORSOrigins, TrustedProxies, LoginPaths, AppSocket, AppProtocol, AppRoot, AppHealthPath, AppHealthHost,
+	PathPrefixes, Allow, StaticPaths, HashedPaths, Methods, AllowedHosts, PathRates, CORSOrigins, AnswerHeaders, StreamedPaths, TrustedProxies, LoginPaths, AppSocket, AppProtocol, AppRoot, AppHealthPath, AppHealthHost,
 }

@@ -57,6 +57,34 @@ func parseRange(word string) (netip.Prefix, bool) {
 	return prefix, err == nil && !prefix.Addr().Is4In6() && prefix == prefix.Masked()
 }
 
+// AnswerHeader is a header of every answer.
+type AnswerHeader struct{ Name, Value string }
+
+// headerPattern leaves out what would be a variable or an escape to NGINX.
+var headerPattern = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9-]{0,63}): ([\x21-\x23\x25-\x5b\x5d-\x7e](?:[\x20-\x23\x25-\x5b\x5d-\x7e]*[\x21-\x23\x25-\x5b\x5d-\x7e])?)$`)
+
+// ownHeaders are those that NGINX writes, or another setting, and those that frame an answer.
+var ownHeaders = strings.Fields(`accept-ranges access-control-allow-headers access-control-allow-methods access-control-allow-origin
+	access-control-max-age age allow cache-control connection content-encoding content-length content-range content-type date etag
+	expires keep-alive last-modified location retry-after server set-cookie trailer transfer-encoding upgrade vary
+	www-authenticate x-content-type-options x-request-id`)
+
+func parseHeader(line string) (AnswerHeader, bool) {
+	part := headerPattern.FindStringSubmatch(line)
+	if part == nil || len(line) > 2000 || slices.Contains(ownHeaders, strings.ToLower(part[1])) {
+		return AnswerHeader{}, false
+	}
+
+	return AnswerHeader{part[1], part[2]}, true
+}
+
+// String is the line of an answer.
+func (h AnswerHeader) String() string { return h.Name + ": " + h.Value }
+
+// Variable ends the name of NGINX's variable for the header, and Quoted is its value as a word of the configuration.
+func (h AnswerHeader) Variable() string { return strings.ToLower(strings.ReplaceAll(h.Name, "-", "_")) }
+func (h AnswerHeader) Quoted() string   { return strings.ReplaceAll(h.Value, `"`, `\"`) }
+
 // parseRate reads path:requests a minute:burst.
 func parseRate(word string) (PathRate, bool) {
 	parts := strings.Split(word, ":")

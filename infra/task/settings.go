@@ -167,6 +167,14 @@ func check(r *settings.Reader, s Settings) {
 			fmt.Sprintf("the buffers of %d containers, %d MB each, would need more than half of %d MiB", buffers, s.LogBufferMegabytes, s.Memory))
 	}
 	checkSidecarOverrides(r, s.Sidecar)
+	for _, path := range s.Sidecar.StreamedPaths {
+		if longestCover(path, s.Sidecar.PathPrefixes) == 0 && !r.Wrong("http.paths") {
+			r.Conflict([]string{"http.streamUploads", "http.paths"}, path+" does not reach the app; allowed: a path of http.paths, or one below it")
+		}
+	}
+	if s.App.Protocol != nginx.HTTP && len(s.Sidecar.StreamedPaths) > 0 {
+		r.Conflict([]string{"http.streamUploads", "app.protocol"}, "the variables of CGI hold the length of a body, which is known once it has come; allowed: one of them")
+	}
 	if s.App.Protocol == nginx.FastCGI && s.Sidecar.StripPrefix {
 		r.Conflict([]string{"app.protocol", "http.stripPrefix"}, "the scripts of fastcgi are files at their paths, which have no prefix to cut off; allowed: one of them")
 	}

@@ -3,6 +3,7 @@ package task
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -28,6 +29,9 @@ type Sidecar struct {
 	HashedPaths []string
 	// StripPrefix cuts the prefix off the paths that the app gets.
 	StripPrefix bool
+	// AnswerHeaders are those of every answer, and StreamedPaths where a body reaches the app as it comes.
+	AnswerHeaders []nginx.AnswerHeader
+	StreamedPaths []string
 	// CORSOrigins are those whose pages may read NGINX's own answers. With CORSPreflight NGINX does all of CORS.
 	CORSOrigins   []string
 	CORSPreflight bool
@@ -93,7 +97,11 @@ func readSidecar(app, http, task, overrides settings.Group) Sidecar {
 		SPAFallback: http.Bool("spaFallback", false,
 			"Whether NGINX answers a path of `http.static` that has no file, and no dot in its last part, with the `index.html` of that path: for an app whose pages are made in the browser.",
 			"https://nginx.org/en/docs/http/ngx_http_core_module.html#try_files"),
-		Allow: readAllow(http),
+		Allow:         readAllow(http),
+		AnswerHeaders: readAnswerHeaders(http),
+		StreamedPaths: http.Texts("streamUploads", nil, form(nginx.StreamedPaths),
+			"Paths of `http.paths`, or below one, whose request bodies reach the app as they come, for large uploads: NGINX stores none of them, and `http.bodyLimit` does not hold there. A slow client then keeps the app busy. Only with `app.protocol: http`.",
+			"https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_request_buffering"),
 		StripPrefix: http.Bool("stripPrefix", false,
 			"Whether the app gets paths without their prefix of `http.paths`: `/users` for `/api/users`. The prefix is then in the header `X-Forwarded-Prefix`, for the links and redirects that the app makes.",
 			"https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_pass"),
@@ -110,7 +118,7 @@ func readSidecar(app, http, task, overrides settings.Group) Sidecar {
 			"Time that the app keeps an idle connection open. The app gets it as `KEEP_ALIVE_TIMEOUT_MS`; if the app's own time is fixed, set this to that time. NGINX closes an idle connection to the app before the app does: after `ingress.idleTimeout`, or one second earlier than the app if the app's time is not longer than that.",
 			"https://nginx.org/en/docs/http/ngx_http_upstream_module.html#keepalive_timeout"),
 		TrustedProxies: http.Ranges("trustedProxies", form(nginx.TrustedProxies),
-			"Address ranges of proxies in front of the load balancer, such as a CDN, whose `X-Forwarded-For` header NGINX trusts, as it does the load balancer's own ranges.",
+			"Address ranges of proxies in front of the load balancer, such as a CDN, whose `X-Forwarded-For` and `X-Forwarded-Host` headers NGINX trusts, as it does the load balancer's own ranges.",
 			"https://nginx.org/en/docs/http/ngx_http_realip_module.html"),
 		StopDelay: task.OrFalse().Else("false").Duration("stopDelay", 0, leastStopDelay, sec(nginx.StopDelay.Max),
 			"Time that NGINX keeps answering after the stop signal while its health page answers 503. ECS may stop a task on Spot while the load balancer still sends requests to it; the delay lets the load balancer's checks fail first, which then follow 5 s apart. It must leave time for the longest request within `task.stopTimeout`.",
@@ -146,6 +154,22 @@ func readSidecar(app, http, task, overrides settings.Group) Sidecar {
 	}
 
 	return s
+}
+
+func readAnswerHeaders(http settings.Group) []nginx.AnswerHeader {
+	values := http.Map("headers",
+		"Headers of every answer, as names with values, such as `Strict-Transport-Security: max-age=31536000` or a `Content-Security-Policy`: of the app's answers that have none of that name, of static files and of NGINX's own.",
+		"https://nginx.org/en/docs/http/ngx_http_headers_module.html#add_header")
+	var all []nginx.AnswerHeader
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		header := nginx.AnswerHeader{Name: name, Value: values[name]}
+		if !nginx.AnswerHeaders.Allows(header.String()) {
+			http.Fail("headers", strconv.Quote(header.String()), nginx.AnswerHeaders.Each)
+		}
+		all = append(all, header)
+	}
+
+	return all
 }
 
 func readAllow(http settings.Group) []nginx.PathForm {
@@ -250,6 +274,7 @@ func (b builder) sidecarEnvironment() (map[string]string, error) {
 	s.ShutdownTimeout = inSeconds(b.TimeToStop() - sidecar.StopDelay)
 	s.StopDelay = inSeconds(sidecar.StopDelay)
 	s.PathPrefixes, s.Methods, s.Allow = sidecar.PathPrefixes, sidecar.Methods, sidecar.Allow
+	s.AnswerHeaders, s.StreamedPaths = sidecar.AnswerHeaders, sidecar.StreamedPaths
 	s.StripPrefix, s.CORSOrigins, s.CORSPreflight = sidecar.StripPrefix, sidecar.CORSOrigins, sidecar.CORSPreflight
 	s.BodyLimit, s.HeaderLimit, s.AllowedHosts = sidecar.BodyLimitKilobytes, sidecar.HeaderLimitKilobytes, sidecar.AllowedHosts
 	s.RateLimit, s.PathRates = sidecar.RatePerSecond, sidecar.PathRates

@@ -22,6 +22,7 @@ var hasSetting = map[string]string{
 	nginx.SPAFallback.Name: "http.spaFallback", nginx.Allow.Name: "http.allow", nginx.TLS.Name: "ingress.targetTls",
 	nginx.Ingress.Name: "ingress.kind", nginx.StripPrefix.Name: "http.stripPrefix", nginx.CORSOrigins.Name: "http.cors.origins",
 	nginx.CORSPreflight.Name: "http.cors.preflight", nginx.AppHealthHost.Name: "http.hosts", nginx.AppProtocol.Name: "app.protocol", nginx.AppRoot.Name: "app.documentRoot",
+	nginx.AnswerHeaders.Name: "http.headers", nginx.StreamedPaths.Name: "http.streamUploads",
 }
 
 // readSidecarOverrides returns settings of the sidecar's own that are too rare for a setting of the stack.
