@@ -2,8 +2,6 @@ package infra_test
 
 import (
 	"maps"
-	"os"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -195,24 +193,12 @@ func TestTheExamplesOfTheContainersDocumentAreAccepted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	project, err := readFile(t, "Pulumi.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(text, -1)
 	if len(blocks) != 2 {
 		t.Fatalf("%d examples; want 2", len(blocks))
 	}
 	for i, want := range []string{"otel", "log-router"} {
-		directory := t.TempDir()
-		for name, content := range map[string]string{
-			"Pulumi.yaml": string(project), "Pulumi.shop.yaml": string(blocks[i][1]) + "  aws:region: eu-central-1\n",
-		} {
-			if err := os.WriteFile(filepath.Join(directory, name), []byte(content), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if all := containers(t, run(t, infratest.Settings(t, directory, "shop", nil))); all[want] == nil {
+		if all := containers(t, run(t, settingsOf(t, blocks[i][1]))); all[want] == nil {
 			t.Errorf("containers %v; want %s among them", slices.Sorted(maps.Keys(all)), want)
 		}
 	}

@@ -60,14 +60,79 @@ func TestTheStackFilesOfTheAppsAreAccepted(t *testing.T) {
 	}
 }
 
-// People begin with the stack file of the README, so it must be one that the Pulumi command and the program accept.
+// People begin with the stack file of the README, a production service on less than a page: the Pulumi command, editors and the
+// program accept it.
 func TestTheStackFileOfTheREADMEIsAccepted(t *testing.T) {
 	text := yamlBlock(t, "README.md")
+	if lines := strings.Count(string(text), "\n"); lines >= 15 {
+		t.Errorf("%d lines; want less than 15", lines)
+	}
+	if err := validate(t, schema(t), text); err != nil {
+		t.Error(err)
+	}
 	settings := settingsOf(t, text)
+	if got := of(t, settings, "profile"); got != "prod" {
+		t.Errorf("profile: %s; want prod", got)
+	}
 	graph := run(t, settings)
 	if got := at(t, one(t, graph, certificate), "domainName"); got != of(t, settings, "domain.name") {
 		t.Errorf("certificate for %v; want the domain of the stack file", got)
 	}
+}
+
+// What a document is about is seen at work before it is explained: a stack file that is accepted, or commands that exist.
+func TestEveryDocumentOpensWithAWholeExample(t *testing.T) {
+	makefiles := textOf(t, "Makefile") + textOf(t, "project.mk")
+	fence := regexp.MustCompile("(?s)```(yaml)?\n(.*?)```")
+	for _, path := range documents(t) {
+		opening, _, _ := strings.Cut(textOf(t, path), "\n## ")
+		block := fence.FindStringSubmatch(opening)
+		switch {
+		case block == nil:
+			t.Errorf("%s has no example before its first section", path)
+		case block[1] == "yaml":
+			if err := validate(t, schema(t), []byte(block[2])); err != nil {
+				t.Errorf("%s: %v", path, err)
+			}
+			run(t, settingsOf(t, []byte(block[2])))
+		default:
+			commands := regexp.MustCompile(`(?m)^(make|pulumi|curl) ([a-z-]+)`).FindAllStringSubmatch(block[2], -1)
+			if len(commands) == 0 {
+				t.Errorf("%s: the example is neither a stack file nor commands:\n%s", path, block[2])
+			}
+			for _, command := range commands {
+				if command[1] == "make" && !strings.Contains(makefiles, "\n"+command[2]+":") {
+					t.Errorf("%s: there is no make %s", path, command[2])
+				}
+			}
+		}
+	}
+}
+
+func documents(t *testing.T) []string {
+	t.Helper()
+
+	textOf(t, "README.md") // goes to the project's folder
+	all, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 8 {
+		t.Fatalf("%d documents; want all of docs", len(all))
+	}
+
+	return all
+}
+
+func textOf(t *testing.T, path string) string {
+	t.Helper()
+
+	text, err := readFile(t, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return string(text)
 }
 
 // Names in groups between backticks are settings, and names in camel case are outputs, fields or names of the two properties
@@ -83,14 +148,7 @@ func TestDocumentsNameSettingsAndOutputsThatExist(t *testing.T) {
 		known[name] = true
 	}
 
-	documents, err := filepath.Glob("docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(documents) < 8 {
-		t.Fatalf("%d documents; want all of docs", len(documents))
-	}
-	for _, path := range append(documents, "README.md", "local/README.md") {
+	for _, path := range append(documents(t), "README.md", "local/README.md") {
 		if path == "docs/migration.md" {
 			continue // It also has the settings of other tools; a test of its own checks it.
 		}

@@ -139,7 +139,7 @@ func TestSchemaRefusesWrongStackFiles(t *testing.T) {
 
 // Pulumi takes a key without a namespace for one of the project's.
 func TestTheProjectsNameMayBeLeftOut(t *testing.T) {
-	with := readStack(t, "prod")
+	with := textOf(t, "Pulumi.prod.yaml")
 	without := strings.ReplaceAll(with, projectName(t)+":", "")
 	if with == without {
 		t.Fatal("the stack file has no key of the project")
@@ -153,17 +153,6 @@ func TestTheProjectsNameMayBeLeftOut(t *testing.T) {
 	if validate(t, schema(t), []byte("config: {app: {prot: 3000}}")) == nil {
 		t.Error("the schema does not check keys without the project's name")
 	}
-}
-
-func readStack(t *testing.T, name string) string {
-	t.Helper()
-
-	text, err := readFile(t, "Pulumi."+name+".yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	return string(text)
 }
 
 // What Pulumi itself writes into a stack file is allowed.
