@@ -87,6 +87,7 @@ var wrong = []struct{ key, value, want string }{
 	{"ingress.internal", "private", `ingress.internal: "private"; allowed: true, false`},
 	{"app.dockerfile", "/Dockerfile", `app.dockerfile: "/Dockerfile"; allowed: a relative path inside app.context, with forward slashes`},
 	{"app.dockerfile", "../Dockerfile", `app.dockerfile: "../Dockerfile"; allowed: a relative path inside app.context, with forward slashes`},
+	{"app.target", "runs", `app.target: "runs", which is no stage of Dockerfile; allowed: dependencies, 1`},
 	{"app.target", "a b", `app.target: "a b"; allowed: the name of a stage: letters, digits, dots, hyphens, underscores`},
 	{"http.buildArgs", `["a"]`, `http.buildArgs: ["a"] is not an object; allowed: an object that maps names to values`},
 	{"app.buildArgs", `["a"]`, `app.buildArgs: ["a"] is not an object; allowed: an object that maps names to values`},

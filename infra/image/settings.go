@@ -86,6 +86,7 @@ func checkContext(g settings.Group, image Settings, context, file string) {
 	info, err := os.Stat(filepath.Join(image.Context, image.Dockerfile))
 	switch {
 	case err == nil && info.Mode().IsRegular():
+		checkDockerfile(g, image, context, file)
 	case image.Dockerfile == dockerfile:
 		g.Fail(context, fmt.Sprintf("%q contains no Dockerfile", image.Context), "a directory that contains one")
 	default:
@@ -93,6 +94,19 @@ func checkContext(g settings.Group, image Settings, context, file string) {
 	}
 	if directory, err := os.Stat(image.Context); err == nil && directory.IsDir() {
 		checkFiles(g, image, context)
+	}
+}
+
+func checkDockerfile(g settings.Group, image Settings, context, file string) {
+	stages, wrong, err := readDockerfile(image)
+	if err != nil {
+		g.Fail(context, fmt.Sprintf("%q cannot be read: %v", image.Context, err), "a directory whose files can be read")
+	}
+	for _, problem := range wrong {
+		g.Fail(file, problem.found, problem.allowed)
+	}
+	if image.Target != "" && !g.Wrong("target") && stages != nil && !hasStage(stages, image.Target) {
+		g.Fail("target", fmt.Sprintf("%q, which is no stage of %s", image.Target, image.Dockerfile), stageNames(stages))
 	}
 }
 
