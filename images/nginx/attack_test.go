@@ -30,6 +30,8 @@ type mode struct {
 	empty bool
 	// protocol is what the application speaks, if it is not HTTP.
 	protocol string
+	// streams says that a body may come in chunks, as the client sends it.
+	streams bool
 }
 
 // start runs the mode with the recording backend.
@@ -56,6 +58,9 @@ var modes = []mode{
 	// Whoever has signed in is the load balancer's word on the login's paths alone; the cases take others.
 	{name: "beside a login", env: []string{everyPeer, "NGINX_LOGIN_PATHS=/api/admin"}, admits: belowAPI},
 	{name: "with fastcgi", protocol: "fastcgi", admits: belowAPI},
+	{name: "with fastcgi and all forms of a site", protocol: "fastcgi", env: []string{"NGINX_PATH_PREFIXES=/", "NGINX_ALLOW=" + everyForm}, admits: ofASiteInAnyForm,
+		reads: []func(string) string{withoutParameters, withoutBlanks}, empty: true},
+	{name: "with streamed bodies", env: []string{"NGINX_STREAMED_PATHS=/api/users"}, admits: belowAPI, streams: true},
 	{name: "with uwsgi and all forms of a site", protocol: "uwsgi", env: []string{"NGINX_PATH_PREFIXES=/", "NGINX_ALLOW=" + everyForm}, admits: ofASiteInAnyForm,
 		reads: []func(string) string{withoutParameters, withoutBlanks}, empty: true},
 }
@@ -140,7 +145,10 @@ func (m mode) outside(r imagetest.Request) string {
 			return fmt.Sprintf("%d × %s", times, name)
 		}
 	}
-	if _, te := r.Header("Transfer-Encoding"); te != 0 {
+	if why := m.outsideCGI(r); why != "" {
+		return why
+	}
+	if _, te := r.Header("Transfer-Encoding"); te > 1 || te == 1 && !m.streams {
 		return "Transfer-Encoding"
 	}
 	if _, cl := r.Header("Content-Length"); cl > 1 {
@@ -149,6 +157,23 @@ func (m mode) outside(r imagetest.Request) string {
 	for _, line := range strings.Split(strings.TrimSuffix(r.Head, "\r\n\r\n"), "\r\n") {
 		if strings.ContainsAny(line, "\x00\r\n") {
 			return "header " + strconv.Quote(line)
+		}
+	}
+	return ""
+}
+
+// outsideCGI is outside for what comes beside headers. No script but the front controller is there, and no variable comes twice.
+func (m mode) outsideCGI(r imagetest.Request) string {
+	if script, times := r.Header("CGI-SCRIPT-FILENAME"); m.protocol == "fastcgi" && (times != 1 || script != "/app/public/index.php") {
+		return "script " + strconv.Quote(script)
+	}
+	if p, times := r.Header("CGI-PATH-INFO"); m.protocol == "uwsgi" && (times != 1 || m.outsidePath(p)) {
+		return "path " + strconv.Quote(p)
+	}
+	for _, line := range strings.Split(r.Head, "\r\n") {
+		name, _, _ := strings.Cut(line, ":")
+		if _, times := r.Header(name); strings.HasPrefix(name, "CGI-") && times != 1 {
+			return fmt.Sprintf("%d × %s", times, name)
 		}
 	}
 	return ""
