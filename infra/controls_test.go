@@ -508,7 +508,7 @@ var exceptions = []exception{
 	{"ECS.2", []string{"dev"}, "Tasks in private subnets need a NAT gateway or endpoints, which would be the most expensive part of dev",
 		"The tasks' security group admits connections to one port, from the load balancer alone"},
 	{"ECS.12", []string{"dev"}, "The metrics of Container Insights cost money", "ECS publishes metrics of CPU and memory without it"},
-	{"ELB.1", []string{"dev", "prod"}, "TLS needs a domain, which belongs to whoever deploys the stack, so the stack file cannot contain one",
+	{"ELB.1", []string{"dev", "prod"}, "TLS needs a domain, which belongs to the account, so the stack file cannot contain one",
 		"`domain.name` or `domain.certificate` turns TLS and the redirect on"},
 	{"ELB.5", []string{"dev"}, "Access logs cost money", "NGINX logs every request except health checks, with the client's address"},
 	{"ELB.6", []string{"dev"}, "`pulumi destroy` must work without further steps", "Nothing depends on dev, so deleting it by accident does no harm"},
@@ -519,7 +519,7 @@ var exceptions = []exception{
 		"The traffic stays inside the VPC, between two security groups whose rules name each other"},
 	{"ELB.22", []string{"dev"}, "TLS costs CPU, of which a small task has little",
 		"The traffic stays inside the VPC, between two security groups whose rules name each other"},
-	{"APIGateway.8", []string{withAPI}, "The program cannot know who the app's users are", "The app asks for credentials itself; `ingress.throttle` limits what anybody can send"},
+	{"APIGateway.8", []string{withAPI}, "The app's users are not known to the program", "The app checks credentials itself; `ingress.throttle` limits the requests of all clients together"},
 	{"APIGateway.10", []string{withAPI}, "API Gateway accepts no certificate that a task has made itself, and AWS issues none for a task",
 		"The traffic stays inside the VPC, between two security groups whose rules name each other"},
 	{"ECR.5", everywhere, "A key costs money and belongs to the account", "ECR encrypts images with AES-256 and a key that AWS manages"},
@@ -532,7 +532,7 @@ var exceptions = []exception{
 	{"EC2.57", ownVPC, "As for EC2.55", "Requests to Systems Manager are signed and use TLS"},
 	{"EC2.172", everywhere, "A load balancer for clients on the Internet needs an internet gateway, and so does a NAT gateway",
 		"From the Internet only the load balancer can be reached, on the ports of its listeners"},
-	{"CloudWatch.16", []string{"dev"}, "Keeping logs costs money", "Dev serves no customers, so its logs hold nobody's data"},
+	{"CloudWatch.16", []string{"dev"}, "Keeping logs costs money", "Dev serves no customers, so its logs hold no customer data"},
 }
 
 // verdicts are what the table shows for each stack: pass, not applicable with the reason, or exception.
@@ -616,7 +616,7 @@ func controlsTable(t *testing.T) string {
 	t.Helper()
 
 	var table strings.Builder
-	table.WriteString("\n| Control | It asks that | Here by | " + strings.Join(controlledStacks, " | ") + " |\n|---|---|---|" +
+	table.WriteString("\n| Control | Requirement | Met by | " + strings.Join(controlledStacks, " | ") + " |\n|---|---|---|" +
 		strings.Repeat("---|", len(controlledStacks)) + "\n")
 	all := verdicts(t)
 	for _, c := range controls {

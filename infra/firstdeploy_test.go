@@ -50,7 +50,7 @@ func TestTheFirstDeploymentsRightsNameEveryService(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, found := strings.Cut(string(text), "\n## Rights of whoever deploys\n")
+	_, section, found := strings.Cut(string(text), "\n## Permissions needed to deploy\n")
 	if !found {
 		t.Fatal("the document has no rights")
 	}
