@@ -3,6 +3,7 @@ package infra_test
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"fargate-nginx-sidecar/infra/infratest"
@@ -124,4 +125,18 @@ func TestThereMayBeNoTasksAtNight(t *testing.T) {
 			t.Errorf("%s: %v; want 0", limit, got)
 		}
 	}
+}
+
+// A CDN's ranges change; those that are in its list at a deployment count.
+func TestTheRangesOfAPrefixListAreTrusted(t *testing.T) {
+	graph := run(t, defaults(t, map[string]string{"http.trustedProxies": `["pl-0123456789abcdef0","130.176.0.0/16","198.51.100.7"]`}))
+	for _, variable := range containers(t, graph)["nginx"]["environment"].([]any) {
+		if variable := variable.(map[string]any); variable["name"] == "NGINX_TRUSTED_PROXIES" {
+			if got := variable["value"].(string); !strings.HasSuffix(got, ",203.0.113.0/24,130.176.0.0/16,198.51.100.7/32") {
+				t.Errorf("got %s", got)
+			}
+			return
+		}
+	}
+	t.Error("no ranges")
 }

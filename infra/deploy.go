@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"fargate-nginx-sidecar/infra/archive"
@@ -155,8 +156,27 @@ func (s *Stack) balancerSubnets() pulumi.StringArrayInput {
 	return s.network.PublicSubnetIDs
 }
 
-// ingressRanges are the address ranges from which requests to the tasks come.
-func (s *Stack) ingressRanges() pulumi.StringArrayInput {
+// ingressRanges are the address ranges from which requests to the tasks come, and those of proxies in prefix lists.
+func (s *Stack) ingressRanges(ctx *pulumi.Context) pulumi.StringArrayInput {
+	ranges := []pulumi.StringArrayOutput{s.balancerRanges()}
+	for _, id := range s.settings.Task.Sidecar.TrustedLists {
+		list := ec2.LookupManagedPrefixListOutput(ctx, ec2.LookupManagedPrefixListOutputArgs{Id: pulumi.String(id)}, s.provider)
+		ranges = append(ranges, list.Entries().ApplyT(func(entries []ec2.GetManagedPrefixListEntryType) []string {
+			var cidrs []string
+			for _, entry := range entries {
+				cidrs = append(cidrs, entry.Cidr)
+			}
+			return cidrs
+		}).(pulumi.StringArrayOutput))
+	}
+	if len(ranges) == 1 {
+		return ranges[0]
+	}
+
+	return joined(ranges...)
+}
+
+func (s *Stack) balancerRanges() pulumi.StringArrayOutput {
 	if s.settings.Ingress.Traits().FromTaskSubnets || s.settings.Ingress.Internal {
 		return s.network.TaskRanges
 	}
@@ -193,7 +213,7 @@ func (s *Stack) declareService(ctx *pulumi.Context) (err error) {
 			Target:         s.ingress.Target,
 			TargetGroupARN: s.ingress.TargetGroupARN,
 			RegistryARN:    s.ingress.RegistryARN,
-			Ranges:         s.ingressRanges(),
+			Ranges:         s.ingressRanges(ctx),
 			LoginPaths:     s.settings.Ingress.LoginPaths(),
 			IdleTimeout:    s.settings.Ingress.IdleTimeout,
 			TLS:            s.settings.Ingress.TargetTLS,

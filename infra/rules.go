@@ -253,7 +253,7 @@ const loginCookies = 16
 func checkIngress(r *settings.Reader, s *Settings) {
 	s.Ingress.CheckBeside(r, ingress.Beside{
 		Network: string(s.Network.Mode), ExistingNetwork: s.Network.Mode == network.Existing,
-		BodyLimitKiB: s.Task.Sidecar.BodyLimitKilobytes, TrustedProxies: len(s.Task.Sidecar.TrustedProxies) > 0,
+		BodyLimitKiB: s.Task.Sidecar.BodyLimitKilobytes, TrustedProxies: len(s.Task.Sidecar.TrustedProxies)+len(s.Task.Sidecar.TrustedLists) > 0,
 		OtherMethods: slices.ContainsFunc(s.Task.Sidecar.Methods, func(method string) bool {
 			return !slices.Contains(nginx.Methods.Defaults(), method)
 		}),

@@ -329,6 +329,9 @@ func (r *recorder) answer(token string, args resource.PropertyMap) (resource.Pro
 		return resource.PropertyMap{
 			"id": args["id"], "name": resource.NewProperty("office"), "ownerId": resource.NewProperty(Account),
 			"addressFamily": resource.NewProperty("IPv4"), "maxEntries": resource.NewProperty(10.0),
+			"entries": resource.NewProperty([]resource.PropertyValue{
+				resource.NewProperty(resource.PropertyMap{"cidr": resource.NewProperty("203.0.113.0/24"), "description": resource.NewProperty("")}),
+			}),
 		}, nil
 	case "aws:ec2/getSubnet:getSubnet":
 		return subnet(args["id"].StringValue()), nil

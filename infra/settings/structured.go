@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -120,16 +119,6 @@ func (g Group) RequiredCommand(name, meaning, source string) []string {
 	g.require(name, "a list of words, none of them empty")
 
 	return words
-}
-
-// Ranges returns a list of address ranges without host bits, none of them twice.
-func (g Group) Ranges(name string, form Form, meaning, source string) []netip.Prefix {
-	var all []netip.Prefix
-	for _, text := range g.Texts(name, nil, form, meaning, source) {
-		all = append(all, netip.MustParsePrefix(text))
-	}
-
-	return all
 }
 
 // Map returns an object whose values are text, numbers or booleans, all of them as text.

@@ -56,6 +56,8 @@ type Sidecar struct {
 	// TrustedProxies are the address ranges of proxies in front of the load balancer. NGINX trusts what they say about
 	// the client's address.
 	TrustedProxies []netip.Prefix
+	// TrustedLists are ids of prefix lists that hold further such ranges.
+	TrustedLists []string
 	// Overrides are settings of the sidecar's own, by the names of its variables.
 	Overrides map[string]string
 }
@@ -117,15 +119,13 @@ func readSidecar(app, http, task, overrides settings.Group) Sidecar {
 		AppKeepAlive: app.Else("35s more than ingress.idleTimeout").Duration("keepAlive", 0, 2*time.Second, sec(nginx.AppKeepAlive.Max/1000),
 			"Time that the app keeps an idle connection open. The app gets it as `KEEP_ALIVE_TIMEOUT_MS`; if the app's own time is fixed, set this to that time. NGINX closes an idle connection to the app before the app does: after `ingress.idleTimeout`, or one second earlier than the app if the app's time is not longer than that.",
 			"https://nginx.org/en/docs/http/ngx_http_upstream_module.html#keepalive_timeout"),
-		TrustedProxies: http.Ranges("trustedProxies", form(nginx.TrustedProxies),
-			"Address ranges of proxies in front of the load balancer, such as a CDN, whose `X-Forwarded-For` and `X-Forwarded-Host` headers NGINX trusts, as it does the load balancer's own ranges.",
-			"https://nginx.org/en/docs/http/ngx_http_realip_module.html"),
-		StopDelay: task.OrFalse().Else("false").Duration("stopDelay", 0, leastStopDelay, sec(nginx.StopDelay.Max),
-			"Time that NGINX keeps answering after the stop signal while its health page answers 503. ECS may stop a task on Spot while the load balancer still sends requests to it; the delay lets the load balancer's checks fail first, which then follow 5 s apart. It must leave time for the longest request within `task.stopTimeout`.",
-			"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html"),
+		StopDelay: readStopDelay(task),
 		AppListen: OnPort,
 		Overrides: readSidecarOverrides(overrides),
 	}
+	s.TrustedProxies, s.TrustedLists = readTrusted(http.Texts("trustedProxies", nil, settings.Form{Allowed: nginx.TrustedProxies.Each + ", or the id of a prefix list, such as pl-0123456789abcdef0", Check: isTrusted},
+		"Address ranges of proxies in front of the load balancer, such as a CDN, and ids of managed prefix lists with such ranges, such as CloudFront's, whose entries are read for each preview. NGINX trusts their `X-Forwarded-For` and `X-Forwarded-Host` headers, as it does the load balancer's own ranges.",
+		"https://nginx.org/en/docs/http/ngx_http_realip_module.html"))
 	if app.Bool("socket", false,
 		"Whether NGINX reaches the app through a Unix socket, which takes less CPU. The app gets its path in the variable `SOCKET` and has to listen there as well as on the port, which NGINX uses when the socket has a full backlog. The app's image has to declare `VOLUME /run/app` and give that directory to `app.user`.",
 		"https://nginx.org/en/docs/http/ngx_http_upstream_module.html#server") {
@@ -154,6 +154,36 @@ func readSidecar(app, http, task, overrides settings.Group) Sidecar {
 	}
 
 	return s
+}
+
+func readStopDelay(task settings.Group) time.Duration {
+	return task.OrFalse().Else("false").Duration("stopDelay", 0, leastStopDelay, sec(nginx.StopDelay.Max),
+		"Time that NGINX keeps answering after the stop signal while its health page answers 503. ECS may stop a task on Spot while the load balancer still sends requests to it; the delay lets the load balancer's checks fail first, which then follow 5 s apart. It must leave time for the longest request within `task.stopTimeout`.",
+		"https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html")
+}
+
+// prefixList is the id of a prefix list.
+var prefixList = regexp.MustCompile(`^pl-([0-9a-f]{8}|[0-9a-f]{17})$`)
+
+func isTrusted(text string) bool {
+	return prefixList.MatchString(text) || nginx.TrustedProxies.Allows(text)
+}
+
+// readTrusted parts ranges from the ids of lists. What is neither has been refused.
+func readTrusted(all []string) (ranges []netip.Prefix, lists []string) {
+	for _, text := range all {
+		address, err := netip.ParseAddr(text)
+		switch {
+		case prefixList.MatchString(text):
+			lists = append(lists, text)
+		case err == nil:
+			ranges = append(ranges, netip.PrefixFrom(address, address.BitLen()))
+		default:
+			ranges = append(ranges, netip.MustParsePrefix(text))
+		}
+	}
+
+	return ranges, lists
 }
 
 func readAnswerHeaders(http settings.Group) []nginx.AnswerHeader {

@@ -91,6 +91,7 @@ func (a *Account) Provide(ctx context.Context, settings func(name string) any) (
 		{"network.groups", "id", p.securityGroup()},
 		{"ingress.shared.listener", "", p.listener()},
 		{"ingress.clients", "", p.prefixList()},
+		{"http.trustedProxies", "", p.prefixList()},
 		{"domain.zone", "", p.hostedZone()},
 		{"domain.certificate", "", p.certificate()},
 		{"ingress.firewall", "", p.webACL()},
