@@ -23,6 +23,10 @@ const restartWait = 5 * time.Minute
 // loginSecret is the environment variable for the secret with which the load balancer logs users in.
 const loginSecret = "OIDC_CLIENT_SECRET" //nolint:gosec // a name, no credential
 
+// imageSecret is the environment variable for the credentials of a private registry, which only has to exist: the engine pulls
+// with its own login.
+const imageSecret = "IMAGE_SECRET"
+
 // provideSecrets puts what the settings name into the emulator, which has nothing of a real account, and says once which
 // values are made up. It reports whether a value changed that running tasks have read already.
 func (l *Local) provideSecrets(ctx context.Context, current run.Run, config stackSettings) (changed bool, err error) {
@@ -49,10 +53,11 @@ func (l *Local) provideSecrets(ctx context.Context, current run.Run, config stac
 
 // taskSecrets are the settings that name secrets of tasks: the app's, those of extra containers, and the log router's.
 func (s stackSettings) taskSecrets() []any {
-	all := []any{s.value(appSecrets)}
+	all := []any{s.value(appSecrets), map[string]any{imageSecret: s.value("app.imageSecret")}}
 	sidecars := pulumi.Object(s.value(extraContainers))
 	for _, name := range slices.Sorted(maps.Keys(sidecars)) {
-		all = append(all, pulumi.Object(sidecars[name])["secrets"])
+		sidecar := pulumi.Object(sidecars[name])
+		all = append(all, sidecar["secrets"], map[string]any{imageSecret: sidecar["imageSecret"]})
 	}
 	return append(all, s.value(logRouter+".secrets"))
 }
