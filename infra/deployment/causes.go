@@ -433,6 +433,11 @@ func appHealth(e evidence) *finding {
 		return &finding{fmt.Sprintf("the app answers %s on %s", answer, address), "set app.health to a path that the app answers with a status from 200 to 399"}
 	case strings.HasPrefix(answer, "status 401"), strings.HasPrefix(answer, "status 403"):
 		return &finding{fmt.Sprintf("the app answers %s on %s", answer, address), "set app.health to a path that needs no login"}
+	case strings.HasPrefix(answer, "no fastcgi answer"), strings.HasPrefix(answer, "no uwsgi answer"):
+		return &finding{fmt.Sprintf("the app does not speak what app.protocol says on %s: %s", address, answer),
+			"set app.protocol to what it speaks there, http, fastcgi or uwsgi, and app.port to that port"}
+	case strings.HasPrefix(answer, "php-fpm has no such script"):
+		return &finding{fmt.Sprintf("%s (%s)", answer, address), "set app.documentRoot to the directory of the app's image that holds index.php, and let app.user read it"}
 	case strings.HasPrefix(answer, "status "):
 		return &finding{fmt.Sprintf("the app answers %s on %s", answer, address),
 			"the app's lines say why; if only that path depends on something that is away, set app.health to one that does not"}
