@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,8 +38,43 @@ func TestANewProjectRunsLocally(t *testing.T) {
 	if steps := c.changes(t); len(steps) != 0 {
 		t.Errorf("a second preview changes %v", steps)
 	}
+	assertEncryptedInTheState(t, c)
 	c.local(t, "down")
 	c.assertNothingLeft(t, current)
+}
+
+// assertEncryptedInTheState deploys a setting that is encrypted, as its owner does with the CLI, and looks for it in what the CLI says
+// and exports. The CLI is the run's own without the command before it that keeps settings out of the run's copy.
+func assertEncryptedInTheState(t *testing.T, c *checkout) {
+	t.Helper()
+	const value = "e2e-hidden-8"
+	cli := func(command string) string {
+		return must[string](t)(c.shell(t, `export PATH="${PATH#*:}" && `+command))
+	}
+	cli("pulumi config set --secret --path app.environment.TOKEN " + value)
+	for what, text := range map[string]string{
+		"the stack's file": c.read(t, ".local/project/Pulumi.dev.yaml"),
+		"pulumi up":        cli("pulumi up --yes --diff --non-interactive"),
+		"the state":        cli("pulumi stack export"),
+		"pulumi stack":     cli("pulumi stack --show-urns && pulumi stack output --json"),
+	} {
+		if strings.Contains(text, value) || strings.Contains(text, base64.StdEncoding.EncodeToString([]byte(value))) {
+			t.Errorf("%s shows the value", what)
+		}
+	}
+	if !strings.Contains(cli("pulumi stack export --show-secrets"), value) {
+		t.Error("the value is not in the state at all, so its absence in clear proves nothing")
+	}
+	newest := c.containers(t, "app")[0]
+	if !strings.Contains(docker(t, nil, "inspect", newest), `"TOKEN=`+value+`"`) {
+		t.Error("the app does not get the value")
+	}
+	// ECS has the value, as docs/settings.md says, and so may files of the local ECS.
+	for _, file := range c.filesWith(t, value) {
+		if strings.Contains(file, "/.local/state/") || strings.Contains(file, "/.local/project/") {
+			t.Errorf("%s holds the value", file)
+		}
+	}
 }
 
 // newProject runs `pulumi new` as on the user's own machine: with a backend of the user's, into a folder that does not exist.
