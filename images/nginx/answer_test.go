@@ -9,7 +9,7 @@ import (
 	"fargate-nginx-sidecar/images/imagetest"
 )
 
-// Answers of the application, of NGINX and of files have the header, and the application's own is left as it is.
+// Answers of the application, of NGINX and of files have the header once, and the application's own is left as it is.
 func TestEveryAnswerHasTheHeadersThatAreSet(t *testing.T) {
 	task := static(t, "/assets", "NGINX_ANSWER_HEADERS=Strict-Transport-Security: max-age=31536000; includeSubDomains\nX-Frame-Options: DENY\n"+
 		`Permissions-Policy: geolocation=(self "https://a.example"), camera=()`)
