@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"strings"
 )
@@ -12,12 +13,13 @@ import (
 // with the project's name in front, beside those of providers and what Pulumi itself writes.
 // https://json-schema.org/draft-07
 func (r *Reader) Schema(project string) ([]byte, error) {
-	config, definitions := map[string]any{}, map[string]any{"encrypted": encryptedSchema}
+	var config references
+	definitions := map[string]any{"encrypted": encryptedSchema}
 	for _, m := range r.root.members {
 		definitions[m.name()] = m.schema(m.object != nil && m.object.secrets)
 		// Pulumi takes a key without a namespace for the project's.
 		for _, key := range []string{m.name(), project + ":" + m.name()} {
-			config[key] = map[string]any{"$ref": "#/definitions/" + m.name()}
+			config = append(config, [2]string{key, m.name()})
 		}
 	}
 	patterns := map[string]any{}
@@ -38,6 +40,19 @@ func (r *Reader) Schema(project string) ([]byte, error) {
 		},
 		"additionalProperties": false,
 	})
+}
+
+// references are keys and the groups that they are for. They are written in their order, which does not depend on the project's name.
+type references [][2]string
+
+// MarshalJSON writes an object.
+func (all references) MarshalJSON() ([]byte, error) {
+	members := make([]string, len(all))
+	for i, r := range all {
+		members[i] = fmt.Sprintf(`%q: {"$ref": %q}`, r[0], "#/definitions/"+r[1]) // both are plain names
+	}
+
+	return []byte("{" + strings.Join(members, ",") + "}"), nil
 }
 
 var (
