@@ -53,7 +53,7 @@ base-images: driver
 	@$(LOCAL) base-images
 
 # Tests of the images that are not in the gate: they flood, wait for minutes, time, or repeat the attacks in more modes and on older releases.
-SLOW_IMAGES := Flood|SlowReaders|JumpOfTheClock|ClockJumps|FollowsTheClock|ClockThatIsSetBack|Within100Milliseconds|Thousands|OlderReleases|DocumentRoot|FrontController|Django|OutsideTheContract/(behind|with|beside)
+SLOW_IMAGES := Flood|SlowReaders|JumpOfTheClock|ClockJumps|FollowsTheClock|ClockThatIsSetBack|Within100Milliseconds|Thousands|OlderReleases|DocumentRoot|FrontController|Django|AFramework|SocketIO|OutsideTheContract/(behind|with|beside)|NginxForwarded/with_(fastcgi_and|streamed)
 
 .PHONY: gate-images
 gate-images:

@@ -48,11 +48,23 @@ func startPHP(t *testing.T, root string, env ...string) (task *imagetest.Task, a
 // startBeside runs an image in the network of a sidecar, whose recording backend is no application.
 func startBeside(t *testing.T, image string, opts imagetest.Options, more ...string) (task *imagetest.Task, app string) {
 	t.Helper()
+	return startWith(t, image, nil, opts, more...)
+}
+
+// startCommand is startBeside with another command than the image's.
+func startCommand(t *testing.T, image string, command []string, opts imagetest.Options, more ...string) *imagetest.Task {
+	t.Helper()
+	task, _ := startWith(t, image, command, opts, more...)
+	return task
+}
+
+func startWith(t *testing.T, image string, command []string, opts imagetest.Options, more ...string) (task *imagetest.Task, app string) {
+	t.Helper()
 	opts.Backend = []string{"-app="}
 	opts.Env = append([]string{"NGINX_PATH_PREFIXES=/", "NGINX_APP_HEALTH_PATH=/healthz", everyPeer}, opts.Env...)
 	task = imagetest.Start(t, opts)
 	args := append([]string{"--network=container:" + task.Backend}, imagetest.Hardened...)
-	app = imagetest.Container(t, t, append(append(args, more...), image)...)
+	app = imagetest.Container(t, t, append(append(append(args, more...), image), command...)...)
 	for range 100 {
 		if task.Healthy() == nil {
 			return task, app
