@@ -453,15 +453,18 @@ func countForwarded(t *testing.T, m mode) {
 	cases := append(rawCases(t), bytesInPlaces(t)...)
 	send(task, cases)
 	time.Sleep(1500 * time.Millisecond) // the log is flushed after a second
-	forwarded := 0
+	forwarded, unanswered := 0, 0
 	for _, line := range strings.Split(task.Logs(t), "\n") {
 		if strings.HasPrefix(line, "{") && !strings.Contains(line, `"upstream_status":""`) {
 			forwarded++
 		}
+		if strings.Contains(line, `"upstream_status":"502"`) {
+			unanswered++
+		}
 	}
 	seen := task.Seen(t)
-	if seen.Total != forwarded || forwarded < 100 {
-		t.Errorf("application saw %d requests, nginx forwarded %d", seen.Total, forwarded)
+	if seen.Total != forwarded || forwarded < 100 || unanswered > 0 {
+		t.Errorf("application saw %d requests, nginx forwarded %d, of which %d found a closed connection", seen.Total, forwarded, unanswered)
 	}
 	t.Logf("cases tried %d, forwarded %d, seen by the application %d", len(cases), forwarded, seen.Total)
 }

@@ -116,8 +116,11 @@ func TestTheLoadBalancerSendsNothingBeforeTheApplicationHasAnswered(t *testing.T
 	if got := task.Get(t, "/"); got.Status != 200 {
 		t.Errorf("health page after the application: got %d, want 200", got.Status)
 	}
-	if log := task.Logs(t); strings.Contains(log, "/.sidecar/app") || strings.Contains(log, "/api/status") {
-		t.Errorf("the health check is in the log:\n%s", log)
+	for line := range strings.Lines(task.Logs(t)) {
+		// What the application answers to the container's own check, which on a busy machine runs meanwhile, is meant to be there.
+		if !strings.HasPrefix(line, "app health:") && (strings.Contains(line, "/.sidecar/app") || strings.Contains(line, "/api/status")) {
+			t.Errorf("the health check is in the log: %s", line)
+		}
 	}
 }
 
