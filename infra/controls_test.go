@@ -24,7 +24,7 @@ const (
 )
 
 // controlledStacks are the stacks that are checked: the real files, alone or with the settings of another way in.
-var controlledStacks = []string{"dev", "prod", withDomain, withShared, withAPI}
+var controlledStacks = []string{"dev", "staging", "prod", withDomain, withShared, withAPI}
 
 func controlled(t *testing.T, stack string) map[string]string {
 	t.Helper()
@@ -123,8 +123,17 @@ func foreignLoadBalancer(s subject) string {
 }
 
 var (
-	foreignVPC = none(vpc, "the VPC is not the stack's own")
-	withoutAPI = none(api, "no API")
+	foreignVPC     = none(vpc, "the VPC is not the stack's own")
+	withoutAPI     = none(api, "no API")
+	withoutBuckets = none(bucket, "no bucket")
+)
+
+// Resources of a bucket.
+const (
+	publicAccessBlock = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+	ownership         = "aws:s3/bucketOwnershipControls:BucketOwnershipControls"
+	lifecycle         = "aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2"
+	bucketLogging     = "aws:s3/bucketLoggingV2:BucketLoggingV2"
 )
 
 func withoutTLS(s subject) string {
@@ -332,6 +341,43 @@ var controls = []control{
 		check: func(s subject) string { return s.having(targetGroup, []any{"protocol"}, "HTTPS") },
 	},
 	{
+		id: "S3.5", asks: "buckets refuse requests without TLS", met: "a statement of each bucket's policy", applies: withoutBuckets,
+		check: func(s subject) string {
+			return s.all(bucketPolicy, "refusing requests without TLS", func(r infratest.Resource) bool {
+				return strings.Contains(at(s.t, r, "policy").(string), `"aws:SecureTransport":"false"`)
+			})
+		},
+	},
+	{
+		id: "S3.8", asks: "buckets are closed to the public", met: "a constant", applies: withoutBuckets,
+		check: func(s subject) string {
+			return s.all(publicAccessBlock, "closed", func(r infratest.Resource) bool {
+				for _, way := range []string{"blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"} {
+					if at(s.t, r, way) != true {
+						return false
+					}
+				}
+				return len(s.graph.OfType(publicAccessBlock)) == len(s.graph.OfType(bucket))
+			})
+		},
+	},
+	{
+		id: "S3.9", asks: "buckets log requests", met: "nothing", applies: withoutBuckets,
+		check: func(s subject) string {
+			return s.all(bucketLogging, "there", func(infratest.Resource) bool { return true })
+		},
+	},
+	{
+		id: "S3.12", asks: "buckets have no access control lists", met: "a constant", applies: withoutBuckets,
+		check: func(s subject) string {
+			return s.having(ownership, []any{"rule", "objectOwnership"}, "BucketOwnerEnforced")
+		},
+	},
+	{
+		id: "S3.13", asks: "what lies in buckets expires", met: "`storage.logRetention`", applies: withoutBuckets,
+		check: func(s subject) string { return s.having(lifecycle, []any{"rules", 0, "status"}, "Enabled") },
+	},
+	{
 		id: "APIGateway.8", asks: "routes name an authorization type", met: "the app decides who may call it", applies: withoutAPI,
 		check: func(s subject) string {
 			return s.having(apiRoute, []any{"authorizationType"}, "AWS_IAM", "CUSTOM", "JWT")
@@ -501,19 +547,21 @@ type exception struct {
 var (
 	everywhere = controlledStacks
 	// Stacks with a VPC of their own.
-	ownVPC = []string{"dev", "prod", withDomain, withAPI}
+	ownVPC = []string{"dev", "staging", "prod", withDomain, withAPI}
+	// Stacks with buckets for logs.
+	withLogs = []string{"staging", "prod", withDomain, withAPI}
 )
 
 var exceptions = []exception{
 	{"ECS.2", []string{"dev"}, "Tasks in private subnets need a NAT gateway or endpoints, which would be the most expensive part of dev",
 		"The tasks' security group admits connections to one port, from the load balancer alone"},
 	{"ECS.12", []string{"dev"}, "The metrics of Container Insights cost money", "ECS publishes metrics of CPU and memory without it"},
-	{"ELB.1", []string{"dev", "prod"}, "TLS needs a domain, which belongs to the account, so the stack file cannot contain one",
+	{"ELB.1", []string{"dev", "staging", "prod"}, "TLS needs a domain, which belongs to the account, so the stack file cannot contain one",
 		"`domain.name` or `domain.certificate` turns TLS and the redirect on"},
 	{"ELB.5", []string{"dev"}, "Access logs cost money", "NGINX logs every request except health checks, with the client's address"},
-	{"ELB.6", []string{"dev"}, "`pulumi destroy` must work without further steps", "Nothing depends on dev, so deleting it by accident does no harm"},
+	{"ELB.6", []string{"dev", "staging"}, "`pulumi destroy` must work without further steps", "No customer depends on them"},
 	{"ELB.16", []string{"dev"}, "Each rule and each request costs money", "NGINX refuses paths, methods and malformed requests that are not meant for the app"},
-	{"ELB.18", []string{"dev", "prod"}, "TLS needs a domain; see ELB.1", "`domain.name` or `domain.certificate` turns TLS and the redirect on"},
+	{"ELB.18", []string{"dev", "staging", "prod"}, "TLS needs a domain; see ELB.1", "`domain.name` or `domain.certificate` turns TLS and the redirect on"},
 	{"ELB.18", []string{withDomain}, "People type addresses without https", "The listener on port 80 only redirects; `ingress.http: false` removes it"},
 	{"ELB.21", []string{"dev"}, "A TLS handshake for each health check costs CPU, of which a small task has little",
 		"The traffic stays inside the VPC, between two security groups whose rules name each other"},
@@ -532,7 +580,9 @@ var exceptions = []exception{
 	{"EC2.57", ownVPC, "As for EC2.55", "Requests to Systems Manager are signed and use TLS"},
 	{"EC2.172", everywhere, "A load balancer for clients on the Internet needs an internet gateway, and so does a NAT gateway",
 		"From the Internet only the load balancer can be reached, on the ports of its listeners"},
-	{"CloudWatch.16", []string{"dev"}, "Keeping logs costs money", "Dev serves no customers, so its logs hold no customer data"},
+	{"S3.9", withLogs, "The buckets hold logs: a log of who reads logs would need a bucket of its own, which again would need one",
+		"Nobody but the services that write the logs and the account's own roles may reach them"},
+	{"CloudWatch.16", []string{"dev", "staging"}, "Keeping logs costs money", "They serve no customers, so their logs hold no customer data"},
 }
 
 // verdicts are what the table shows for each stack: pass, not applicable with the reason, or exception.
