@@ -123,6 +123,7 @@ faults: driver ## Make a running stack suffer and write docs/reliability.md (PAR
 docs: ## Write the generated tables of the documents anew, all but what is measured
 	go test ./infra -run Document -update
 	go test ./images/nginx -run Document -update
+	go test ./bootstrap -run Document -update
 
 .PHONY: check
 check: format vet tidy lint workflows test ## Format, vet, tidy, lint and test; fails, too, when a generated document is stale

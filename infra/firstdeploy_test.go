@@ -1,9 +1,7 @@
 package infra_test
 
 import (
-	"maps"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -75,7 +73,9 @@ func TestTheFirstDeploymentsRightsNameEveryService(t *testing.T) {
 			add(call.Token)
 		}
 	}
-	if !maps.Equal(documented, needed) {
-		t.Errorf("documented: %v\nneeded:     %v", slices.Sorted(maps.Keys(documented)), slices.Sorted(maps.Keys(needed)))
+	for service := range needed {
+		if !documented[service] {
+			t.Errorf("the document lacks %s", service)
+		}
 	}
 }

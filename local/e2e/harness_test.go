@@ -97,6 +97,7 @@ func (c *checkout) try(t *testing.T, command string, arguments ...string) (strin
 	}
 	t.Logf("local %s %s (%s)\n%s", command, strings.Join(arguments, " "), time.Since(begun).Round(time.Second), shown)
 	assertRequests(t, output)
+	c.assertRights(t)
 	return output, err
 }
 
@@ -126,7 +127,8 @@ func (c *checkout) local(t *testing.T, command string, arguments ...string) stri
 // shell runs a script as a person would who has sourced the env file.
 func (c *checkout) shell(t *testing.T, script string, environment ...string) (string, error) {
 	t.Helper()
-	cmd := exec.Command("sh", "-c", ". .local/env && "+script)
+	// The env file takes out what a shell has said about AWS before.
+	cmd := exec.Command("sh", "-c", ". .local/env && export AWS_SDK_UA_APP_ID="+clientOf(script)+" && "+script)
 	cmd.Dir = c.root
 	cmd.Env = append(os.Environ(), environment...)
 	var stderr bytes.Buffer

@@ -41,9 +41,9 @@ func ReadRequests(ctx context.Context, endpoint string) (Requests, error) {
 	return seen, json.NewDecoder(response.Body).Decode(&seen)
 }
 
-// Save writes the actions of each command, from which the rights that it needs follow.
+// Save writes the actions that IAM checks for each command.
 func (r Requests) Save(file string) error {
-	content, err := json.MarshalIndent(r.Actions, "", "  ")
+	content, err := json.MarshalIndent(authorisedOf(r.Actions), "", "  ")
 	if err != nil {
 		return err
 	}
