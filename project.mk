@@ -57,12 +57,12 @@ SLOW_IMAGES := Flood|SlowReaders|JumpOfTheClock|ClockJumps|FollowsTheClock|Clock
 
 .PHONY: gate-images
 gate-images:
-	$(call timed,$@,go test -p 1 -timeout 30m -skip '$(SLOW_IMAGES)' ./images/... && cd images/app-go && go test ./...)
+	$(call timed,$@,go test -p 1 -timeout 60m -skip '$(SLOW_IMAGES)' ./images/... && cd images/app-go && go test ./...)
 
 .PHONY: test-images
 test-images: driver ## Attack, flood and measure the images (needs Docker)
 	@$(LOCAL) base-images images/nginx/testdata/php/Dockerfile
-	$(call timed,$@,go test -p 1 -timeout 30m ./images/... && cd images/app-go && go test ./...)
+	$(call timed,$@,go test -p 1 -timeout 60m ./images/... && cd images/app-go && go test ./...)
 
 .PHONY: test-local
 test-local: ## Test the parts of the local run (needs Docker)
