@@ -13,18 +13,12 @@ const (
 
 var dates = map[string]string{Virginia: "March 2026", Frankfurt: "September 2026"}
 
-// PricedAs is the region whose prices count for one: its own if the table has it, else that of Virginia.
-func PricedAs(region string) string {
-	if _, known := dates[region]; known {
-		return region
-	}
-
-	return Virginia
-}
-
-// AsOf says of when a region's prices are, and of which region, for people to read.
+// AsOf says of when and where the prices are that count for a region, for people to read: its own if the table has them, else
+// those of Virginia.
 func AsOf(region string) string {
-	region = PricedAs(region)
+	if _, known := dates[region]; !known {
+		region = Virginia
+	}
 
 	return fmt.Sprintf("%s in %s", dates[region], region)
 }
@@ -47,7 +41,7 @@ func (p Price) KnownIn(region string) bool {
 
 // In is the price in a region.
 func (p Price) In(region string) Price {
-	if region == Frankfurt && p.inFrankfurt != 0 {
+	if region != Virginia && p.KnownIn(region) {
 		p.USD = p.inFrankfurt
 	}
 
@@ -191,16 +185,16 @@ func Estimate(s Stack) []Line {
 
 func (s Stack) taskPrices() (vCPU, gb Price) {
 	if s.ARM {
-		return VCPUOnARM, GBOnARM
+		return VCPUOnARM.In(s.Region), GBOnARM.In(s.Region)
 	}
 
-	return VCPU, GB
+	return VCPU.In(s.Region), GB.In(s.Region)
 }
 
 // TaskHour is what one more task costs for an hour, in US dollars: that of a command, for example.
 func TaskHour(s Stack) float64 {
 	vCPU, gb := s.taskPrices()
-	sum := float64(s.CPU)/1024*vCPU.In(s.Region).USD + float64(s.Memory)/1024*gb.In(s.Region).USD + float64(s.Disk)*Disk.In(s.Region).USD
+	sum := float64(s.CPU)/1024*vCPU.USD + float64(s.Memory)/1024*gb.USD + float64(s.Disk)*Disk.In(s.Region).USD
 	if s.PublicTasks {
 		sum += PublicAddress.In(s.Region).USD
 	}
