@@ -411,6 +411,9 @@ func appEnded(e evidence) *finding {
 // healthLine is the sidecar's about the app's last answer to the health check. images/nginx writes it.
 var healthLine = regexp.MustCompile(`app health: (\S+): (.*?)(?:; listening in this task: (.*))?$`)
 
+// refusedHost begins what the sidecar says of an app that answered 400 to NGINX, and ends with the Host of that request.
+const refusedHost = "status 400 for Host "
+
 // appHealth recognises what NGINX got instead of a healthy answer.
 func appHealth(e evidence) *finding {
 	line := e.container(sidecarName).match(healthLine)
@@ -424,8 +427,8 @@ func appHealth(e evidence) *finding {
 	case strings.Contains(answer, "no answer within"):
 		return &finding{fmt.Sprintf("the app gives %s on %s", answer, address),
 			"set app.health to a path that the app answers at once, or let it answer within 2 s; if it only lacks CPU, raise task.cpu"}
-	case strings.HasPrefix(answer, "status 400"):
-		_, host, _ := strings.Cut(answer, " for Host ")
+	case strings.HasPrefix(answer, refusedHost):
+		host := strings.TrimPrefix(answer, refusedHost)
 
 		return &finding{fmt.Sprintf("the app answers %s on %s", answer, address),
 			fmt.Sprintf("let it accept the Host %s (Django: ALLOWED_HOSTS, Rails: config.hosts), or put first in http.hosts a name that it accepts", host)}
