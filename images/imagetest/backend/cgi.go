@@ -41,12 +41,7 @@ func (v variables) head() string {
 
 // serveCGI answers the one request of a connection.
 func (r *recorder) serveCGI(c net.Conn, n int) {
-	defer func() {
-		r.mu.Lock()
-		delete(r.open, c)
-		r.mu.Unlock()
-		_ = c.Close()
-	}()
+	defer r.end(c)
 	br := bufio.NewReaderSize(c, 64<<10)
 	read := readUWSGI
 	answerTo := net.Conn(c)

@@ -203,13 +203,16 @@ func (r *recorder) note(rec record) {
 }
 
 // serve reads requests from one connection until it ends.
+// end closes a connection that has been served.
+func (r *recorder) end(c net.Conn) {
+	r.mu.Lock()
+	delete(r.open, c)
+	r.mu.Unlock()
+	_ = c.Close()
+}
+
 func (r *recorder) serve(c net.Conn, n int) {
-	defer func() {
-		r.mu.Lock()
-		delete(r.open, c)
-		r.mu.Unlock()
-		_ = c.Close()
-	}()
+	defer r.end(c)
 	br := bufio.NewReaderSize(c, 64<<10)
 	for {
 		if r.idle > 0 {
