@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -54,7 +53,7 @@ func Refusals(ctx context.Context, options Options) []string {
 		}
 	}
 
-	return slices.Clip(refused[:min(len(refused), mostRefusals)])
+	return refused[:min(len(refused), mostRefusals)]
 }
 
 // fetch requests a page like a browser, without following a redirect.

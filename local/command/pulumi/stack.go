@@ -154,17 +154,16 @@ func (s *Stack) readStack(name string) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	project, err := s.ProjectName()
+	if err != nil {
+		return nil, err
+	}
 	config, _ := file["config"].(map[string]any)
 	for key, value := range maps.Clone(config) {
-		if strings.Contains(key, ":") {
-			continue
+		if !strings.Contains(key, ":") {
+			delete(config, key)
+			config[project+":"+key] = value
 		}
-		project, err := s.ProjectName()
-		if err != nil {
-			return nil, err
-		}
-		delete(config, key)
-		config[project+":"+key] = value
 	}
 	return file, nil
 }
