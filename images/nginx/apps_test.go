@@ -27,7 +27,8 @@ var frameworks = map[string]struct {
 func startFramework(t *testing.T, folder string, command []string, env ...string) *imagetest.Task {
 	t.Helper()
 	opts := imagetest.Options{Env: append([]string{"NGINX_APP_HEALTH_HOST=www.example.com", "NGINX_APP_HEALTH_PATH=/"}, env...)}
-	return startCommand(t, buildApp(t, folder), command, opts, "--volume=/tmp", "--env=HOST=127.0.0.1", "--env=PORT=3000")
+	task, _ := startBeside(t, buildApp(t, folder), command, opts, "--volume=/tmp", "--env=HOST=127.0.0.1", "--env=PORT=3000")
+	return task
 }
 
 // A client that forges its address and scheme is known by those that the load balancer has written.

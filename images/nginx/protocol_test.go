@@ -39,26 +39,15 @@ func startPHP(t *testing.T, root string, env ...string) (task *imagetest.Task, a
 	volume := strings.TrimSpace(imagetest.Docker(t, "volume", "create"))
 	t.Cleanup(func() { imagetest.Docker(t, "volume", "rm", volume) })
 	imagetest.Docker(t, "run", "--rm", "--volume="+volume+":"+root, image, "true") // as Fargate: the image's files are copied
-	return startBeside(t, image, imagetest.Options{
+	return startBeside(t, image, nil, imagetest.Options{
 		Env:  append([]string{"NGINX_APP_PROTOCOL=fastcgi", "NGINX_APP_ROOT=" + root, "APP_PORT=9000"}, env...),
 		Args: []string{"--volume=" + volume + ":/srv/app:ro"},
 	}, "--volume="+volume+":"+root)
 }
 
-// startBeside runs an image in the network of a sidecar, whose recording backend is no application.
-func startBeside(t *testing.T, image string, opts imagetest.Options, more ...string) (task *imagetest.Task, app string) {
-	t.Helper()
-	return startWith(t, image, nil, opts, more...)
-}
-
-// startCommand is startBeside with another command than the image's.
-func startCommand(t *testing.T, image string, command []string, opts imagetest.Options, more ...string) *imagetest.Task {
-	t.Helper()
-	task, _ := startWith(t, image, command, opts, more...)
-	return task
-}
-
-func startWith(t *testing.T, image string, command []string, opts imagetest.Options, more ...string) (task *imagetest.Task, app string) {
+// startBeside runs an image, with another command if one is given, in the network of a sidecar, whose recording backend is no
+// application.
+func startBeside(t *testing.T, image string, command []string, opts imagetest.Options, more ...string) (task *imagetest.Task, app string) {
 	t.Helper()
 	opts.Backend = []string{"-app="}
 	opts.Env = append([]string{"NGINX_PATH_PREFIXES=/", "NGINX_APP_HEALTH_PATH=/healthz", everyPeer}, opts.Env...)
@@ -240,7 +229,7 @@ func isUnhealthyWithout(t *testing.T, task *imagetest.Task, app, reason string) 
 }
 
 func TestDjangoIsServedThroughUWSGI(t *testing.T) {
-	task, app := startBeside(t, buildApp(t, "django"), imagetest.Options{
+	task, app := startBeside(t, buildApp(t, "django"), nil, imagetest.Options{
 		Env: []string{"NGINX_APP_PROTOCOL=uwsgi", "NGINX_APP_HEALTH_HOST=www.example.com", "NGINX_ALLOW=encoded-slash,double-slash"}})
 	secure := "Host: www.example.com\r\nConnection: close\r\nX-Forwarded-For: 198.51.100.7\r\nX-Forwarded-Proto: https\r\n"
 	e := echo(t, task.Raw(t, "GET /a%C3%BC/b%2Fc//d?x=%20 HTTP/1.1\r\n"+secure+"Proxy: http://evil.example\r\nX_Real_IP: 6.6.6.6\r\nLong: "+fill("a", 15000)+"\r\n\r\n"))
@@ -265,7 +254,7 @@ func TestDjangoIsServedThroughUWSGI(t *testing.T) {
 
 // With a prefix that is cut off, WSGI has it as SCRIPT_NAME, and makes links with it.
 func TestDjangoLivesBelowAPrefix(t *testing.T) {
-	task, _ := startBeside(t, buildApp(t, "django"), imagetest.Options{
+	task, _ := startBeside(t, buildApp(t, "django"), nil, imagetest.Options{
 		Env: []string{"NGINX_APP_PROTOCOL=uwsgi", "NGINX_APP_HEALTH_HOST=www.example.com", "NGINX_STRIP_PREFIX=on", "NGINX_PATH_PREFIXES=/shop"}})
 	for path, want := range map[string]string{"/shop": "/", "/shop/": "/", "/shop/a/b?c": "/a/b"} {
 		e := echo(t, task.Raw(t, "GET "+path+" HTTP/1.1\r\nHost: www.example.com\r\nConnection: close\r\n\r\n"))

@@ -82,24 +82,22 @@ func checkStaticFiles(r *settings.Reader, s Settings) {
 	if s.Sidecar.AppListen == OnSocket {
 		taken[socketDirectory] = "app.socket"
 	}
-	if root := s.App.DocumentRoot; root != "" {
+	take := func(key, directory string) {
 		for _, other := range slices.Sorted(maps.Keys(taken)) {
-			if within(root, other) || within(other, root) {
-				r.Conflict([]string{"app.documentRoot", taken[other]}, fmt.Sprintf("the directories %s and %s overlap, but each is a volume; allowed: separate ones", root, other))
+			if overlap(directory, other) {
+				r.Conflict([]string{key, taken[other]}, fmt.Sprintf("the directories %s and %s overlap, but each is a volume; allowed: separate ones", directory, other))
 			}
 		}
-		taken[root] = "app.documentRoot"
+		taken[directory] = key
+	}
+	if s.App.DocumentRoot != "" {
+		take("app.documentRoot", s.App.DocumentRoot)
 	}
 	for _, each := range files {
 		if slices.Contains(s.Sidecar.PathPrefixes, each.Path) {
 			r.Conflict([]string{"http.static", "http.paths"}, each.Path+" is in both; allowed: in one of them")
 		}
-		for _, other := range slices.Sorted(maps.Keys(taken)) {
-			if within(each.Directory, other) || within(other, each.Directory) {
-				r.Conflict([]string{"http.static", taken[other]}, fmt.Sprintf("the directories %s and %s overlap, but each is a volume; allowed: separate ones", each.Directory, other))
-			}
-		}
-		taken[each.Directory] = "http.static"
+		take("http.static", each.Directory)
 	}
 }
 
@@ -122,6 +120,9 @@ func longestCover(path string, all []string) int {
 
 // within reports whether a path is another or lies below it.
 func within(path, other string) bool { return path == other || strings.HasPrefix(path, other+"/") }
+
+// overlap reports whether one of two directories lies within the other.
+func overlap(one, other string) bool { return within(one, other) || within(other, one) }
 
 // staticPaths are the paths in the order of the volumes.
 func (s Sidecar) staticPaths() []string {

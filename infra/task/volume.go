@@ -74,13 +74,13 @@ func checkVolumes(r *settings.Reader, s Settings) {
 			r.Conflict([]string{"app.volumes", "app.writablePaths", "app.socket"}, volume.MountPath+" is taken already; allowed: another mountPath")
 		}
 		for _, files := range s.Sidecar.StaticFiles {
-			if within(volume.MountPath, files.Directory) || within(files.Directory, volume.MountPath) {
+			if overlap(volume.MountPath, files.Directory) {
 				r.Conflict([]string{"app.volumes", "http.static"}, fmt.Sprintf(
 					"%s of %s and the directory %s overlap, so the app and NGINX would see different files there; allowed: separate ones",
 					volume.MountPath, volume.Name, files.Directory))
 			}
 		}
-		if root := s.App.DocumentRoot; root != "" && (within(volume.MountPath, root) || within(root, volume.MountPath)) {
+		if root := s.App.DocumentRoot; root != "" && overlap(volume.MountPath, root) {
 			r.Conflict([]string{"app.volumes", "app.documentRoot"}, fmt.Sprintf(
 				"%s of %s and %s overlap, so the app and NGINX would see different files there; allowed: separate ones", volume.MountPath, volume.Name, root))
 		}
