@@ -1113,7 +1113,7 @@ func TestDefaultsAreThoseOfThePattern(t *testing.T) {
 		{taskDefinition, []any{"requiresCompatibilities"}, []any{"FARGATE"}},
 		{taskDefinition, []any{"runtimePlatform", "operatingSystemFamily"}, "LINUX"},
 		{loadBalancer, []any{"internal"}, false},
-		{loadBalancer, []any{"idleTimeout"}, 30.0},
+		{loadBalancer, []any{"idleTimeout"}, 60.0},
 		{loadBalancer, []any{"dropInvalidHeaderFields"}, true},
 		{loadBalancer, []any{"desyncMitigationMode"}, "defensive"},
 		{listener, []any{"port"}, 80.0},

@@ -48,7 +48,7 @@ func TestTheAppsOwnSettingsReachItsContainer(t *testing.T) {
 	}
 	want := map[string]string{
 		"LOG_LEVEL": "debug", "WORKERS": "4", "TRACE": "true", "NODE_ENV": "staging",
-		"HOST": "127.0.0.1", "PORT": "3000", "KEEP_ALIVE_TIMEOUT_MS": "65000",
+		"HOST": "127.0.0.1", "PORT": "3000", "KEEP_ALIVE_TIMEOUT_MS": "95000",
 	}
 	if got := environment(app); !maps.Equal(got, want) {
 		t.Errorf("environment: %v\nwant: %v", got, want)

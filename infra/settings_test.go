@@ -558,8 +558,8 @@ var contradictory = map[string]struct {
 		[]string{"ingress.health, http.paths: /apis/ready is neither / (answered by NGINX) nor below /api, /v1 (answered by the app)"},
 	},
 	"NGINX waits longer than the load balancer": {
-		map[string]string{"http.readTimeout": "30s"},
-		[]string{"http.readTimeout, ingress.idleTimeout: 30s is not less than 30s; the load balancer would give up before NGINX can answer"},
+		map[string]string{"http.readTimeout": "60s"},
+		[]string{"http.readTimeout, ingress.idleTimeout: 1m is not less than 1m; the load balancer would give up before NGINX can answer"},
 	},
 	"preflight requests of no origin, and a prefix that is none": {
 		map[string]string{"http.cors.preflight": "true", "http.paths": `["/"]`, "http.stripPrefix": "true"},
@@ -607,7 +607,7 @@ var contradictory = map[string]struct {
 	},
 	"an idle timeout below the load balancer's": {
 		map[string]string{"overrides.sidecar": `{"NGINX_KEEPALIVE_TIMEOUT":30}`},
-		[]string{`http: container nginx: NGINX_KEEPALIVE_TIMEOUT: got "30", allowed: more than NGINX_IDLE_TIMEOUT (30 s)`},
+		[]string{`http: container nginx: NGINX_KEEPALIVE_TIMEOUT: got "30", allowed: more than NGINX_IDLE_TIMEOUT (60 s)`},
 	},
 	"a Dockerfile that does not exist": {
 		map[string]string{"app.dockerfile": "Dockerfile.prod"},

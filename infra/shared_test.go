@@ -136,7 +136,7 @@ func TestALoadBalancerThatDoesNotFitIsRefused(t *testing.T) {
 		"network.publicSubnets: subnet-9 is missing; allowed: all subnets of the load balancer, from which it sends requests": func(b resource.PropertyMap) {
 			b["subnets"] = resource.NewProperty([]resource.PropertyValue{resource.NewProperty("subnet-9")})
 		},
-		"ingress.idleTimeout: 30s; allowed: the load balancer's, 60s": func(b resource.PropertyMap) { b["idleTimeout"] = resource.NewProperty(60.0) },
+		"ingress.idleTimeout: 60s; allowed: the load balancer's, 90s": func(b resource.PropertyMap) { b["idleTimeout"] = resource.NewProperty(90.0) },
 		"routing.http.xff_header_processing.mode is preserve": func(b resource.PropertyMap) {
 			b["xffHeaderProcessingMode"] = resource.NewProperty("preserve")
 		},

@@ -93,9 +93,9 @@ func TestTheWordsOfEachList(t *testing.T) {
 
 func TestSettingsThatContradictEachOther(t *testing.T) {
 	for _, c := range []struct{ lines, want string }{
-		{"NGINX_KEEPALIVE_TIMEOUT=30", `NGINX_KEEPALIVE_TIMEOUT: got "30", allowed: more than NGINX_IDLE_TIMEOUT (30 s)`},
+		{"NGINX_KEEPALIVE_TIMEOUT=60", `NGINX_KEEPALIVE_TIMEOUT: got "60", allowed: more than NGINX_IDLE_TIMEOUT (60 s)`},
 		{"NGINX_IDLE_TIMEOUT=60 NGINX_READ_TIMEOUT=60", `NGINX_READ_TIMEOUT: got "60", allowed: less than NGINX_IDLE_TIMEOUT (60 s)`},
-		{"KEEP_ALIVE_TIMEOUT_MS=30000", `NGINX_UPSTREAM_KEEPALIVE_TIMEOUT: got "30", allowed: less than the application's KEEP_ALIVE_TIMEOUT_MS (30000 ms)`},
+		{"KEEP_ALIVE_TIMEOUT_MS=60000", `NGINX_UPSTREAM_KEEPALIVE_TIMEOUT: got "60", allowed: less than the application's KEEP_ALIVE_TIMEOUT_MS (60000 ms)`},
 		{"APP_PORT=8080", `APP_PORT: got "8080", allowed: another port than NGINX_PORT: both are in one network namespace`},
 		{"NGINX_PATH_PREFIXES=/,/api", `NGINX_PATH_PREFIXES: got "/,/api", allowed: / alone, or paths without it`},
 		{"NGINX_STATIC_FILES=/api", `NGINX_STATIC_FILES: got "/api", allowed: a path that is no prefix of the application and is there once`},

@@ -22,15 +22,19 @@ func filterErrors(to io.Writer, from io.Reader) {
 }
 
 // filterError cuts off the Referer, and from each word what follows a question mark, because a query has no blanks. A
-// socket whose queue is full for a moment is no error: the request goes to the port. Where a WebSocket was cut, the line says
-// which setting would have kept it.
+// socket whose queue is full for a moment is no error: the request goes to the port. Where NGINX was tired of waiting, the line
+// says which setting would have made it wait.
 func filterError(line string) (kept string, ok bool) {
 	if strings.Contains(line, "connect() to unix:") && strings.Contains(line, " failed (11: ") {
 		return "", false
 	}
 	line, _, _ = strings.Cut(line, `, referrer: "`)
-	if strings.Contains(line, "upstream timed out") && strings.Contains(line, "while proxying upgraded connection") {
+	switch {
+	case !strings.Contains(line, "upstream timed out"):
+	case strings.Contains(line, "while proxying upgraded connection"):
 		line += ", silent for too long: ping more often, or raise ingress.idleTimeout"
+	case strings.Contains(line, "while reading"):
+		line += ", silent for too long: http.readTimeout"
 	}
 	if !strings.Contains(line, "?") {
 		return line, true

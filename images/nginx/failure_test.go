@@ -26,7 +26,7 @@ type failure struct {
 // failures are measured with an idle timeout of 5 s, which makes the read
 // timeout 4 s instead of 29 s.
 var failures = []failure{
-	{"hangs", "GET /api/hang HTTP/1.1", false, 504, "application timeout", 3900 * time.Millisecond, 6 * time.Second, "29 s (the load balancer's idle timeout less 1 s)", 1},
+	{"hangs", "GET /api/hang HTTP/1.1", false, 504, "application timeout", 3900 * time.Millisecond, 6 * time.Second, "29 s (`http.readTimeout`)", 1},
 	{"is not there, or refuses connections", "GET /api/x HTTP/1.1", true, 502, "application unavailable", 0, time.Second, "at once", 0},
 	{"is not there, and the request is a POST", "POST /api/x HTTP/1.1", true, 502, "application unavailable", 0, time.Second, "at once", 0},
 	{"cuts the connection before an answer", "POST /api/reset HTTP/1.1", false, 502, "application unavailable", 0, time.Second, "at once; a POST is never sent twice", 1},

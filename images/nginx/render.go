@@ -49,6 +49,9 @@ type configuration struct {
 	DocumentRoot bool
 	// Bodies are the app's paths by what becomes of a request's body.
 	Bodies []bodies
+	// Silence is how long a WebSocket may be silent, in seconds: less than the load balancer allows, so that the log has a
+	// line that names the setting.
+	Silence int
 	// LongestPrefixes are the patterns of the app's prefixes, the longest first.
 	LongestPrefixes string
 	// GzipTypes are the content types that are compressed beside HTML, GzipTypesPattern fits all. Conditions are the
@@ -93,10 +96,10 @@ type cors struct {
 	AnswerHeaders []AnswerHeader
 }
 
-// bodies are paths whose request bodies are dealt with in the same way.
+// bodies are paths whose request bodies are dealt with in the same way, or the WebSockets of all paths, which have none.
 type bodies struct {
-	Prefixes string // a pattern
-	Streamed bool
+	Prefixes            string // a pattern
+	Streamed, WebSocket bool
 }
 
 func (s Settings) cors() cors { return cors{s.CORSOrigins, s.CORSPreflight, s.AnswerHeaders} }
@@ -153,16 +156,14 @@ func (s Settings) configuration(openFiles int) configuration {
 		Files:           files{s.cors(), staticRoot},
 		Root:            files{s.cors(), DocumentRoot},
 		DocumentRoot:    s.AppRoot != "",
-		Bodies:          []bodies{{alternatives(s.PathPrefixes), false}},
+		Bodies:          s.bodies(),
+		Silence:         s.IdleTimeout - 1,
 		LongestPrefixes: longestFirst(s.PathPrefixes),
 		GzipTypes:       gzipTypes,
 		Conditions:      []string{"if_match", "if_none_match"},
 		PathReasons:     pathReasons(s.allowsForm),
 		BodyLimitText:   kibibytes(s.BodyLimit),
 		HeadersLimit:    4 * s.HeaderLimit,
-	}
-	if len(s.StreamedPaths) > 0 {
-		c.Bodies = append([]bodies{{alternatives(s.StreamedPaths), true}}, c.Bodies...)
 	}
 	c.AllPrefixes = c.Prefixes
 	if len(s.StaticPaths) > 0 {
@@ -183,6 +184,18 @@ func (s Settings) configuration(openFiles int) configuration {
 	c.GzipTypesPattern = strings.Join(patterns, "|")
 
 	return c
+}
+
+func (s Settings) bodies() (all []bodies) {
+	if len(s.StreamedPaths) > 0 {
+		all = append(all, bodies{Prefixes: alternatives(s.StreamedPaths), Streamed: true})
+	}
+	all = append(all, bodies{Prefixes: alternatives(s.PathPrefixes)})
+	if s.AppProtocol == HTTP {
+		all = append(all, bodies{WebSocket: true})
+	}
+
+	return all
 }
 
 // HealthPage is the path of the page that NGINX answers itself, for the load balancer's health check.

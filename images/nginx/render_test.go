@@ -19,16 +19,28 @@ func rendered(t testing.TB, s Settings) string {
 
 func TestAllTimeoutsFollowFromOneNumber(t *testing.T) {
 	for _, idle := range []int{5, 30, 120} {
+		answer := min(29, idle-1) // what a stopping task has time for
 		text := rendered(t, ForIdleTimeout(idle))
 		for _, want := range []string{
 			fmt.Sprintf("\n    keepalive_timeout %ds;", idle+10),  // client side: after the load balancer
-			fmt.Sprintf("proxy_read_timeout %ds;", idle-1),        // before the load balancer
+			fmt.Sprintf("proxy_read_timeout %ds;", answer),        // before the load balancer
 			fmt.Sprintf("\n        keepalive_timeout %ds;", idle), // application side: before the application
 		} {
 			if !strings.Contains(text, want) {
 				t.Errorf("idle timeout %d s: no %q", idle, strings.TrimSpace(want))
 			}
 		}
+	}
+}
+
+// Pings come every 30 s from many a library, and every 55 s from few. The side that closes is NGINX, whose log says why.
+func TestAWebSocketPingedEvery30SecondsLives(t *testing.T) {
+	text := rendered(t, Defaults())
+	_, websocket, _ := strings.Cut(text, "location @websocket {")
+	websocket, _, _ = strings.Cut(websocket, "\n        location ")
+	silence := regexp.MustCompile(`proxy_read_timeout (\d+)s;`).FindStringSubmatch(websocket)
+	if silence == nil || silence[1] != "59" {
+		t.Errorf("a WebSocket may be silent for %v s; want 59: more than 30, and less than the load balancer's 60", silence)
 	}
 }
 

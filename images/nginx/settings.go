@@ -110,14 +110,14 @@ var (
 	Connections = number("NGINX_WORKER_CONNECTIONS", 22000, 64, 200000, "", func(s *Settings) *int { return &s.Connections },
 		"clients and connections to the application together, per worker; about 420 bytes each")
 
-	IdleTimeout = number("NGINX_IDLE_TIMEOUT", 30, 5, 4000, "s", func(s *Settings) *int { return &s.IdleTimeout },
+	IdleTimeout = number("NGINX_IDLE_TIMEOUT", 60, 5, 4000, "s", func(s *Settings) *int { return &s.IdleTimeout },
 		"the load balancer's idle timeout; the next four follow from it")
 	KeepAlive = follows(number("NGINX_KEEPALIVE_TIMEOUT", 0, 1, 5000, "s", func(s *Settings) *int { return &s.KeepAlive },
 		"how long an idle client connection stays: more than the load balancer's, by default 10 s more"),
 		func(s Settings) int { return s.IdleTimeout + 10 })
 	ReadTimeout = follows(number("NGINX_READ_TIMEOUT", 0, 1, 3999, "s", func(s *Settings) *int { return &s.ReadTimeout },
-		"how long the application may be silent: less than the load balancer's, by default 1 s less"),
-		func(s Settings) int { return s.IdleTimeout - 1 })
+		"how long the application may be silent in an answer: less than the load balancer's, by default 29 s or, if that is shorter, 1 s less"),
+		func(s Settings) int { return min(29, s.IdleTimeout-1) })
 	AppIdle = follows(number("NGINX_UPSTREAM_KEEPALIVE_TIMEOUT", 0, 1, 4000, "s", func(s *Settings) *int { return &s.AppIdle },
 		"how long an idle connection to the application stays: by default the idle timeout itself"),
 		func(s Settings) int { return s.IdleTimeout })

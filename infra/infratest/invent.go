@@ -275,7 +275,7 @@ func SharedBalancer() resource.PropertyMap {
 		"arn":         resource.NewProperty(sharedBalancer),
 		"arnSuffix":   resource.NewProperty("app/owner/0123456789abcdef"),
 		"dnsName":     resource.NewProperty("owner-0123456789.eu-central-1.elb.amazonaws.com"),
-		"idleTimeout": resource.NewProperty(30.0),
+		"idleTimeout": resource.NewProperty(60.0),
 
 		"xffHeaderProcessingMode": resource.NewProperty("append"),
 		"securityGroups":          texts(SharedGroup, "sg-0123456789abcdef1"),

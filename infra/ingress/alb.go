@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
@@ -22,12 +23,17 @@ const (
 	anywhereIPv6 = "::/0"
 )
 
+// idleBalancer is a load balancer's idle timeout where nobody has set another.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#connection-idle-timeout
+const idleBalancer = time.Minute
+
 var ownKind = description{
-	Kind:    "alb",
-	meaning: "an Application Load Balancer of the stack's own",
-	lacks:   map[string]string{"ingress.shared": "", "ingress.throttle": ""},
-	Traits:  Traits{Name: "load balancer", Drains: true, Firewall: true, LoadBalancers: 1},
-	of:      func(b *builder) way { return &ownLoadBalancer{builder: b} },
+	Kind:        "alb",
+	meaning:     "an Application Load Balancer of the stack's own",
+	lacks:       map[string]string{"ingress.shared": "", "ingress.throttle": ""},
+	Traits:      Traits{Name: "load balancer", Drains: true, Firewall: true, LoadBalancers: 1},
+	idleTimeout: idleBalancer,
+	of:          func(b *builder) way { return &ownLoadBalancer{builder: b} },
 }
 
 // ownLoadBalancer is a load balancer that the stack has for itself, until other stacks put rules on its listener.

@@ -43,7 +43,8 @@ var apiKind = description{
 		"ingress.targetTls": "API Gateway accepts no certificate that a task has made itself",
 		"ingress.health":    "without a load balancer there is no such check",
 	},
-	refuse: refuseForAPI,
+	idleTimeout: longestAPIRequest,
+	refuse:      refuseForAPI,
 	Traits: Traits{
 		Name: "VPC link", FromTaskSubnets: true, Client: "api", PrivateZones: 1,
 		// The zones that have Fargate, but no VPC links.

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -28,6 +29,8 @@ type description struct {
 	Traits
 	// lacks are the paths of settings without effect on the kind, with the reason where it is not plain.
 	lacks map[string]string
+	// idleTimeout is the default of the setting, which is AWS's own.
+	idleTimeout time.Duration
 	// refuse refuses what the kind does not allow beyond that. It may be nil.
 	refuse func(*settings.Reader, Settings, Beside)
 	of     func(*builder) way

@@ -130,8 +130,8 @@ func Read(r *settings.Reader) Settings {
 			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-access-logs.html"),
 		// AWS allows 1 to 4000. The lower limit here is 5, because NGINX waits one second less than the load balancer, and
 		// an app needs some seconds to answer.
-		IdleTimeout: g.Duration("idleTimeout", 30*time.Second, 5*time.Second, 4000*time.Second,
-			"Time after which the load balancer closes an idle connection. The idle timeouts of NGINX and the app are derived from it, so that the side that sends requests on a connection always closes it first. With the kind `shared`, that of the load balancer; the program compares them. With `api-gateway`, the time after which API Gateway answers 503, at most 30s.",
+		IdleTimeout: g.Duration("idleTimeout", kind.described().idleTimeout, 5*time.Second, 4000*time.Second,
+			"Time after which the load balancer closes an idle connection. The idle timeouts of NGINX and the app are derived from it, so that the side that sends requests on a connection always closes it first. With the kind `shared`, that of the load balancer; the program compares them. With `api-gateway`, the time after which API Gateway answers 503, at most and by default 30s.",
 			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#connection-idle-timeout"),
 		Sticky: g.OrFalse().Else("false").Duration("sticky", 0, time.Second, 7*24*time.Hour,
 			"Time for which the load balancer sends the requests of a client to the same task, by a cookie of its own (`AWSALB`): for an app that keeps sessions in a task's memory, such as socket.io with polling. When the task ends, the client gets another one.",

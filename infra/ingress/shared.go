@@ -27,9 +27,10 @@ var sharedKind = description{
 		"ingress.http": owners, "ingress.accessLogs": owners, "domain.name": owners, "domain.aliases": owners, "domain.zone": owners,
 		"domain.certificate": owners,
 	},
-	refuse: refuseShared,
-	Traits: Traits{Name: "load balancer", Drains: true},
-	of:     func(b *builder) way { return &sharedLoadBalancer{builder: b} },
+	idleTimeout: idleBalancer,
+	refuse:      refuseShared,
+	Traits:      Traits{Name: "load balancer", Drains: true},
+	of:          func(b *builder) way { return &sharedLoadBalancer{builder: b} },
 }
 
 // sharedLoadBalancer puts rules on a listener that belongs to somebody else, such as another stack of this program.

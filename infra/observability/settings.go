@@ -47,7 +47,7 @@ func Read(r *settings.Reader) Settings {
 			"E-mail address that gets every alarm, after it has confirmed AWS's first message. Without it, alarms notify only what subscribes to the topic in the output `alarmTopicArn`.",
 			"https://docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html"),
 		Latency: g.Duration("latency", time.Second, time.Millisecond, time.Hour,
-			"Response time of the slowest 1 % of requests (p99) above which an alarm fires. It must be less than `ingress.idleTimeout` minus one second, after which NGINX answers 504.",
+			"Response time of the slowest 1 % of requests (p99) above which an alarm fires. It must be less than `http.readTimeout`, after which NGINX answers 504.",
 			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html"),
 		Dashboard: g.InProd(true).Bool("dashboard", false,
 			"Whether there is a CloudWatch dashboard with alarms, requests, errors, response times, tasks, refused requests, failures of the app and the last log lines. CloudWatch counts these requests and failures in the sidecar's log, unless `logRouter` sends it elsewhere. The first three dashboards of an account cost nothing.",

@@ -113,8 +113,8 @@ func readSidecar(app, http, task, overrides settings.Group) Sidecar {
 		HeaderLimitKilobytes: int(http.Size("headerLimit", kib(nginx.HeaderLimit.Default), kib(nginx.HeaderLimit.Min), kib(nginx.HeaderLimit.Max),
 			"Longest request line and longest header; all headers of a request may be four times as long. NGINX answers 414 or 431 to longer ones. The default is what a load balancer takes; the app has to take such headers, too.",
 			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html") / settings.KiB),
-		ReadTimeout: http.Else("1s less than ingress.idleTimeout").Duration("readTimeout", 0, time.Second, sec(nginx.ReadTimeout.Max),
-			"Time that NGINX waits for the app's answer before it answers 504, less than `ingress.idleTimeout`.",
+		ReadTimeout: http.Else("29s, or 1s less than a shorter ingress.idleTimeout").Duration("readTimeout", 0, time.Second, sec(nginx.ReadTimeout.Max),
+			"Time that NGINX waits for the app's answer, or for its next piece, before it answers 504 or ends it; less than `ingress.idleTimeout`, which alone holds for WebSockets. A stopping task finishes answers of the default's length, also on Spot; longer ones need a longer `task.stopTimeout`.",
 			"https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_read_timeout"),
 		AppKeepAlive: app.Else("35s more than ingress.idleTimeout").Duration("keepAlive", 0, 2*time.Second, sec(nginx.AppKeepAlive.Max/1000),
 			"Time that the app keeps an idle connection open. The app gets it as `KEEP_ALIVE_TIMEOUT_MS`; if the app's own time is fixed, set this to that time. NGINX closes an idle connection to the app before the app does: after `ingress.idleTimeout`, or one second earlier than the app if the app's time is not longer than that.",
@@ -271,17 +271,13 @@ func (s Sidecar) Forwards(path string) bool {
 const appMargin = 35 * time.Second
 
 // The times below are derived from the load balancer's idle timeout, which is how long it waits for an answer. NGINX
-// waits for the app one second less, so that NGINX is the one that answers a slow request. And whoever sends requests on
+// waits for the app less, so that NGINX is the one that answers a slow request. And whoever sends requests on
 // a connection closes it first.
 func (a Args) readTimeout() time.Duration { return a.Sidecar.LongestRequest(a.IdleTimeout) }
 
 // LongestRequest is how long NGINX waits for an answer of the app, behind a load balancer with the given idle timeout.
 func (s Sidecar) LongestRequest(idle time.Duration) time.Duration {
-	if s.ReadTimeout > 0 {
-		return s.ReadTimeout
-	}
-
-	return idle - time.Second
+	return cmp.Or(s.ReadTimeout, time.Duration(nginx.ForIdleTimeout(inSeconds(idle)).ReadTimeout)*time.Second)
 }
 
 func (a Args) appKeepAlive() time.Duration {

@@ -157,7 +157,7 @@ type stackSettings struct {
 
 // defaults are those of the settings that the local run itself needs, as docs/settings.md has them.
 var defaults = map[string]any{
-	appContext: "images/app", appDockerfile: "Dockerfile", ingressKind: "alb", idleTimeout: "30s",
+	appContext: "images/app", appDockerfile: "Dockerfile", ingressKind: "alb", idleTimeout: "60s",
 }
 
 // value is the value at a path of the project's settings: given on the command line, in the stack's file, or the default.

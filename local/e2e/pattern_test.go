@@ -98,7 +98,7 @@ func comparePattern(t *testing.T, c *checkout) {
 		{"load balancer: internal", stack.balancer.Scheme == elbtypes.LoadBalancerSchemeEnumInternal, false},
 		{"load balancer: type", stack.balancer.Type, elbtypes.LoadBalancerTypeEnumApplication},
 		{"load balancer: zones", len(stack.balancer.AvailabilityZones), 2},
-		{"load balancer: idle timeout, seconds", stack.balancerAttribute(t, "idle_timeout.timeout_seconds"), "30"},
+		{"load balancer: idle timeout, seconds", stack.balancerAttribute(t, "idle_timeout.timeout_seconds"), "60"},
 		{"load balancer: drops invalid headers", stack.balancerAttribute(t, "routing.http.drop_invalid_header_fields.enabled"), "true"},
 		{"load balancer: open to the internet on", stack.ingress(t, stack.balancer.SecurityGroups[0]), []string{"tcp 80-80 from 0.0.0.0/0"}},
 		{"listener: port", *listener.Port, int32(80)},
