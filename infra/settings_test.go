@@ -584,12 +584,14 @@ var contradictory = map[string]struct {
 		},
 	},
 	"a document root that is no volume, or one for something else": {
-		map[string]string{"app.protocol": "fastcgi", "app.documentRoot": "/app/public", "app.writablePaths": `["/app/public/uploads"]`, "http.static": `{"/build":"/app/public/build"}`,
-			"network.groups": toEFS, "app.volumes": strings.Replace(uploads, "/srv/uploads", "/app/public/files", 1)},
+		map[string]string{"app.protocol": "fastcgi", "app.documentRoot": "/app/public", "app.writablePaths": `["/app/public/uploads","/app"]`, "http.static": `{"/build":"/app/public/build"}`,
+			"network.groups": toEFS, "app.volumes": strings.Replace(uploads, "/srv/uploads", "/app/public", 1)},
 		[]string{
-			"app.documentRoot, app.writablePaths: the directories /app/public and /app/public/uploads overlap, but each is a volume; allowed: separate ones",
+			"app.documentRoot, app.writablePaths: the directories /app/public and /app overlap, but each is a volume; allowed: separate ones",
+			"http.static, app.writablePaths: the directories /app/public/build and /app overlap, but each is a volume; allowed: separate ones",
 			"http.static, app.documentRoot: the directories /app/public/build and /app/public overlap, but each is a volume; allowed: separate ones",
-			"app.volumes, app.documentRoot: /app/public/files of uploads and /app/public overlap, so the app and NGINX would see different files there; allowed: separate ones",
+			"app.volumes, http.static: /app/public of uploads and the directory /app/public/build overlap, so the app and NGINX would see different files there; allowed: separate ones",
+			"app.volumes, app.documentRoot: /app/public of uploads would hide the files of /app/public; allowed: a directory below it, or elsewhere",
 			"app.documentRoot, app.context: images/app/Dockerfile does not declare VOLUME /app/public, without which the directory would be empty; allowed: directories that it declares",
 			"http.static, app.context: images/app/Dockerfile does not declare VOLUME /app/public/build, without which the directory would be empty; allowed: directories that it declares",
 		},

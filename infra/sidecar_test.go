@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"fargate-nginx-sidecar/images/nginx"
@@ -228,6 +229,32 @@ func TestASocketIsTheAppsAndNginxMayOnlyConnect(t *testing.T) {
 		if !found {
 			t.Errorf("%s has no part of the volume", name)
 		}
+	}
+}
+
+// Uploads of WordPress lie below its scripts: in both containers, in a volume of their own on that of the document root.
+func TestVolumesInADocumentRootAreThoseOfBothContainers(t *testing.T) {
+	all := containers(t, run(t, defaults(t, map[string]string{
+		"app.image": "app:1", "app.protocol": "fastcgi", "app.documentRoot": "/var/www/html", "network.groups": toEFS,
+		"app.writablePaths": `["/var/www/html/cache","/var/www/html-2"]`, "app.volumes": strings.Replace(uploads, "/srv/uploads", "/var/www/html/wp-content/uploads", 1),
+	})))
+	for name, want := range map[string][]string{
+		"nginx": {"app-root /srv/app true", "app-writable-1 /srv/app/cache true", "efs-uploads /srv/app/wp-content/uploads true"},
+		"app":   {"app-root /var/www/html false", "app-writable-1 /var/www/html/cache false", "app-writable-2 /var/www/html-2 false", "efs-uploads /var/www/html/wp-content/uploads false"},
+	} {
+		var got []string
+		for _, each := range all[name]["mountPoints"].([]any) {
+			mount := each.(map[string]any)
+			if volume := mount["sourceVolume"].(string); volume != "nginx-tmp" {
+				got = append(got, fmt.Sprint(volume, " ", mount["containerPath"], " ", mount["readOnly"]))
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	if got := environment(all["nginx"])["NGINX_APP_WRITTEN"]; got != "/cache,/wp-content/uploads" {
+		t.Errorf("NGINX_APP_WRITTEN: got %q", got)
 	}
 }
 

@@ -119,6 +119,7 @@ func (s Settings) contradictions() (errs []error) {
 
 	refuse(s.AppProtocol == FastCGI && s.AppRoot == "", AppRoot.Name, "", "the document root of an application that speaks fastcgi")
 	refuse(s.AppProtocol != FastCGI && s.AppRoot != "", AppRoot.Name, s.AppRoot, "none unless NGINX_APP_PROTOCOL is fastcgi")
+	refuse(s.AppRoot == "" && len(s.AppWritten) > 0, AppWritten.Name, AppWritten.write(s), "none without NGINX_APP_ROOT")
 	refuse(s.AppProtocol == FastCGI && s.StripPrefix, "NGINX_STRIP_PREFIX", "on", "off with fastcgi, whose scripts are files at their paths")
 	refuse(s.AppProtocol != HTTP && s.CacheSeconds > 0, CacheSeconds.Name, CacheSeconds.write(s), "0 unless NGINX_APP_PROTOCOL is http")
 

@@ -106,6 +106,7 @@ func TestSettingsThatContradictEachOther(t *testing.T) {
 		{"NGINX_ALLOW=semicolon NGINX_LOGIN_PATHS=/api/admin", `NGINX_ALLOW: got "semicolon", allowed: none with NGINX_LOGIN_PATHS other than /, which such a path would evade`},
 		{"NGINX_APP_PROTOCOL=fastcgi", `NGINX_APP_ROOT: got "", allowed: the document root of an application that speaks fastcgi`},
 		{"NGINX_APP_ROOT=/app", `NGINX_APP_ROOT: got "/app", allowed: none unless NGINX_APP_PROTOCOL is fastcgi`},
+		{"NGINX_APP_WRITTEN=/uploads", `NGINX_APP_WRITTEN: got "/uploads", allowed: none without NGINX_APP_ROOT`},
 		{"NGINX_APP_PROTOCOL=fastcgi NGINX_APP_ROOT=/app NGINX_STRIP_PREFIX=on", `NGINX_STRIP_PREFIX: got "on", allowed: off with fastcgi, whose scripts are files at their paths`},
 		{"NGINX_APP_PROTOCOL=uwsgi NGINX_CACHE_SECONDS=5", `NGINX_CACHE_SECONDS: got "5", allowed: 0 unless NGINX_APP_PROTOCOL is http`},
 		{"NGINX_STREAMED_PATHS=/files", `NGINX_STREAMED_PATHS: got "/files", allowed: a path of NGINX_PATH_PREFIXES, or one below it`},
@@ -163,6 +164,7 @@ func someSettings(r *rand.Rand) Settings {
 	switch s.AppProtocol = []Protocol{HTTP, FastCGI, UWSGI}[r.IntN(3)]; s.AppProtocol {
 	case FastCGI:
 		s.AppRoot, s.StripPrefix, s.CacheSeconds = "/app/public", false, 0
+		s.AppWritten = some("/wp-content/uploads", "/cache.d")
 	case UWSGI:
 		s.CacheSeconds = 0
 	}

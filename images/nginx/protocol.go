@@ -39,6 +39,15 @@ func (c configuration) DoubleSlash() bool { return c.allowsForm(DoubleSlash) }
 // PublicKinds is a pattern for the extensions of files that NGINX serves from a document root.
 func (c configuration) PublicKinds() string { return "(?i:" + strings.Join(publicKinds, "|") + ")" }
 
+// NoScripts is a pattern that fits no path at or below which the app writes: whoever uploads a file could run it as a script.
+func (c configuration) NoScripts() string {
+	if len(c.AppWritten) == 0 {
+		return ""
+	}
+
+	return "(?!(?:" + alternatives(c.AppWritten) + ")(?:/|$))"
+}
+
 // RequestCGI are the variables of a client's request.
 func (c configuration) RequestCGI() []variable {
 	all := []variable{

@@ -32,17 +32,21 @@ func buildApp(t *testing.T, folder string) string {
 	return image
 }
 
-// startPHP runs php-fpm and the sidecar as one task, which share the volume of a document root.
-func startPHP(t *testing.T, root string, env ...string) (task *imagetest.Task, app string) {
+// startPHP runs php-fpm and the sidecar as one task, which share the volumes of a document root and of what is written in it.
+func startPHP(t *testing.T, root string, written ...string) (task *imagetest.Task, app string) {
 	t.Helper()
 	image := buildApp(t, "php")
-	volume := strings.TrimSpace(imagetest.Docker(t, "volume", "create"))
-	t.Cleanup(func() { imagetest.Docker(t, "volume", "rm", volume) })
-	imagetest.Docker(t, "run", "--rm", "--volume="+volume+":"+root, image, "true") // as Fargate: the image's files are copied
-	return startBeside(t, image, nil, imagetest.Options{
-		Env:  append([]string{"NGINX_APP_PROTOCOL=fastcgi", "NGINX_APP_ROOT=" + root, "APP_PORT=9000"}, env...),
-		Args: []string{"--volume=" + volume + ":/srv/app:ro"},
-	}, "--volume="+volume+":"+root)
+	opts := imagetest.Options{Env: []string{
+		"NGINX_APP_PROTOCOL=fastcgi", "NGINX_APP_ROOT=" + root, "NGINX_APP_WRITTEN=" + strings.Join(written, ","), "APP_PORT=9000"}}
+	var mounts []string
+	for _, path := range append([]string{""}, written...) {
+		volume := strings.TrimSpace(imagetest.Docker(t, "volume", "create"))
+		t.Cleanup(func() { imagetest.Docker(t, "volume", "rm", volume) })
+		mounts = append(mounts, "--volume="+volume+":"+root+path)
+		opts.Args = append(opts.Args, "--volume="+volume+":/srv/app"+path+":ro")
+	}
+	imagetest.Docker(t, append(append([]string{"run", "--rm"}, mounts...), image, "true")...) // as Fargate: the image's files are copied
+	return startBeside(t, image, nil, opts, mounts...)
 }
 
 // startBeside runs an image, with another command if one is given, in the network of a sidecar, whose recording backend is no
@@ -131,6 +135,33 @@ func TestAPathOfADocumentRootIsAScriptAFileOrTheFrontControllers(t *testing.T) {
 		}
 	}
 	servesFilesItself(t, task, app)
+}
+
+// Uploads are files for everybody, and a script for nobody, however its path is written.
+func TestWhatIsUploadedIntoADocumentRootIsServedAndNeverRun(t *testing.T) {
+	task, app := startPHP(t, "/var/www/html", "/wp-content/uploads")
+	imagetest.Docker(t, "exec", app, "sh", "-c", "cd /var/www/html/wp-content/uploads && mkdir shell y.php && printf picture >cat.png && ln -s /etc/passwd link.txt && "+
+		"for name in shell.php shell/index.php index.php y.php/z.php x.jpg.php; do echo '<?php echo 666;' >$name; done")
+	if got := task.Get(t, "/wp-content/uploads/cat.png"); got.Body != "picture" || got.Header.Get("Content-Type") != "image/png" {
+		t.Errorf("an uploaded picture: got %d %s %q", got.Status, got.Header.Get("Content-Type"), got.Body)
+	}
+	for _, path := range []string{
+		"shell.php", "shell.php/", "shell.php/a/b.php", "shell.php?a=b", "shell", "shell/", "shell/index.php", "index.php", "", "y.php/z.php", "y.php", "x.jpg.php",
+		"x.jpg/y.php", "%73hell.php", "shell%2Ephp", "link.txt", "../uploads/shell.php", "./shell.php", "/shell.php", "shell.php%00", "shell.php%20", "cat.png/shell.php",
+	} {
+		got := task.Get(t, "/wp-content/uploads/"+path)
+		if got.Status == 400 && strings.Contains(got.Body, "reason") {
+			continue // two readings
+		}
+		if e := echo(t, got); e.variable("SCRIPT_FILENAME") != "/var/www/html/index.php" {
+			t.Errorf("%s: got %d %s", path, got.Status, got.Body)
+		}
+	}
+	for _, path := range []string{"/wp-content/uploads", "/index.php/wp-content/uploads/shell.php", "/wp-content/themes/../uploads/shell.php"} {
+		if got := task.Get(t, path); strings.HasPrefix(got.Body, "666") || got.Status == 301 {
+			t.Errorf("%s: got %d %s", path, got.Status, got.Body)
+		}
+	}
 }
 
 // servesFilesItself looks at files without php-fpm.

@@ -16,6 +16,7 @@ type Settings struct {
 	AppSocket     string
 	AppProtocol   Protocol
 	AppRoot       string
+	AppWritten    []string
 
 	AppHealthPath    string
 	AppHealthHost    string
@@ -194,6 +195,9 @@ var (
 	StreamedPaths = list("NGINX_STREAMED_PATHS", "", "/, or a path such as /api or /v1/orders, of letters, digits, dots, hyphens and underscores",
 		func(s *Settings) *[]string { return &s.StreamedPaths }, isPrefix,
 		"paths with what lies below them whose request bodies reach the application as they come, without a limit: they are not stored first")
+	AppWritten = list("NGINX_APP_WRITTEN", "", "a path such as /wp-content/uploads, of letters, digits, dots, hyphens and underscores",
+		func(s *Settings) *[]string { return &s.AppWritten }, isPath,
+		"paths below NGINX_APP_ROOT where the application writes: nginx serves files there, but what looks like a script is never run")
 	TrustedProxies = List[netip.Prefix]{
 		Name: "NGINX_TRUSTED_PROXIES", at: func(s *Settings) *[]netip.Prefix { return &s.TrustedProxies }, parse: parseRange, format: netip.Prefix.String,
 		Each:    "an address range without host bits, such as 130.176.0.0/16 or 2600:9000::/28, with IPv4 addresses in their own form",
@@ -248,5 +252,5 @@ var all = []setting{
 	Port, AppPort, Workers, Connections, IdleTimeout, KeepAlive, ReadTimeout, AppIdle, AppKeepAlive, ClientTimeout, ShutdownTimeout, StopDelay,
 	AppConnections, BodyLimit, HeaderLimit, RateLimit, RateBurst, ConcurrencyLimit, GzipLevel, CacheSeconds, StatusInterval, AppHealthTimeout,
 	Gzip, AccessLog, LogHealthChecks, TLS, Ingress, SPAFallback, StripPrefix, CORSPreflight, StaticHistory,
-	PathPrefixes, Allow, StaticPaths, HashedPaths, Methods, AllowedHosts, PathRates, CORSOrigins, AnswerHeaders, StreamedPaths, TrustedProxies, LoginPaths, AppSocket, AppProtocol, AppRoot, AppHealthPath, AppHealthHost,
+	PathPrefixes, Allow, StaticPaths, HashedPaths, Methods, AllowedHosts, PathRates, CORSOrigins, AnswerHeaders, StreamedPaths, TrustedProxies, LoginPaths, AppSocket, AppProtocol, AppRoot, AppWritten, AppHealthPath, AppHealthHost,
 }

@@ -88,7 +88,7 @@ func readApp(g settings.Group) App {
 			"What the app speaks on its port or socket: `fastcgi` for php-fpm, `uwsgi` for uWSGI. The app then gets the variables of CGI, with the client's address, scheme and host in them.",
 			"https://nginx.org/en/docs/http/ngx_http_fastcgi_module.html")),
 		DocumentRoot: g.Text("documentRoot", "", writablePath,
-			"Directory of the app's image with the scripts and files of an app that speaks FastCGI, such as `/app/public`. A path of `http.paths` that names a script which exists is answered by it, a file such as a style sheet or picture by NGINX, and everything else by `/index.php`. The image has to declare the directory as a `VOLUME`; if its files belong to root, the app cannot add scripts.",
+			"Directory of the app's image with the scripts and files of an app that speaks FastCGI, such as `/app/public`. A path of `http.paths` that names a script which exists is answered by it, a file such as a style sheet or picture by NGINX, and everything else by `/index.php`. The image has to declare the directory as a `VOLUME`; if its files belong to root, the app cannot add scripts. What lies in it of `app.writablePaths` and `app.volumes`, such as a directory of uploads, NGINX serves as well, and it never runs a script there.",
 			"https://www.php.net/manual/en/install.fpm.php"),
 		User: g.Text("user", "1000:1000", user,
 			"User that the app runs as: a numeric user id, optionally followed by a colon and a numeric group id. Root is refused.",

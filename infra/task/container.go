@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"fargate-nginx-sidecar/images/nginx"
@@ -251,6 +252,10 @@ func (b builder) sidecar() (container, error) {
 	if b.App.DocumentRoot != "" {
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: documentRootVolume, ContainerPath: nginx.DocumentRoot, ReadOnly: true})
 	}
+	for _, mount := range b.mountsInRoot() {
+		mount.ContainerPath, mount.ReadOnly = nginx.DocumentRoot+strings.TrimPrefix(mount.ContainerPath, b.App.DocumentRoot), true
+		c.MountPoints = append(c.MountPoints, mount)
+	}
 	if b.Sidecar.StaticHistory.given() {
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: historyVolume, ContainerPath: nginx.HistoryDirectory})
 	}
@@ -285,19 +290,14 @@ func (b builder) app() container {
 	}
 	c.Environment = environment(variables)
 	b.refer(&c)
-	for i, path := range b.App.WritablePaths {
-		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: appVolume(i), ContainerPath: path})
+	// Before what lies in it.
+	if b.App.DocumentRoot != "" {
+		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: documentRootVolume, ContainerPath: b.App.DocumentRoot})
 	}
 	for i, files := range b.Sidecar.StaticFiles {
 		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: staticVolume(i), ContainerPath: files.Directory})
 	}
-	if b.App.DocumentRoot != "" {
-		c.MountPoints = append(c.MountPoints, mountPoint{SourceVolume: documentRootVolume, ContainerPath: b.App.DocumentRoot})
-	}
-	for _, volume := range b.Volumes {
-		c.MountPoints = append(c.MountPoints,
-			mountPoint{SourceVolume: efsVolume(volume.Name), ContainerPath: volume.MountPath, ReadOnly: volume.ReadOnly})
-	}
+	c.MountPoints = append(c.MountPoints, b.writtenMounts()...)
 	if b.App.hasHealthCommand() {
 		c.HealthCheck = b.healthCheck(b.App.HealthCommand...)
 	}

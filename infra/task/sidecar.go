@@ -316,6 +316,9 @@ func (b builder) sidecarEnvironment() (map[string]string, error) {
 		s.Ingress = nginx.IngressKind(b.Ingress)
 	}
 	s.AppProtocol, s.AppRoot = cmp.Or(b.App.Protocol, nginx.HTTP), b.App.DocumentRoot
+	for _, mount := range b.mountsInRoot() {
+		s.AppWritten = append(s.AppWritten, strings.TrimPrefix(mount.ContainerPath, b.App.DocumentRoot))
+	}
 	if sidecar.AppListen == OnSocket {
 		s.AppSocket = socketPath
 	}

@@ -21,7 +21,7 @@ var hasSetting = map[string]string{
 	nginx.StaticPaths.Name: "http.static", nginx.HashedPaths.Name: "http.staticHashed", nginx.StaticHistory.Name: "http.staticHistory",
 	nginx.SPAFallback.Name: "http.spaFallback", nginx.Allow.Name: "http.allow", nginx.TLS.Name: "ingress.targetTls",
 	nginx.Ingress.Name: "ingress.kind", nginx.StripPrefix.Name: "http.stripPrefix", nginx.CORSOrigins.Name: "http.cors.origins",
-	nginx.CORSPreflight.Name: "http.cors.preflight", nginx.AppHealthHost.Name: "http.hosts", nginx.AppProtocol.Name: "app.protocol", nginx.AppRoot.Name: "app.documentRoot",
+	nginx.CORSPreflight.Name: "http.cors.preflight", nginx.AppHealthHost.Name: "http.hosts", nginx.AppProtocol.Name: "app.protocol", nginx.AppRoot.Name: "app.documentRoot", nginx.AppWritten.Name: "app.writablePaths",
 	nginx.AnswerHeaders.Name: "http.headers", nginx.StreamedPaths.Name: "http.streamUploads",
 }
 

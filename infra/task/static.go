@@ -84,7 +84,8 @@ func checkStaticFiles(r *settings.Reader, s Settings) {
 	}
 	take := func(key, directory string) {
 		for _, other := range slices.Sorted(maps.Keys(taken)) {
-			if overlap(directory, other) {
+			inRoot := key == "app.documentRoot" && taken[other] == "app.writablePaths" && other != directory && within(other, directory)
+			if overlap(directory, other) && !inRoot {
 				r.Conflict([]string{key, taken[other]}, fmt.Sprintf("the directories %s and %s overlap, but each is a volume; allowed: separate ones", directory, other))
 			}
 		}

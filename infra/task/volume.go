@@ -80,9 +80,9 @@ func checkVolumes(r *settings.Reader, s Settings) {
 					volume.MountPath, volume.Name, files.Directory))
 			}
 		}
-		if root := s.App.DocumentRoot; root != "" && overlap(volume.MountPath, root) {
+		if root := s.App.DocumentRoot; root != "" && within(root, volume.MountPath) {
 			r.Conflict([]string{"app.volumes", "app.documentRoot"}, fmt.Sprintf(
-				"%s of %s and %s overlap, so the app and NGINX would see different files there; allowed: separate ones", volume.MountPath, volume.Name, root))
+				"%s of %s would hide the files of %s; allowed: a directory below it, or elsewhere", volume.MountPath, volume.Name, root))
 		}
 		checkMount(r, s, "app.volumes", volume.Name, volume.AccessPoint)
 	}
@@ -146,6 +146,27 @@ func (s Settings) ServiceVolumes() []VolumeDefinition {
 	}
 
 	return all
+}
+
+// writtenMounts are where the app sees the volumes that it writes to, or others do.
+func (s Settings) writtenMounts() (mounts []mountPoint) {
+	for i, path := range s.App.WritablePaths {
+		mounts = append(mounts, mountPoint{SourceVolume: appVolume(i), ContainerPath: path})
+	}
+	for _, volume := range s.Volumes {
+		mounts = append(mounts, mountPoint{SourceVolume: efsVolume(volume.Name), ContainerPath: volume.MountPath, ReadOnly: volume.ReadOnly})
+	}
+
+	return mounts
+}
+
+// mountsInRoot are those of them that lie in the document root, such as WordPress's wp-content/uploads. NGINX sees them in the
+// same place, to serve the files, and takes none for a script: whoever uploads a file could run it. The app's container
+// starts before NGINX's, which has a directory to mount on then.
+func (s Settings) mountsInRoot() []mountPoint {
+	return slices.DeleteFunc(s.writtenMounts(), func(m mountPoint) bool {
+		return s.App.DocumentRoot == "" || !within(m.ContainerPath, s.App.DocumentRoot)
+	})
 }
 
 // MountsFileSystems are the keys of the settings that mount file systems.
