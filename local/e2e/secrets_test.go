@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"fargate-nginx-sidecar/local/cloud/run"
 )
@@ -29,7 +30,7 @@ const (
 // assertSecrets holds what the containers see against the values wanted, and looks for values where none belongs.
 func assertSecrets(t *testing.T, c *checkout, output, databaseURL, stripeKey string) {
 	t.Helper()
-	for _, id := range c.containers(t, "app") {
+	for _, id := range c.settled(t, "app") {
 		seen := docker(t, nil, "exec", id, "node", "-p", "[process.env.DATABASE_URL, process.env.STRIPE_KEY].join(' ')")
 		if want := databaseURL + " " + stripeKey; strings.TrimSpace(seen) != want {
 			t.Errorf("the app sees %q, want %q", seen, want)
@@ -60,6 +61,22 @@ func assertSecrets(t *testing.T, c *checkout, output, databaseURL, stripeKey str
 	}
 	if len(c.filesWith(t, "STRIPE_KEY")) == 0 {
 		t.Error("no file names the secrets, so none was read")
+	}
+}
+
+// settled are the containers of the tasks that serve, once those that they replaced, whose end an update does not wait for,
+// are gone.
+func (c *checkout) settled(t *testing.T, name string) []string {
+	t.Helper()
+	const tasks = 2 // of the pattern's stack
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Second) {
+		ids := c.containers(t, name)
+		if len(ids) == tasks {
+			return ids
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d %s containers run, not %d", len(ids), name, tasks)
+		}
 	}
 }
 
