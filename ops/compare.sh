@@ -10,11 +10,14 @@ root=$(pwd)
 dir=$root/.build/compare
 
 cleanup() {
+	trap - EXIT INT TERM
 	(cd "$dir" 2>/dev/null && make --no-print-directory local-down) >&2 || true
 	git worktree remove --force "$dir" >&2 2>&1 || true
 }
 git rev-parse --verify --quiet "$base^{commit}" >/dev/null || { echo "BASE: $base is no revision of this repository" >&2; exit 1; }
 [ -f "Pulumi.$stack.yaml" ] || { echo "STACK: there is no Pulumi.$stack.yaml" >&2; exit 1; }
+# Before minutes of deploying: are the settings right? Encrypted values cannot be read here; then the preview says what is wrong.
+grep -q 'secure:' "Pulumi.$stack.yaml" || go run ./infra/check --stack "$stack" >&2
 trap cleanup EXIT INT TERM
 git worktree add --quiet --force --detach "$dir" "$base"
 if [ ! -f "$dir/Pulumi.$stack.yaml" ]; then

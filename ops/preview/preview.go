@@ -135,7 +135,7 @@ const longest = 20_000
 func (r Report) Text() string {
 	switch {
 	case r.Failed():
-		return fmt.Sprintf("### %s: the preview failed\n\n```\n%s\n```\n", r.Stack, strings.Join(r.Errors, "\n"))
+		return fmt.Sprintf("### %s: the preview failed\n\n```\n%s\n```\n%s", r.Stack, strings.Join(r.Errors, "\n"), r.remedy())
 	case r.Empty():
 		return fmt.Sprintf("**%s**: no change\n", r.Stack)
 	}
@@ -153,6 +153,16 @@ func (r Report) Text() string {
 	fmt.Fprintf(&text, "\n<details><summary>All changes</summary>\n\n```diff\n%s```\n\n</details>\n", shortened(r.diff()))
 
 	return text.String()
+}
+
+// remedy says which setting is behind an error of the engine that names none.
+func (r Report) remedy() string {
+	if !slices.ContainsFunc(r.Errors, func(e string) bool { return strings.Contains(e, "marked for protection") }) {
+		return ""
+	}
+
+	return "\nWhat `deployment.deletionProtection` protects is neither replaced nor deleted until `false` has been deployed; " +
+		"docs/deployments.md lists what a change replaces.\n"
 }
 
 // counts says in a line how many resources are created, changed, replaced and deleted.

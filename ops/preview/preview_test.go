@@ -75,6 +75,13 @@ func TestAWrongSettingIsAllThatATextHas(t *testing.T) {
 	}
 }
 
+func TestAnErrorOfTheEngineNamesTheSetting(t *testing.T) {
+	protected := Report{Stack: "prod", Errors: []string{`unable to replace resource "web"` + "\nas it is currently marked for protection."}}
+	if text := protected.Text(); !strings.Contains(text, "until `false` has been deployed") || !strings.Contains(text, "deployment.deletionProtection") {
+		t.Errorf("got:\n%s", text)
+	}
+}
+
 func TestNoChangeIsOneLine(t *testing.T) {
 	r := Read("prod", []apitype.EngineEvent{step(apitype.OpSame, service, "web", nil, nil), step(apitype.OpRefresh, service, "web", map[string]any{"desiredCount": 2}, map[string]any{"desiredCount": 4})})
 	if text := r.Text(); text != "**prod**: no change\n" {
