@@ -130,6 +130,7 @@ func parseRequests(t *testing.T, text string) (all []request) {
 // direct takes an answer as it is, redirects included.
 var direct = &http.Client{
 	Timeout:       time.Minute,
+	Transport:     client.Transport,
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 

@@ -81,6 +81,26 @@ func TestAppsOfStrangersNeedOneCorrection(t *testing.T) {
 			}
 		})
 	}
+	t.Run("django behind a domain knows that its client uses HTTPS", func(t *testing.T) { c.redirectToHTTPS(t, strangers[1]) })
+}
+
+// redirectToHTTPS deploys Django with a domain and told to redirect whoever does not use HTTPS. If NGINX did not trust the load
+// balancer's word, Django would redirect each request to where it came from, without end.
+func (c *checkout) redirectToHTTPS(t *testing.T, django stranger) {
+	t.Helper()
+	c.edit(t, filepath.Join(django.context(), "Dockerfile"), "\nUSER",
+		`
+RUN printf '%s\n' 'ALLOWED_HOSTS = ["*"]' 'SECURE_SSL_REDIRECT = True' \
+ 'SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")' >>shop/settings.py
+USER`)
+	settings := ", " + django.corrected + "}\n  fargate-nginx-sidecar:domain: {name: " + testDomain + ", zone: Z0123456789ABCDEFGHIJ"
+	if _, err := c.deployStranger(t, django, settings); err != nil {
+		t.Fatal(err)
+	}
+	page := request{method: "GET", path: "/api", status: django.status, contains: django.answer}
+	if err := page.send(c.apiURL()); err != nil {
+		t.Error(err)
+	}
 }
 
 func (s stranger) context() string {
