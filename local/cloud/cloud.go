@@ -97,13 +97,21 @@ func Serve(ctx context.Context, options Options) (err error) {
 	return errors.Join(err, c.stopTasks())
 }
 
+// layers is where the registry keeps what was pushed: a folder of all runs of this user, so that Docker does not compress and send a
+// layer again that the registry of an earlier run had. Without one it is the run's own.
+func (c *cloud) layers() string {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return filepath.Join(c.options.Dir, "registry")
+	}
+
+	return filepath.Join(cache, "fargate-nginx-sidecar", "layers")
+}
+
 // listen makes the parts, and opens the two ports that clients use, which it writes into the run's description.
 func (c *cloud) listen(ctx context.Context, described *run.Run) (err error) {
 	repositories := registry.ECR{Client: ecr.NewFromConfig(emulator.Config(c.emulator.URL, c.options.Run.Region))}
-	images, err := registry.New(registry.Options{
-		BlobDir:      filepath.Join(c.options.Dir, "registry"),
-		Repositories: repositories,
-	})
+	images, err := registry.New(registry.Options{BlobDir: c.layers(), Repositories: repositories})
 	if err != nil {
 		return err
 	}

@@ -11,12 +11,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/registry"
 )
@@ -39,7 +42,7 @@ type Repositories interface {
 
 // Options say where blobs go and who knows the repositories.
 type Options struct {
-	BlobDir      string // image layers are kept here; the caller removes it
+	BlobDir      string // image layers are kept here, by digest; several registries may share it
 	Repositories Repositories
 }
 
@@ -50,17 +53,35 @@ type Handler struct {
 	tags    sync.Map // repository:tag → true; the images behind them are in memory, too
 }
 
-// New returns the registry's handler. It makes the blob folder.
+// New returns the registry's handler. It makes the blob folder, and removes from it what was pushed long ago.
 func New(options Options) (*Handler, error) {
 	if err := os.MkdirAll(options.BlobDir, 0o755); err != nil {
 		return nil, fmt.Errorf("registry: %w", err)
 	}
+	prune(options.BlobDir, time.Now().Add(-keptFor))
 	inner := registry.New(
 		registry.WithBlobHandler(registry.NewDiskBlobHandler(options.BlobDir)),
 		// Every request would be a line in the log of the run.
 		registry.Logger(log.New(io.Discard, "", 0)),
 	)
 	return &Handler{options: options, inner: inner}, nil
+}
+
+// keptFor is how long a layer is kept. Docker pushes one again that is gone.
+const keptFor = 3 * 24 * time.Hour
+
+// prune removes the files that were written before a time. One that another run removes first, or has just read, is no loss.
+func prune(dir string, before time.Time) {
+	_ = filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return nil //nolint:nilerr // nothing to remove
+		}
+		if info, err := entry.Info(); err == nil && info.ModTime().Before(before) {
+			_ = os.Remove(name)
+		}
+
+		return nil
+	})
 }
 
 var manifestPath = regexp.MustCompile(`^/v2/(.+)/manifests/([^/]+)$`)

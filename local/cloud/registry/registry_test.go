@@ -5,9 +5,11 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"fargate-nginx-sidecar/local/cloud/registry"
 
@@ -15,6 +17,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // repositories is an ECR control plane with one immutable and one mutable repository.
@@ -130,6 +134,49 @@ func pushAgain(t *testing.T, host string) int {
 	}
 	defer func() { _ = answer.Body.Close() }()
 	return answer.StatusCode
+}
+
+func TestALayerOfAnEarlierRegistryIsThereUntilItIsOld(t *testing.T) {
+	dir, content := t.TempDir(), []byte("layer")
+	serve := func() string {
+		handler, err := registry.New(registry.Options{BlobDir: dir, Repositories: &repositories{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := httptest.NewServer(handler)
+		t.Cleanup(server.Close)
+		return server.URL
+	}
+	layer := static.NewLayer(content, types.DockerLayer)
+	digest, err := layer.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	repository, err := name.NewRepository(strings.TrimPrefix(serve(), "http://")+"/immutable", name.Insecure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.WriteLayer(repository, layer, credentials); err != nil {
+		t.Fatal(err)
+	}
+	has := func(registry string) bool {
+		response, err := http.Head(registry + "/v2/mutable/blobs/" + digest.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		return response.StatusCode == http.StatusOK
+	}
+	if !has(serve()) {
+		t.Error("the next registry does not have the layer")
+	}
+	old := time.Now().Add(-4 * 24 * time.Hour)
+	if err := os.Chtimes(filepath.Join(dir, digest.Algorithm, digest.Hex), old, old); err != nil {
+		t.Fatal(err)
+	}
+	if has(serve()) {
+		t.Error("a layer of four days ago is still there")
+	}
 }
 
 func TestARepositoryMustExistBeforeItIsPushedTo(t *testing.T) {

@@ -86,12 +86,12 @@ func (h *host) program(ctx context.Context, dir string, o options) (string, erro
 	return target, build(ctx, dir, target)
 }
 
-// build runs go build in dir. The compiler's messages become the error: they are what the user has to read.
+// build runs go build in dir, without symbols for a debugger, which make up half of the time. The compiler's messages become the error: they are what the user has to read.
 func build(ctx context.Context, dir, target string) error {
 	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", target, ".")
+	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", target, ".")
 	var output bytes.Buffer
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &output, &output
 	if err := cmd.Run(); err != nil {
