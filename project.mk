@@ -20,40 +20,46 @@ template: ## Write the folder from which `pulumi new` makes a project of its own
 # others, interruptions, faults. A part that fails hides no other.
 .PHONY: test
 test: driver ## Run the gate: the tests that every change has to pass
-	@$(LOCAL) with-docker -- $(MAKE) --no-print-directory parts ALONE='$(GATE_ALONE)' BESIDE='$(GATE_BESIDE)' SHORT=-test.short
+	@$(LOCAL) with-docker -- $(MAKE) --no-print-directory parts BESIDE='$(GATE_BESIDE)' SHORT=-test.short
 
 .PHONY: test-all
 test-all: driver ## Run all tests (over an hour)
 	@$(LOCAL) with-docker -- $(MAKE) --no-print-directory parts ALONE='$(ALL_ALONE)' BESIDE='$(ALL_BESIDE)' LAST=test-faults
 
-# First what floods, times and counts, one after the other, because others would disturb it; the benchmark's are among it because
-# Docker's older builder fails for an image from scratch if any other image is removed at that moment. Then the end-to-end lanes,
-# which wait most of the time, three of them side by side, the longest first, beside what only computes. The faults come last,
-# alone, because a busy machine makes healthy tasks fail their checks. The make of macOS, 3.81, has no --output-sync.
-GATE_ALONE  := gate-images test-local
-GATE_BESIDE := lane-life lane-ways lane-production test-program test-plugins
+# In the gate, the longest first, three parts side by side: the end-to-end lanes wait most of the time, and what runs beside them neither
+# floods nor times. Of all tests, what floods, times and counts runs before that, one after the other, because others would disturb it,
+# and the benchmark's, because Docker's older builder fails for an image from scratch if any other image is removed at that moment. The
+# faults come last, alone, because a busy machine makes healthy tasks fail their checks. The make of macOS, 3.81, has no --output-sync.
+GATE_BESIDE := lane-life gate-images lane-production test-program test-local test-plugins
 ALL_ALONE   := test-images test-local test-bench
 ALL_BESIDE  := lane-team lane-failures lane-moves lane-life lane-others lane-apps lane-ways lane-files lane-production test-program test-plugins
 
 .PHONY: parts
 parts: base-images
-	@: >$(TIMES); failed=; \
-	$(MAKE) --no-print-directory -k $(ALONE) || failed=yes; \
+	@: >$(TIMES); rm -f '$(LOGS)'/*.failed; failed=; \
+	$(if $(ALONE),$(MAKE) --no-print-directory -k $(ALONE) || failed=yes;) \
 	$(MAKE) --no-print-directory -k -j3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(BESIDE) || failed=yes; \
 	$(if $(LAST),$(MAKE) --no-print-directory $(LAST) || failed=yes;) \
-	echo "where the time went:"; sort -k2 -rn $(TIMES); test -z "$$failed"
+	$(whatFailed); echo "where the time went:"; sort -k2 -rn $(TIMES); test -z "$$failed"
 
-# timed writes down how long the commands of a target take, and whether they failed.
+# timed writes down what the commands of a target print, how long they take, and whether they failed.
 TIMES := '$(BUILD)/test-times'
-timed = @start=$$(date +%s); word=; { $(2); } || word=failed; \
+LOGS  := $(BUILD)/test-logs
+timed = @start=$$(date +%s); mkdir -p '$(LOGS)'; rm -f '$(LOGS)/$(1).failed'; \
+	{ { $(2); } 2>&1 || : >'$(LOGS)/$(1).failed'; } | tee '$(LOGS)/$(1)'; test -e '$(LOGS)/$(1).failed' && word=failed || word=; \
 	printf '  %-16s %5d s %s\n' $(1) $$(($$(date +%s) - start)) $$word >>$(TIMES); test -z "$$word"
+
+# whatFailed repeats the messages of failed parts at the end, where they are found: thousands of lines lie between.
+whatFailed = for part in '$(LOGS)'/*.failed; do test -e "$$part" || continue; echo "what failed in $$(basename "$$part" .failed):"; \
+	grep -E -- '--- FAIL|_test\.go:[0-9]+: |^panic: |^FAIL' "$${part%.failed}" | grep -vE '_test\.go:[0-9]+: local [a-z]+ ' | tail -40; done
 
 .PHONY: base-images
 base-images: driver
 	@$(LOCAL) base-images
 
-# Tests of the images that are not in the gate: they flood, wait for minutes, time, or repeat the attacks in more modes and on older releases.
-SLOW_IMAGES := Flood|SlowReaders|JumpOfTheClock|ClockJumps|FollowsTheClock|ClockThatIsSetBack|Within100Milliseconds|Thousands|OlderReleases|DocumentRoot|FrontController|Django|AFramework|SocketIO|OutsideTheContract/(behind|with|beside)|NginxForwarded/with_(fastcgi_and|streamed)
+# Tests of the images that are not in the gate: they flood, wait for minutes, time, compare with the pattern, run
+# frameworks, or repeat the attacks in more modes and on older releases.
+SLOW_IMAGES := Flood|BurstOf|SlowReaders|JumpOfTheClock|ClockJumps|FollowsTheClock|ClockThatIsSetBack|Within100Milliseconds|Thousands|OlderReleases|DocumentRoot|FrontController|Django|AFramework|SocketIO|PatternsDirectives|TimeInProportion|OutsideTheContract/(behind|beside|with_.*(slash|percent|dots|semicolon|forms|bodies))
 
 .PHONY: gate-images
 gate-images:

@@ -10,6 +10,7 @@ import (
 
 // What a query carries (names, mail addresses, tokens) is in neither log, whatever goes wrong.
 func TestTheQueryIsInNeitherLog(t *testing.T) {
+	t.Parallel()
 	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_IDLE_TIMEOUT=5", "NGINX_RATE_LIMIT=5", "NGINX_RATE_BURST=20"}})
 	const query = `?mail=secret&quote="secret&more=?secret`
 	referer := `Referer: https://a.example/" x?token=secret`
@@ -65,6 +66,7 @@ func TestTheQueryIsInNeitherLog(t *testing.T) {
 }
 
 func TestErrorsAreInTheLogAtOnceAndUpToTheEnd(t *testing.T) {
+	t.Parallel()
 	task := imagetest.Start(t, imagetest.Options{})
 	task.Get(t, "/api/reset")
 	for range 20 {

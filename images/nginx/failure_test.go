@@ -171,6 +171,7 @@ func posts(task *imagetest.Task, n int, jitter time.Duration) map[int]int {
 // meanwhile, and closes a connection with a request on it. Stopping the process
 // for a moment makes that certain.
 func TestAnApplicationThatClosesFirstLosesPostsAndOursDoesNot(t *testing.T) {
+	t.Parallel()
 	lost := func(nginxEnv []string, appKeepAliveMS int) int {
 		task, app := node(t, nginxEnv, appKeepAliveMS)
 		posts(task, 20, 0)
@@ -228,6 +229,7 @@ func TestThousandsOfPostsAroundTheIdleLimitsWithoutOne502(t *testing.T) {
 // The client's side: a load balancer sends on a connection that has been idle
 // for as long as the load balancer allows. nginx must still be there.
 func TestNginxKeepsAnIdleClientLongerThanTheLoadBalancerDoes(t *testing.T) {
+	t.Parallel()
 	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_IDLE_TIMEOUT=5", "NGINX_KEEPALIVE_TIMEOUT=7"}})
 	c := task.Dial(t, time.Minute)
 	defer c.Close() //nolint:errcheck // a connection to be given up
@@ -247,6 +249,7 @@ func TestNginxKeepsAnIdleClientLongerThanTheLoadBalancerDoes(t *testing.T) {
 // The port is a second try for what the socket has not answered: for a GET whose connection broke, never for what may
 // have been done already, and not for a request that has waited long enough.
 func TestOnlyAGetWhoseConnectionBrokeIsSentAgainThroughThePort(t *testing.T) {
+	t.Parallel()
 	task := imagetest.StartOnSocket(t, imagetest.Options{Env: []string{"NGINX_IDLE_TIMEOUT=5", "NGINX_READ_TIMEOUT=1"}})
 	for _, c := range []struct {
 		line         string

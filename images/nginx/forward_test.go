@@ -509,6 +509,7 @@ func TestAFailureOfTheApplicationHasTheWholeLine(t *testing.T) {
 // A pipe writes 4,096 bytes in one piece; a longer line of one worker can have another's in the middle.
 // https://man7.org/linux/man-pages/man7/pipe.7.html
 func TestNoLineOfTheAccessLogIsLongerThanAPipeWritesAtOnce(t *testing.T) {
+	t.Parallel()
 	for _, format := range []string{"json", "text"} {
 		task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_ACCESS_LOG=" + format, "NGINX_TRUSTED_PROXIES=0.0.0.0/0"}})
 		agent, quotes := "User-Agent: "+strings.Repeat("\x01", 5000), strings.Repeat(`"`, 5000)
@@ -535,6 +536,7 @@ func TestNoLineOfTheAccessLogIsLongerThanAPipeWritesAtOnce(t *testing.T) {
 }
 
 func TestTheLogIsCompleteWhenTheContainerStops(t *testing.T) {
+	t.Parallel()
 	task := imagetest.Start(t, imagetest.Options{})
 	for range 20 {
 		task.Get(t, "/api/x", "Connection: close")
@@ -591,6 +593,7 @@ func TestAConditionalRequestHasTheApplicationsOwnTag(t *testing.T) {
 
 // A page of an allowed origin can read the sidecar's refusals and failures; another one cannot.
 func TestAnAllowedOriginReadsTheSidecarsAnswers(t *testing.T) {
+	t.Parallel()
 	const origin = "https://shop.example.com"
 	const wanted = "Access-Control-Allow-Origin"
 	errors := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_CORS_ORIGINS=" + origin}})
@@ -633,6 +636,7 @@ func TestAnAllowedOriginReadsTheSidecarsAnswers(t *testing.T) {
 
 // The prefix is cut off from the form that was checked.
 func TestTheApplicationGetsPathsWithoutTheirPrefix(t *testing.T) {
+	t.Parallel()
 	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_STRIP_PREFIX=on", "NGINX_PATH_PREFIXES=/api,/api/v2", "NGINX_ALLOW=double-slash,encoded-slash"}})
 	for target, want := range map[string]string{
 		"/api/users?a=/api": "/users?a=/api", "/api": "/", "/api/": "/", "/api?a=b": "/?a=b", "/api/v2/users/": "/users/", "/api/v2": "/", "/api/v20": "/v20",

@@ -32,6 +32,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 
 // An image without a shell or any other command cannot check itself, so the sidecar asks the application.
 func TestTheSidecarChecksTheApplication(t *testing.T) {
+	t.Parallel()
 	for _, tls := range []bool{false, true} {
 		task := imagetest.Start(t, imagetest.Options{TLS: tls, Env: []string{"NGINX_APP_HEALTH_PATH=/api/status", "NGINX_APP_HEALTH_TIMEOUT=1"}})
 		if !healthy(task) {
@@ -60,6 +61,7 @@ func TestTheSidecarChecksTheApplication(t *testing.T) {
 // An application without a file descriptor for another connection still answers on those that nginx keeps. If the health
 // check were asked on one of them, nobody would ever replace the task.
 func TestAnApplicationThatAcceptsNoNewConnectionIsNotHealthy(t *testing.T) {
+	t.Parallel()
 	task := imagetest.Start(t, imagetest.Options{Env: []string{"NGINX_APP_HEALTH_PATH=/api/status"}})
 	if got := task.Get(t, "/api/x"); got.Status != 200 || !healthy(task) {
 		t.Fatalf("before: got %d; want 200 and a healthy task", got.Status)
@@ -74,6 +76,7 @@ func TestAnApplicationThatAcceptsNoNewConnectionIsNotHealthy(t *testing.T) {
 }
 
 func TestATaskWithAFullDiskIsNotHealthy(t *testing.T) {
+	t.Parallel()
 	task := imagetest.Start(t, imagetest.Options{Args: []string{"--tmpfs=/tmp:size=1m,mode=1777"}})
 	if !healthy(task) {
 		t.Fatal("the task is not healthy before")
