@@ -28,6 +28,8 @@ func Copy(root, target string) error {
 			return fs.SkipDir
 		case entry.IsDir():
 			return os.MkdirAll(to, 0o755)
+		case entry.Name() == ".git": // of a worktree, whose index and branch a copy would share
+			return nil
 		}
 		return CopyFile(filepath.Join(root, filepath.FromSlash(name)), to)
 	})
