@@ -102,6 +102,16 @@ const (
 // Site is the path prefix of a whole site: every path but those of the sidecar's own pages.
 const Site = "/"
 
+// longestSilence is short enough for what nobody has lengthened: an answer of 29 s is finished when its task stops, within the drain
+// time and Spot's two minutes. Who gives the load balancer a longer time than its default wants longer answers.
+func longestSilence(s Settings) int {
+	if s.IdleTimeout > IdleTimeout.Default {
+		return s.IdleTimeout - 1
+	}
+
+	return min(29, s.IdleTimeout-1)
+}
+
 // The settings with a range, in the order of the document. An Unit completes the range in messages.
 var (
 	Port    = number("NGINX_PORT", 8080, 1, 65535, "", func(s *Settings) *int { return &s.Port }, "where nginx listens; above 1024, because it runs without rights")
@@ -117,8 +127,8 @@ var (
 		"how long an idle client connection stays: more than the load balancer's, by default 10 s more"),
 		func(s Settings) int { return s.IdleTimeout + 10 })
 	ReadTimeout = follows(number("NGINX_READ_TIMEOUT", 0, 1, 3999, "s", func(s *Settings) *int { return &s.ReadTimeout },
-		"how long the application may be silent in an answer: less than the load balancer's, by default 29 s or, if that is shorter, 1 s less"),
-		func(s Settings) int { return min(29, s.IdleTimeout-1) })
+		"how long the application may be silent in an answer: less than the load balancer's, by default 1 s less, and 29 s where that is 30 to 60 s"),
+		longestSilence)
 	AppIdle = follows(number("NGINX_UPSTREAM_KEEPALIVE_TIMEOUT", 0, 1, 4000, "s", func(s *Settings) *int { return &s.AppIdle },
 		"how long an idle connection to the application stays: by default the idle timeout itself"),
 		func(s Settings) int { return s.IdleTimeout })

@@ -113,7 +113,7 @@ func readSidecar(app, http, task, overrides settings.Group) Sidecar {
 		HeaderLimitKilobytes: int(http.Size("headerLimit", kib(nginx.HeaderLimit.Default), kib(nginx.HeaderLimit.Min), kib(nginx.HeaderLimit.Max),
 			"Longest request line and longest header; all headers of a request may be four times as long. NGINX answers 414 or 431 to longer ones. The default is what a load balancer takes; the app has to take such headers, too.",
 			"https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html") / settings.KiB),
-		ReadTimeout: http.Else("29s, or 1s less than a shorter ingress.idleTimeout").Duration("readTimeout", 0, time.Second, sec(nginx.ReadTimeout.Max),
+		ReadTimeout: http.Else("1s less than ingress.idleTimeout, and 29s where that is 30s to 60s").Duration("readTimeout", 0, time.Second, sec(nginx.ReadTimeout.Max),
 			"Time that NGINX waits for the app's answer, or for its next piece, before it answers 504 or ends it; less than `ingress.idleTimeout`, which alone holds for WebSockets. A stopping task finishes answers of the default's length, also on Spot; longer ones need a longer `task.stopTimeout`.",
 			"https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_read_timeout"),
 		AppKeepAlive: app.Else("35s more than ingress.idleTimeout").Duration("keepAlive", 0, 2*time.Second, sec(nginx.AppKeepAlive.Max/1000),
