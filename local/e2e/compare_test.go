@@ -19,7 +19,7 @@ func TestMakePreviewComparesTwoRevisionsWithoutAnAccount(t *testing.T) {
 	before := c.read(t, stack)
 
 	c.write(t, stack, before+"  fargate-nginx-sidecar:scale: {min: many}\n")
-	if text, err := c.makePreview("main"); err == nil || !strings.Contains(text, "scale.min: many") || strings.Contains(text, "emulator") {
+	if text, err := c.makePreview("main"); err == nil || !strings.Contains(text, `scale.min: "many"`) || strings.Contains(text, "emulator") {
 		t.Errorf("a wrong setting is not the first that is said: %v\n%s", err, text)
 	}
 	c.write(t, stack, before)
