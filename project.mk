@@ -59,7 +59,7 @@ base-images: driver
 
 # Tests of the images that are not in the gate: they flood, wait for minutes, time, compare with the pattern, run
 # frameworks, or repeat the attacks in more modes and on older releases.
-SLOW_IMAGES := Flood|BurstOf|SlowReaders|JumpOfTheClock|ClockJumps|FollowsTheClock|ClockThatIsSetBack|Within100Milliseconds|Thousands|OlderReleases|DocumentRoot|FrontController|Django|AFramework|SocketIO|PatternsDirectives|TimeInProportion|NobodyHasAnnounced|OutsideTheContract/(behind|beside|with_.*(slash|percent|dots|semicolon|forms|bodies))
+SLOW_IMAGES := Flood|BurstOf|SlowReaders|JumpOfTheClock|ClockJumps|FollowsTheClock|ClockThatIsSetBack|Within100Milliseconds|Thousands|OlderReleases|DocumentRoot|FrontController|Django|AFramework|InABrowser|SocketIO|PatternsDirectives|TimeInProportion|NobodyHasAnnounced|OutsideTheContract/(behind|beside|with_.*(slash|percent|dots|semicolon|forms|bodies))
 
 .PHONY: gate-images
 gate-images:
