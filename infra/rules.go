@@ -3,8 +3,6 @@ package infra
 import (
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -161,10 +159,8 @@ func checkHosts(r *settings.Reader, s *Settings) {
 	}
 }
 
-var declaresVolume = regexp.MustCompile(`(?mi)^\s*VOLUME\s+(.+)$`)
-
 // checkStaticVolumes refuses directories that the app's Dockerfile does not declare as a VOLUME: they would be empty, for
-// NGINX and for the app. Of an image that exists already nothing can be read here; NGINX says it when a task starts.
+// NGINX and for the app. Of an image that exists already nothing can be read here, nor of a Dockerfile with variables; NGINX says it when a task starts.
 func checkStaticVolumes(r *settings.Reader, s *Settings) {
 	directories := map[string]string{}
 	for _, files := range s.Task.Sidecar.StaticFiles {
@@ -176,18 +172,12 @@ func checkStaticVolumes(r *settings.Reader, s *Settings) {
 	if len(directories) == 0 || s.App.Prebuilt != "" || r.Wrong("app.context") {
 		return
 	}
-	text, err := os.ReadFile(filepath.Join(s.App.Context, s.App.Dockerfile))
-	if err != nil {
-		return // the image's own settings say so
-	}
-	declared := map[string]bool{}
-	for _, line := range declaresVolume.FindAllStringSubmatch(string(text), -1) {
-		for _, path := range strings.FieldsFunc(line[1], func(c rune) bool { return strings.ContainsRune(` []",`+"\t\r", c) }) {
-			declared[path] = true
-		}
+	declared, known := s.App.Volumes()
+	if !known {
+		return
 	}
 	for _, directory := range slices.Sorted(maps.Keys(directories)) {
-		if !declared[directory] {
+		if !slices.Contains(declared, directory) {
 			r.Conflict([]string{directories[directory], "app.context"}, fmt.Sprintf(
 				"%s/%s does not declare VOLUME %s, without which the directory would be empty; allowed: directories that it declares",
 				s.App.Context, s.App.Dockerfile, directory))

@@ -51,12 +51,43 @@ func firstLine(err error) string {
 	return text
 }
 
-// hasStage knows stages by name and by number, as the builder does.
-func hasStage(stages []instructions.Stage, target string) bool {
-	number, err := strconv.Atoi(target)
-	_, named := instructions.HasStage(stages, target)
+// Volumes are the directories that an image will declare as volumes, by the Dockerfile's stage that is built and those which that
+// one begins with; false when the file does not say, because of a variable or another language.
+func (s Settings) Volumes() (directories []string, known bool) {
+	stages, _, err := readDockerfile(s)
+	if err != nil || len(stages) == 0 {
+		return nil, false // said where the image's settings are read
+	}
+	for at := stageAt(stages, cmp.Or(s.Target, strconv.Itoa(len(stages)-1))); at >= 0; at = stageAt(stages[:at], stages[at].BaseName) {
+		for _, command := range stages[at].Commands {
+			if volume, ok := command.(*instructions.VolumeCommand); ok {
+				directories = append(directories, volume.Volumes...)
+			}
+		}
+	}
+	for i, directory := range directories {
+		if strings.Contains(directory, "$") {
+			return nil, false
+		}
+		directories[i] = path.Clean(directory)
+	}
 
-	return named || err == nil && number < len(stages)
+	return directories, true
+}
+
+// hasStage knows stages by name and by number, as the builder does.
+func hasStage(stages []instructions.Stage, target string) bool { return stageAt(stages, target) >= 0 }
+
+// stageAt is the number of a stage, or -1.
+func stageAt(stages []instructions.Stage, target string) int {
+	if number, named := instructions.HasStage(stages, target); named {
+		return number
+	}
+	if number, err := strconv.Atoi(target); err == nil && number >= 0 && number < len(stages) {
+		return number
+	}
+
+	return -1
 }
 
 func stageNames(stages []instructions.Stage) string {

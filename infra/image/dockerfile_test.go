@@ -79,3 +79,24 @@ func contextWith(t *testing.T, text string) Settings {
 
 	return Settings{Context: context, Dockerfile: dockerfile}
 }
+
+func TestVolumesAreThoseOfTheStageThatIsBuilt(t *testing.T) {
+	const stages = "FROM debian AS base\nVOLUME /data/ /logs\nFROM node AS compiled\nVOLUME /cache\nFROM base\nvolume [\"/app/public\"]\n"
+	for name, test := range map[string]struct{ dockerfile, target, want string }{
+		"the last one":   {stages, "", "/app/public /data /logs"},
+		"one by name":    {stages, "compiled", "/cache"},
+		"one by number":  {stages, "0", "/data /logs"},
+		"none declared":  {"FROM debian", "", ""},
+		"in a comment":   {"FROM debian\n# VOLUME /data", "", ""},
+		"over two lines": {"FROM debian\nVOLUME /data \\\n /logs", "", "/data /logs"},
+	} {
+		image := contextWith(t, test.dockerfile)
+		image.Target = test.target
+		if got, known := image.Volumes(); !known || strings.Join(got, " ") != test.want {
+			t.Errorf("%s: got %q, %v; want %s", name, got, known, test.want)
+		}
+	}
+	if got, known := contextWith(t, "FROM debian\nARG DIR=/data\nVOLUME $DIR").Volumes(); known {
+		t.Errorf("a variable: got %q", got)
+	}
+}
