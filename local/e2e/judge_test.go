@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"fargate-nginx-sidecar/local/machine/toolchain"
 	"fargate-nginx-sidecar/local/trial"
 )
 
@@ -72,13 +73,14 @@ func assertDocumented(t *testing.T, found []finding, excepted []string) {
 	}
 }
 
-// installAWSGuard returns the folder of the policy pack. It is in the user's cache folder, where npm downloads its packages only once.
+// installAWSGuard returns the folder of the policy pack. It is in the cache folder of the local run, so that npm
+// downloads its packages only once.
 func installAWSGuard(t *testing.T) string {
 	t.Helper()
 	if _, err := exec.LookPath("npm"); err != nil {
 		t.Skip("npm is not on PATH, so that awsguard cannot be installed")
 	}
-	pack := filepath.Join(must[string](t)(os.UserCacheDir()), "fargate-nginx-sidecar", "awsguard")
+	pack := filepath.Join(must[*toolchain.Finder](t)(toolchain.New("../..", nil)).CacheDir, "awsguard")
 	if err := trial.Copy(filepath.Join("testdata", "awsguard"), pack); err != nil {
 		t.Fatal(err)
 	}
