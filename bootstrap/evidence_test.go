@@ -35,7 +35,6 @@ var unseen = []struct{ pattern, why string }{
 	{`^wafv2:UpdateWebACL$`, provider + "wafv2/web_acl.go"},
 	{`^application-autoscaling:DeleteScheduledAction$`, provider + "appautoscaling/scheduled_action.go"},
 	{`^servicediscovery:(UpdateService|DeregisterInstance)$`, provider + "servicediscovery/service.go"},
-	{`^(ecs:StopTask|logs:FilterLogEvents)$`, "the program's own commands, in infra/deployment and ops/service"},
 	{`^ecr:BatchDeleteImage$`, "the workflows' own command, .ci/keep"},
 	{`^ecs:(UpdateCluster\*|PutClusterCapacityProviders|ExecuteCommand)$`, provider + "ecs"},
 	{`^logs:(DeleteRetentionPolicy|AssociateKmsKey|DisassociateKmsKey)$`, provider + "logs/group.go"},
