@@ -25,7 +25,8 @@ type appError struct{ address, answer string }
 
 func (e appError) Error() string { return fmt.Sprintf("app health: %s: %s", e.address, e.answer) }
 
-// explain says what the app did instead of giving a healthy answer, from what NGINX answered for it.
+// explain says what the app did instead of giving a healthy answer, from what NGINX answered for it. If NGINX does not even answer,
+// as on a busy machine in the moment of its start, nothing is said of the app.
 func (s Settings) explain(status int, body string, err error) error {
 	network, address := s.appAddress()
 	answer := ""
@@ -33,7 +34,7 @@ func (s Settings) explain(status int, body string, err error) error {
 	case errors.As(err, &timeout) && timeout.Timeout(), status == 504:
 		answer = fmt.Sprintf("no answer within %d s", s.AppHealthTimeout)
 	case err != nil:
-		answer = err.Error()
+		return fmt.Errorf("%s: %w", appPage, err)
 	case status == 502:
 		answer = s.inProtocol(askApp(network, address, s.healthHost(), s.AppHealthPath))
 	case status == 404 && s.AppProtocol == FastCGI && strings.Contains(body, "File not found."):

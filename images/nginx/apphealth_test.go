@@ -1,12 +1,14 @@
 package nginx
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -82,6 +84,14 @@ func TestTheLineNamesAddressPathAndAnswer(t *testing.T) {
 	const clear = "Client sent an HTTP request to an HTTPS server."
 	if got, want := s.explain(400, clear, nil).Error(), "app health: 127.0.0.1:3000/healthz: no HTTP answer: it expects HTTPS"; got != want {
 		t.Errorf("got %q; want %q", got, want)
+	}
+}
+
+func TestWithoutAnAnswerOfNGINXNothingIsSaidOfTheApp(t *testing.T) {
+	refused := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	err := Settings{AppPort: 3000, AppHealthPath: "/healthz"}.explain(0, "", refused)
+	if of := (appError{}); errors.As(err, &of) || !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("got %v", err)
 	}
 }
 
