@@ -39,6 +39,7 @@ const stopWait = 150 * time.Second
 // Options describe the run that the process carries.
 type Options struct {
 	Dir      string              // of the run
+	Layers   string              // where its registry keeps what is pushed, for those of other runs as well
 	Emulator string              // the Python that has moto
 	Run      run.Run             // ID, stack, region; the process adds where it listens
 	Ports    map[int]*ports.Port // load balancer port → local one; an HTTP API is on 443's
@@ -97,21 +98,10 @@ func Serve(ctx context.Context, options Options) (err error) {
 	return errors.Join(err, c.stopTasks())
 }
 
-// layers is where the registry keeps what was pushed: a folder of all runs of this user, so that Docker does not compress and send a
-// layer again that the registry of an earlier run had. Without one it is the run's own.
-func (c *cloud) layers() string {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return filepath.Join(c.options.Dir, "registry")
-	}
-
-	return filepath.Join(cache, "fargate-nginx-sidecar", "layers")
-}
-
 // listen makes the parts, and opens the two ports that clients use, which it writes into the run's description.
 func (c *cloud) listen(ctx context.Context, described *run.Run) (err error) {
 	repositories := registry.ECR{Client: ecr.NewFromConfig(emulator.Config(c.emulator.URL, c.options.Run.Region))}
-	images, err := registry.New(registry.Options{BlobDir: c.layers(), Repositories: repositories})
+	images, err := registry.New(registry.Options{BlobDir: c.options.Layers, Repositories: repositories})
 	if err != nil {
 		return err
 	}

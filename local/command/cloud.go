@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -54,6 +55,7 @@ func (l *Local) Serve(ctx context.Context, emulator, description string) error {
 	}
 	return cloud.Serve(ctx, cloud.Options{
 		Dir:      l.dir(),
+		Layers:   filepath.Join(l.finder.CacheDir, "layers"),
 		Emulator: emulator,
 		Run:      current,
 		Ports:    ports,
