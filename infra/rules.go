@@ -160,7 +160,8 @@ func checkHosts(r *settings.Reader, s *Settings) {
 }
 
 // checkStaticVolumes refuses directories that the app's Dockerfile does not declare as a VOLUME: they would be empty, for
-// NGINX and for the app. Of an image that exists already nothing can be read here, nor of a Dockerfile with variables; NGINX says it when a task starts.
+// NGINX and for the app. Of an image that exists already nothing can be read here, nor of a Dockerfile with variables; NGINX says
+// it when a task starts.
 func checkStaticVolumes(r *settings.Reader, s *Settings) {
 	directories := map[string]string{}
 	for _, files := range s.Task.Sidecar.StaticFiles {

@@ -24,6 +24,20 @@ const ownFrontend = "docker/dockerfile:"
 // are copied from the context but not in it. Without this, a build would say so minutes later, and one fault at a time. Of another
 // frontend's file it returns neither.
 func readDockerfile(image Settings) ([]instructions.Stage, []problem, error) {
+	stages, refused, err := parseDockerfile(image)
+	if refused != nil {
+		return nil, []problem{{fmt.Sprintf("%s: %s", image.Dockerfile, firstLine(refused)), "what https://docs.docker.com/reference/dockerfile/ describes"}}, nil
+	}
+	if err != nil || stages == nil {
+		return nil, nil, err
+	}
+	wrong, err := missing(image, stages)
+
+	return stages, wrong, err
+}
+
+// parseDockerfile returns the stages alone, and apart from other errors what the parser refuses.
+func parseDockerfile(image Settings) (stages []instructions.Stage, refused, err error) {
 	text, err := os.ReadFile(filepath.Join(image.Context, image.Dockerfile))
 	if err != nil {
 		return nil, nil, err
@@ -31,17 +45,12 @@ func readDockerfile(image Settings) ([]instructions.Stage, []problem, error) {
 	if syntax, _, _, given := parser.DetectSyntax(text); given && (!strings.HasPrefix(syntax, ownFrontend) || strings.Contains(syntax, "labs")) {
 		return nil, nil, nil
 	}
-	var stages []instructions.Stage
 	parsed, refused := parser.Parse(bytes.NewReader(text))
 	if refused == nil {
 		stages, _, refused = instructions.Parse(parsed.AST, nil)
 	}
-	if refused != nil {
-		return nil, []problem{{fmt.Sprintf("%s: %s", image.Dockerfile, firstLine(refused)), "what https://docs.docker.com/reference/dockerfile/ describes"}}, nil
-	}
-	wrong, err := missing(image, stages)
 
-	return stages, wrong, err
+	return stages, refused, nil
 }
 
 // firstLine is an error's, which may go on with the lines of the file.
@@ -54,8 +63,8 @@ func firstLine(err error) string {
 // Volumes are the directories that an image will declare as volumes, by the Dockerfile's stage that is built and those which that
 // one begins with; false when the file does not say, because of a variable or another language.
 func (s Settings) Volumes() (directories []string, known bool) {
-	stages, _, err := readDockerfile(s)
-	if err != nil || len(stages) == 0 {
+	stages, refused, err := parseDockerfile(s)
+	if refused != nil || err != nil || len(stages) == 0 {
 		return nil, false // said where the image's settings are read
 	}
 	for at := stageAt(stages, cmp.Or(s.Target, strconv.Itoa(len(stages)-1))); at >= 0; at = stageAt(stages[:at], stages[at].BaseName) {
