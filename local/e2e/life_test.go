@@ -165,13 +165,26 @@ func crashFirst(t *testing.T, c *checkout) {
 			t.Errorf("the program was interrupted before it explained: %q", unwanted)
 		}
 	}
-	if status := c.local(t, "status"); !strings.Contains(status, "of 2 tasks running") { // one of them may live for a moment
-		t.Error("the status does not show the service")
-	}
+	c.statusShows(t, "0 of 2 tasks running") // one of them may live for a moment
 	if logs := c.local(t, "logs", "--follow=false"); !strings.Contains(logs, "no database at db.example.test") {
 		t.Error("the app's log is gone")
 	}
 	c.write(t, "images/app/server.js", server)
+}
+
+// statusShows waits up to a minute for a text.
+func (c *checkout) statusShows(t *testing.T, want string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Second) {
+		status := must[string](t)(c.run("status"))
+		if strings.Contains(status, want) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("the status does not show %q:\n%s", want, status)
+			return
+		}
+	}
 }
 
 // killApp kills the app of one task, as a lack of memory does. ECS stops the task and starts another one.
