@@ -202,7 +202,6 @@ func (r *recorder) note(rec record) {
 	}
 }
 
-// serve reads requests from one connection until it ends.
 // end closes a connection that has been served.
 func (r *recorder) end(c net.Conn) {
 	r.mu.Lock()
@@ -211,6 +210,7 @@ func (r *recorder) end(c net.Conn) {
 	_ = c.Close()
 }
 
+// serve reads requests from one connection until it ends.
 func (r *recorder) serve(c net.Conn, n int) {
 	defer r.end(c)
 	br := bufio.NewReaderSize(c, 64<<10)

@@ -86,7 +86,8 @@ func (h *host) program(ctx context.Context, dir string, o options) (string, erro
 	return target, build(ctx, dir, target)
 }
 
-// build runs go build in dir, without symbols for a debugger, which make up half of the time. The compiler's messages become the error: they are what the user has to read.
+// build runs go build in dir, without symbols for a debugger, which take half of the linker's time. The compiler's messages become
+// the error: they are what the user has to read.
 func build(ctx context.Context, dir, target string) error {
 	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 		return err
